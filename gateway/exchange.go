@@ -1,0 +1,98 @@
+// Package gateway is HTTP in front of the workers: fronts turn bytes from
+// clients into Requests, a Backend carries each to a worker, and the worker's
+// answer goes back through a Reply. Neither side knows the other's protocol,
+// and neither type is net/http's.
+package gateway
+
+import (
+	"context"
+	"crypto/tls"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"time"
+)
+
+// Field is one header or trailer field. Names from clients are lower case, in
+// the order received; values have no surrounding white space and no control
+// characters but tab.
+type Field struct{ Name, Value string }
+
+// Request is one request as a front accepted it: checked against RFC 9112 or
+// 9113 and the configured limits, its body bounded.
+type Request struct {
+	ID        string // X-Request-ID, made or passed on
+	Number    uint64 // counts requests of this gateway, from 1
+	Method    string
+	Target    string // as received: origin-form, or authority-form for CONNECT
+	Path      string // of Target before '?', still percent-encoded
+	Query     string // of Target behind '?', without it
+	Host      string // Host or :authority
+	Scheme    string // http or https, after trusted forwarding headers
+	Major     int    // HTTP version of the client's connection
+	Minor     int
+	Header    []Field
+	Body      Body
+	Upgrade   string         // lower-case protocol to upgrade to, or empty
+	Remote    netip.AddrPort // the client; zero on a unix socket
+	Local     netip.AddrPort // where it connected to; zero on a unix socket
+	LocalUnix string         // path of the unix socket it connected to, or empty
+	TLS       *tls.ConnectionState
+	Received  time.Time     // when the first byte of the request was read
+	QueueWait time.Duration // how long it waited for a worker, for the logs
+}
+
+// Get returns the value of the first field called name (lower case), or "".
+func (r *Request) Get(name string) string {
+	for i := range r.Header {
+		if r.Header[i].Name == name {
+			return r.Header[i].Value
+		}
+	}
+	return ""
+}
+
+// Body is a request body in one of three forms; at most one of Inline, File
+// and Stream is set.
+type Body struct {
+	Length   int64          // bytes, -1 when not known before the end, 0 for none
+	Inline   []byte         // the whole body, small; valid until the exchange ends
+	File     *os.File       // the whole body from offset 0; the front closes it
+	Stream   io.Reader      // the body as the client sends it (request_buffering off, or a large one before it was buffered)
+	Trailers func() []Field // trailer fields once the body has ended; may be nil
+}
+
+// Reply takes a worker's answer to one request. Its methods are called from one
+// goroutine at a time. An error of any of them means that the client is gone
+// and nothing more need be said to it; it matches ErrClientGone.
+type Reply interface {
+	// Interim sends a 1xx response, such as 103 Early Hints. Fronts whose
+	// client cannot take one drop it.
+	Interim(status int, fields []Field) error
+	// Head starts the final response. length is the body's in bytes, -1 when
+	// it is not known: the front then frames it as its protocol can.
+	// Hop-by-hop fields in fields are ignored.
+	Head(status int, reason string, fields []Field, length int64) error
+	// Write sends a part of the body. It may keep p only until it returns.
+	Write(p []byte) (int, error)
+	// WriteFile sends n bytes of f from off, with sendfile where it can be.
+	WriteFile(f *os.File, off, n int64) error
+	// Flush sends what is buffered.
+	Flush() error
+	// End completes the body; the trailers may be nil. A response that is not
+	// ended is cut off, so that the client can tell.
+	End(trailers []Field) error
+	// Upgrade sends the head of a 101 (or a 2xx to CONNECT) and hands the
+	// connection over: what is read from it is the client's bytes after the
+	// request, and the caller closes it. Over HTTP/2 it is the stream.
+	Upgrade(status int, fields []Field) (net.Conn, error)
+	// Started reports whether any byte of a final response has gone out.
+	Started() bool
+}
+
+// Handler answers requests. The context ends when the client goes away or the
+// request's time is up; context.Cause tells which.
+type Handler interface {
+	Serve(ctx context.Context, r *Request, w Reply)
+}

@@ -1,0 +1,88 @@
+package scoreboard
+
+import "sync/atomic"
+
+// PageSize is the size of a slot and of the header, in bytes.
+const PageSize = 4096
+
+// Claims is how many requests of one worker can be claimed one by one: one for
+// each thread that takes from the shared queue. 128 + 248*16 = 4096.
+const Claims = 248
+
+// State is what a worker is doing.
+type State uint64
+
+// The states of a worker, in the order in which it goes through them.
+const (
+	Free     State = iota // nobody has the slot
+	Booting               // the process was started and is not ready yet
+	Ready                 // ready, and no request in hand
+	Busy                  // ready, with at least one request in hand
+	Draining              // takes nothing new, finishes what it has
+	Dead                  // reaped; the slot waits to be freed
+)
+
+// String returns the state's name as status and logs show it.
+func (s State) String() string {
+	switch s {
+	case Free:
+		return "free"
+	case Booting:
+		return "booting"
+	case Ready:
+		return "ready"
+	case Busy:
+		return "busy"
+	case Draining:
+		return "draining"
+	case Dead:
+		return "dead"
+	}
+	return "unknown"
+}
+
+// Claim is one request that a thread of the worker has taken.
+type Claim struct {
+	ID    atomic.Uint64 // the request's number, 0 when the thread is idle
+	Start atomic.Int64  // when it was taken
+}
+
+// Slot is one worker's page. Every field is 8 bytes, little endian, at the
+// offset that its comment gives; the Python runner reads and writes the same
+// offsets.
+type Slot struct {
+	PID          atomic.Int64  // 0: process id; the arbiter's
+	ID           atomic.Int64  // 8: worker number, 1..N, reused by a successor
+	Generation   atomic.Int64  // 16: generation of code and config
+	StartTicks   atomic.Uint64 // 24: field 22 of /proc/PID/stat, tells a reused pid
+	Started      atomic.Int64  // 32: when the process was started
+	State        atomic.Uint64 // 40: a State
+	Heartbeat    atomic.Int64  // 48: last sign of life of the process or its loop
+	RequestID    atomic.Uint64 // 56: the oldest request in hand, 0 if none
+	RequestStart atomic.Int64  // 64: when that one was taken, 0 if none
+	Requests     atomic.Uint64 // 72: requests finished
+	InFlight     atomic.Int64  // 80: requests in hand
+	Connections  atomic.Int64  // 88: client connections open in this worker
+	MaxRequests  atomic.Uint64 // 96: retire at this many requests, 0 = never; the arbiter's
+	Beats        atomic.Uint64 // 104: 1 once the process keeps its own heartbeat
+	BusyNanos    atomic.Int64  // 112: time spent with a request in hand, summed
+	LoopLag      atomic.Int64  // 120: last measured lag of the event loop, nanoseconds
+	Claim        [Claims]Claim // 128: one a thread
+}
+
+// Reset makes the slot free and zeroes everything in it.
+func (s *Slot) Reset() {
+	for _, f := range []*atomic.Int64{&s.PID, &s.ID, &s.Generation, &s.Started, &s.Heartbeat,
+		&s.RequestStart, &s.InFlight, &s.Connections, &s.BusyNanos, &s.LoopLag} {
+		f.Store(0)
+	}
+	for _, f := range []*atomic.Uint64{&s.StartTicks, &s.State, &s.RequestID, &s.Requests, &s.MaxRequests, &s.Beats} {
+		f.Store(0)
+	}
+	for i := range s.Claim {
+		if s.Claim[i].ID.Load() != 0 || s.Claim[i].Start.Load() != 0 {
+			s.Claim[i].ID.Store(0)
+			s.Claim[i].Start.Store(0)
+		}
+	}
+}

@@ -1,0 +1,46 @@
+// Package wire holds what gonicorn's processes say to one another: names of
+// environment variables, roles, and messages. Nothing in it does any I/O.
+package wire
+
+// Variables that every worker gets and an app may read.
+const (
+	EnvWorkerID   = "GONICORN_WORKER_ID"  // 1..N, reused by a successor
+	EnvGeneration = "GONICORN_GENERATION" // counts reloads, from 1
+	EnvSocket     = "GONICORN_SOCKET"     // a unix socket path that a command may listen on instead of PORT
+	EnvPort       = "PORT"                // a TCP port: of the first bind, or the worker's own behind the gateway
+)
+
+// Variables of gonicorn's own processes. They are taken out of the environment
+// before app code runs.
+const (
+	EnvRole     = "GONICORN_ROLE"          // one of the Role constants
+	EnvBoard    = "GONICORN_SCOREBOARD_FD" // descriptor of the scoreboard
+	EnvSlot     = "GONICORN_SLOT"          // the process's slot on it
+	EnvLifeline = "GONICORN_LIFELINE_FD"   // descriptor of a pipe that reads EOF when the arbiter is gone
+	EnvWorker   = "GONICORN_WORKER"        // JSON: a worker's settings (handler.Settings, python's runner)
+	EnvControl  = "GONICORN_CONTROL_FD"    // the gateway's stream socket to the arbiter
+)
+
+// Variables of other projects' protocols.
+const (
+	EnvNotifySocket  = "NOTIFY_SOCKET" // sd_notify(3)
+	EnvWatchdogUsec  = "WATCHDOG_USEC" // sd_watchdog_enabled(3)
+	EnvWatchdogPID   = "WATCHDOG_PID"
+	EnvListenFDs     = "LISTEN_FDS" // sd_listen_fds(3)
+	EnvListenPID     = "LISTEN_PID"
+	EnvListenFDNames = "LISTEN_FDNAMES"
+)
+
+// Roles that a process of this binary can have besides the arbiter's.
+const (
+	RoleExec    = "exec"    // becomes a command, keeping its pid
+	RoleGuard   = "guard"   // ends the workers when the arbiter has died
+	RoleWorker  = "worker"  // serves a Go handler
+	RoleGateway = "gateway" // HTTP in front of the workers
+)
+
+// Fields of a notification beyond sd_notify(3)'s, as KEY=VALUE lines.
+const (
+	NotifyRetire = "X_GONICORN_RETIRE" // the worker asks for a successor; the value is the reason, e.g. max_requests
+	NotifyError  = "X_GONICORN_ERROR"  // why the worker cannot start; one line, shown instead of its exit code
+)
