@@ -1,0 +1,53 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Worker is one worker process as the arbiter describes it to the gateway.
+type Worker struct {
+	Slot       int    `json:"slot"` // on the scoreboard; unique while the process lives
+	ID         int    `json:"id"`   // 1..N, shared by a worker and its successor
+	Generation int    `json:"generation"`
+	PID        int    `json:"pid"`
+	Draining   bool   `json:"draining,omitempty"` // gets nothing new
+	Network    string `json:"network,omitempty"`  // tcp or unix: where a command listens; empty for a Python worker
+	Address    string `json:"address,omitempty"`
+	Capacity   int    `json:"capacity"` // requests it holds at once
+}
+
+// Backend carries requests to the workers of one app. Implementations are safe
+// for concurrent use.
+type Backend interface {
+	// Update replaces the set of workers. A worker that is missing from it has
+	// been reaped: what it held fails with a WorkerError.
+	Update(workers []Worker)
+	// Serve waits for capacity, carries r to a worker and its answer to w, and
+	// returns nil once the response has been ended. ErrNoCapacity means that
+	// nobody took it; a *WorkerError that a worker took it and failed; the
+	// context's cause that the client left or the time was up.
+	Serve(ctx context.Context, r *Request, w Reply) error
+}
+
+// ErrNoCapacity says that the queue is full or that no worker took the request
+// within queue_timeout. The client gets 503 with Retry-After.
+var ErrNoCapacity = errors.New("no worker took the request in time")
+
+// ErrTimeout says that a worker did not answer within the request's time. The
+// client gets 504 when nothing has gone out.
+var ErrTimeout = errors.New("the worker did not answer in time")
+
+// WorkerError says that a worker took a request and failed to answer it.
+type WorkerError struct {
+	Slot, PID int
+	Died      bool // the process or its connection ended; otherwise it answered nonsense
+	Err       error
+}
+
+// Error names the worker's process and what it did.
+func (e *WorkerError) Error() string { return fmt.Sprintf("worker pid %d: %v", e.PID, e.Err) }
+
+// Unwrap returns the cause.
+func (e *WorkerError) Unwrap() error { return e.Err }
