@@ -1,0 +1,212 @@
+// Package config holds gonicorn's settings: what there is, what each may be,
+// and where a value comes from. One table (Settings) is the source of
+// everything: defaults, flags, gunicorn.toml, the environment, --print-config,
+// docs/settings.md and gunicorn.toml.example.
+package config
+
+import "time"
+
+// Config is every setting, by Gunicorn's names. What each is for is said in the
+// table (Settings) and in docs/settings.md. A Config made by a program starts
+// from Default.
+type Config struct {
+	// BindGiven and ClassGiven tell a value that somebody chose from the
+	// default. Load sets them.
+	BindGiven, ClassGiven bool
+
+	// Server socket
+	Bind      []string // host:port, :port, unix:PATH, fd://N
+	Backlog   int
+	ReusePort bool
+	Transport string // inherit, none, gateway; empty chooses by the app
+
+	// Worker processes
+	Workers           int // auto has become a number
+	WorkerClass       string
+	Threads           int
+	WorkerConnections int
+	MaxRequests       int // 0 is never, here and below
+	MaxRequestsJitter int
+	MaxMemory         int64 // bytes
+	MaxLifetime       time.Duration
+	MaxLifetimeJitter time.Duration
+	Timeout           time.Duration
+	BootTimeout       time.Duration
+	BootGrace         time.Duration
+	GracefulTimeout   time.Duration
+	Keepalive         time.Duration
+	Notify            bool
+
+	// Elastic workers
+	WorkersMin    int
+	WorkersMax    int
+	ScaleUpWait   time.Duration
+	ScaleDownIdle time.Duration
+	MemoryBudget  int64 // bytes
+
+	// Rollout
+	ReloadStrategy  string // rolling, all
+	ReloadBatch     int
+	ReloadPause     time.Duration
+	Canary          bool
+	CanaryTime      time.Duration
+	CanaryMaxErrors int // per cent of responses
+
+	// Resources of a worker
+	Nice            int
+	CPUAffinity     string // empty, auto, or a list of CPUs
+	RlimitNofile    int
+	RlimitCore      int64 // bytes, -1 leaves it
+	CgroupMemoryMax int64 // bytes
+	CgroupCPUWeight int
+
+	// Server mechanics
+	Chdir           string
+	Daemon          bool
+	RawEnv          []string // KEY=VALUE
+	Pidfile         string
+	Umask           int
+	User            string // a name or a number; empty stays
+	Group           string
+	Initgroups      bool
+	ProcName        string
+	DefaultProcName string
+	WorkerTmpDir    string
+	PreloadApp      bool
+
+	// Debugging
+	ConfigFile       string
+	Reload           bool
+	ReloadEngine     string
+	ReloadExclude    []string
+	ReloadExtraFiles []string
+	ReloadConfig     bool
+	Spew             bool
+	CheckConfig      bool
+	PrintConfig      bool
+
+	// Logging
+	Loglevel                      string // debug, info, warning, error, critical
+	Errorlog                      string // a path, or - for stderr
+	LogFormat                     string // text, json
+	CaptureOutput                 bool
+	EnableStdioInheritance        bool
+	Accesslog                     string // a path, or - for stdout; empty is none
+	AccessLogFormat               string
+	DisableRedirectAccessToSyslog bool
+	LoggerClass                   string
+	Logconfig                     string
+	LogconfigDict                 map[string]any
+	LogconfigJSON                 string
+	SyslogAddr                    string
+	Syslog                        bool
+	SyslogPrefix                  string
+	SyslogFacility                string
+	StatsdHost                    string
+	DogstatsdTags                 string
+	StatsdPrefix                  string
+	EnableBacklogMetric           bool
+
+	// Gateway
+	QueueSize         int
+	QueueTimeout      time.Duration
+	HealthPath        string
+	RequestBuffering  bool
+	ResponseBuffering bool
+	MaxBody           int64 // bytes
+	MaxBuffer         int64 // bytes
+	TmpUploadDir      string
+	Sendfile          bool
+	SendfileRoots     []string
+	RequestTimeout    time.Duration
+	HeaderTimeout     time.Duration
+	BodyTimeout       time.Duration
+	WriteTimeout      time.Duration
+	Protocol          string
+	HTTPParser        string
+
+	// Forwarding
+	ForwardedAllowIPs   []string
+	SecureSchemeHeaders map[string]string
+	ForwarderHeaders    []string
+	ProxyProtocol       string // off, v1, v2, auto
+	ProxyAllowIPs       []string
+	UwsgiAllowIPs       []string
+
+	// Strictness
+	LimitRequestLine                int
+	LimitRequestFields              int
+	LimitRequestFieldSize           int
+	HeaderMap                       string // drop, refuse, dangerous
+	PermitObsoleteFolding           bool
+	StripHeaderSpaces               bool
+	PermitUnconventionalHTTPMethod  bool
+	PermitUnconventionalHTTPVersion bool
+	CasefoldHTTPMethod              bool
+
+	// TLS
+	Certfile             []string
+	Keyfile              []string
+	CACerts              string
+	CertReqs             int // 0 none, 1 optional, 2 required
+	Ciphers              string
+	SSLVersion           string
+	SuppressRaggedEOFs   bool
+	DoHandshakeOnConnect bool
+
+	// HTTP/2
+	HTTPProtocols             []string // h1, h2
+	HTTP2Cleartext            string   // off, prior-knowledge, upgrade, both
+	HTTP2MaxConcurrentStreams int
+	HTTP2InitialWindowSize    int
+	HTTP2MaxFrameSize         int
+	HTTP2MaxHeaderListSize    int
+
+	// Python apps
+	WSGIApp                   string // module:attribute
+	Python                    string
+	Pythonpath                []string
+	Factory                   bool
+	RootPath                  string
+	ASGILoop                  string // auto, asyncio, uvloop
+	ASGILifespan              string // auto, on, off
+	ASGIDisconnectGracePeriod time.Duration
+	StallWarning              time.Duration
+	StartMethod               string // spawn, fork
+	ReforkAfter               int
+	WebsocketMaxMessageSize   int64 // bytes
+	Paste                     string
+	RawPasteGlobalConf        []string
+
+	// Control
+	ControlSocket        string
+	ControlSocketMode    int
+	ControlSocketDisable bool
+
+	// Server hooks: Python functions of gunicorn.conf.py, by name
+	Hooks Hooks
+
+	// Dirty arbiters
+	DirtyApps            []string
+	DirtyWorkers         int
+	DirtyTimeout         time.Duration
+	DirtyThreads         int
+	DirtyGracefulTimeout time.Duration
+}
+
+// Hooks names Gunicorn's server hooks.
+type Hooks struct {
+	OnStarting, OnReload, WhenReady, PreFork, PostFork, PostWorkerInit string
+	WorkerInt, WorkerAbort, PreExec, PreRequest, PostRequest           string
+	ChildExit, WorkerExit, NworkersChanged, OnExit, SSLContext         string
+	OnDirtyStarting, DirtyPostFork, DirtyWorkerInit, DirtyWorkerExit   string
+}
+
+// EffectiveClass is the worker class that runs: sync with more than one thread
+// means threaded, as in Gunicorn.
+func (c *Config) EffectiveClass() string {
+	if c.WorkerClass == "sync" && c.Threads > 1 {
+		return "threaded"
+	}
+	return c.WorkerClass
+}

@@ -1,0 +1,90 @@
+package config
+
+func controlSettings() []Setting {
+	return pending(noControl, section(sectionControl,
+		Setting{
+			Name: "control_socket", Flag: "control-socket", Kind: String,
+			Help:   "The unix socket over which a running gonicorn is asked and told things; empty chooses a path.",
+			Reload: AtRestart, Differs: "the default is not ~/.gunicorn/gunicorn.ctl",
+			field: func(c *Config) any { return &c.ControlSocket },
+		},
+		Setting{
+			Name: "control_socket_mode", Flag: "control-socket-mode", Kind: Mode, Default: "0o600", Max: 0o777, Example: "0o660",
+			Help:   "The control socket's file mode.",
+			Reload: AtRestart, field: func(c *Config) any { return &c.ControlSocketMode },
+		},
+		Setting{
+			Name: "control_socket_disable", Flag: "no-control-socket", Kind: Bool, Default: "false",
+			Help:   "Have no control socket.",
+			Reload: AtRestart, field: func(c *Config) any { return &c.ControlSocketDisable },
+		},
+	))
+}
+
+// hookSettings are Gunicorn's server hooks, Python functions that only
+// gunicorn.conf.py can hold.
+func hookSettings() []Setting {
+	hook := func(name, when string, field func(*Hooks) *string) Setting {
+		return Setting{
+			Name: name, Kind: String, Help: "Gunicorn calls this Python function " + when + ".", Reload: NoEffect,
+			field: func(c *Config) any { return field(&c.Hooks) },
+		}
+	}
+	return pending(noConfPy, section(sectionHooks,
+		hook("on_starting", "before the arbiter starts", func(h *Hooks) *string { return &h.OnStarting }),
+		hook("on_reload", "on a reload", func(h *Hooks) *string { return &h.OnReload }),
+		hook("when_ready", "when the server is ready", func(h *Hooks) *string { return &h.WhenReady }),
+		hook("pre_fork", "before a worker starts", func(h *Hooks) *string { return &h.PreFork }),
+		hook("post_fork", "in a new worker", func(h *Hooks) *string { return &h.PostFork }),
+		hook("post_worker_init", "in a worker that has loaded the app", func(h *Hooks) *string { return &h.PostWorkerInit }),
+		hook("worker_int", "in a worker that gets INT or QUIT", func(h *Hooks) *string { return &h.WorkerInt }),
+		hook("worker_abort", "in a worker that gets ABRT", func(h *Hooks) *string { return &h.WorkerAbort }),
+		hook("pre_exec", "before an upgrade", func(h *Hooks) *string { return &h.PreExec }),
+		hook("pre_request", "before a request", func(h *Hooks) *string { return &h.PreRequest }),
+		hook("post_request", "after a request", func(h *Hooks) *string { return &h.PostRequest }),
+		hook("child_exit", "in the arbiter when a worker has ended", func(h *Hooks) *string { return &h.ChildExit }),
+		hook("worker_exit", "in a worker that ends", func(h *Hooks) *string { return &h.WorkerExit }),
+		hook("nworkers_changed", "when the number of workers changes", func(h *Hooks) *string { return &h.NworkersChanged }),
+		hook("on_exit", "before the arbiter ends", func(h *Hooks) *string { return &h.OnExit }),
+		hook("ssl_context", "to make the TLS context", func(h *Hooks) *string { return &h.SSLContext }),
+	))
+}
+
+// dirtySettings belong to Gunicorn's dirty arbiters, a second pool of
+// processes for long jobs.
+func dirtySettings() []Setting {
+	const instead = "run a task queue, such as celery, beside gonicorn or under a second one"
+	hook := func(name, when string, field func(*Hooks) *string) Setting {
+		return Setting{
+			Name: name, Kind: String, Help: "Gunicorn calls this Python function " + when + ".", Reload: NoEffect,
+			field: func(c *Config) any { return field(&c.Hooks) },
+		}
+	}
+	return pending(instead, section(sectionDirty,
+		Setting{
+			Name: "dirty_apps", Flag: "dirty-app", Kind: List, Help: "Apps of the dirty pool.", Example: "module:Class",
+			Reload: NoEffect, field: func(c *Config) any { return &c.DirtyApps },
+		},
+		Setting{
+			Name: "dirty_workers", Flag: "dirty-workers", Kind: Int, Default: "0", Help: "Workers of the dirty pool.",
+			Reload: NoEffect, field: func(c *Config) any { return &c.DirtyWorkers },
+		},
+		Setting{
+			Name: "dirty_timeout", Flag: "dirty-timeout", Kind: Duration, Default: "300", Help: "The dirty pool's timeout.",
+			Reload: NoEffect, field: func(c *Config) any { return &c.DirtyTimeout },
+		},
+		Setting{
+			Name: "dirty_threads", Flag: "dirty-threads", Kind: Int, Default: "1", Min: 1, Help: "Threads of a dirty worker.",
+			Reload: NoEffect, field: func(c *Config) any { return &c.DirtyThreads },
+		},
+		Setting{
+			Name: "dirty_graceful_timeout", Flag: "dirty-graceful-timeout", Kind: Duration, Default: "30",
+			Help: "The dirty pool's graceful_timeout.", Reload: NoEffect,
+			field: func(c *Config) any { return &c.DirtyGracefulTimeout },
+		},
+		hook("on_dirty_starting", "before the dirty arbiter starts", func(h *Hooks) *string { return &h.OnDirtyStarting }),
+		hook("dirty_post_fork", "in a new dirty worker", func(h *Hooks) *string { return &h.DirtyPostFork }),
+		hook("dirty_worker_init", "in a ready dirty worker", func(h *Hooks) *string { return &h.DirtyWorkerInit }),
+		hook("dirty_worker_exit", "when a dirty worker has ended", func(h *Hooks) *string { return &h.DirtyWorkerExit }),
+	))
+}

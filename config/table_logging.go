@@ -1,0 +1,124 @@
+package config
+
+func logSettings() []Setting {
+	return append(errorLogSettings(), accessLogSettings()...)
+}
+
+func errorLogSettings() []Setting {
+	return section(sectionLogging,
+		Setting{
+			Name: "loglevel", Flag: "log-level", Kind: Choice, Default: "info",
+			Choices: []string{"debug", "info", "warning", "error", "critical"},
+			Help:    "What the error log leaves out: lines below this level.",
+			Reload:  AtOnce, field: func(c *Config) any { return &c.Loglevel },
+		},
+		Setting{
+			Name: "errorlog", Flag: "error-logfile", Aliases: []string{"log-file"}, Kind: String, Default: "-", Filled: true,
+			Help:   "The file of the error log; - is stderr. USR1 opens it anew.",
+			Reload: AtRestart, field: func(c *Config) any { return &c.Errorlog },
+		},
+		Setting{
+			Name: "log_format", Flag: "log-format", Kind: Choice, Choices: []string{"text", "json"}, Default: "text", Own: true,
+			Help:   "How the error log is written. text has colours on a terminal, unless NO_COLOR is set.",
+			Reload: AtRestart, field: func(c *Config) any { return &c.LogFormat },
+		},
+		Setting{
+			Name: "capture_output", Flag: "capture-output", Negated: "no-capture-output", Kind: Bool, Default: "true",
+			Help:   "Write what workers print to the error log, line by line, with worker and pid.",
+			Reload: NewWorkers, Differs: "the default is true",
+			field: func(c *Config) any { return &c.CaptureOutput },
+		},
+		Setting{
+			Name: "enable_stdio_inheritance", Flag: "enable-stdio-inheritance", Short: "R", Kind: Bool, Default: "false",
+			Help:   "Gunicorn lets a daemon keep its terminal's output with this.",
+			Reload: NoEffect, Note: "use capture_output = false", field: func(c *Config) any { return &c.EnableStdioInheritance },
+		},
+		Setting{
+			Name: "logger_class", Flag: "logger-class", Kind: String, Default: "gunicorn.glogging.Logger",
+			Help:   "Gunicorn's Python class for logging.",
+			Reload: NoEffect, Note: "gonicorn writes the logs itself; see log_format and access_log_format",
+			field: func(c *Config) any { return &c.LoggerClass },
+		},
+		Setting{
+			Name: "logconfig", Flag: "log-config", Kind: String, Note: noPython,
+			Help:   "A file for logging.config.fileConfig in Python workers.",
+			Reload: NewWorkers, field: func(c *Config) any { return &c.Logconfig },
+		},
+		Setting{
+			Name: "logconfig_dict", Kind: Table, Note: noPython,
+			Help:   "A table for logging.config.dictConfig in Python workers.",
+			Reload: NewWorkers, field: func(c *Config) any { return &c.LogconfigDict },
+		},
+		Setting{
+			Name: "logconfig_json", Flag: "log-config-json", Kind: String, Note: noPython,
+			Help:   "A JSON file for logging.config.dictConfig in Python workers.",
+			Reload: NewWorkers, field: func(c *Config) any { return &c.LogconfigJSON },
+		},
+	)
+}
+
+func accessLogSettings() []Setting {
+	return pending(noGateway, section(sectionLogging,
+		Setting{
+			Name: "accesslog", Flag: "access-logfile", Kind: String,
+			Help:   "The file of the access log; - is stdout, empty is none. USR1 opens it anew.",
+			Reload: NewGateway, field: func(c *Config) any { return &c.Accesslog },
+		},
+		Setting{
+			Name: "access_log_format", Flag: "access-logformat", Kind: String, Filled: true,
+			Default: `%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s"`,
+			Help:    "A line of the access log, with Gunicorn's atoms; json writes JSON.",
+			Reload:  NewGateway, Differs: "json is new", field: func(c *Config) any { return &c.AccessLogFormat },
+		},
+		Setting{
+			Name: "disable_redirect_access_to_syslog", Flag: "disable-redirect-access-to-syslog", Kind: Bool, Default: "false",
+			Help:   "Keep the access log out of syslog.",
+			Reload: NewGateway, field: func(c *Config) any { return &c.DisableRedirectAccessToSyslog },
+		},
+	))
+}
+
+func monitoringSettings() []Setting {
+	return pending(noMonitors, section(sectionMonitoring,
+		Setting{
+			Name: "syslog", Flag: "log-syslog", Kind: Bool, Default: "false",
+			Help:   "Send the logs to syslog as well.",
+			Reload: AtRestart, field: func(c *Config) any { return &c.Syslog },
+		},
+		Setting{
+			Name: "syslog_addr", Flag: "log-syslog-to", Kind: String, Default: "udp://localhost:514", Filled: true,
+			Help:   "Where syslog is: udp://HOST:PORT, tcp://HOST:PORT, or unix://PATH with #stream or #dgram behind it.",
+			Reload: AtRestart, field: func(c *Config) any { return &c.SyslogAddr },
+		},
+		Setting{
+			Name: "syslog_prefix", Flag: "log-syslog-prefix", Kind: String,
+			Help:   "A program name for syslog.",
+			Reload: AtRestart, field: func(c *Config) any { return &c.SyslogPrefix },
+		},
+		Setting{
+			Name: "syslog_facility", Flag: "log-syslog-facility", Kind: String, Default: "user", Filled: true,
+			Help:   "The facility for syslog.",
+			Reload: AtRestart, field: func(c *Config) any { return &c.SyslogFacility },
+		},
+		Setting{
+			Name: "statsd_host", Flag: "statsd-host", Kind: String,
+			Help:   "Where statsd is: HOST:PORT or unix://PATH; empty is nowhere.",
+			Reload: AtRestart, field: func(c *Config) any { return &c.StatsdHost },
+		},
+		Setting{
+			Name: "statsd_prefix", Flag: "statsd-prefix", Kind: String,
+			Help:   "What statsd's metric names begin with.",
+			Reload: AtRestart, field: func(c *Config) any { return &c.StatsdPrefix },
+		},
+		Setting{
+			Name: "dogstatsd_tags", Flag: "dogstatsd-tags", Kind: String,
+			Help:   "Tags for every metric, at commas, as Datadog's statsd has them.",
+			Reload: AtRestart, field: func(c *Config) any { return &c.DogstatsdTags },
+		},
+		Setting{
+			Name: "enable_backlog_metric", Flag: "enable-backlog-metric", Kind: Bool, Default: "false",
+			Help:   "Send the length of the sockets' backlog to statsd.",
+			Reload: AtRestart, field: func(c *Config) any { return &c.EnableBacklogMetric },
+		},
+	))
+}

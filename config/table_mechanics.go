@@ -1,0 +1,135 @@
+package config
+
+func mechanicsSettings() []Setting {
+	return append(placeSettings(), identitySettings()...)
+}
+
+func placeSettings() []Setting {
+	return section(sectionMechanics,
+		Setting{
+			Name: "chdir", Flag: "chdir", Kind: String,
+			Help:   "The app's folder: workers start in it, and relative paths are below it. Empty is the current one.",
+			Reload: NewWorkers, field: func(c *Config) any { return &c.Chdir },
+		},
+		Setting{
+			Name: "daemon", Flag: "daemon", Short: "D", Kind: Bool, Default: "false",
+			Help:   "Go to the background once the app serves.",
+			Reload: AtRestart, Differs: "the command waits until the app serves, and fails when it does not",
+			field: func(c *Config) any { return &c.Daemon },
+		},
+		Setting{
+			Name: "raw_env", Flag: "env", Short: "e", Kind: List, Example: "NAME=value",
+			Help:   "Variables for the workers' environment, as NAME=value. The flag may be given several times.",
+			Reload: NewWorkers, field: func(c *Config) any { return &c.RawEnv },
+		},
+		Setting{
+			Name: "pidfile", Flag: "pid", Short: "p", Kind: String,
+			Help:   "Write gonicorn's process id to this file. It is locked, so that a stale one is told from a live one.",
+			Reload: AtRestart, field: func(c *Config) any { return &c.Pidfile },
+		},
+		Setting{
+			Name: "worker_tmp_dir", Flag: "worker-tmp-dir", Kind: String,
+			Help:   "Gunicorn's folder for heartbeat files.",
+			Reload: NoEffect, Note: "heartbeats are in shared memory, no file is needed",
+			field: func(c *Config) any { return &c.WorkerTmpDir },
+		},
+		Setting{
+			Name: "proc_name", Flag: "name", Short: "n", Kind: String,
+			Help:   "A name that ps and top show in the process titles.",
+			Reload: NewWorkers, field: func(c *Config) any { return &c.ProcName },
+		},
+		Setting{
+			Name: "default_proc_name", Kind: String, Default: "gonicorn",
+			Help:   "Internal to Gunicorn.",
+			Reload: NoEffect, Note: "use proc_name", Differs: "the default is gonicorn",
+			field: func(c *Config) any { return &c.DefaultProcName },
+		},
+		Setting{
+			Name: "preload_app", Flag: "preload", Kind: Bool, Default: "false",
+			Help:   "Load the app once and fork the workers from it, which shares memory. It means start_method = fork.",
+			Reload: NewWorkers, Differs: "a reload loads the app anew", Note: noPython,
+			field: func(c *Config) any { return &c.PreloadApp },
+		},
+	)
+}
+
+func identitySettings() []Setting {
+	return section(sectionMechanics,
+		Setting{
+			Name: "user", Flag: "user", Short: "u", Kind: Name,
+			Help:   "Workers run as this user, by name or number. It needs root.",
+			Reload: NewWorkers, field: func(c *Config) any { return &c.User },
+		},
+		Setting{
+			Name: "group", Flag: "group", Short: "g", Kind: Name,
+			Help:   "Workers run as this group, by name or number. It needs root.",
+			Reload: NewWorkers, field: func(c *Config) any { return &c.Group },
+		},
+		Setting{
+			Name: "initgroups", Flag: "initgroups", Kind: Bool, Default: "false",
+			Help:   "Give workers all groups that user is a member of.",
+			Reload: NewWorkers, field: func(c *Config) any { return &c.Initgroups },
+		},
+		Setting{
+			Name: "umask", Flag: "umask", Short: "m", Kind: Mode, Default: "0o0", Max: 0o777, Example: "0o22",
+			Help: "The workers' file mode mask, which unix sockets follow too. 0o22 and 022 are octal, " +
+				"18 is the same in decimal.",
+			Reload: NewWorkers, field: func(c *Config) any { return &c.Umask },
+		},
+	)
+}
+
+func debugSettings() []Setting {
+	return section(sectionDebugging,
+		Setting{
+			Name: "config", Flag: "config", Short: "c", Kind: String, Default: "./gunicorn.toml", Flagged: true,
+			Help:   "The config file, TOML. The default is read where it is there.",
+			Reload: AtRestart, Differs: "the default is gunicorn.toml instead of gunicorn.conf.py",
+			field: func(c *Config) any { return &c.ConfigFile },
+		},
+		Setting{
+			Name: "reload", Flag: "reload", Kind: Bool, Default: "false",
+			Help:   "Reload when a file below the app's folder changes. For development.",
+			Reload: AtRestart, Differs: "the old code serves on until the new code is ready",
+			field: func(c *Config) any { return &c.Reload },
+		},
+		Setting{
+			Name: "reload_engine", Flag: "reload-engine", Kind: Choice, Choices: []string{"auto", "poll", "inotify"},
+			Default: "auto",
+			Help:    "How Gunicorn watches files.",
+			Reload:  NoEffect, Note: "the kernel tells of changes (fsnotify)",
+			field: func(c *Config) any { return &c.ReloadEngine },
+		},
+		Setting{
+			Name: "reload_exclude", Flag: "reload-exclude", Kind: List, Own: true, Example: "*.log",
+			Help:   "Patterns, as in .gitignore, of what reload does not watch. The flag may be given several times.",
+			Reload: AtRestart, field: func(c *Config) any { return &c.ReloadExclude },
+		},
+		Setting{
+			Name: "reload_extra_files", Flag: "reload-extra-file", Kind: List, Example: "templates/*.html",
+			Help:   "Further files that reload watches: paths or patterns. The flag may be given several times.",
+			Reload: AtRestart, field: func(c *Config) any { return &c.ReloadExtraFiles },
+		},
+		Setting{
+			Name: "reload_config", Flag: "reload-config", Kind: Bool, Default: "false", Own: true,
+			Help:   "Reload when the config file changes.",
+			Reload: AtRestart, field: func(c *Config) any { return &c.ReloadConfig },
+		},
+		Setting{
+			Name: "spew", Flag: "spew", Kind: Bool, Default: "false",
+			Help:   "Gunicorn's trace of every line of Python that runs.",
+			Reload: NoEffect, Note: "use python3 -m trace, or py-spy",
+			field: func(c *Config) any { return &c.Spew },
+		},
+		Setting{
+			Name: "check_config", Flag: "check-config", Kind: Bool, Default: "false", Flagged: true,
+			Help:   "Check the config and exit: 0 when it is right, 1 when it is not.",
+			Reload: NoEffect, field: func(c *Config) any { return &c.CheckConfig },
+		},
+		Setting{
+			Name: "print_config", Flag: "print-config", Kind: Bool, Default: "false", Flagged: true,
+			Help:   "Print every setting, its value and where it came from, and exit.",
+			Reload: NoEffect, field: func(c *Config) any { return &c.PrintConfig },
+		},
+	)
+}

@@ -1,0 +1,89 @@
+package config
+
+func pythonSettings() []Setting {
+	return pending(noPython, append(appSettings(), asgiSettings()...))
+}
+
+func appSettings() []Setting {
+	return section(sectionPython,
+		Setting{
+			Name: "wsgi_app", Kind: String, Example: "main:app",
+			Help:   "The app, as module:attribute or module:factory(). The command line's goes before it.",
+			Reload: NewWorkers, field: func(c *Config) any { return &c.WSGIApp },
+		},
+		Setting{
+			Name: "python", Flag: "python", Kind: String, Own: true,
+			Help:   "The interpreter. Empty looks for one: VIRTUAL_ENV, .venv in the app's folder, python3 on PATH.",
+			Reload: NewWorkers, field: func(c *Config) any { return &c.Python },
+		},
+		Setting{
+			Name: "pythonpath", Flag: "pythonpath", Kind: List, Split: true, Example: "lib",
+			Help:   "Folders to look for modules in, at commas.",
+			Reload: NewWorkers, field: func(c *Config) any { return &c.Pythonpath },
+		},
+		Setting{
+			Name: "factory", Flag: "factory", Kind: Bool, Default: "false", Own: true,
+			Help:   "The app's attribute is a function that returns the app.",
+			Reload: NewWorkers, field: func(c *Config) any { return &c.Factory },
+		},
+		Setting{
+			Name: "start_method", Flag: "start-method", Kind: Choice, Choices: []string{"spawn", "fork"}, Default: "spawn", Own: true,
+			Help:   "How a worker starts: spawn loads the app anew, fork copies a process that has loaded it.",
+			Reload: NewWorkers, field: func(c *Config) any { return &c.StartMethod },
+		},
+		Setting{
+			Name: "refork_after", Flag: "refork-after", Kind: Int, Default: "0", Own: true,
+			Help:   "With fork, copy a worker that has served so many requests instead of a fresh process; 0 is never.",
+			Reload: NewWorkers, field: func(c *Config) any { return &c.ReforkAfter },
+		},
+		Setting{
+			Name: "stall_warning", Flag: "stall-warning", Kind: Duration, Default: "1", Own: true,
+			Help: "An event loop that is held up for so long is logged with the stack that holds it, and gets no further " +
+				"request meanwhile; 0 is never.",
+			Reload: NewWorkers, field: func(c *Config) any { return &c.StallWarning },
+		},
+		Setting{
+			Name: "paste", Flag: "paste", Aliases: []string{"paster"}, Kind: String,
+			Help:   "A PasteDeploy file.",
+			Reload: NoEffect, Note: "name the app as module:attribute; a module of two lines can call paste.deploy.loadapp",
+			field: func(c *Config) any { return &c.Paste },
+		},
+		Setting{
+			Name: "raw_paste_global_conf", Flag: "paste-global", Kind: List, Example: "NAME=value",
+			Help:   "Variables for a PasteDeploy file.",
+			Reload: NoEffect, Note: "name the app as module:attribute; a module of two lines can call paste.deploy.loadapp",
+			field: func(c *Config) any { return &c.RawPasteGlobalConf },
+		},
+	)
+}
+
+func asgiSettings() []Setting {
+	return section(sectionPython,
+		Setting{
+			Name: "root_path", Flag: "root-path", Kind: String,
+			Help:   "Where the app is mounted: ASGI's root_path, WSGI's SCRIPT_NAME.",
+			Reload: NewWorkers, field: func(c *Config) any { return &c.RootPath },
+		},
+		Setting{
+			Name: "asgi_loop", Flag: "asgi-loop", Kind: Choice, Choices: []string{"auto", "asyncio", "uvloop"}, Default: "auto",
+			Help:   "The event loop; auto takes uvloop where it can be imported.",
+			Reload: NewWorkers, field: func(c *Config) any { return &c.ASGILoop },
+		},
+		Setting{
+			Name: "asgi_lifespan", Flag: "asgi-lifespan", Kind: Choice, Choices: []string{"auto", "on", "off"}, Default: "auto",
+			Yes: "on", No: "off",
+			Help:   "Whether the app takes part in the lifespan protocol; auto tries.",
+			Reload: NewWorkers, field: func(c *Config) any { return &c.ASGILifespan },
+		},
+		Setting{
+			Name: "asgi_disconnect_grace_period", Flag: "asgi-disconnect-grace-period", Kind: Duration, Default: "3",
+			Help:   "How long a request whose client has gone may run on before it is cancelled.",
+			Reload: NewWorkers, field: func(c *Config) any { return &c.ASGIDisconnectGracePeriod },
+		},
+		Setting{
+			Name: "websocket_max_message_size", Flag: "websocket-max-message-size", Kind: Size, Default: "16MiB",
+			Help:   "The largest message of a WebSocket; 0 is no bound.",
+			Reload: NewWorkers, field: func(c *Config) any { return &c.WebsocketMaxMessageSize },
+		},
+	)
+}

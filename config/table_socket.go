@@ -1,0 +1,67 @@
+package config
+
+// The sections of the documents, in their order.
+const (
+	sectionSocket     Section = "Server socket"
+	sectionWorkers    Section = "Worker processes"
+	sectionElastic    Section = "Elastic workers"
+	sectionRollout    Section = "Rollout of a reload"
+	sectionResources  Section = "Resources of a worker"
+	sectionMechanics  Section = "Server mechanics"
+	sectionDebugging  Section = "Debugging and reloading"
+	sectionLogging    Section = "Logging"
+	sectionMonitoring Section = "Syslog and statsd"
+	sectionGateway    Section = "Gateway"
+	sectionForwarding Section = "Behind a proxy"
+	sectionStrictness Section = "Limits and strictness"
+	sectionTLS        Section = "TLS"
+	sectionHTTP2      Section = "HTTP/2"
+	sectionPython     Section = "Python apps"
+	sectionControl    Section = "Control socket"
+	sectionHooks      Section = "Server hooks"
+	sectionDirty      Section = "Dirty arbiters"
+)
+
+// Why a setting is accepted and not acted on yet. A part that gets finished
+// takes its pending(...) away from the table.
+const (
+	noGateway  = "this version has no gateway yet"
+	noPython   = "this version does not run Python apps yet"
+	noElastic  = "this version keeps the number of workers fixed"
+	noRollout  = "this version exchanges workers one at a time"
+	noLimits   = "this version does not set resource limits"
+	noControl  = "this version has no control socket yet"
+	noMonitors = "this version does not send to syslog or statsd yet"
+	noConfPy   = "this version does not read gunicorn.conf.py yet"
+)
+
+func socketSettings() []Setting {
+	return section(sectionSocket,
+		Setting{
+			Name: "bind", Flag: "bind", Short: "b", Kind: List, Split: true, Default: "127.0.0.1:8000", Env: "PORT",
+			Help: "The addresses to listen on: host:port, :port, [::1]:port, unix:PATH or fd://N. " +
+				"The flag may be given several times. Where the variable PORT is set, the default is 0.0.0.0:PORT.",
+			Reload: NewWorkers, field: func(c *Config) any { return &c.Bind },
+		},
+		Setting{
+			Name: "backlog", Flag: "backlog", Kind: Int, Default: "2048", Min: 1, Max: 1 << 20,
+			Help:   "How many connections may wait to be accepted. The kernel's net.core.somaxconn bounds it.",
+			Reload: NewWorkers, Differs: "a reload applies it to sockets that it opens, not to open ones",
+			field: func(c *Config) any { return &c.Backlog },
+		},
+		Setting{
+			Name: "reuse_port", Flag: "reuse-port", Kind: Bool, Default: "false",
+			Help:   "Set SO_REUSEPORT on the listening sockets, so that several gonicorns can share an address.",
+			Reload: NewWorkers, Differs: "a reload applies it to sockets that it opens, not to open ones",
+			field: func(c *Config) any { return &c.ReusePort },
+		},
+		Setting{
+			Name: "transport", Flag: "transport", Kind: Choice, Choices: []string{"", "inherit", "none", "gateway"}, Own: true,
+			Help: "How a connection comes to a worker. inherit: workers accept on the listening sockets, which they get " +
+				"from descriptor 3 up with LISTEN_FDS set. none: there is no socket, workers are supervised only. " +
+				"gateway: gonicorn speaks HTTP with clients and hands workers one request at a time. " +
+				"Empty chooses by the app.",
+			Example: "inherit", Reload: AtRestart, field: func(c *Config) any { return &c.Transport },
+		},
+	)
+}

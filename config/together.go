@@ -1,0 +1,127 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// addresses checks bind.
+func (k *checker) addresses() {
+	c := k.config
+	if len(c.Bind) == 0 && c.Transport != "none" {
+		k.fail("bind", "names no address", k.try("bind", "127.0.0.1:8000"))
+	}
+	for i, address := range c.Bind {
+		if slices.Contains(c.Bind[:i], address) {
+			k.fail("bind", address+" is given twice", "leave one away")
+		}
+		if k.bind == nil {
+			continue
+		}
+		if err := k.bind(address); err != nil {
+			k.fail("bind", err.Error(), "")
+		}
+	}
+}
+
+// class checks worker_class against those that there are.
+func (k *checker) class() {
+	c := k.config
+	if k.classes == nil || slices.Contains(k.classes, c.WorkerClass) {
+		return
+	}
+	hint := "there are: " + strings.Join(k.classes, ", ")
+	if near := Nearest(c.WorkerClass, k.classes); near != "" {
+		hint = "did you mean " + near + "? " + hint
+	}
+	k.fail("worker_class", "there is no class "+quote(c.WorkerClass), hint)
+}
+
+// places checks what must exist in this system.
+func (k *checker) places() {
+	c := k.config
+	if c.Chdir != "" {
+		k.folder("chdir", c.Chdir)
+	}
+	if problem, hint := userProblem(c.User); problem != "" {
+		k.fail("user", problem, hint)
+	}
+	if problem, hint := groupProblem(c.Group); problem != "" {
+		k.fail("group", problem, hint)
+	}
+	for _, kv := range c.RawEnv {
+		if name, _, found := strings.Cut(kv, "="); !found || name == "" {
+			k.fail("raw_env", quote(kv)+" is not NAME=value", k.try("raw_env", "NAME=value"))
+		}
+	}
+}
+
+func (k *checker) folder(name, path string) {
+	full := path
+	if !filepath.IsAbs(path) {
+		full = filepath.Join(k.dir, path)
+	}
+	info, err := os.Stat(full)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		k.fail(name, "there is no folder "+quote(path), "make it with: mkdir -p "+path)
+	case err != nil:
+		var at *fs.PathError
+		if errors.As(err, &at) {
+			err = at.Err
+		}
+		k.fail(name, "cannot enter "+quote(path)+": "+err.Error(), "")
+	case !info.IsDir():
+		k.fail(name, quote(path)+" is no folder", k.try(name, filepath.Dir(path)))
+	}
+}
+
+// together checks settings that depend on one another.
+func (k *checker) together() {
+	c := k.config
+	if len(c.Keyfile) > 0 && len(c.Certfile) == 0 {
+		k.fail("keyfile", "there is no certfile for it", "give the certificate with --certfile")
+	}
+	if n := len(c.Keyfile); n > 0 && len(c.Certfile) > 0 && n != len(c.Certfile) {
+		k.fail("keyfile", fmt.Sprintf("there are %d keys for %d certificates", n, len(c.Certfile)),
+			"give one keyfile for each certfile, in the same order")
+	}
+	if c.CertReqs > 0 && c.CACerts == "" {
+		k.fail("cert_reqs", "there are no authorities to check clients' certificates against",
+			"give them with --ca-certs")
+	}
+	k.protocols()
+	if c.WorkersMax > 0 && c.WorkersMin > c.WorkersMax {
+		k.fail("workers_min", fmt.Sprintf("%d is more than workers_max, which is %d", c.WorkersMin, c.WorkersMax),
+			"make workers_max the larger one")
+	}
+	if c.WorkersMin > 0 && c.WorkersMax == 0 {
+		k.fail("workers_min", "counts only where workers_max is set", "set workers_max too, or only workers")
+	}
+	if c.HealthPath != "" && !strings.HasPrefix(c.HealthPath, "/") {
+		k.fail("health_path", quote(c.HealthPath)+" does not begin with /", k.try("health_path", "/"+c.HealthPath))
+	}
+	if c.Initgroups && c.User == "" {
+		k.fail("initgroups", "there is no user whose groups to take", "name one with --user")
+	}
+}
+
+func (k *checker) protocols() {
+	versions := []string{"h1", "h2"}
+	for i, p := range k.config.HTTPProtocols {
+		if !slices.Contains(versions, p) {
+			k.fail("http_protocols", quote(p)+" is not one of h1, h2", k.try("http_protocols", "h2,h1"))
+		}
+		if slices.Contains(k.config.HTTPProtocols[:i], p) {
+			k.fail("http_protocols", p+" is given twice", "leave one away")
+		}
+	}
+	if len(k.config.HTTPProtocols) == 0 {
+		k.fail("http_protocols", "names no version", k.try("http_protocols", "h1"))
+	}
+}
