@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -20,7 +21,8 @@ const DefaultFile = "gunicorn.toml"
 const (
 	maxFile    = 1 << 20 // bytes of a config file
 	maxUnknown = 20      // unknown keys that are told one by one
-	maxParts   = 32      // parts of a dotted key, which the decoder keeps all prefixes of
+	maxParts   = 32      // parts of a dotted key, and
+	maxTables  = 200     // inline tables: the decoder's memory grows with the square of both
 )
 
 // entry is one top-level key of a file.
@@ -69,10 +71,15 @@ func fileProblem(path string, err error) (problem, hint string) {
 	return "cannot read " + path + ": " + err.Error(), ""
 }
 
-// parseFile finds the top-level keys of a config file and where they stand.
-func parseFile(path string, data []byte) ([]entry, Errors) {
+// parseFile finds the top-level keys of a config file and where they stand. Of
+// unknown keys it tells one more than maxUnknown, since each takes a search
+// through the whole file.
+func parseFile(path string, data []byte, known func(name string) bool) ([]entry, Errors) {
 	if line := tooManyParts(data); line > 0 {
 		return nil, Errors{{Where: at(path, line), Problem: fmt.Sprintf("a key of more than %d parts", maxParts)}}
+	}
+	if bytes.Count(data, []byte("{")) > maxTables {
+		return nil, Errors{{Where: path, Problem: fmt.Sprintf("more than %d inline tables", maxTables)}}
 	}
 	keys := map[string]toml.Primitive{}
 	meta, err := toml.Decode(string(data), &keys)
@@ -86,15 +93,20 @@ func parseFile(path string, data []byte) ([]entry, Errors) {
 		return nil, Errors{{Where: path, Problem: "not TOML: " + err.Error()}}
 	}
 	var entries []entry
+	unknown := 0
 	for _, name := range ordered(meta, keys) {
+		if !known(name) {
+			if unknown++; unknown > maxUnknown+1 {
+				continue
+			}
+		}
 		value, line := locate(&meta, keys[name])
 		entries = append(entries, entry{name: name, where: at(path, line), value: value})
 	}
 	return entries, nil
 }
 
-// ordered lists the top-level keys as they stand in the file; at most so many
-// as can be told of.
+// ordered lists the top-level keys as they stand in the file.
 func ordered(meta toml.MetaData, keys map[string]toml.Primitive) []string {
 	var names []string
 	seen := map[string]bool{}

@@ -123,7 +123,7 @@ func (l *loader) file(vars map[string]string) string {
 		l.errs = append(l.errs, FieldError{Setting: "config", Where: where, Problem: problem, Hint: hint})
 		return ""
 	}
-	entries, errs := parseFile(path, data)
+	entries, errs := parseFile(path, data, func(name string) bool { _, found := l.find(name); return found })
 	l.errs = append(l.errs, errs...)
 	l.entries(entries)
 	return path

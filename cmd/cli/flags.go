@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/gonicorn/gonicorn/config"
 )
@@ -122,40 +123,49 @@ func (p *argsParser) long(name, value string, has bool) {
 	p.fail(flag, "there is no such flag", p.suggest(name))
 }
 
-// short takes -w4, -w=4, -w 4, and several that need no value together: -DR.
+// short takes -w4, -w=4, -w 4, and several that need no value together: -DR. A
+// long flag behind one dash is a slip, although -w could take the rest.
 func (p *argsParser) short(letters string) {
-	flag, rest := "-"+letters[:1], letters[1:]
-	switch letters[:1] {
-	case "h":
+	long, _, _ := strings.Cut(letters, "=")
+	if len(long) > 1 && slices.Contains(p.flags(), long) {
+		p.fail("-"+long, "there is no such flag", "did you mean --"+long+"?")
+		return
+	}
+	_, size := utf8.DecodeRuneInString(letters)
+	letter, rest := letters[:size], letters[size:]
+	switch {
+	case letters == "h":
 		p.out.help = true
 		return
-	case "v":
+	case letters == "v":
 		p.out.version = true
 		return
 	}
 	for _, s := range p.settings {
-		if s.Short != letters[:1] {
-			continue
+		if s.Short == letter {
+			p.shortSetting(s, rest)
+			return
 		}
-		value, has := strings.CutPrefix(rest, "=")
-		switch {
-		case has || s.Bare == "" && rest != "":
-			p.setting(s, flag, value, true)
-		case rest == "":
-			p.setting(s, flag, "", false)
-		default:
-			p.setting(s, flag, s.Bare, true)
-			p.short(rest)
-		}
-		return
 	}
 	hint := "list all flags with --help"
-	if len(letters) > 1 {
-		if near := p.near(letters); near != "" {
-			flag, hint = "-"+letters, "did you mean --"+near+"?"
-		}
+	if near := p.near(long); near != "" && len(long) > 1 {
+		hint = "did you mean --" + near + "?"
 	}
-	p.fail(flag, "there is no such flag", hint)
+	p.fail("-"+letters, "there is no such flag", hint)
+}
+
+func (p *argsParser) shortSetting(s config.Setting, rest string) {
+	flag := "-" + s.Short
+	value, has := strings.CutPrefix(rest, "=")
+	switch {
+	case has || s.Bare == "" && rest != "":
+		p.setting(s, flag, value, true)
+	case rest == "":
+		p.setting(s, flag, "", false)
+	default:
+		p.setting(s, flag, s.Bare, true)
+		p.short(rest)
+	}
 }
 
 // setting takes the value of a setting's flag, from the next argument where the
@@ -163,11 +173,10 @@ func (p *argsParser) short(letters string) {
 func (p *argsParser) setting(s config.Setting, flag, value string, has bool) {
 	switch {
 	case has:
+	case s.Bare != "" && len(p.rest) > 0 && slices.Contains(s.Choices, p.rest[0]):
+		value, p.rest = p.rest[0], p.rest[1:]
 	case s.Bare != "":
 		value = s.Bare
-		if len(p.rest) > 0 && slices.Contains(s.Choices, p.rest[0]) {
-			value, p.rest = p.rest[0], p.rest[1:]
-		}
 	case len(p.rest) == 0 || looksLikeFlag(p.rest[0]):
 		example := s.Example
 		if example == "" {
@@ -216,14 +225,17 @@ func (p *argsParser) suggest(name string) string {
 	return "list all flags with --help"
 }
 
-func (p *argsParser) near(name string) string {
-	words := []string{"help", "version"}
+func (p *argsParser) near(name string) string { return config.Nearest(name, p.flags()) }
+
+// flags lists all long flags.
+func (p *argsParser) flags() []string {
+	all := []string{"help", "version"}
 	for _, s := range p.settings {
 		for _, flag := range append([]string{s.Flag, s.Negated}, s.Aliases...) {
 			if flag != "" {
-				words = append(words, flag)
+				all = append(all, flag)
 			}
 		}
 	}
-	return config.Nearest(name, words)
+	return all
 }
