@@ -219,6 +219,7 @@ func TestHelp(t *testing.T) {
 	}
 	for _, want := range []string{
 		"Worker processes:\n", "--workers value, -w value", "--reload ", "(off: --no-capture-output)", "(default: 30)", "--version, -v",
+		"debug, info, warning", ": inherit, none, gateway", "or auto",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("lacks %q", want)

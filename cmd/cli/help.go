@@ -30,6 +30,12 @@ func cliFlag(s config.Setting) ucli.Flag {
 	}
 	usage, _, _ := strings.Cut(s.Help, ". ")
 	usage = strings.TrimSuffix(usage, ".")
+	if len(s.Choices) > 0 {
+		usage += ": " + strings.TrimPrefix(strings.Join(s.Choices, ", "), ", ")
+	}
+	if s.Kind == config.Count {
+		usage += ", or auto"
+	}
 	if s.Negated != "" {
 		usage += " (off: --" + s.Negated + ")"
 	}
