@@ -1,0 +1,69 @@
+// Package signals turns a signal into what it asks of the arbiter, by
+// Gunicorn's table. It does nothing else.
+package signals
+
+import (
+	"os"
+	"syscall"
+)
+
+// Action is what an operator, or the kernel, asks for by a signal.
+type Action int
+
+// The actions, with the signal that asks for each.
+const (
+	None     Action = iota
+	Stop            // TERM: finish what is in hand and stop
+	Quit            // INT, QUIT: stop at once
+	Reload          // HUP: read the config anew and exchange the workers
+	Increase        // TTIN: one worker more
+	Decrease        // TTOU: one worker less
+	Reopen          // USR1: open the log files anew
+	Upgrade         // USR2: start a new binary beside this one
+	Drain           // WINCH: let the workers go, keep the sockets
+	Child           // CHLD: a child has ended
+)
+
+var names = [...]string{"none", "stop", "quit", "reload", "increase", "decrease", "reopen", "upgrade", "drain", "child"}
+
+// String returns the action's name as logs show it.
+func (a Action) String() string {
+	if a < 0 || int(a) >= len(names) {
+		return "unknown"
+	}
+	return names[a]
+}
+
+// ActionOf returns what a signal asks for; None for one that means nothing
+// here.
+func ActionOf(sig os.Signal) Action {
+	switch sig {
+	case syscall.SIGTERM:
+		return Stop
+	case syscall.SIGINT, syscall.SIGQUIT:
+		return Quit
+	case syscall.SIGHUP:
+		return Reload
+	case syscall.SIGTTIN:
+		return Increase
+	case syscall.SIGTTOU:
+		return Decrease
+	case syscall.SIGUSR1:
+		return Reopen
+	case syscall.SIGUSR2:
+		return Upgrade
+	case syscall.SIGWINCH:
+		return Drain
+	case syscall.SIGCHLD:
+		return Child
+	}
+	return None
+}
+
+// All returns the signals that have an action.
+func All() []os.Signal {
+	return []os.Signal{
+		syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP, syscall.SIGTTIN,
+		syscall.SIGTTOU, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH, syscall.SIGCHLD,
+	}
+}
