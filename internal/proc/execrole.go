@@ -1,0 +1,81 @@
+package proc
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/gonicorn/gonicorn/internal/wire"
+)
+
+// envExecPath tells the role exec which program to become.
+const envExecPath = "GONICORN_EXEC_PATH"
+
+// Exit codes of a command that could not be executed, as shells have them.
+const (
+	ExitNotExecutable = 126
+	ExitNotFound      = 127
+)
+
+// Self is the path under which this very binary can be started again, even by
+// a user who cannot read its folder, and after the file was replaced. A child
+// that follows it finds itself: it is still a copy of this process.
+func Self() string { return self }
+
+// ExecCommand wraps the spec of a command so that the process sets, before it
+// becomes the command, what only it can know: LISTEN_PID and WATCHDOG_PID. It
+// starts as this binary in the role exec and keeps its pid.
+func ExecCommand(s Spec) Spec {
+	s.Env = append(append([]string{}, s.Env...), wire.EnvRole+"="+wire.RoleExec, envExecPath+"="+s.Path)
+	s.Path = Self()
+	return s
+}
+
+// RunExec is the role exec: it becomes the command. main calls it before
+// anything else. It returns only when that fails, with the exit code, after one
+// line on stderr.
+func RunExec() int {
+	path := os.Getenv(envExecPath)
+	err := syscall.Exec(path, os.Args, commandEnv(os.Environ(), os.Getpid()))
+	code, why := execFailure(path, err)
+	fmt.Fprintf(os.Stderr, "gonicorn: cannot execute %s: %s\n", path, why)
+	return code
+}
+
+// commandEnv is the environment of the command: without what was meant for
+// gonicorn's own code, with the pid where sd_listen_fds(3) and
+// sd_watchdog_enabled(3) ask for it.
+func commandEnv(inherited []string, pid int) []string {
+	var env []string
+	for _, kv := range inherited {
+		name, _, _ := strings.Cut(kv, "=")
+		switch name {
+		case wire.EnvRole, wire.EnvBoard, wire.EnvSlot, wire.EnvLifeline, wire.EnvWorker, wire.EnvControl,
+			wire.EnvListenPID, wire.EnvWatchdogPID, envExecPath:
+			continue
+		case wire.EnvListenFDs:
+			env = append(env, wire.EnvListenPID+"="+strconv.Itoa(pid))
+		case wire.EnvWatchdogUsec:
+			env = append(env, wire.EnvWatchdogPID+"="+strconv.Itoa(pid))
+		}
+		env = append(env, kv)
+	}
+	return env
+}
+
+func execFailure(path string, err error) (code int, why string) {
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, statErr := os.Stat(path); statErr == nil {
+			return ExitNotExecutable, "the interpreter that its first line (#!) names is missing"
+		}
+		return ExitNotFound, err.Error()
+	}
+	if errors.Is(err, syscall.ENOEXEC) {
+		return ExitNotExecutable, "it is neither a binary for this machine nor a script whose first line names its interpreter, as in #!/bin/sh"
+	}
+	return ExitNotExecutable, err.Error()
+}

@@ -1,0 +1,102 @@
+// Package proc starts, signals and reaps processes, and knows what Linux says
+// of them. It never hands an os.File to a child: see Start.
+package proc
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+)
+
+// Credential is who a process runs as.
+type Credential struct {
+	UID, GID int
+	Groups   []int // supplementary; none but these
+}
+
+// Spec is a process to start.
+type Spec struct {
+	Path string   // of the program
+	Args []string // with argv[0]
+	Env  []string // of NAME=value; the last of equal names wins
+	Dir  string   // working folder; empty keeps this process's
+	// Files are raw descriptors of this process that become 0, 1, 2, ... of the
+	// child. They are borrowed.
+	Files      []int
+	Credential *Credential // nil keeps this process's
+	Umask      int         // -1 keeps this process's
+	NewSession bool        // a session of its own instead of a process group
+}
+
+// Start starts the process as the leader of a process group of its own and
+// returns its pid without waiting for anything but execve(2); the caller reaps
+// it.
+//
+// Descriptors are handed over raw: os/exec's ExtraFiles calls File.Fd, which
+// may clear O_NONBLOCK on the open file description that every running worker
+// shares, and a sibling's Close then hangs.
+//
+// A missing program matches os.ErrNotExist.
+func Start(s Spec) (pid int, err error) {
+	files := make([]uintptr, len(s.Files))
+	for i, fd := range s.Files {
+		files[i] = uintptr(fd)
+	}
+	sys := &syscall.SysProcAttr{Setpgid: !s.NewSession, Setsid: s.NewSession}
+	if c := s.Credential; c != nil && !isSelf(c) {
+		sys.Credential = c.forKernel()
+	}
+	attr := &syscall.ProcAttr{Dir: s.Dir, Env: lastWins(s.Env), Files: files, Sys: sys}
+	if s.Umask >= 0 {
+		pid, err = withUmask(s.Umask, func() (int, error) { return syscall.ForkExec(s.Path, s.Args, attr) })
+	} else {
+		pid, err = syscall.ForkExec(s.Path, s.Args, attr)
+	}
+	if err != nil {
+		return 0, s.startError(err)
+	}
+	return pid, nil
+}
+
+// startError finds out which of ForkExec's steps has failed, as it does not
+// say.
+func (s Spec) startError(err error) error {
+	if s.Dir != "" {
+		if _, dirErr := os.Stat(s.Dir); dirErr != nil {
+			return fmt.Errorf("enter working folder: %w; see --chdir", dirErr)
+		}
+	}
+	if errors.Is(err, syscall.EPERM) && s.Credential != nil && os.Geteuid() != 0 {
+		return fmt.Errorf("run %s as uid %d, gid %d: %w; only root may do that: start gonicorn as root, or leave --user and --group away",
+			s.Path, s.Credential.UID, s.Credential.GID, err)
+	}
+	return fmt.Errorf("execute %s: %w", s.Path, err)
+}
+
+// Signal sends a signal to one process.
+func Signal(pid int, sig syscall.Signal) error {
+	if pid <= 0 {
+		return fmt.Errorf("signal process %d: %w", pid, syscall.ESRCH) // kill(2) would reach a group, or all
+	}
+	if err := syscall.Kill(pid, sig); err != nil {
+		return fmt.Errorf("signal process %d: %w", pid, err)
+	}
+	return nil
+}
+
+// SignalGroup sends a signal to every process of a group.
+func SignalGroup(pgid int, sig syscall.Signal) error {
+	if pgid <= 1 {
+		return fmt.Errorf("signal process group %d: %w", pgid, syscall.ESRCH) // kill(2) would reach our own, or all
+	}
+	if err := syscall.Kill(-pgid, sig); err != nil {
+		return fmt.Errorf("signal process group %d: %w", pgid, err)
+	}
+	return nil
+}
+
+// GroupAlive reports whether any process, a zombie too, is in the group.
+func GroupAlive(pgid int) bool {
+	return pgid > 1 && !errors.Is(syscall.Kill(-pgid, 0), syscall.ESRCH)
+}

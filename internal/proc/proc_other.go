@@ -1,0 +1,60 @@
+//go:build !linux
+
+package proc
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/gonicorn/gonicorn/internal/scoreboard"
+)
+
+var self, _ = os.Executable()
+
+func unsupported(what string) error {
+	return fmt.Errorf("%s needs Linux: %w", what, errors.ErrUnsupported)
+}
+
+// Reaper needs Linux.
+type Reaper struct{}
+
+// NewReaper returns a reaper that finds nothing.
+func NewReaper(bool) *Reaper { return &Reaper{} }
+
+// Own does nothing.
+func (r *Reaper) Own(int) {}
+
+// Disown does nothing.
+func (r *Reaper) Disown(int) {}
+
+// Reap finds nothing.
+func (r *Reaper) Reap(func(pid int)) []Exit { return nil }
+
+// BecomeSubreaper fails outside Linux.
+func BecomeSubreaper() error { return unsupported("adopting orphans") }
+
+// StartTicks fails outside Linux.
+func StartTicks(int) (uint64, error) { return 0, unsupported("the start of a process") }
+
+// GroupRSS fails outside Linux.
+func GroupRSS([]int) (map[int]int64, error) { return nil, unsupported("measuring memory") }
+
+// OOM needs Linux.
+type OOM struct{}
+
+// NewOOM returns one that knows nothing.
+func NewOOM() *OOM { return &OOM{} }
+
+// Killed never is.
+func (o *OOM) Killed() bool { return false }
+
+// Lifeline never ends outside Linux.
+func Lifeline(int) <-chan struct{} { return nil }
+
+// RunGuard does nothing outside Linux.
+func RunGuard(*scoreboard.Board, int, time.Duration) int { return 1 }
+
+// SetTitle does nothing outside Linux.
+func SetTitle(string) {}

@@ -1,0 +1,130 @@
+package proc
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Reaper waits for children that have ended. It belongs to one goroutine.
+type Reaper struct {
+	all  bool
+	mine map[int]bool
+}
+
+// NewReaper returns a reaper of its own children only, or of all: PID 1 and a
+// subreaper must wait for processes that they did not start, while a program
+// that links gonicorn in may start processes of its own.
+func NewReaper(all bool) *Reaper { return &Reaper{all: all, mine: map[int]bool{}} }
+
+// Own makes a process one whose end Reap returns.
+func (r *Reaper) Own(pid int) { r.mine[pid] = true }
+
+// Disown takes that back. A process that Reap has returned is disowned already.
+func (r *Reaper) Disown(pid int) { delete(r.mine, pid) }
+
+// Reap waits, without blocking, for every child that has ended and returns how
+// those ended that were owned. They are owned no more.
+//
+// before, which may be nil, is called with each owned pid while it is still a
+// zombie: neither the pid nor its process group can have been given to anybody
+// else, so that it is safe to signal what is left of the group.
+func (r *Reaper) Reap(before func(pid int)) []Exit {
+	var exits []Exit
+	for {
+		pid, err := ended(unix.P_ALL, 0)
+		if err == nil && pid == 0 {
+			return exits // children, but none has ended
+		}
+		if err == nil && (r.all || r.mine[pid]) {
+			exits = r.collect(exits, pid, before)
+			continue
+		}
+		// A stranger is the first in the queue and hides the others, or there
+		// are no children at all.
+		return r.reapEach(exits, before)
+	}
+}
+
+// reapEach asks for every owned process by itself.
+func (r *Reaper) reapEach(exits []Exit, before func(pid int)) []Exit {
+	for pid := range r.mine {
+		got, err := ended(unix.P_PID, pid)
+		switch {
+		case errors.Is(err, unix.ECHILD):
+			delete(r.mine, pid)
+			exits = append(exits, Exit{PID: pid, Lost: true})
+		case err == nil && got == pid:
+			exits = r.collect(exits, pid, before)
+		}
+	}
+	return exits
+}
+
+// collect waits for a process that is a zombie.
+func (r *Reaper) collect(exits []Exit, pid int, before func(pid int)) []Exit {
+	owned := r.mine[pid]
+	if owned && before != nil {
+		before(pid)
+	}
+	delete(r.mine, pid)
+	e := waitFor(pid)
+	if owned {
+		exits = append(exits, e)
+	}
+	return exits
+}
+
+// ended returns a child that has ended and leaves it a zombie; 0 when none has.
+func ended(kind, id int) (pid int, err error) {
+	var info unix.Siginfo
+	for {
+		err := unix.Waitid(kind, id, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return 0, fmt.Errorf("wait for children: %w", err)
+		}
+		return siginfoPID(&info), nil
+	}
+}
+
+// siginfoPID is si_pid, the first field of the union in sigaction(2)'s
+// siginfo_t, which stands behind three ints and is aligned like a pointer.
+func siginfoPID(info *unix.Siginfo) int {
+	const pointer = unsafe.Sizeof(uintptr(0))
+	const offset = (3*4 + pointer - 1) / pointer * pointer
+	return int(*(*int32)(unsafe.Add(unsafe.Pointer(info), offset)))
+}
+
+func waitFor(pid int) Exit {
+	var status syscall.WaitStatus
+	var usage syscall.Rusage
+	for {
+		got, err := syscall.Wait4(pid, &status, syscall.WNOHANG, &usage)
+		switch {
+		case errors.Is(err, syscall.EINTR):
+			continue
+		case err != nil || got != pid:
+			return Exit{PID: pid, Lost: true}
+		}
+		return Exit{
+			PID: pid, Status: status, MaxRSS: usage.Maxrss * 1024,
+			UserTime: time.Duration(usage.Utime.Nano()), SysTime: time.Duration(usage.Stime.Nano()),
+		}
+	}
+}
+
+// BecomeSubreaper makes this process the parent of its descendants' orphans
+// (prctl(2), PR_SET_CHILD_SUBREAPER).
+func BecomeSubreaper() error {
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("become subreaper: %w", err)
+	}
+	return nil
+}

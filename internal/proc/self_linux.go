@@ -1,0 +1,3 @@
+package proc
+
+const self = "/proc/self/exe"

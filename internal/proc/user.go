@@ -1,0 +1,118 @@
+package proc
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"os/user"
+	"strconv"
+	"syscall"
+)
+
+// Lookup finds who user and group, names or numbers, are. It returns nil when
+// both are empty. With initgroups the credential carries the user's
+// supplementary groups, otherwise none but group: this process's are never
+// kept. A user without a group has the one of its entry in the user database.
+func Lookup(userName, groupName string, initgroups bool) (*Credential, error) {
+	if userName == "" && groupName == "" {
+		return nil, nil //nolint:nilnil // nobody is asked for
+	}
+	c := &Credential{UID: os.Geteuid(), GID: os.Getegid()}
+	if userName != "" {
+		if err := c.asUser(userName, groupName != "", initgroups); err != nil {
+			return nil, err
+		}
+	}
+	if groupName != "" {
+		gid, err := groupID(groupName)
+		if err != nil {
+			return nil, err
+		}
+		c.GID = gid
+	}
+	if len(c.Groups) == 0 {
+		c.Groups = []int{c.GID}
+	}
+	return c, nil
+}
+
+func (c *Credential) asUser(name string, hasGroup, initgroups bool) error {
+	u, err := user.Lookup(name)
+	if err != nil {
+		uid, notNumber := number(name)
+		if notNumber != nil {
+			return fmt.Errorf("there is no user %q; see them with: getent passwd, or give a number: %w", name, err)
+		}
+		if u, err = user.LookupId(name); err != nil {
+			if !hasGroup && uid != c.UID && c.UID == 0 {
+				return fmt.Errorf("user %d has no entry that names its group; give that too, as in --group %d: %w", uid, uid, err)
+			}
+			c.UID = uid
+			return nil
+		}
+	}
+	if c.UID, err = number(u.Uid); err != nil {
+		return fmt.Errorf("read uid of user %q: %w", name, err)
+	}
+	if c.GID, err = number(u.Gid); err != nil {
+		return fmt.Errorf("read gid of user %q: %w", name, err)
+	}
+	if initgroups {
+		return c.join(u)
+	}
+	return nil
+}
+
+// join adds the user's supplementary groups.
+func (c *Credential) join(u *user.User) error {
+	ids, err := u.GroupIds()
+	if err != nil {
+		return fmt.Errorf("find groups of user %q: %w", u.Username, err)
+	}
+	for _, id := range ids {
+		gid, err := number(id)
+		if err != nil {
+			return fmt.Errorf("read groups of user %q: %w", u.Username, err)
+		}
+		c.Groups = append(c.Groups, gid)
+	}
+	return nil
+}
+
+func groupID(name string) (int, error) {
+	g, err := user.LookupGroup(name)
+	if err == nil {
+		name = g.Gid
+	}
+	gid, notNumber := number(name)
+	if notNumber != nil {
+		return 0, fmt.Errorf("there is no group %q; see them with: getent group, or give a number: %w", name, err)
+	}
+	return gid, nil
+}
+
+var errNoID = errors.New("no user or group id")
+
+// number reads an id. The highest, (uid_t) -1, means "leave it" to the kernel.
+func number(s string) (int, error) {
+	n, err := strconv.ParseUint(s, 10, 32)
+	if err != nil || n == math.MaxUint32 {
+		return 0, fmt.Errorf("%q: %w", s, errNoID)
+	}
+	return int(n), nil
+}
+
+func (c *Credential) forKernel() *syscall.Credential {
+	groups := make([]uint32, len(c.Groups))
+	for i, g := range c.Groups {
+		groups[i] = uint32(g)
+	}
+	return &syscall.Credential{Uid: uint32(c.UID), Gid: uint32(c.GID), Groups: groups}
+}
+
+// isSelf reports whether this process, unprivileged, already runs as c: only
+// root may set groups, and there is nothing to set.
+func isSelf(c *Credential) bool {
+	return os.Geteuid() != 0 && c.UID == os.Geteuid() && c.GID == os.Getegid()
+}
