@@ -1,0 +1,38 @@
+//go:build !linux
+
+package listen
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Socket needs Linux.
+type Socket struct {
+	FD      int
+	Address Address
+}
+
+// Open fails outside Linux.
+func Open(a Address, _ Options) (*Socket, error) {
+	return nil, fmt.Errorf("listen at %s: the arbiter's sockets need Linux: %w", a, errors.ErrUnsupported)
+}
+
+// Close does nothing.
+func (s *Socket) Close() error { return nil }
+
+// Port is never reached.
+func (s *Socket) Port() int { return 0 }
+
+// URL is the address.
+func (s *Socket) URL() string { return s.Address.String() }
+
+// Name is the address as written.
+func (s *Socket) Name() string { return s.Address.Text }
+
+// Same compares addresses.
+func (s *Socket) Same(a Address) bool { return s.Address.String() == a.String() }
+
+func inUse(a Address) *InUseError { return &InUseError{Address: a} }
+
+func firstUnprivilegedPort() int { return 1024 }
