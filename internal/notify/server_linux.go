@@ -2,94 +2,119 @@ package notify
 
 import (
 	"crypto/rand"
-	"encoding/hex"
+	"errors"
 	"fmt"
 	"net"
-	"strings"
-	"syscall"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
 
-// maxMessage bounds a datagram; what is longer is cut off.
-const maxMessage = 4096
-
-// Message is what one process said.
-type Message struct {
-	PID, PGID int // of the sender, as the kernel knows them; PGID is 0 when it is gone
-	Fields    map[string]string
-}
+// maxFiles is how many descriptors a message may carry without some being
+// dropped by the kernel. One is needed, by BARRIER=1.
+const maxFiles = 16
 
 // Server receives the notifications of all workers.
+//
+// What it has not handed over waits in the kernel's queue, which holds a few
+// messages (net.unix.max_dgram_qlen); senders wait there when it is full. So a
+// flood takes no memory and costs the one who sends it.
 type Server struct {
 	conn     *net.UnixConn
 	addr     string
 	messages chan Message
 	done     chan struct{}
+	close    sync.Once
+	ended    sync.WaitGroup
 }
 
 // Listen opens an abstract datagram socket, which needs no folder and no
-// cleaning up, and vanishes with the process.
+// cleaning up, and vanishes with the process. Any process of this network
+// namespace can send to it: the receiver looks whose pid it is. The caller
+// closes the server.
 func Listen() (*Server, error) {
-	var random [8]byte
-	_, _ = rand.Read(random[:]) // never fails (crypto/rand)
-	addr := "@gonicorn/" + hex.EncodeToString(random[:])
+	addr := "@gonicorn/" + rand.Text()
 	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: addr, Net: "unixgram"})
 	if err != nil {
 		return nil, fmt.Errorf("open notify socket: %w", err)
 	}
-	raw, err := conn.SyscallConn()
-	if err == nil {
-		ctlErr := raw.Control(func(fd uintptr) {
-			err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PASSCRED, 1)
-		})
-		if ctlErr != nil {
-			err = ctlErr
-		}
-	}
-	if err != nil {
+	if err := passCredentials(conn); err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("ask for senders' credentials: %w", err)
 	}
 	s := &Server{conn: conn, addr: addr, messages: make(chan Message), done: make(chan struct{})}
-	go s.receive()
+	s.ended.Go(s.receive)
 	return s, nil
+}
+
+func passCredentials(conn *net.UnixConn) (err error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	controlErr := raw.Control(func(fd uintptr) {
+		err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PASSCRED, 1)
+	})
+	return errors.Join(controlErr, err)
 }
 
 // Addr is what NOTIFY_SOCKET should hold.
 func (s *Server) Addr() string { return s.addr }
 
-// Messages are what the workers say. A sender waits in the kernel's queue while
-// nobody receives.
+// Messages are what the workers say. The channel is not closed by Close.
 func (s *Server) Messages() <-chan Message { return s.messages }
 
-// Close ends the receiving.
-func (s *Server) Close() error {
-	close(s.done)
-	return s.conn.Close()
+// Close ends the receiving and returns when it has ended. Closing twice is
+// harmless.
+func (s *Server) Close() (err error) {
+	s.close.Do(func() {
+		close(s.done)
+		if err = s.conn.Close(); err != nil {
+			err = fmt.Errorf("close notify socket: %w", err)
+		}
+		s.ended.Wait()
+	})
+	return err
 }
 
 func (s *Server) receive() {
 	text := make([]byte, maxMessage)
-	control := make([]byte, unix.CmsgSpace(unix.SizeofUcred)+unix.CmsgSpace(64*4))
+	control := make([]byte, unix.CmsgSpace(unix.SizeofUcred)+unix.CmsgSpace(maxFiles*4))
 	for {
-		n, nc, _, _, err := s.conn.ReadMsgUnix(text, control)
+		n, nc, flags, _, err := s.conn.ReadMsgUnix(text, control)
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
 		if err != nil {
-			return // closed
+			continue // of one message: it is gone
 		}
 		pid, files := parseControl(control[:nc])
-		if pid <= 0 {
-			closeAll(files)
-			continue
+		if pid > 0 && flags&unix.MSG_TRUNC == 0 {
+			s.hand(Message{PID: pid, PGID: groupOf(pid), Fields: parseFields(text[:n])})
 		}
-		m := Message{PID: pid, Fields: parseFields(text[:n])}
-		m.PGID, _ = unix.Getpgid(pid)
-		select {
-		case s.messages <- m:
-		case <-s.done:
+		// Nobody wants descriptors. But the sender of a BARRIER=1 waits until its
+		// own is closed, to know that all it said before was taken
+		// (sd_notify_barrier(3)).
+		for _, fd := range files {
+			_ = unix.Close(fd)
 		}
-		closeAll(files) // BARRIER=1: its sender waits for this, see sd_notify_barrier(3)
 	}
+}
+
+func (s *Server) hand(m Message) {
+	select {
+	case s.messages <- m:
+	case <-s.done:
+	}
+}
+
+// groupOf is the process group of a sender that still lives, else 0.
+func groupOf(pid int) int {
+	pgid, err := unix.Getpgid(pid)
+	if err != nil {
+		return 0
+	}
+	return pgid
 }
 
 // parseControl returns the sender's pid and the descriptors that came along.
@@ -114,22 +139,4 @@ func parseControl(b []byte) (pid int, files []int) {
 		}
 	}
 	return pid, files
-}
-
-func closeAll(files []int) {
-	for _, fd := range files {
-		_ = syscall.Close(fd) // a stranger's: nothing to lose
-	}
-}
-
-// parseFields reads KEY=VALUE lines; others are ignored, and of a key that
-// comes twice the last counts.
-func parseFields(text []byte) map[string]string {
-	fields := map[string]string{}
-	for line := range strings.Lines(string(text)) {
-		if key, value, found := strings.Cut(strings.TrimRight(line, "\n"), "="); found && key != "" {
-			fields[key] = value
-		}
-	}
-	return fields
 }

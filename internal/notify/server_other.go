@@ -7,12 +7,6 @@ import (
 	"fmt"
 )
 
-// Message is what one process said.
-type Message struct {
-	PID, PGID int
-	Fields    map[string]string
-}
-
 // Server needs Linux.
 type Server struct{}
 
