@@ -5,7 +5,9 @@ package pidfile
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -20,9 +22,9 @@ type HeldError struct {
 // Error names the process and what to type.
 func (e *HeldError) Error() string {
 	if e.PID == 0 {
-		return fmt.Sprintf("%s is held by another process that is starting; choose another with --pid", e.Path)
+		return fmt.Sprintf("pidfile %s is held by another process that is starting; choose another with --pid", e.Path)
 	}
-	return fmt.Sprintf("%s is held by process %d, which runs; stop it with: kill %d, or choose another with --pid", e.Path, e.PID, e.PID)
+	return fmt.Sprintf("pidfile %s is held by process %d, which runs; stop it with: kill %d, or choose another with --pid", e.Path, e.PID, e.PID)
 }
 
 // File is a pidfile that this process holds. Its lock (flock(2)) ends with the
@@ -32,21 +34,25 @@ type File struct {
 	file *os.File
 }
 
+// ErrNotPidfile says that a file has other things in it than a pid. Nobody's
+// file is overwritten because of a slip in a command line.
+var ErrNotPidfile = errors.New("it holds something else than a pid; remove it, or choose another with --pid")
+
 // Create takes the pidfile and writes pid to it. A stale one is replaced; one
 // that a live process holds gives a *HeldError. uid and gid become its owner,
-// -1 leaves them.
+// -1 leaves them. The caller removes it.
 func Create(path string, pid, uid, gid int) (*File, error) {
 	for {
-		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+		f, err := open(path, uid >= 0 || gid >= 0)
 		if err != nil {
-			return nil, fmt.Errorf("open: %w", err)
+			return nil, err
 		}
 		if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 			defer f.Close()
 			if errors.Is(err, syscall.EWOULDBLOCK) {
 				return nil, &HeldError{Path: path, PID: read(f)}
 			}
-			return nil, fmt.Errorf("lock %s: %w", path, err)
+			return nil, fmt.Errorf("lock pidfile %s: %w", path, err)
 		}
 		if !sameFile(f, path) {
 			f.Close() // its holder removed it between our open and our lock
@@ -55,35 +61,86 @@ func Create(path string, pid, uid, gid int) (*File, error) {
 		p := &File{path: path, file: f}
 		if err := p.write(pid, uid, gid); err != nil {
 			f.Close()
-			return nil, err
+			return nil, fmt.Errorf("write pidfile %s: %w", path, err)
 		}
 		return p, nil
 	}
 }
 
+// open opens the file without changing it. One that is to be given away must
+// not be a link: its new owner may own the folder, and could have root give
+// away any file.
+func open(path string, gives bool) (*os.File, error) {
+	flags := os.O_RDWR | os.O_CREATE | syscall.O_NONBLOCK
+	if gives {
+		flags |= syscall.O_NOFOLLOW
+	}
+	f, err := os.OpenFile(path, flags, 0o644)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("open pidfile: %w; make its folder first: mkdir -p %s", err, filepath.Dir(path))
+	case errors.Is(err, syscall.ELOOP):
+		return nil, fmt.Errorf("open pidfile: it is a symbolic link, and with --user it must be the file itself: %w", err)
+	case err != nil:
+		return nil, fmt.Errorf("open pidfile: %w", err)
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = ErrNotPidfile
+	}
+	if stat, ok := sys(info); err == nil && gives && ok && stat.Nlink > 1 {
+		err = ErrNotPidfile
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("open pidfile %s: %w", path, err)
+	}
+	return f, nil
+}
+
+func sys(info fs.FileInfo) (*syscall.Stat_t, bool) {
+	if info == nil {
+		return nil, false
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return stat, ok
+}
+
 func (p *File) write(pid, uid, gid int) error {
+	if !isPidfile(p.file) {
+		return ErrNotPidfile
+	}
 	if err := p.file.Truncate(0); err != nil {
-		return fmt.Errorf("write: %w", err)
+		return err
 	}
 	if _, err := p.file.WriteAt([]byte(strconv.Itoa(pid)+"\n"), 0); err != nil {
-		return fmt.Errorf("write: %w", err)
+		return err
 	}
-	if uid >= 0 || gid >= 0 {
-		if err := p.file.Chown(uid, gid); err != nil {
-			return fmt.Errorf("change owner: %w", err)
-		}
+	if uid < 0 && gid < 0 {
+		return nil
 	}
-	return nil
+	return p.file.Chown(uid, gid)
+}
+
+// isPidfile reports whether a file holds a pid, or nothing, as after a crash of
+// the machine.
+func isPidfile(f *os.File) bool {
+	text := make([]byte, 32)
+	n, err := f.ReadAt(text, 0)
+	if err == nil { // more than that
+		return false
+	}
+	return strings.Trim(string(text[:n]), "0123456789 \r\n\x00") == ""
 }
 
 // Remove removes the file if it is still this process's, and lets the lock go.
 func (p *File) Remove() error {
-	defer p.file.Close()
+	defer p.file.Close() // after the removal: a waiting Create looks whether the file is still there
 	if !sameFile(p.file, p.path) {
 		return nil
 	}
-	if err := os.Remove(p.path); err != nil {
-		return fmt.Errorf("remove: %w", err)
+	if err := os.Remove(p.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove pidfile: %w", err)
 	}
 	return nil
 }
@@ -100,6 +157,6 @@ func sameFile(f *os.File, path string) bool {
 func read(f *os.File) int {
 	text := make([]byte, 32)
 	n, _ := f.ReadAt(text, 0)
-	pid, _ := strconv.Atoi(strings.TrimSpace(string(text[:n])))
+	pid, _ := strconv.Atoi(strings.TrimSpace(string(text[:n]))) // 0 until it is written
 	return pid
 }
