@@ -158,6 +158,9 @@ func (a Address) TCP() bool { return strings.HasPrefix(a.Network, "tcp") }
 func (a Address) String() string {
 	switch a.Network {
 	case "unix":
+		if strings.HasPrefix(a.Path, "//") {
+			return "unix://" + a.Path // else Parse would take them away
+		}
 		return "unix:" + a.Path
 	case "fd":
 		return "fd://" + strconv.Itoa(a.FD)
