@@ -1,0 +1,265 @@
+package arbiter
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/gonicorn/gonicorn/internal/notify"
+	"github.com/gonicorn/gonicorn/internal/proc"
+	"github.com/gonicorn/gonicorn/internal/scoreboard"
+	"github.com/gonicorn/gonicorn/signals"
+)
+
+// Loaded is what reading the config yields.
+type Loaded struct {
+	// Workers is the generation that runs the app.
+	Workers *Generation
+	// Front is the gateway's; nil leaves the one that runs alone.
+	Front *Generation
+}
+
+// Options is what an Arbiter needs. The arbiter borrows the board, the
+// notifications and the log; their owner closes them after Run.
+type Options struct {
+	Board *scoreboard.Board
+	Notes <-chan notify.Message
+	Log   *slog.Logger
+	// Actions are the operator's signals. The arbiter needs Child among them.
+	Actions <-chan signals.Action
+	// First is what to start with. Guard, which may be nil, is started before
+	// everything else and ended after it.
+	First Loaded
+	Guard *Generation
+	// Load reads the config anew for generation number. It is called away from
+	// the loop and may take its time.
+	Load func(ctx context.Context, number int) (Loaded, error)
+	// Reopen opens the log files anew. It is called away from the loop.
+	Reopen func() error
+	// Ready is called once, from the loop, when the first generation serves.
+	Ready func()
+	// ReapAll reaps children that the arbiter did not start, as PID 1 and a
+	// subreaper must, and a library in somebody else's process must not.
+	ReapAll bool
+	// OnTerminal ignores WINCH, which a terminal sends whenever its window
+	// changes.
+	OnTerminal bool
+}
+
+// Arbiter supervises one app. Its state belongs to the goroutine in Run.
+type Arbiter struct {
+	Options
+	workers, front, guard *fleet // front and guard may be nil
+	kernel                *kernel
+	reaper                *proc.Reaper
+	oom                   *proc.OOM
+	stragglers            []straggler
+	events                chan event
+	done                  chan struct{} // closed when Run returns: nobody waits on events any more
+
+	number       int  // of the newest generation
+	loading      bool // Load is running
+	loadWanted   bool // another reload was asked for meanwhile
+	sampling     bool // memory is being measured
+	nextSample   time.Duration
+	released     []*Generation // not wanted any more, may still have processes
+	readyCalled  bool
+	stopBy       time.Duration // deadline of a graceful stop, 0 before it
+	longestPause time.Duration // the longest that the loop took for one event
+}
+
+// New makes an arbiter. Nothing is started before Run.
+func New(o Options) *Arbiter {
+	a := &Arbiter{
+		Options: o,
+		reaper:  proc.NewReaper(o.ReapAll),
+		oom:     proc.NewOOM(),
+		events:  make(chan event),
+		done:    make(chan struct{}),
+		number:  o.First.Workers.Number,
+	}
+	a.kernel = newKernel(o.Board, a.reaper)
+	a.workers = a.fleet("worker", o.First.Workers)
+	if o.First.Front != nil {
+		a.front = a.fleet("gateway", o.First.Front)
+	}
+	if o.Guard != nil {
+		a.guard = a.fleet("guard", o.Guard)
+	}
+	return a
+}
+
+func (a *Arbiter) fleet(role string, gen *Generation) *fleet {
+	f := newFleet(role, gen, a.kernel, a.Log)
+	f.retired = func(g *Generation) { a.released = append(a.released, g) }
+	return f
+}
+
+// fleets lists the fleets in the order in which they start.
+func (a *Arbiter) fleets() []*fleet {
+	var all []*fleet
+	for _, f := range []*fleet{a.guard, a.workers, a.front} {
+		if f != nil {
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
+// Run supervises until it is told to stop, by a signal or by the context, and
+// every process that it started is gone. It returns a *BootError when the first
+// generation never became ready, and nil otherwise.
+func (a *Arbiter) Run(ctx context.Context) error {
+	defer close(a.done)
+	ctxDone := ctx.Done()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	wake := now()
+	for {
+		var e event
+		select {
+		case <-timer.C:
+			e = tick{}
+		case action := <-a.Actions:
+			e = signalled{action}
+		case m := <-a.Notes:
+			e = notified{m}
+		case e = <-a.events:
+		case <-ctxDone:
+			ctxDone = nil
+			e = signalled{signals.Stop}
+		}
+		began := now()
+		if late := began - wake; late > time.Second {
+			a.blind(began + time.Second)
+		}
+		a.handle(ctx, e, began)
+		wake = a.plan(ctx, began)
+		if a.finished() {
+			a.releaseAll()
+			return a.verdict()
+		}
+		timer.Reset(max(0, wake-now()))
+		a.longestPause = max(a.longestPause, now()-began)
+	}
+}
+
+// plan lets every fleet act and returns when the loop must wake at the latest.
+func (a *Arbiter) plan(ctx context.Context, now time.Duration) time.Duration {
+	a.kernel.beginPass()
+	a.stopInOrder(now)
+	wake := forever
+	for _, f := range a.fleets() {
+		wake = min(wake, f.plan(now))
+	}
+	if a.workers.gaveUp != nil && a.stopBy == 0 {
+		a.beginStop(now)
+		wake = now
+	}
+	if a.workers.allReady && !a.readyCalled {
+		a.readyCalled = true
+		if a.Ready != nil {
+			a.Ready()
+		}
+	}
+	if a.loadWanted && !a.loading && a.workers.candidate == nil && a.workers.phase <= idle {
+		a.load(ctx)
+	}
+	a.release()
+	return min(wake, a.sample(now), a.sweep(now))
+}
+
+// stopInOrder lets a graceful stop go from the outside in: the gateway
+// finishes what it has with the help of the workers, and the guard goes last.
+func (a *Arbiter) stopInOrder(now time.Duration) {
+	if a.workers.phase >= quitting {
+		return
+	}
+	if a.stopBy == 0 {
+		return
+	}
+	if a.front != nil {
+		a.front.stop(now)
+		if !a.front.empty() {
+			return
+		}
+	}
+	a.workers.stop(now)
+	for _, w := range a.workers.leaving {
+		w.deadline = min(w.deadline, max(a.stopBy, now+quickGrace))
+	}
+}
+
+// finished reports whether all that was started is gone. The guard has nobody
+// left to guard then, and is ended as well.
+func (a *Arbiter) finished() bool {
+	if a.workers.phase < stopping || !a.workers.empty() || len(a.stragglers) > 0 {
+		return false
+	}
+	if a.front != nil && !a.front.empty() {
+		return false
+	}
+	if a.guard == nil || a.guard.empty() {
+		return true
+	}
+	if a.guard.phase != quitting {
+		a.guard.quitAll(now())
+		for _, w := range a.guard.leaving {
+			a.kernel.kill(w)
+		}
+	}
+	return false
+}
+
+// beginStop starts a graceful stop, which ends within graceful_timeout.
+func (a *Arbiter) beginStop(now time.Duration) {
+	if a.stopBy == 0 {
+		a.stopBy = now + a.workers.current.Settings.GracefulTimeout
+	}
+}
+
+func (a *Arbiter) verdict() error {
+	a.Log.Debug("arbiter ends", "longest_pause", a.longestPause)
+	if a.workers.gaveUp != nil {
+		return a.workers.gaveUp
+	}
+	return nil
+}
+
+func (a *Arbiter) blind(until time.Duration) {
+	for _, f := range a.fleets() {
+		f.blindUntil = until
+	}
+}
+
+// release tells the generations that are wanted no more and have no process
+// left.
+func (a *Arbiter) release() {
+	kept := a.released[:0]
+	for _, g := range a.released {
+		inUse := false
+		for _, f := range a.fleets() {
+			for _, w := range f.workers() {
+				inUse = inUse || w.gen == g
+			}
+		}
+		if inUse {
+			kept = append(kept, g)
+		} else if g.Released != nil {
+			g.Released()
+		}
+	}
+	a.released = kept
+}
+
+func (a *Arbiter) releaseAll() {
+	a.release()
+	for _, f := range a.fleets() {
+		if f.current.Released != nil {
+			f.current.Released()
+		}
+	}
+}
+
+// now is the time that scoreboards use.
+func now() time.Duration { return time.Duration(scoreboard.Now()) }

@@ -1,0 +1,83 @@
+package arbiter
+
+import (
+	"time"
+
+	"github.com/gonicorn/gonicorn/signals"
+)
+
+// act carries out what an operator asked for by a signal. Reload and Reopen
+// reach the fleet through other ways, since they do I/O.
+func (f *fleet) act(a signals.Action, now time.Duration) {
+	switch a {
+	case signals.Stop:
+		f.stop(now)
+	case signals.Quit:
+		f.quitAll(now)
+	case signals.Increase:
+		f.scale(f.target+1, now)
+	case signals.Decrease:
+		f.scale(f.target-1, now)
+	case signals.Drain:
+		f.drain(now)
+	}
+}
+
+// scale sets how many workers are wanted, at least one.
+func (f *fleet) scale(n int, _ time.Duration) {
+	if f.phase != serving {
+		f.log.Warn("not scaled: there are no workers now", "wanted", n)
+		return
+	}
+	n = max(1, n)
+	if f.candidate != nil {
+		f.candidate.want = max(1, f.candidate.want+n-f.target)
+	}
+	f.log.Info("number of workers changed", "from", f.target, "to", n)
+	f.target = n
+}
+
+// stop lets every worker finish and go.
+func (f *fleet) stop(now time.Duration) {
+	if f.phase >= stopping {
+		return
+	}
+	f.phase, f.candidate = stopping, nil
+	f.dismiss(now, "stop")
+}
+
+// drain lets every worker go, and starts no others before the next reload.
+func (f *fleet) drain(now time.Duration) {
+	if f.phase != serving {
+		return
+	}
+	f.phase, f.candidate = idle, nil
+	f.dismiss(now, "drained")
+}
+
+func (f *fleet) dismiss(now time.Duration, reason string) {
+	for _, s := range f.seats {
+		f.leave(s.current, now, reason)
+		f.leave(s.next, now, reason)
+	}
+	f.seats = nil
+}
+
+// quitAll ends every worker at once; asked a second time, it kills.
+func (f *fleet) quitAll(now time.Duration) {
+	again := f.phase == quitting
+	f.phase, f.candidate = quitting, nil
+	for _, s := range f.seats {
+		f.quit(s.current, now)
+		f.quit(s.next, now)
+	}
+	f.seats = nil
+	for _, w := range f.leaving {
+		switch {
+		case again:
+			w.deadline = now
+		case w.stage != killed && w.leaves != "quick stop":
+			f.quit(w, now)
+		}
+	}
+}

@@ -1,0 +1,301 @@
+package arbiter
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/gonicorn/gonicorn/internal/notify"
+	"github.com/gonicorn/gonicorn/internal/proc"
+	"github.com/gonicorn/gonicorn/signals"
+)
+
+// event is something that happened. The types below are all there are.
+type event interface{ isEvent() }
+
+type (
+	tick      struct{}                         // a deadline may have passed
+	signalled struct{ action signals.Action }  // the operator, or the kernel about a child
+	notified  struct{ message notify.Message } // a worker spoke
+	exited    struct{ exit proc.Exit }         // a child was reaped and its output is complete
+	loaded    struct {                         // a reload's config was read, or could not be
+		what Loaded
+		err  error
+	}
+	measured struct{ rss map[int]int64 } // resident bytes by process group
+	asked    struct{ answer chan<- Status }
+	reopened struct{ err error }
+	scaled   struct{ workers int }
+)
+
+func (tick) isEvent()      {}
+func (signalled) isEvent() {}
+func (notified) isEvent()  {}
+func (exited) isEvent()    {}
+func (loaded) isEvent()    {}
+func (measured) isEvent()  {}
+func (asked) isEvent()     {}
+func (reopened) isEvent()  {}
+func (scaled) isEvent()    {}
+
+// post hands an event to the loop from another goroutine, unless the loop has
+// ended.
+func (a *Arbiter) post(e event) {
+	select {
+	case a.events <- e:
+	case <-a.done:
+	}
+}
+
+func (a *Arbiter) handle(ctx context.Context, e event, now time.Duration) {
+	switch e := e.(type) {
+	case signalled:
+		a.signalled(ctx, e.action, now)
+	case notified:
+		a.notified(e.message, now)
+	case exited:
+		a.exited(e.exit, now)
+	case loaded:
+		a.loaded(e, now)
+	case measured:
+		a.measured(e.rss)
+	case asked:
+		e.answer <- a.status(now)
+	case reopened:
+		if e.err != nil {
+			a.Log.Error("cannot reopen logs", "error", e.err)
+		}
+	case scaled:
+		a.workers.scale(e.workers, now)
+	}
+}
+
+func (a *Arbiter) signalled(ctx context.Context, action signals.Action, now time.Duration) {
+	if action == signals.Child {
+		a.reap(now)
+		return
+	}
+	a.Log.Info("signal", "action", action.String())
+	switch action {
+	case signals.Stop:
+		a.beginStop(now)
+	case signals.Quit:
+		if a.front != nil {
+			a.front.quitAll(now)
+		}
+		a.workers.quitAll(now)
+		for i := range a.stragglers {
+			a.stragglers[i].deadline = min(a.stragglers[i].deadline, now+quickGrace)
+		}
+	case signals.Reload:
+		if a.loading || a.workers.candidate != nil {
+			a.Log.Info("a reload is in progress: another follows it")
+		}
+		a.loadWanted = true
+	case signals.Reopen:
+		go func() { a.post(reopened{a.Reopen()}) }()
+		for _, f := range a.fleets() {
+			for _, w := range f.workers() {
+				if f != a.guard && w.gen.Settings.ReopensLogs {
+					f.hands.signal(w, syscall.SIGUSR1)
+				}
+			}
+		}
+	case signals.Upgrade:
+		a.Log.Warn("USR2: replacing the binary is not supported yet; stop and start gonicorn instead")
+	case signals.Drain:
+		if a.OnTerminal {
+			a.Log.Debug("WINCH ignored: it came from the terminal's window")
+			return
+		}
+		a.workers.act(action, now)
+	default:
+		a.workers.act(action, now)
+	}
+}
+
+func (a *Arbiter) notified(m notify.Message, now time.Duration) {
+	for _, f := range a.fleets() {
+		if w := f.find(m.PID, m.PGID); w != nil {
+			f.notified(w, m.Fields, now)
+			return
+		}
+	}
+	a.Log.Debug("notification from a stranger ignored", "pid", m.PID)
+}
+
+// load reads the config away from the loop.
+func (a *Arbiter) load(ctx context.Context) {
+	a.loading, a.loadWanted = true, false
+	a.number++
+	number := a.number
+	a.Log.Info("reloading", "generation", number)
+	go func() {
+		what, err := a.Load(ctx, number)
+		a.post(loaded{what, err})
+	}()
+}
+
+func (a *Arbiter) loaded(e loaded, now time.Duration) {
+	a.loading = false
+	switch {
+	case e.err != nil:
+		a.workers.loadFailed(e.err)
+	case a.workers.phase > idle:
+		a.released = append(a.released, e.what.Workers)
+	default:
+		a.workers.reload(e.what.Workers, now)
+		if e.what.Front != nil && a.front != nil {
+			a.front.reload(e.what.Front, now)
+		}
+	}
+}
+
+// sample measures the workers' memory from time to time where it is limited.
+func (a *Arbiter) sample(now time.Duration) time.Duration {
+	if a.workers.current.Settings.MaxMemory <= 0 || a.workers.phase != serving {
+		return forever
+	}
+	if a.sampling || now < a.nextSample {
+		return max(a.nextSample, now+time.Second)
+	}
+	a.sampling, a.nextSample = true, now+2*time.Second
+	var groups []int
+	for _, w := range a.workers.workers() {
+		groups = append(groups, w.pid)
+	}
+	go func() {
+		rss, err := proc.GroupRSS(groups)
+		if err != nil {
+			a.Log.Warn("cannot measure memory", "error", err)
+		}
+		a.post(measured{rss})
+	}()
+	return a.nextSample
+}
+
+func (a *Arbiter) measured(rss map[int]int64) {
+	a.sampling = false
+	for _, s := range a.workers.seats {
+		w := s.current
+		if w == nil {
+			continue
+		}
+		w.rss = rss[w.pid]
+		if limit := w.gen.Settings.MaxMemory; limit > 0 && w.rss > limit && w.retire == "" {
+			w.retire = "max_memory"
+			a.Log.Warn("worker is over max_memory", "worker", s.id, "pid", w.pid, "rss", w.rss, "max_memory", limit)
+		}
+	}
+}
+
+// reap waits for every child that has ended. A worker's exit is dealt with once
+// the last that it wrote has been read.
+func (a *Arbiter) reap(now time.Duration) {
+	for _, exit := range a.reaper.Reap(nil) {
+		a.reaper.Disown(exit.PID)
+		w := a.find(exit.PID)
+		if w == nil {
+			continue
+		}
+		w.reaped = true
+		if proc.GroupAlive(exit.PID) {
+			a.strand(w, now)
+		}
+		go a.readOut(exit, w.output)
+	}
+}
+
+// readOut waits a moment for the rest of a dead worker's output: another
+// process of its group may keep the pipe open for long.
+func (a *Arbiter) readOut(exit proc.Exit, output Output) {
+	if output != nil {
+		bound := time.NewTimer(200 * time.Millisecond)
+		defer bound.Stop()
+		select {
+		case <-output.Done():
+		case <-bound.C:
+		}
+	}
+	a.post(exited{exit})
+}
+
+func (a *Arbiter) find(pid int) *worker {
+	for _, f := range a.fleets() {
+		if w := f.find(pid, 0); w != nil {
+			return w
+		}
+	}
+	return nil
+}
+
+func (a *Arbiter) exited(exit proc.Exit, now time.Duration) {
+	for _, f := range a.fleets() {
+		w := f.find(exit.PID, 0)
+		if w == nil {
+			continue
+		}
+		why := exit.String()
+		if exit.Signal() == syscall.SIGKILL && !w.killedBy && a.oom.Killed() {
+			why += ": out of memory?"
+		}
+		f.exited(exit, why, now)
+		a.kernel.free(w.place.Slot)
+		if w.output != nil && !slices.ContainsFunc(a.stragglers, func(s straggler) bool { return s.pgid == w.pid }) {
+			w.output.Close()
+		}
+		return
+	}
+}
+
+// strand keeps an eye on what a dead worker has left behind.
+func (a *Arbiter) strand(w *worker, now time.Duration) {
+	deadline := now + w.gen.Settings.GracefulTimeout
+	if w.stage == draining || w.stage == aborting {
+		deadline = min(deadline, w.deadline)
+	}
+	a.Log.Warn("worker left processes behind: ending them", "worker", w.place.ID, "pgid", w.pid)
+	_ = proc.SignalGroup(w.pid, syscall.SIGTERM) // whoever is gone already is what we want
+	a.stragglers = append(a.stragglers, straggler{id: w.place.ID, pgid: w.pid, deadline: deadline, output: w.output})
+}
+
+// sweep ends what dead workers have left behind.
+func (a *Arbiter) sweep(now time.Duration) time.Duration {
+	kept := a.stragglers[:0]
+	for _, s := range a.stragglers {
+		if !proc.GroupAlive(s.pgid) {
+			if s.output != nil {
+				s.output.Close()
+			}
+			continue
+		}
+		if now >= s.deadline {
+			_ = proc.SignalGroup(s.pgid, syscall.SIGKILL)
+		}
+		kept = append(kept, s)
+	}
+	a.stragglers = kept
+	if len(kept) == 0 {
+		return forever
+	}
+	return now + 50*time.Millisecond
+}
+
+// Scale asks for n workers.
+func (a *Arbiter) Scale(n int) { a.post(scaled{n}) }
+
+// Status asks the loop how things are. It fails when the context ends first or
+// the arbiter has stopped.
+func (a *Arbiter) Status(ctx context.Context) (Status, error) {
+	answer := make(chan Status, 1)
+	select {
+	case a.events <- asked{answer}:
+		return <-answer, nil
+	case <-a.done:
+		return Status{}, fmt.Errorf("ask arbiter: %w", ErrStopped)
+	case <-ctx.Done():
+		return Status{}, fmt.Errorf("ask arbiter: %w", context.Cause(ctx))
+	}
+}

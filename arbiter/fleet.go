@@ -1,0 +1,292 @@
+package arbiter
+
+import (
+	"errors"
+	"log/slog"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"syscall"
+	"time"
+)
+
+// forever is a wake-up time that never comes.
+const forever = time.Duration(math.MaxInt64)
+
+const (
+	abortGrace = 2 * time.Second // between ABRT and KILL: time to write stacks
+	quickGrace = 2 * time.Second // between INT and KILL on a quick stop
+)
+
+// hands does what a fleet decides. The loop's are the kernel; a test's keep a
+// record.
+type hands interface {
+	// launch starts a worker and returns where it runs. It may say no with
+	// errBusy to be asked again in the next pass.
+	launch(gen *Generation, id, age int) (Place, Process, error)
+	// signal sends sig to the process.
+	signal(w *worker, sig syscall.Signal)
+	// kill ends the whole process group.
+	kill(w *worker)
+	// vitals reads the worker's slot.
+	vitals(w *worker) (v vitals, maxRequests uint64)
+}
+
+// phase is what the fleet as a whole is doing.
+type phase int
+
+const (
+	serving  phase = iota
+	idle           // WINCH: no workers until the next reload
+	stopping       // TERM: gone once the workers have finished
+	quitting       // INT, QUIT: gone at once
+)
+
+// fleet holds the workers of one role and decides what becomes of them. It
+// does no I/O and reads no clock: every method takes the time.
+type fleet struct {
+	role   string
+	log    *slog.Logger
+	hands  hands
+	random func() float64 // 0 to 1
+	// retired is told of every generation that is wanted no more.
+	retired func(*Generation)
+
+	phase     phase
+	target    int // seats wanted
+	seats     []*seat
+	leaving   []*worker // told to go, or dying; not yet reaped
+	current   *Generation
+	candidate *rollout // a reload in progress, or nil
+	starts    int      // counts processes ever started: the next one's age
+	restarts  int      // of which replaced one that was lost
+	everReady bool
+	allReady  bool // every seat has been ready at the same time
+	gaveUp    *BootError
+	lastFault string // why the last reload failed; empty once one succeeded
+
+	// blindUntil keeps the fleet from calling workers hung right after the
+	// arbiter itself stood still: their signs of life may still be queued.
+	blindUntil time.Duration
+}
+
+func newFleet(role string, gen *Generation, h hands, log *slog.Logger) *fleet {
+	return &fleet{
+		role: role, log: log, hands: h, random: rand.Float64, retired: func(*Generation) {},
+		current: gen, target: gen.Settings.Workers,
+	}
+}
+
+// plan brings the fleet nearer to what is wanted and returns when it must be
+// called again, at the latest.
+func (f *fleet) plan(now time.Duration) time.Duration {
+	wake := f.watch(now)
+	if f.phase == serving && f.gaveUp == nil {
+		f.fitSeats(now)
+		wake = min(wake, f.replaceWorn(now), f.fillSeats(now), f.advance(now))
+	}
+	return min(wake, f.enforce(now))
+}
+
+// fitSeats makes as many seats as are wanted: a new one takes the lowest free
+// number, and the one with the oldest worker goes first.
+func (f *fleet) fitSeats(now time.Duration) {
+	for f.committed() < f.target {
+		f.seats = append(f.seats, &seat{id: f.freeID()})
+		f.sortSeats()
+	}
+	for f.committed() > f.target {
+		s := f.oldestSeat()
+		f.dropSeat(s, now, "scaled down")
+	}
+}
+
+// committed counts the seats that the current generation has.
+func (f *fleet) committed() int {
+	n := 0
+	for _, s := range f.seats {
+		if !s.fresh {
+			n++
+		}
+	}
+	return n
+}
+
+func (f *fleet) sortSeats() {
+	slices.SortFunc(f.seats, func(a, b *seat) int { return a.id - b.id })
+}
+
+func (f *fleet) freeID() int {
+	id := 1
+	for _, s := range f.seats {
+		if s.id == id {
+			id++
+		}
+	}
+	return id
+}
+
+func (f *fleet) oldestSeat() *seat {
+	age := func(s *seat) int {
+		if s.current == nil {
+			return 0 // nobody is lost with it
+		}
+		return s.current.place.Age
+	}
+	var oldest *seat
+	for _, s := range f.seats {
+		if !s.fresh && (oldest == nil || age(s) < age(oldest)) {
+			oldest = s
+		}
+	}
+	return oldest
+}
+
+func (f *fleet) dropSeat(s *seat, now time.Duration, reason string) {
+	f.leave(s.current, now, reason)
+	f.leave(s.next, now, reason)
+	s.current, s.next = nil, nil
+	f.seats = slices.DeleteFunc(f.seats, func(x *seat) bool { return x == s })
+}
+
+// fillSeats starts a worker in every seat that has none.
+func (f *fleet) fillSeats(now time.Duration) time.Duration {
+	wake := forever
+	for _, s := range f.seats {
+		if s.current != nil || s.fresh {
+			continue
+		}
+		if s.next != nil && s.next.gen == f.current {
+			continue // a planned successor is already on its way
+		}
+		if now < s.notBefore {
+			wake = min(wake, s.notBefore)
+			continue
+		}
+		if w, again := f.start(s, f.current, now); w != nil {
+			s.current = w
+		} else if again {
+			return now
+		}
+	}
+	return wake
+}
+
+// start launches one worker for the seat. It returns nil when that failed, and
+// whether to ask again at once.
+func (f *fleet) start(s *seat, gen *Generation, now time.Duration) (w *worker, again bool) {
+	place, process, err := f.hands.launch(gen, s.id, f.starts+1)
+	if errors.Is(err, errBusy) {
+		return nil, true
+	}
+	f.starts++
+	if err != nil {
+		f.log.Error("cannot start worker", "worker", s.id, "error", err)
+		f.vacated(s, &worker{place: Place{ID: s.id}, gen: gen, fault: err.Error()}, now)
+		return nil, false
+	}
+	w = &worker{place: place, gen: gen, pid: process.PID, output: process.Output, stage: booting, started: now}
+	if life := gen.Settings.MaxLifetime; life > 0 {
+		w.expires = now + life + time.Duration(f.random()*float64(gen.Settings.MaxLifetimeJitter))
+	}
+	f.log.Info("worker started", "worker", s.id, "pid", w.pid, "generation", gen.Number)
+	return w, false
+}
+
+// vacated decides when a seat whose worker was lost gets the next one, and
+// whether there is any sense in going on.
+func (f *fleet) vacated(s *seat, w *worker, now time.Duration) {
+	settings := w.gen.Settings
+	delay := s.restart.lost(now, w.readyAt, settings.RestartImmediately, f.random())
+	s.notBefore = now + delay
+	f.restarts++
+	if f.everReady || settings.RestartNeverGivesUp || f.phase != serving {
+		return
+	}
+	if w.fault != "" && w.appMissing() || s.restart.failures >= bootTries {
+		f.gaveUp = newBootError(f.role, s.restart.failures, w)
+	}
+}
+
+// leave tells a worker to finish and go.
+func (f *fleet) leave(w *worker, now time.Duration, reason string) {
+	if w == nil || w.leaves != "" {
+		return
+	}
+	w.leaves, w.stage = reason, draining
+	w.deadline = now + w.gen.Settings.GracefulTimeout
+	f.leaving = append(f.leaving, w)
+	f.log.Info("worker is told to finish", "worker", w.place.ID, "pid", w.pid, "reason", reason)
+	f.hands.signal(w, syscall.SIGTERM)
+}
+
+// quit tells a worker to go without finishing.
+func (f *fleet) quit(w *worker, now time.Duration) {
+	if w == nil {
+		return
+	}
+	if w.leaves == "" {
+		f.leaving = append(f.leaving, w)
+	}
+	if w.stage == killed {
+		return
+	}
+	w.leaves, w.stage = "quick stop", draining
+	w.deadline = min(now+quickGrace, now+w.gen.Settings.GracefulTimeout)
+	f.hands.signal(w, syscall.SIGINT)
+}
+
+// abort makes a hung worker show its stacks and go.
+func (f *fleet) abort(w *worker, now time.Duration, reason string) {
+	w.leaves, w.stage, w.deadline = reason, aborting, now+abortGrace
+	f.leaving = append(f.leaving, w)
+	f.log.Error("worker hangs: asking for its stacks", "worker", w.place.ID, "pid", w.pid, "reason", reason)
+	f.hands.signal(w, syscall.SIGABRT)
+}
+
+// enforce kills the workers whose time to leave is over.
+func (f *fleet) enforce(now time.Duration) time.Duration {
+	wake := forever
+	for _, w := range f.leaving {
+		if w.stage == killed {
+			continue
+		}
+		if now < w.deadline {
+			wake = min(wake, w.deadline)
+			continue
+		}
+		f.log.Warn("worker did not go in time: killing its process group", "worker", w.place.ID, "pid", w.pid, "reason", w.leaves)
+		w.stage = killed
+		f.hands.kill(w)
+	}
+	return wake
+}
+
+// workers lists every process of the fleet.
+func (f *fleet) workers() []*worker {
+	all := slices.Clone(f.leaving)
+	for _, s := range f.seats {
+		if s.current != nil {
+			all = append(all, s.current)
+		}
+		if s.next != nil {
+			all = append(all, s.next)
+		}
+	}
+	return all
+}
+
+// find returns the worker with this pid or process group, or nil.
+func (f *fleet) find(pid, pgid int) *worker {
+	for _, w := range f.workers() {
+		if w.pid == pid || (pgid != 0 && w.pid == pgid) {
+			return w
+		}
+	}
+	return nil
+}
+
+// empty reports whether no process is left.
+func (f *fleet) empty() bool {
+	return len(f.workers()) == 0
+}

@@ -1,0 +1,70 @@
+package arbiter
+
+import "time"
+
+// Settings is what the arbiter needs of a config. Zero durations switch the
+// check off that they bound, unless said otherwise.
+type Settings struct {
+	Workers         int           // how many workers are wanted
+	Timeout         time.Duration // a worker that gives no sign of life for so long is hung
+	BootTimeout     time.Duration // a worker that is not ready for so long is hung
+	GracefulTimeout time.Duration // between TERM and KILL; 0 kills at once
+
+	// ReadyAfter is how long a worker must live to count as ready when it
+	// does not say so itself; 0 waits for its READY=1.
+	ReadyAfter time.Duration
+	// RequestAge and Heartbeat say what counts as a sign of life: no request
+	// older than Timeout, a heartbeat younger than Timeout, or both.
+	RequestAge, Heartbeat bool
+
+	MaxRequests         int           // retire a worker after so many requests
+	MaxRequestsJitter   int           // plus a random number up to this
+	MaxMemory           int64         // retire a worker whose group has so many resident bytes
+	MaxLifetime         time.Duration // retire a worker of this age
+	MaxLifetimeJitter   time.Duration // plus a random time up to this
+	RestartImmediately  bool          // restart without delay if it had ever been ready (the gateway)
+	RestartNeverGivesUp bool          // a first boot that keeps failing does not end gonicorn
+	ReopensLogs         bool          // the process takes USR1, which ends a command that does not know it
+}
+
+// Launcher starts worker processes of one generation. It is called only from
+// the loop, so implementations need no locking.
+type Launcher interface {
+	// Launch starts a process, the leader of a process group of its own, and
+	// returns without waiting for it to be ready. The arbiter reaps it.
+	Launch(p Place) (Process, error)
+}
+
+// Place is where on the board, and as whom, a worker starts.
+type Place struct {
+	ID         int // 1..N, reused by a successor
+	Slot       int // of the scoreboard; its PID, StartTicks, Started and State are written by the arbiter
+	Generation int
+	Age        int // counts starts, from 1
+}
+
+// Process is a started process.
+type Process struct {
+	PID    int
+	Output Output // may be nil
+}
+
+// Output is what a process has written.
+type Output interface {
+	// Tail returns the last lines.
+	Tail() []string
+	// Done is closed when everything written has been logged.
+	Done() <-chan struct{}
+	// Close stops reading and frees the pipe.
+	Close() error
+}
+
+// Generation is one version of code and config: what a reload exchanges.
+type Generation struct {
+	Number   int
+	Settings Settings
+	Launcher Launcher
+	// Adopted runs once the generation serves alone. Released runs when no
+	// process of it is left and it is not wanted any more. Either may be nil.
+	Adopted, Released func()
+}

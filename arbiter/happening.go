@@ -1,0 +1,181 @@
+package arbiter
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gonicorn/gonicorn/internal/proc"
+	"github.com/gonicorn/gonicorn/internal/wire"
+)
+
+// watch looks at every worker that is not leaving, makes ready those that count
+// as ready by their age, and aborts the hung ones.
+func (f *fleet) watch(now time.Duration) time.Duration {
+	wake := forever
+	for _, s := range slices.Clone(f.seats) {
+		for _, w := range []*worker{s.current, s.next} {
+			if w == nil || w.leaves != "" {
+				continue
+			}
+			if after := w.gen.Settings.ReadyAfter; w.stage == booting && after > 0 {
+				if now-w.started >= after {
+					f.becameReady(w, now)
+				} else {
+					wake = min(wake, w.started+after)
+				}
+			}
+			v, _ := f.hands.vitals(w)
+			if reason := hung(w, v, now); reason != "" && now >= f.blindUntil {
+				f.abort(w, now, reason)
+				f.unseat(s, w, now, reason)
+				continue
+			}
+			wake = min(wake, f.nextLook(w, now))
+		}
+	}
+	return wake
+}
+
+// nextLook is when a worker's slot must be read again: often enough that a
+// hang is noticed within a quarter of its time-out.
+func (f *fleet) nextLook(w *worker, now time.Duration) time.Duration {
+	s := w.gen.Settings
+	wake := forever
+	if w.stage == booting {
+		if s.BootTimeout > 0 {
+			wake = w.started + s.BootTimeout + time.Millisecond
+		}
+		return wake
+	}
+	if s.Timeout > 0 && (s.RequestAge || s.Heartbeat || w.watchdog > 0) {
+		wake = now + min(time.Second, max(s.Timeout/4, 10*time.Millisecond))
+	}
+	if s.MaxRequests > 0 {
+		wake = min(wake, now+time.Second)
+	}
+	if w.expires > now {
+		wake = min(wake, w.expires)
+	}
+	return wake
+}
+
+// becameReady takes note that a worker serves.
+func (f *fleet) becameReady(w *worker, now time.Duration) {
+	if w.stage != booting {
+		return
+	}
+	w.stage, w.readyAt = ready, max(now, 1)
+	f.log.Info("worker ready", "worker", w.place.ID, "pid", w.pid, "after", (now - w.started).Round(time.Millisecond))
+	if w.gen == f.current {
+		f.everReady = true
+	}
+	if !f.allReady {
+		f.allReady = !slices.ContainsFunc(f.seats, func(s *seat) bool {
+			return !s.fresh && (s.current == nil || s.current.stage != ready)
+		}) && f.committed() == f.target
+	}
+}
+
+// notified takes what a worker said through its NOTIFY_SOCKET (sd_notify(3)).
+// Keys that nobody knows are ignored, as there.
+func (f *fleet) notified(w *worker, fields map[string]string, now time.Duration) {
+	if s, ok := fields["STATUS"]; ok {
+		w.status = s
+	}
+	if s, ok := fields[wire.NotifyError]; ok {
+		w.fault = s
+	}
+	if fields["WATCHDOG"] == "1" {
+		w.watchdog = now
+	}
+	if fields["READY"] == "1" {
+		f.becameReady(w, now)
+	}
+	if fields["WATCHDOG"] == "trigger" && w.leaves == "" {
+		f.lostHung(w, now, "it sent WATCHDOG=trigger")
+	}
+	if reason, ok := fields[wire.NotifyRetire]; ok && w.leaves == "" {
+		w.retire = reason
+	}
+	if fields["STOPPING"] == "1" && w.leaves == "" {
+		f.departs(w, now)
+	}
+}
+
+func (f *fleet) lostHung(w *worker, now time.Duration, reason string) {
+	f.abort(w, now, reason)
+	if s := f.seatOf(w); s != nil {
+		f.unseat(s, w, now, reason)
+	}
+}
+
+// departs lets a worker go that said by itself that it stops.
+func (f *fleet) departs(w *worker, now time.Duration) {
+	w.leaves, w.stage = "it said STOPPING=1", draining
+	w.deadline = now + w.gen.Settings.GracefulTimeout
+	f.leaving = append(f.leaving, w)
+	f.log.Info("worker stops by itself", "worker", w.place.ID, "pid", w.pid)
+	if s := f.seatOf(w); s != nil {
+		f.unseat(s, w, now, w.leaves)
+	}
+}
+
+func (f *fleet) seatOf(w *worker) *seat {
+	for _, s := range f.seats {
+		if s.current == w || s.next == w {
+			return s
+		}
+	}
+	return nil
+}
+
+// unseat takes a worker that was lost out of its seat.
+func (f *fleet) unseat(s *seat, w *worker, now time.Duration, reason string) {
+	candidate := f.candidate != nil && w.gen == f.candidate.gen
+	if s.current == w {
+		s.current = nil
+	} else {
+		s.next = nil
+	}
+	if candidate {
+		f.abandon(now, fmt.Sprintf("worker %d of the new generation: %s%s", w.place.ID, reason, lastWords(w)))
+		return
+	}
+	f.vacated(s, w, now)
+}
+
+// exited takes note that a worker's process has ended and been reaped. It
+// returns false when the worker is none of this fleet's.
+func (f *fleet) exited(exit proc.Exit, why string, now time.Duration) *worker {
+	w := f.find(exit.PID, 0)
+	if w == nil {
+		return nil
+	}
+	if w.leaves != "" {
+		f.leaving = slices.DeleteFunc(f.leaving, func(x *worker) bool { return x == w })
+		f.log.Info("worker gone", "worker", w.place.ID, "pid", w.pid, "exit", why, "reason", w.leaves)
+		return w
+	}
+	if w.fault != "" {
+		why += ": " + w.fault
+	}
+	f.log.Error("worker lost", "worker", w.place.ID, "pid", w.pid, "exit", why, "was", w.stage.String(),
+		"age", (now - w.started).Round(time.Millisecond))
+	w.leaves = why
+	f.unseat(f.seatOf(w), w, now, why)
+	return w
+}
+
+// lastWords is the end of what a worker wrote, for the message about it.
+func lastWords(w *worker) string {
+	if w.fault != "" || w.output == nil {
+		return ""
+	}
+	tail := w.output.Tail()
+	if len(tail) == 0 {
+		return ""
+	}
+	return "; its last output:\n  " + strings.Join(tail, "\n  ")
+}

@@ -1,0 +1,71 @@
+package arbiter
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/gonicorn/gonicorn/internal/scoreboard"
+)
+
+// vitals is what a worker's slot showed at one moment.
+type vitals struct {
+	beats        bool // the process keeps its own heartbeat
+	heartbeat    time.Duration
+	requestStart time.Duration
+	requestID    uint64
+	requests     uint64
+	inFlight     int64
+}
+
+func readVitals(s *scoreboard.Slot) vitals {
+	return vitals{
+		beats:        s.Beats.Load() != 0,
+		heartbeat:    time.Duration(s.Heartbeat.Load()),
+		requestStart: time.Duration(s.RequestStart.Load()),
+		requestID:    s.RequestID.Load(),
+		requests:     s.Requests.Load(),
+		inFlight:     s.InFlight.Load(),
+	}
+}
+
+// hung says why a worker in this stage counts as hung at now, or "". What the
+// slot shows was written by the worker: a lie harms nobody but the liar.
+func hung(w *worker, v vitals, now time.Duration) string {
+	s := w.gen.Settings
+	switch w.stage {
+	case booting:
+		if s.BootTimeout > 0 && now-w.started > s.BootTimeout {
+			return fmt.Sprintf("not ready after %s (boot_timeout)", s.BootTimeout)
+		}
+	case ready:
+		if s.Timeout <= 0 {
+			return ""
+		}
+		if s.RequestAge && v.requestStart > 0 && now-v.requestStart > s.Timeout {
+			return fmt.Sprintf("request %d has been running for %s (timeout %s)",
+				v.requestID, (now - v.requestStart).Round(time.Millisecond), s.Timeout)
+		}
+		if s.Heartbeat && v.beats && now-max(v.heartbeat, w.readyAt) > s.Timeout {
+			return fmt.Sprintf("no heartbeat for %s (timeout %s)",
+				(now - max(v.heartbeat, w.readyAt)).Round(time.Millisecond), s.Timeout)
+		}
+		if w.watchdog > 0 && now-w.watchdog > s.Timeout {
+			return fmt.Sprintf("no WATCHDOG=1 for %s (timeout %s)",
+				(now - w.watchdog).Round(time.Millisecond), s.Timeout)
+		}
+	}
+	return ""
+}
+
+// worn says why a serving worker should be replaced, or "".
+func worn(w *worker, v vitals, maxRequests uint64, now time.Duration) string {
+	switch {
+	case w.retire != "":
+		return w.retire
+	case maxRequests > 0 && v.requests >= maxRequests:
+		return "max_requests"
+	case w.expires > 0 && now >= w.expires:
+		return "max_lifetime"
+	}
+	return ""
+}

@@ -1,0 +1,103 @@
+package arbiter
+
+import (
+	"errors"
+	"math/rand/v2"
+	"syscall"
+	"time"
+
+	"github.com/gonicorn/gonicorn/internal/proc"
+	"github.com/gonicorn/gonicorn/internal/scoreboard"
+)
+
+// passBudget bounds how long one pass of the loop may spend on starting
+// processes, so that five hundred of them do not keep it from a signal.
+const passBudget = 10 * time.Millisecond
+
+var errNoSlot = errors.New("the scoreboard is full: too many workers at once")
+
+// kernel is the hands of the real fleets.
+type kernel struct {
+	board  *scoreboard.Board
+	reaper *proc.Reaper
+	used   [scoreboard.Slots]bool
+	until  time.Duration // no more starts in this pass after this
+}
+
+func newKernel(b *scoreboard.Board, r *proc.Reaper) *kernel {
+	return &kernel{board: b, reaper: r}
+}
+
+func (k *kernel) beginPass() { k.until = now() + passBudget }
+
+func (k *kernel) launch(gen *Generation, id, age int) (Place, Process, error) {
+	if now() > k.until {
+		return Place{}, Process{}, errBusy
+	}
+	i, ok := k.take()
+	if !ok {
+		return Place{}, Process{}, errNoSlot
+	}
+	slot := k.board.Slot(i)
+	slot.Reset()
+	slot.ID.Store(int64(id))
+	slot.Generation.Store(int64(gen.Number))
+	slot.Started.Store(int64(now()))
+	slot.State.Store(uint64(scoreboard.Booting))
+	if m := gen.Settings.MaxRequests; m > 0 {
+		slot.MaxRequests.Store(uint64(m + rand.IntN(gen.Settings.MaxRequestsJitter+1)))
+	}
+	place := Place{ID: id, Slot: i, Generation: gen.Number, Age: age}
+	process, err := gen.Launcher.Launch(place)
+	if err != nil {
+		k.free(i)
+		return Place{}, Process{}, err
+	}
+	k.reaper.Own(process.PID)
+	slot.PID.Store(int64(process.PID))
+	if ticks, err := proc.StartTicks(process.PID); err == nil {
+		slot.StartTicks.Store(ticks)
+	}
+	return place, process, nil
+}
+
+func (k *kernel) take() (int, bool) {
+	for i := range k.used {
+		if !k.used[i] {
+			k.used[i] = true
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+func (k *kernel) free(i int) {
+	k.used[i] = false
+	k.board.Slot(i).Reset()
+}
+
+// signal reaches a stopped process too: CONT lets it act on what it was sent.
+func (k *kernel) signal(w *worker, sig syscall.Signal) {
+	if w.reaped {
+		return
+	}
+	if w.stage == draining {
+		k.board.Slot(w.place.Slot).State.Store(uint64(scoreboard.Draining))
+	}
+	// A process that is gone already has been asked for nothing less.
+	_ = proc.Signal(w.pid, sig)
+	_ = proc.Signal(w.pid, syscall.SIGCONT)
+}
+
+func (k *kernel) kill(w *worker) {
+	if w.reaped {
+		return
+	}
+	w.killedBy = true
+	_ = proc.SignalGroup(w.pid, syscall.SIGKILL)
+}
+
+func (k *kernel) vitals(w *worker) (vitals, uint64) {
+	s := k.board.Slot(w.place.Slot)
+	return readVitals(s), s.MaxRequests.Load()
+}

@@ -1,0 +1,39 @@
+package arbiter
+
+import "time"
+
+const (
+	restartFirst  = 100 * time.Millisecond // the first delay
+	restartMost   = 30 * time.Second       // the longest
+	restartProven = time.Second            // ready for longer than this: restart at once
+	restartHealed = time.Minute            // healthy for this long: forget earlier failures
+	bootTries     = 3                      // a first generation gets so many
+)
+
+// restart decides how soon a seat gets a new worker after it lost one.
+type restart struct {
+	failures int // in a row; one that had served for restartProven does not count
+}
+
+// lost takes note that a worker was lost at now which became ready at readyAt
+// (0: never) and returns how long to wait. jitter, 0 to 1, spreads the delays of
+// workers that fail together: 0.5 leaves the delay as it is.
+func (r *restart) lost(now, readyAt time.Duration, atOnce bool, jitter float64) time.Duration {
+	healthy := now - readyAt
+	if readyAt == 0 {
+		healthy = 0
+	}
+	if healthy >= restartHealed {
+		r.failures = 0
+	}
+	if healthy > restartProven || (atOnce && readyAt != 0) {
+		return 0
+	}
+	r.failures++
+	delay := restartMost
+	if shift := r.failures - 1; shift < 16 {
+		delay = min(restartMost, restartFirst<<shift)
+	}
+	spread := 0.75 + jitter/2
+	return min(restartMost, time.Duration(float64(delay)*spread))
+}

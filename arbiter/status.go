@@ -1,0 +1,64 @@
+package arbiter
+
+import (
+	"errors"
+	"slices"
+	"time"
+)
+
+// ErrStopped says that the arbiter does not run any more.
+var ErrStopped = errors.New("the arbiter has stopped")
+
+// Status is how an app and its workers are at one moment.
+type Status struct {
+	Generation   int           `json:"generation"`
+	Wanted       int           `json:"wanted"` // workers
+	Ready        int           `json:"ready"`
+	Reloading    bool          `json:"reloading"`
+	LastReload   string        `json:"last_reload_error,omitempty"`
+	Restarts     int           `json:"restarts"`
+	LongestPause time.Duration `json:"longest_pause_ns"` // of the arbiter's loop
+	Stragglers   int           `json:"stragglers,omitempty"`
+	Workers      []WorkerState `json:"workers"`
+}
+
+// WorkerState is one process in a Status.
+type WorkerState struct {
+	Role       string        `json:"role"`
+	ID         int           `json:"id"`
+	PID        int           `json:"pid"`
+	Slot       int           `json:"slot"`
+	Generation int           `json:"generation"`
+	Stage      string        `json:"stage"`
+	Age        time.Duration `json:"age_ns"`
+	Requests   uint64        `json:"requests"`
+	InFlight   int64         `json:"in_flight"`
+	RSS        int64         `json:"rss,omitempty"`
+	Leaves     string        `json:"leaves,omitempty"`
+	Says       string        `json:"status,omitempty"` // its STATUS=
+}
+
+func (a *Arbiter) status(now time.Duration) Status {
+	f := a.workers
+	s := Status{
+		Generation: f.current.Number, Wanted: f.target, Restarts: f.restarts, LastReload: f.lastFault,
+		Reloading: a.loading || f.candidate != nil, LongestPause: a.longestPause, Stragglers: len(a.stragglers),
+	}
+	for _, seat := range f.seats {
+		if seat.current != nil && seat.current.stage == ready {
+			s.Ready++
+		}
+	}
+	for _, f := range a.fleets() {
+		for _, w := range f.workers() {
+			v, _ := a.kernel.vitals(w)
+			s.Workers = append(s.Workers, WorkerState{
+				Role: f.role, ID: w.place.ID, PID: w.pid, Slot: w.place.Slot, Generation: w.gen.Number,
+				Stage: w.stage.String(), Age: now - w.started, Requests: v.requests, InFlight: v.inFlight,
+				RSS: w.rss, Leaves: w.leaves, Says: w.status,
+			})
+		}
+	}
+	slices.SortStableFunc(s.Workers, func(a, b WorkerState) int { return a.ID - b.ID })
+	return s
+}

@@ -1,0 +1,60 @@
+package arbiter
+
+import "time"
+
+// stage is where a worker is in its life.
+type stage int
+
+const (
+	booting  stage = iota // started, not ready
+	ready                 // serving
+	draining              // asked to finish what it has
+	aborting              // hung: told to show its stacks and go
+	killed                // SIGKILL sent to its group
+)
+
+func (s stage) String() string {
+	return [...]string{"booting", "ready", "draining", "aborting", "killed"}[s]
+}
+
+// worker is one process, from its start to its reaping.
+type worker struct {
+	place   Place
+	gen     *Generation
+	pid     int
+	output  Output
+	stage   stage
+	started time.Duration
+	readyAt time.Duration // 0 until ready
+
+	deadline time.Duration // draining, aborting: when the group is killed
+	leaves   string        // why it was told to go; empty while it is wanted
+	planned  bool          // it leaves because of its age, requests or memory
+	retire   string        // why it should be replaced once a successor is ready
+	expires  time.Duration // when max_lifetime is over; 0 never
+	watchdog time.Duration // last WATCHDOG=1; 0 if it never sent one
+	status   string        // its STATUS=
+	fault    string        // what it said about why it cannot start
+	reaped   bool          // the pid is free for others
+	killedBy bool          // SIGKILL was ours
+	rss      int64         // bytes of its group when last measured
+}
+
+// seat is a place for one worker: an ID that worker and successor share.
+type seat struct {
+	id      int
+	current *worker // serves; nil while none does
+	next    *worker // on its way to replace current; nil if none is
+	fresh   bool    // exists only for the candidate generation
+
+	restart   restart
+	notBefore time.Duration // no start before this
+}
+
+// straggler is what is left of a process group whose leader has died.
+type straggler struct {
+	id       int // of the worker it belonged to
+	pgid     int
+	deadline time.Duration
+	output   Output
+}

@@ -1,0 +1,140 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/gonicorn/gonicorn/arbiter"
+	"github.com/gonicorn/gonicorn/config"
+	"github.com/gonicorn/gonicorn/internal/proc"
+	"github.com/gonicorn/gonicorn/internal/wire"
+	"github.com/gonicorn/gonicorn/workers/handler"
+)
+
+// app is what the workers run. Each kind knows how to start itself.
+type app interface {
+	// describe names it for the banner.
+	describe() string
+	// transport is how connections reach it with this config.
+	transport(c *config.Config) string
+	// check fails when it is not there, with an *appError.
+	check(c *config.Config) error
+	// speaks reports whether its workers say READY=1.
+	speaks(c *config.Config) bool
+	// inside reports whether gonicorn's own code runs in its workers.
+	inside() bool
+	// launcher starts its workers.
+	launcher(s *supervisor, p *prepared) (arbiter.Launcher, error)
+}
+
+// command is any program, given behind "--".
+type command struct{ argv []string }
+
+func (a command) describe() string { return strings.Join(a.argv, " ") }
+
+func (a command) transport(c *config.Config) string {
+	switch {
+	case c.Transport != "":
+		return c.Transport
+	case c.BindGiven:
+		return transportInherit
+	}
+	return transportNone
+}
+
+func (a command) check(c *config.Config) error {
+	if _, err := proc.LookPath(a.argv[0], c.Chdir, environ(c)); err != nil {
+		return &appError{err}
+	}
+	return nil
+}
+
+func (a command) speaks(c *config.Config) bool { return c.Notify }
+func (a command) inside() bool                 { return false }
+
+func (a command) launcher(s *supervisor, p *prepared) (arbiter.Launcher, error) {
+	c := p.config
+	env := append(environ(c), wire.EnvNotifySocket+"="+s.notify.Addr())
+	if c.Timeout > 0 {
+		env = append(env, wire.EnvWatchdogUsec+"="+strconv.FormatInt(c.Timeout.Microseconds(), 10))
+	}
+	env = append(env, portEnv(p.sockets)...)
+	env = append(env, listenEnv(p.sockets)...)
+	path, err := proc.LookPath(a.argv[0], c.Chdir, env)
+	if err != nil {
+		return nil, &appError{err}
+	}
+	spec := proc.ExecCommand(proc.Spec{
+		Path: path, Args: a.argv, Env: env, Dir: c.Chdir, Credential: p.credential, Umask: c.Umask,
+	})
+	return &launcher{s: s, role: "worker", spec: spec, sockets: p.sockets, capture: c.CaptureOutput}, nil
+}
+
+// goHandler is a handler in this binary.
+type goHandler struct{ name string }
+
+func (a goHandler) describe() string { return a.name }
+
+func (a goHandler) transport(*config.Config) string { return transportInherit }
+func (a goHandler) check(*config.Config) error      { return nil }
+func (a goHandler) speaks(*config.Config) bool      { return true }
+func (a goHandler) inside() bool                    { return true }
+
+func (a goHandler) launcher(s *supervisor, p *prepared) (arbiter.Launcher, error) {
+	c := p.config
+	set, err := json.Marshal(handler.Settings{
+		Class: p.class.Name(), Threads: c.Threads, WorkerConnections: c.WorkerConnections,
+		Keepalive: c.Keepalive, Timeout: c.Timeout, GracefulTimeout: c.GracefulTimeout,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("encode worker settings: %w", err)
+	}
+	env := append(environ(c),
+		wire.EnvRole+"="+wire.RoleWorker, wire.EnvWorker+"="+string(set),
+		wire.EnvNotifySocket+"="+s.notify.Addr())
+	env = append(env, portEnv(p.sockets)...)
+	env = append(env, listenEnv(p.sockets)...)
+	argv := append([]string{title("worker", c)}, os.Args[1:]...)
+	spec := proc.Spec{Path: proc.Self(), Args: argv, Env: env, Dir: c.Chdir, Credential: p.credential, Umask: c.Umask}
+	return &launcher{s: s, role: "worker", spec: spec, sockets: p.sockets, inside: true, capture: c.CaptureOutput}, nil
+}
+
+// guard builds the process that ends the workers when the arbiter was killed.
+// Go workers notice that themselves.
+func (s *supervisor) guard(p *prepared) (*arbiter.Generation, error) {
+	if p.app.inside() && s.o.IsHandler {
+		return nil, nil //nolint:nilnil // none is needed
+	}
+	c := p.config
+	env := append(os.Environ(), wire.EnvRole+"="+wire.RoleGuard,
+		wire.EnvWorker+"="+strconv.FormatInt(int64(c.GracefulTimeout), 10))
+	spec := proc.Spec{Path: proc.Self(), Args: []string{title("guard", c)}, Env: env, Dir: "/", Umask: -1}
+	return &arbiter.Generation{
+		Launcher: &launcher{s: s, role: "guard", spec: spec, inside: true, capture: true},
+		Settings: arbiter.Settings{
+			Workers: 1, ReadyAfter: c.BootGrace, RestartImmediately: true, RestartNeverGivesUp: true,
+		},
+	}, nil
+}
+
+// environ is the environment of workers: this process's, less what is meant for
+// it alone, plus raw_env.
+func environ(c *config.Config) []string {
+	var env []string
+	for _, kv := range os.Environ() {
+		switch name, _, _ := strings.Cut(kv, "="); name {
+		case wire.EnvRole, wire.EnvWorker, wire.EnvNotifySocket, wire.EnvWatchdogUsec, wire.EnvWatchdogPID,
+			wire.EnvListenFDs, wire.EnvListenPID, wire.EnvListenFDNames, "PWD":
+		default:
+			env = append(env, kv)
+		}
+	}
+	if dir, err := filepath.Abs(c.Chdir); err == nil {
+		env = append(env, "PWD="+dir)
+	}
+	return append(env, c.RawEnv...)
+}

@@ -1,0 +1,108 @@
+// Package cli is gonicorn's command line: it reads flags and config, finds out
+// what the app is, and gives the arbiter what to start. The gonicorn command
+// and the library face share it.
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/gonicorn/gonicorn/config"
+	"github.com/gonicorn/gonicorn/internal/proc"
+	"github.com/gonicorn/gonicorn/internal/scoreboard"
+	"github.com/gonicorn/gonicorn/internal/wire"
+	"github.com/gonicorn/gonicorn/workers"
+	"github.com/gonicorn/gonicorn/workers/handler"
+)
+
+// Options is what a program puts into its command line.
+type Options struct {
+	// Handler is what workers of this binary serve. It may be nil for classes
+	// that do not speak HTTP.
+	Handler http.Handler
+	// IsHandler says that the handler is the app. Otherwise it is the demo, and
+	// the app is named on the command line.
+	IsHandler bool
+	// Classes are worker classes besides the built-in ones.
+	Classes []workers.Class
+}
+
+// classes is the table of all worker classes.
+func (o Options) classes() []workers.Class {
+	return append(workers.Builtin(), o.Classes...)
+}
+
+func (o Options) classNames() []string {
+	var names []string
+	for _, c := range o.classes() {
+		names = append(append(names, c.Name()), c.Aliases()...)
+	}
+	return names
+}
+
+// Main is the command: it returns the exit code of the process.
+func Main(args []string, o Options) int {
+	if code, is := Role(o); is {
+		return code
+	}
+	return command_(args, o, os.Stdout, os.Stderr)
+}
+
+// Role runs this process's part when it is not the arbiter: a worker, the
+// guard, or a command about to be executed. It reports whether it was any.
+func Role(o Options) (code int, is bool) {
+	switch os.Getenv(wire.EnvRole) {
+	case wire.RoleExec:
+		return proc.RunExec(), true
+	case wire.RoleGuard:
+		return runGuard(), true
+	case wire.RoleWorker:
+		return handler.Main(o.Handler, o.classes()), true
+	}
+	return 0, false
+}
+
+func runGuard() int {
+	fd := func(name string) int {
+		n, err := strconv.Atoi(os.Getenv(name))
+		if err != nil {
+			return -1
+		}
+		return n
+	}
+	board, err := scoreboard.Open(fd(wire.EnvBoard))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "guard:", err)
+		return 1
+	}
+	graceful, err := strconv.ParseInt(os.Getenv(wire.EnvWorker), 10, 64)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "guard:", err)
+		return 1
+	}
+	return proc.RunGuard(board, fd(wire.EnvLifeline), time.Duration(graceful))
+}
+
+// Run supervises o's handler with a config made by a program. A reload starts
+// the workers anew with the same config.
+func Run(ctx context.Context, c config.Config, o Options) error {
+	if err := c.Validate(o.classNames()); err != nil {
+		return err
+	}
+	loaded := &config.Loaded{Config: c}
+	reread := func(context.Context) (*config.Loaded, error) { return loaded, nil }
+	return supervise(ctx, o, goHandler{name: "Go handler"}, loaded, reread, nil)
+}
+
+// command_ runs one command line.
+func command_(args []string, o Options, stdout, stderr io.Writer) int {
+	_ = args
+	_ = stdout
+	_ = stderr
+	return 0
+}

@@ -1,0 +1,95 @@
+package cli
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/gonicorn/gonicorn/internal/proc"
+	"golang.org/x/sys/unix"
+)
+
+// envDaemon names the descriptor on which a daemon tells the process that
+// started it how the start went.
+const envDaemon = "GONICORN_DAEMON_FD"
+
+// daemonize starts this command again in the background and waits until it
+// serves or has failed. It returns the exit code of this process, which is the
+// only one that the user's shell sees.
+func daemonize(args []string, stderr io.Writer) (int, error) {
+	var ends [2]int
+	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
+		return exitConfig, fmt.Errorf("make pipe to daemon: %w", err)
+	}
+	null, err := unix.Open(os.DevNull, unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		unix.Close(ends[0])
+		unix.Close(ends[1])
+		return exitConfig, fmt.Errorf("open %s: %w", os.DevNull, err)
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		dir = "/"
+	}
+	_, err = proc.Start(proc.Spec{
+		Path: proc.Self(), Args: args, Dir: dir, Umask: -1, NewSession: true,
+		Env:   append(os.Environ(), envDaemon+"=3"),
+		Files: []int{null, null, null, ends[1]},
+	})
+	unix.Close(null)
+	unix.Close(ends[1])
+	report := os.NewFile(uintptr(ends[0]), "daemon")
+	defer report.Close()
+	if err != nil {
+		return exitConfig, fmt.Errorf("start daemon: %w", err)
+	}
+	return awaitDaemon(report, stderr)
+}
+
+// awaitDaemon reads lines of error text and at last a line with the exit code.
+func awaitDaemon(report io.Reader, stderr io.Writer) (int, error) {
+	code := -1
+	for lines := bufio.NewScanner(report); lines.Scan(); {
+		if n, found := strings.CutPrefix(lines.Text(), "exit "); found {
+			if c, err := strconv.Atoi(n); err == nil {
+				code = c
+				break
+			}
+		}
+		fmt.Fprintln(stderr, lines.Text())
+	}
+	if code < 0 {
+		return exitBoot, fmt.Errorf("the daemon ended before it served; run without --daemon to see why")
+	}
+	return code, nil
+}
+
+// daemonReport is how a daemon tells its starter that it serves, or why not.
+// It is nil in a process that is no daemon.
+type daemonReport struct{ file *os.File }
+
+func openDaemonReport() *daemonReport {
+	fd, err := strconv.Atoi(os.Getenv(envDaemon))
+	if err != nil {
+		return nil
+	}
+	os.Unsetenv(envDaemon)
+	unix.CloseOnExec(fd)
+	return &daemonReport{os.NewFile(uintptr(fd), "daemon")}
+}
+
+// done reports the start's outcome, once. The starter may be gone by then.
+func (d *daemonReport) done(code int, err error) {
+	if d == nil || d.file == nil {
+		return
+	}
+	if err != nil {
+		fmt.Fprintln(d.file, "gonicorn:", err)
+	}
+	fmt.Fprintf(d.file, "exit %d\n", code)
+	d.file.Close()
+	d.file = nil
+}

@@ -1,0 +1,113 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/gonicorn/gonicorn/arbiter"
+	"github.com/gonicorn/gonicorn/internal/listen"
+	"github.com/gonicorn/gonicorn/internal/logging"
+	"github.com/gonicorn/gonicorn/internal/proc"
+	"github.com/gonicorn/gonicorn/internal/wire"
+	"golang.org/x/sys/unix"
+)
+
+// launcher starts processes of one generation and one role. It implements
+// arbiter.Launcher.
+type launcher struct {
+	s       *supervisor
+	role    string
+	spec    proc.Spec // Files and the last of Env are added for each start
+	sockets []*listen.Socket
+	inside  bool // gonicorn's own code runs inside: it gets the scoreboard and the lifeline
+	capture bool // its output goes to the error log
+}
+
+// Launch implements arbiter.Launcher.
+func (l *launcher) Launch(p arbiter.Place) (arbiter.Process, error) {
+	spec := l.spec
+	spec.Env = append(append([]string{}, spec.Env...),
+		wire.EnvWorkerID+"="+strconv.Itoa(p.ID),
+		wire.EnvGeneration+"="+strconv.Itoa(p.Generation))
+	if !l.capture {
+		spec.Files = l.files(1, 2)
+		pid, err := proc.Start(l.inherit(spec, p))
+		if err != nil {
+			return arbiter.Process{}, fmt.Errorf("start %s: %w", l.role, err)
+		}
+		return arbiter.Process{PID: pid}, nil
+	}
+	var ends [2]int
+	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
+		return arbiter.Process{}, fmt.Errorf("make pipe for output: %w", err)
+	}
+	spec.Files = l.files(ends[1], ends[1])
+	pid, err := proc.Start(l.inherit(spec, p))
+	unix.Close(ends[1])
+	if err != nil {
+		unix.Close(ends[0])
+		return arbiter.Process{}, fmt.Errorf("start %s: %w", l.role, err)
+	}
+	return arbiter.Process{PID: pid, Output: l.read(ends[0], p.ID, pid)}, nil
+}
+
+// files lists what becomes descriptors 0 to 2 and the sockets from 3 up.
+func (l *launcher) files(stdout, stderr int) []int {
+	files := []int{l.s.null, stdout, stderr}
+	for _, s := range l.sockets {
+		files = append(files, s.FD)
+	}
+	return files
+}
+
+// inherit adds the scoreboard and the lifeline for a process that knows them.
+func (l *launcher) inherit(spec proc.Spec, p arbiter.Place) proc.Spec {
+	if !l.inside {
+		return spec
+	}
+	board := len(spec.Files)
+	spec.Files = append(spec.Files, l.s.board.FD(), l.s.lifeline)
+	spec.Env = append(spec.Env,
+		wire.EnvBoard+"="+strconv.Itoa(board),
+		wire.EnvLifeline+"="+strconv.Itoa(board+1),
+		wire.EnvSlot+"="+strconv.Itoa(p.Slot))
+	return spec
+}
+
+// read sends what a process writes to the error log, line by line.
+func (l *launcher) read(fd, id, pid int) arbiter.Output {
+	_ = unix.SetNonblock(fd, true) // pollable, so that Close ends a Read
+	log := l.s.output.With(l.role, id, "pid", pid)
+	if l.role != "worker" {
+		log = l.s.output.With("role", l.role, "pid", pid)
+	}
+	return logging.NewLines(os.NewFile(uintptr(fd), "output"), func(line string) { log.Info(line) })
+}
+
+// listenEnv is what sd_listen_fds(3) has a process look for. LISTEN_PID is set
+// by the process itself, which alone knows it.
+func listenEnv(sockets []*listen.Socket) []string {
+	if len(sockets) == 0 {
+		return nil
+	}
+	names := make([]string, len(sockets))
+	for i, s := range sockets {
+		names[i] = strings.ReplaceAll(s.Name(), ":", "_")
+	}
+	return []string{
+		wire.EnvListenFDs + "=" + strconv.Itoa(len(sockets)),
+		wire.EnvListenFDNames + "=" + strings.Join(names, ":"),
+	}
+}
+
+// portEnv is PORT, of the first TCP address.
+func portEnv(sockets []*listen.Socket) []string {
+	for _, s := range sockets {
+		if port := s.Port(); port > 0 {
+			return []string{wire.EnvPort + "=" + strconv.Itoa(port)}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,118 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/gonicorn/gonicorn/arbiter"
+	"github.com/gonicorn/gonicorn/config"
+	"github.com/gonicorn/gonicorn/internal/listen"
+	"github.com/gonicorn/gonicorn/internal/proc"
+	"github.com/gonicorn/gonicorn/workers"
+)
+
+// The transports: how a connection comes to a worker.
+const (
+	transportInherit = "inherit" // workers accept on inherited sockets
+	transportNone    = "none"    // workers have no socket
+)
+
+// prepared is a config made real: the class found, the user looked up, the
+// sockets open. A generation is built on it.
+type prepared struct {
+	config     *config.Config
+	app        app
+	class      workers.Class
+	transport  string
+	credential *proc.Credential
+	sockets    []*listen.Socket
+	release    func() // gives the sockets up
+}
+
+// prepare checks all of a config that can be checked before a process is
+// started. A mistake is one error that says what to do.
+func (s *supervisor) prepare(c *config.Config) (*prepared, error) {
+	p := &prepared{config: c, app: s.app, transport: s.app.transport(c), release: func() {}}
+	var found bool
+	if p.class, found = workers.Lookup(s.o.classes(), c.EffectiveClass()); !found {
+		return nil, fmt.Errorf("worker_class %q: there is no such class", c.WorkerClass)
+	}
+	var err error
+	if p.credential, err = proc.Lookup(c.User, c.Group, c.Initgroups); err != nil {
+		return nil, fmt.Errorf("privileges: %w", err)
+	}
+	if err := p.app.check(c); err != nil {
+		return nil, err
+	}
+	if p.transport == transportNone {
+		return p, nil
+	}
+	uid, gid := owner(c)
+	p.sockets, p.release, err = s.sockets.acquire(c.Bind, listen.Options{
+		Backlog: c.Backlog, ReusePort: c.ReusePort, Umask: c.Umask, UID: uid, GID: gid,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// generation builds what the arbiter starts from a prepared config.
+func (s *supervisor) generation(p *prepared, number int) (*arbiter.Generation, error) {
+	l, err := p.app.launcher(s, p)
+	if err != nil {
+		return nil, err
+	}
+	return &arbiter.Generation{
+		Number: number, Settings: settings(p), Launcher: l, Released: p.release,
+	}, nil
+}
+
+// load reads the config anew, for a reload. Nothing that runs is touched before
+// all of it is known to be good.
+func (s *supervisor) load(ctx context.Context, number int) (arbiter.Loaded, error) {
+	read, err := s.reread(ctx)
+	if err != nil {
+		return arbiter.Loaded{}, err
+	}
+	p, err := s.prepare(&read.Config)
+	if err != nil {
+		return arbiter.Loaded{}, err
+	}
+	g, err := s.generation(p, number)
+	if err != nil {
+		p.release()
+		return arbiter.Loaded{}, err
+	}
+	if err := s.retune(&read.Config); err != nil {
+		p.release()
+		return arbiter.Loaded{}, err
+	}
+	return arbiter.Loaded{Workers: g}, nil
+}
+
+// settings is what the arbiter needs of a config.
+func settings(p *prepared) arbiter.Settings {
+	c := p.config
+	alive := p.class.Alive()
+	set := arbiter.Settings{
+		Workers: c.Workers, Timeout: c.Timeout, BootTimeout: c.BootTimeout, GracefulTimeout: c.GracefulTimeout,
+		RequestAge: alive&workers.RequestAge != 0, Heartbeat: true,
+		MaxRequests: c.MaxRequests, MaxRequestsJitter: c.MaxRequestsJitter, MaxMemory: c.MaxMemory,
+		MaxLifetime: c.MaxLifetime, MaxLifetimeJitter: c.MaxLifetimeJitter,
+		ReopensLogs: p.app.inside(),
+	}
+	if !p.app.speaks(c) {
+		set.ReadyAfter = c.BootGrace
+	}
+	return set
+}
+
+// owner is who the log, the pidfile and unix sockets belong to; -1 leaves them.
+func owner(c *config.Config) (uid, gid int) {
+	credential, err := proc.Lookup(c.User, c.Group, false)
+	if err != nil || credential == nil {
+		return -1, -1
+	}
+	return credential.UID, credential.GID
+}

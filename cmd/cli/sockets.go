@@ -1,0 +1,79 @@
+package cli
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/gonicorn/gonicorn/internal/listen"
+)
+
+// sockets are the listening sockets of this process. A reload shares those
+// that both configs name; one that no generation uses any more is closed.
+type sockets struct {
+	mu   sync.Mutex
+	open []*shared
+}
+
+type shared struct {
+	*listen.Socket
+	users int
+}
+
+// acquire returns the sockets for these addresses, opening what is not open
+// yet. The caller calls release once nobody of its generation needs them. When
+// one cannot be opened, none is.
+func (s *sockets) acquire(binds []string, o listen.Options) (got []*listen.Socket, release func(), err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var held []*shared
+	release = func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.drop(held)
+	}
+	for _, bind := range binds {
+		sock, err := s.find(bind, o)
+		if err != nil {
+			s.drop(held)
+			return nil, nil, err
+		}
+		sock.users++
+		held = append(held, sock)
+		got = append(got, sock.Socket)
+	}
+	return got, release, nil
+}
+
+func (s *sockets) find(bind string, o listen.Options) (*shared, error) {
+	address, err := listen.Parse(bind)
+	if err != nil {
+		return nil, fmt.Errorf("bind: %w", err)
+	}
+	for _, sock := range s.open {
+		if sock.Same(address) {
+			return sock, nil
+		}
+	}
+	opened, err := listen.Open(address, o)
+	if err != nil {
+		return nil, fmt.Errorf("bind: %w", err)
+	}
+	sock := &shared{Socket: opened}
+	s.open = append(s.open, sock)
+	return sock, nil
+}
+
+func (s *sockets) drop(held []*shared) {
+	for _, sock := range held {
+		sock.users--
+	}
+	kept := s.open[:0]
+	for _, sock := range s.open {
+		if sock.users > 0 {
+			kept = append(kept, sock)
+			continue
+		}
+		_ = sock.Close() // the kernel frees the port all the same
+	}
+	s.open = kept
+}

@@ -1,0 +1,237 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/gonicorn/gonicorn/arbiter"
+	"github.com/gonicorn/gonicorn/config"
+	"github.com/gonicorn/gonicorn/internal/logging"
+	"github.com/gonicorn/gonicorn/internal/notify"
+	"github.com/gonicorn/gonicorn/internal/pidfile"
+	"github.com/gonicorn/gonicorn/internal/proc"
+	"github.com/gonicorn/gonicorn/internal/scoreboard"
+	"github.com/gonicorn/gonicorn/signals"
+	"golang.org/x/sys/unix"
+)
+
+// supervisor is what one run of gonicorn owns besides its workers: the board,
+// the sockets, the log, the pidfile. It builds what the arbiter starts.
+type supervisor struct {
+	o       Options
+	app     app
+	reread  func(ctx context.Context) (*config.Loaded, error) // the config, for a reload
+	file    string                                            // the config file, or empty
+	board   *scoreboard.Board
+	notify  *notify.Server
+	pidfile *pidfile.File
+	sockets sockets
+
+	sink   *logging.Sink
+	level  *slog.LevelVar
+	log    *slog.Logger // the arbiter's own lines
+	output *slog.Logger // what workers write
+
+	null     int // /dev/null
+	lifeline int // read end of a pipe that nobody writes: EOF means that the arbiter is gone
+	alive    int // its write end, which nobody else has
+
+	actions chan signals.Action
+	wg      sync.WaitGroup
+}
+
+// supervise runs one app until it is told to stop.
+func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
+	reread func(context.Context) (*config.Loaded, error), daemon *daemonReport) (err error) {
+	defer func() {
+		if err != nil {
+			daemon.done(exitCode(err), err)
+		}
+	}()
+	s := &supervisor{o: o, app: a, reread: reread, file: first.File, actions: make(chan signals.Action, 64)}
+	if err := s.open(&first.Config); err != nil {
+		s.close()
+		return err
+	}
+	defer s.close()
+	p, err := s.prepare(&first.Config)
+	if err != nil {
+		return err
+	}
+	generation, err := s.generation(p, 1)
+	if err != nil {
+		p.release()
+		return err
+	}
+	if err := s.hold(&first.Config); err != nil {
+		p.release()
+		return err
+	}
+	s.banner(p)
+	for _, warning := range first.Warnings {
+		s.log.Warn(warning)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	s.listenForSignals(ctx)
+	if err := s.watch(ctx, p); err != nil {
+		p.release()
+		return err
+	}
+	guard, err := s.guard(p)
+	if err != nil {
+		p.release()
+		return err
+	}
+	err = arbiter.New(arbiter.Options{
+		Board: s.board, Notes: s.notify.Messages(), Log: s.log, Actions: s.actions,
+		First: arbiter.Loaded{Workers: generation}, Guard: guard,
+		Load: s.load, Reopen: s.sink.Reopen, Ready: func() { s.ready(daemon) },
+		ReapAll: !o.IsHandler || os.Getpid() == 1, OnTerminal: onTerminal() && !first.Config.Daemon,
+	}).Run(ctx)
+	cancel()
+	s.wg.Wait()
+	if err != nil {
+		s.log.Error("gonicorn gives up", "error", err)
+		return err
+	}
+	s.log.Info("gonicorn has stopped")
+	return nil
+}
+
+// open makes everything that outlives a reload.
+func (s *supervisor) open(c *config.Config) error {
+	var err error
+	s.null, s.lifeline, s.alive = -1, -1, -1
+	if err = s.openLog(c); err != nil {
+		return err
+	}
+	if s.board, err = scoreboard.Create(); err != nil {
+		return fmt.Errorf("start: %w", err)
+	}
+	if s.notify, err = notify.Listen(); err != nil {
+		return fmt.Errorf("start: %w", err)
+	}
+	if s.null, err = unix.Open(os.DevNull, unix.O_RDWR|unix.O_CLOEXEC, 0); err != nil {
+		return fmt.Errorf("open %s: %w", os.DevNull, err)
+	}
+	var ends [2]int
+	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
+		return fmt.Errorf("make lifeline: %w", err)
+	}
+	s.lifeline, s.alive = ends[0], ends[1]
+	return nil
+}
+
+// hold takes the pidfile and the process's name.
+func (s *supervisor) hold(c *config.Config) error {
+	if !s.o.IsHandler {
+		if err := proc.BecomeSubreaper(); err != nil {
+			s.log.Debug("cannot adopt orphans of workers", "error", err)
+		}
+	}
+	proc.SetTitle(title("arbiter", c))
+	if c.Pidfile == "" {
+		return nil
+	}
+	uid, gid := owner(c)
+	file, err := pidfile.Create(inside(c.Chdir, c.Pidfile), os.Getpid(), uid, gid)
+	if err != nil {
+		return fmt.Errorf("pidfile: %w", err)
+	}
+	s.pidfile = file
+	return nil
+}
+
+func (s *supervisor) close() {
+	if s.pidfile != nil {
+		if err := s.pidfile.Remove(); err != nil {
+			s.log.Warn("cannot remove pidfile", "error", err)
+		}
+	}
+	if s.notify != nil {
+		s.notify.Close()
+	}
+	if s.board != nil {
+		s.board.Close()
+	}
+	for _, fd := range []int{s.null, s.lifeline, s.alive} {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
+	}
+	if s.sink != nil {
+		s.sink.Close()
+	}
+}
+
+// listenForSignals turns signals into the arbiter's actions. Child is sent for
+// every SIGCHLD, or for several at once: the arbiter reaps all there are.
+func (s *supervisor) listenForSignals(ctx context.Context) {
+	raw := make(chan os.Signal, 64)
+	signal.Notify(raw, signals.All()...)
+	s.wg.Go(func() {
+		defer signal.Stop(raw)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case sig := <-raw:
+				s.act(ctx, signals.ActionOf(sig))
+			}
+		}
+	})
+}
+
+func (s *supervisor) act(ctx context.Context, a signals.Action) {
+	if a == signals.None {
+		return
+	}
+	select {
+	case s.actions <- a:
+	case <-ctx.Done():
+	}
+}
+
+// ready tells everybody who waits for it that the app serves.
+func (s *supervisor) ready(daemon *daemonReport) {
+	daemon.done(exitOK, nil)
+	s.log.Info("ready")
+}
+
+// title is how ps shows a process.
+func title(role string, c *config.Config) string {
+	if c.ProcName == "" {
+		return "gonicorn: " + role
+	}
+	return "gonicorn: " + role + " [" + c.ProcName + "]"
+}
+
+// onTerminal reports whether this process is in the foreground of a terminal,
+// whose every change of size comes as a WINCH.
+func onTerminal() bool {
+	tty, err := os.OpenFile("/dev/tty", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		return false
+	}
+	defer tty.Close()
+	group, err := unix.IoctlGetInt(int(tty.Fd()), unix.TIOCGPGRP)
+	return err == nil && group == unix.Getpgrp()
+}
+
+// inside makes a relative path one below the app's folder.
+func inside(dir, path string) string {
+	if filepath.IsAbs(path) || dir == "" {
+		return path
+	}
+	return filepath.Join(dir, path)
+}
+
+// logFlush bounds how long the end waits for the log's last lines.
+const logFlush = 2 * time.Second

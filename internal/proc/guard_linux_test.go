@@ -1,0 +1,169 @@
+package proc
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/gonicorn/gonicorn/internal/scoreboard"
+	"golang.org/x/sys/unix"
+)
+
+// pipe returns raw descriptors that are closed at the end of the test.
+func pipe(t *testing.T) (r, w int) {
+	t.Helper()
+	var ends [2]int
+	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(ends[0]) })
+	return ends[0], ends[1]
+}
+
+func TestLifeline(t *testing.T) {
+	r, w := pipe(t)
+	taken, err := unix.FcntlInt(uintptr(r), unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone := Lifeline(taken)
+	select {
+	case <-gone:
+		t.Fatal("the arbiter lives")
+	case <-time.After(50 * time.Millisecond):
+	}
+	if nonBlocking(t, r) {
+		t.Error("the flags of a description that all workers share were changed")
+	}
+	unix.Close(w)
+	select {
+	case <-gone:
+	case <-time.After(bound):
+		t.Fatal("the end went unnoticed")
+	}
+}
+
+// place puts a process on the board, as the arbiter does.
+func place(t *testing.T, b *scoreboard.Board, slot, pid int) {
+	t.Helper()
+	ticks, err := StartTicks(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Slot(slot).PID.Store(int64(pid))
+	b.Slot(slot).StartTicks.Store(ticks)
+}
+
+func TestGuardEndsWorkersWhenTheArbiterIsGone(t *testing.T) {
+	board, err := scoreboard.Create()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer board.Close()
+	r, w := pipe(t)
+	startGuard := func(graceful string) *child {
+		return start(t, "guard", func(s *Spec) {
+			s.Files = append(s.Files, board.FD(), r)
+			s.Env = append(s.Env, "X="+graceful)
+		}).ready()
+	}
+	willing, stopped, stubborn := start(t, "wait", nil).ready(), start(t, "wait", nil).ready(), start(t, "stubborn", nil).ready()
+	family, pid := startFamily(t)
+	stranger := start(t, "wait", nil).ready()
+	for i, c := range []*child{willing, stopped, stubborn, family, stranger} {
+		place(t, board, i, c.pid)
+	}
+	board.Slot(4).StartTicks.Add(1) // its pid was another worker's before
+	if err := Signal(stopped.pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	g := startGuard("300ms")
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		if err := Signal(g.pid, sig); err != nil { // what a terminal or systemd sends to all
+			t.Fatal(err)
+		}
+	}
+	began := time.Now()
+	unix.Close(w)
+	for name, want := range map[*child]syscall.Signal{willing: syscall.SIGTERM, stopped: syscall.SIGTERM, stubborn: syscall.SIGKILL, family: syscall.SIGTERM} {
+		if e := name.wait(); e.Signal() != want {
+			t.Errorf("worker %d %v, want %v", name.pid, e, want)
+		}
+	}
+	if took := time.Since(began); took < 300*time.Millisecond {
+		t.Errorf("a worker was killed after %v", took)
+	}
+	if e := g.wait(); e.Code() != 0 {
+		t.Errorf("the guard %v", e)
+	}
+	if state := stateOf(pid); state != "" && state != "Z" {
+		t.Errorf("a worker's child lives: %s", state)
+	}
+	if !GroupAlive(stranger.pid) || stateOf(stranger.pid) == "Z" {
+		t.Error("a process that is no worker was ended")
+	}
+}
+
+// stateOf is the letter of /proc/PID/stat, empty when there is no process.
+func stateOf(pid int) string {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return ""
+	}
+	_, rest, _ := strings.Cut(string(text), ") ")
+	return rest[:1]
+}
+
+func TestOOM(t *testing.T) {
+	write := func(root, name, text string) {
+		t.Helper()
+		path := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, c := range map[string]struct{ cgroup, file string }{
+		"v2":                {"0::/app.slice/x\n", "sys/fs/cgroup/app.slice/x/memory.events"},
+		"v2 in a container": {"0::/docker/abc\n", "sys/fs/cgroup/memory.events"},
+		"v1":                {"5:cpu,memory:/app\n1:name=systemd:/\n", "sys/fs/cgroup/memory/app/memory.oom_control"},
+		"the kernel alone":  {"0::/\n", "proc/vmstat"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := t.TempDir()
+			write(root, "proc/self/cgroup", c.cgroup)
+			write(root, "proc/vmstat", "nr_free_pages 1\noom_kill 7\n")
+			write(root, c.file, "low 0\noom 9\noom_kill 2\noom_group_kill 0\n")
+			o := newOOM(root)
+			if o.Killed() {
+				t.Error("a kill from before is reported")
+			}
+			write(root, c.file, "low 0\noom 10\noom_kill 3\n")
+			if !o.Killed() {
+				t.Error("a kill is not reported")
+			}
+			if o.Killed() {
+				t.Error("it is reported twice")
+			}
+			write(root, c.file, "garbage\noom_kill x\n")
+			if o.Killed() {
+				t.Error("garbage is a kill")
+			}
+			if c.file != "proc/vmstat" {
+				write(root, "proc/vmstat", "oom_kill 8\n")
+				if o.Killed() {
+					t.Error("another cgroup's kill is reported")
+				}
+			}
+		})
+	}
+	if NewOOM().Killed() {
+		t.Error("this machine kills at this moment, or the counters are misread")
+	}
+}
