@@ -1,0 +1,129 @@
+package workers
+
+import (
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// patience is how long a new connection that sends nothing keeps its place
+// where places are lent.
+const patience = 100 * time.Millisecond
+
+// conn is a client's connection and the place that it has.
+type conn struct {
+	net.Conn
+	server  *server
+	waiting atomic.Bool // it has sent nothing of its next request yet
+	timer   *time.Timer // ends patience
+	request *Request    // in hand; only the connection's own goroutine uses it
+
+	mu      sync.Mutex
+	placed  bool // it has a place
+	serving bool // it needs one
+	gone    bool
+}
+
+// Read implements net.Conn.
+func (c *conn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if n > 0 && c.waiting.Load() {
+		c.waiting.Store(false)
+	}
+	return n, err
+}
+
+// Close implements net.Conn. While the server tells idle connections to go, it
+// only makes a note: see server.drain.
+func (c *conn) Close() error {
+	if c.server.lastCall.Load() && c.waiting.Load() {
+		return nil
+	}
+	return c.shut()
+}
+
+// shut closes the connection and gives back what it has.
+func (c *conn) shut() error {
+	c.mu.Lock()
+	if c.gone {
+		c.mu.Unlock()
+		return nil
+	}
+	c.gone = true
+	placed := c.placed
+	c.placed = false
+	c.mu.Unlock()
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+	err := c.Conn.Close()
+	if placed {
+		c.server.places.put()
+	}
+	c.server.open.put()
+	c.server.forget(c)
+	return err
+}
+
+// lend gives the place back as long as no request needs it.
+func (c *conn) lend() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.placed && !c.serving {
+		c.placed = false
+		c.server.places.put()
+	}
+}
+
+// begin waits for a place, if the connection has none, and keeps it.
+func (c *conn) begin() {
+	c.mu.Lock()
+	c.serving = true
+	placed := c.placed
+	c.mu.Unlock()
+	if placed || !c.server.places.take(c.server.stopped) {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.gone {
+		c.server.places.put()
+		return
+	}
+	c.placed = true
+}
+
+// rest says that the connection has no request in hand.
+func (c *conn) rest() {
+	c.mu.Lock()
+	c.serving = false
+	c.mu.Unlock()
+	c.lend()
+}
+
+// ReadFrom implements io.ReaderFrom: it keeps sendfile(2) for files.
+func (c *conn) ReadFrom(r io.Reader) (int64, error) {
+	if rf, ok := c.Conn.(io.ReaderFrom); ok {
+		return rf.ReadFrom(r)
+	}
+	return io.Copy(struct{ io.Writer }{c.Conn}, r)
+}
+
+// CloseWrite lets net/http end an answer without resetting the connection.
+func (c *conn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
+// SyscallConn implements syscall.Conn.
+func (c *conn) SyscallConn() (syscall.RawConn, error) {
+	if sc, ok := c.Conn.(syscall.Conn); ok {
+		return sc.SyscallConn()
+	}
+	return nil, syscall.EINVAL
+}

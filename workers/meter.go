@@ -1,0 +1,202 @@
+package workers
+
+import (
+	"sync"
+	"time"
+
+	"github.com/gonicorn/gonicorn/internal/scoreboard"
+)
+
+// Meter shows on the worker's slot of the scoreboard what a class has in hand.
+// Its methods may be called from any goroutine.
+type Meter struct {
+	slot  *scoreboard.Slot
+	ready chan struct{}
+	spent chan struct{}
+
+	mu             sync.Mutex
+	oldest, newest *Request // in hand, in the order in which they began
+	inHand         int64
+	connections    int64
+	last           uint64 // the number of the request that began last
+	busySince      int64
+	isReady        bool
+	isSpent        bool
+	draining       bool
+}
+
+// Request is one request in hand. Its only end is End.
+type Request struct {
+	ID           uint64 // counts the worker's requests, from 1
+	verb, target string
+	start        int64 // scoreboard.Now
+	meter        *Meter
+	older, newer *Request
+	ended        bool
+}
+
+// Held is a request in hand, as a log shows it.
+type Held struct {
+	ID           uint64
+	Verb, Target string // as the client sent them: not to be trusted
+	Age          time.Duration
+}
+
+// NewMeter returns a meter on this slot, which it writes alone but for what the
+// arbiter writes.
+func NewMeter(slot *scoreboard.Slot) *Meter {
+	return &Meter{slot: slot, ready: make(chan struct{}), spent: make(chan struct{})}
+}
+
+// Ready says that the worker accepts connections. Saying it again is harmless.
+func (m *Meter) Ready() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.isReady {
+		return
+	}
+	m.isReady = true
+	m.show()
+	close(m.ready)
+}
+
+// IsReady is closed once Ready was called.
+func (m *Meter) IsReady() <-chan struct{} { return m.ready }
+
+// Draining says that the worker takes nothing new.
+func (m *Meter) Draining() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.draining = true
+	m.show()
+}
+
+// Spent is closed once the worker has finished as many requests as the arbiter
+// gives one worker (max_requests). It goes on serving until it is told to go.
+func (m *Meter) Spent() <-chan struct{} { return m.spent }
+
+// Opened counts a client's connection that was accepted.
+func (m *Meter) Opened() { m.count(1) }
+
+// Closed counts one that was closed.
+func (m *Meter) Closed() { m.count(-1) }
+
+func (m *Meter) count(n int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.connections += n
+	m.slot.Connections.Store(m.connections)
+}
+
+// Begin takes note of a request: what is asked, and of what, as in "GET" and
+// "/index.html". A hung worker's log shows both. The caller ends it.
+func (m *Meter) Begin(verb, target string) *Request {
+	r := &Request{verb: verb, target: target, start: scoreboard.Now(), meter: m}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.last++
+	r.ID = m.last
+	r.older = m.newest
+	if m.newest != nil {
+		m.newest.newer = r
+	} else {
+		m.oldest = r
+		m.busySince = r.start
+		m.showOldest()
+	}
+	m.newest = r
+	m.inHand++
+	m.slot.InFlight.Store(m.inHand)
+	if m.inHand == 1 {
+		m.show()
+	}
+	return r
+}
+
+// End says that the request is finished. Ending it twice is harmless.
+func (r *Request) End() {
+	m := r.meter
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if r.ended {
+		return
+	}
+	r.ended = true
+	m.unlink(r)
+	m.inHand--
+	m.slot.InFlight.Store(m.inHand)
+	if m.inHand == 0 {
+		m.slot.BusyNanos.Add(scoreboard.Now() - m.busySince)
+		m.show()
+	}
+	done := m.slot.Requests.Add(1)
+	if most := m.slot.MaxRequests.Load(); most > 0 && done >= most && !m.isSpent {
+		m.isSpent = true
+		close(m.spent)
+	}
+}
+
+func (m *Meter) unlink(r *Request) {
+	if r.newer != nil {
+		r.newer.older = r.older
+	} else {
+		m.newest = r.older
+	}
+	if r.older != nil {
+		r.older.newer = r.newer
+	} else {
+		m.oldest = r.newer
+		m.showOldest()
+	}
+	r.older, r.newer = nil, nil
+}
+
+// showOldest keeps the start of a request no older than its number: a reader
+// between the two stores must not take a new request for an old one.
+func (m *Meter) showOldest() {
+	if m.oldest == nil {
+		m.slot.RequestStart.Store(0)
+		m.slot.RequestID.Store(0)
+		return
+	}
+	m.slot.RequestStart.Store(m.oldest.start)
+	m.slot.RequestID.Store(m.oldest.ID)
+}
+
+func (m *Meter) show() {
+	state := scoreboard.Booting
+	switch {
+	case m.draining:
+		state = scoreboard.Draining
+	case m.isReady && m.inHand > 0:
+		state = scoreboard.Busy
+	case m.isReady:
+		state = scoreboard.Ready
+	}
+	m.slot.State.Store(uint64(state))
+}
+
+// Requests is how many requests the worker has begun.
+func (m *Meter) Requests() uint64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.last
+}
+
+// Held returns the oldest requests in hand, at most n, and how many there are.
+func (m *Meter) Held(n int) (held []Held, all int64) {
+	now := scoreboard.Now()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for r := m.oldest; r != nil && len(held) < n; r = r.newer {
+		held = append(held, Held{ID: r.ID, Verb: r.verb, Target: r.target, Age: time.Duration(now - r.start)})
+	}
+	return held, m.inHand
+}
+
+// Connections is how many client connections are open.
+func (m *Meter) Connections() int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.connections
+}

@@ -1,0 +1,235 @@
+package workers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// linger is how long a draining worker leaves a connection without a request
+// open. A client that has just sent one is answered instead of reset.
+const linger = time.Second
+
+// policy is in what the classes that speak HTTP differ.
+type policy struct {
+	places    int  // connections, or requests, in hand at once
+	open      int  // connections open at once, 0 = as many as there are places
+	keepalive bool // serve further requests of a connection
+	lends     bool // a connection without a request gives its place back
+}
+
+// server carries connections to an HTTP handler through net/http.
+type server struct {
+	policy  policy
+	session *Session
+	http    *http.Server
+	places  places
+	open    places
+	closing chan struct{}   // closed when nothing more is accepted
+	stopped <-chan struct{} // closed when everything is dropped
+
+	lastCall atomic.Bool // Close of a connection that waits is held back
+
+	mu    sync.Mutex
+	conns map[*conn]struct{}
+	empty chan struct{} // where drain waits; closed when the last connection is
+}
+
+// serveHTTP is Serve of the classes that speak HTTP.
+func serveHTTP(ctx context.Context, s *Session, p policy) error {
+	if s.Handler == nil {
+		return ErrNoHandler
+	}
+	srv := newServer(ctx, s, p)
+	failed := make(chan error, len(s.Listeners))
+	var accepting sync.WaitGroup
+	for _, l := range s.Listeners {
+		accepting.Go(func() {
+			if err := srv.http.Serve(newDoor(srv, l)); !errors.Is(err, net.ErrClosed) {
+				failed <- err
+			}
+		})
+	}
+	s.Meter.Ready()
+	var err error
+	select {
+	case <-ctx.Done():
+	case <-s.Drain:
+	case err = <-failed:
+		err = fmt.Errorf("accept connections: %w", err)
+	}
+	close(srv.closing)
+	for _, l := range s.Listeners {
+		_ = l.Close() // only this process's descriptor
+	}
+	accepting.Wait()
+	if err == nil {
+		srv.drain(ctx)
+	}
+	srv.drop()
+	return err
+}
+
+func newServer(ctx context.Context, s *Session, p policy) *server {
+	srv := &server{
+		policy: p, session: s, places: newPlaces(p.places), open: newPlaces(p.open),
+		closing: make(chan struct{}), stopped: ctx.Done(), conns: map[*conn]struct{}{},
+	}
+	srv.http = &http.Server{
+		Handler:           srv,
+		ReadHeaderTimeout: s.HeaderTimeout,
+		IdleTimeout:       s.Keepalive,
+		MaxHeaderBytes:    s.MaxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(s.Log.Handler(), slog.LevelWarn),
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return context.WithValue(ctx, connKey{}, c)
+		},
+		ConnState: srv.changed,
+	}
+	srv.http.SetKeepAlivesEnabled(p.keepalive && s.Keepalive > 0)
+	return srv
+}
+
+type connKey struct{}
+
+// admit takes a connection in, which has its place.
+func (s *server) admit(nc net.Conn) net.Conn {
+	c := &conn{Conn: nc, server: s, placed: true}
+	c.waiting.Store(true)
+	if s.policy.lends {
+		c.timer = time.AfterFunc(patience, c.lend)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.conns[c] = struct{}{}
+	s.session.Meter.Opened()
+	return c
+}
+
+// forget takes note that a connection is closed.
+func (s *server) forget(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, c)
+	s.session.Meter.Closed()
+	if len(s.conns) == 0 && s.empty != nil {
+		close(s.empty)
+		s.empty = nil
+	}
+}
+
+// changed follows what net/http does with a connection, from the connection's
+// own goroutine.
+func (s *server) changed(nc net.Conn, state http.ConnState) {
+	c, ok := nc.(*conn)
+	if !ok {
+		return
+	}
+	switch state {
+	case http.StateNew:
+	case http.StateActive: // the head of a request has been read
+		c.begin()
+	case http.StateIdle:
+		c.waiting.Store(true)
+		if s.policy.lends {
+			c.rest()
+		}
+	case http.StateHijacked: // from now on a connection in hand, no longer a request
+		c.waiting.Store(false)
+		if c.request != nil {
+			c.request.End()
+		}
+	case http.StateClosed:
+		_ = c.shut() // the client has had everything
+	}
+}
+
+// ServeHTTP runs the app with a request and survives its panics.
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	request := s.session.Meter.Begin(r.Method, r.URL.Path)
+	defer request.End()
+	if c, ok := r.Context().Value(connKey{}).(*conn); ok {
+		c.request = request
+		defer func() { c.request = nil }()
+	}
+	defer func() {
+		v := recover()
+		if v == nil {
+			return
+		}
+		if err, ok := v.(error); !ok || !errors.Is(err, http.ErrAbortHandler) {
+			s.session.Log.Error(fmt.Sprintf("handler panicked: %v\n%s", v, debug.Stack()),
+				"request", request.ID, "method", r.Method, "path", r.URL.Path)
+		}
+		panic(http.ErrAbortHandler) // net/http cuts the answer off
+	}()
+	s.session.Handler.ServeHTTP(w, r)
+}
+
+// drain finishes what is in hand. From here on every answer, even of a request
+// that runs already, says "Connection: close".
+//
+// net/http would also close idle connections this moment, in the face of
+// clients that have just sent a request (RFC 9112, 9.5). They get a last call
+// instead: such a Close is held back, a request that comes within linger is
+// served, and who has sent nothing by then is closed.
+func (s *server) drain(ctx context.Context) {
+	s.lastCall.Store(true)
+	s.http.SetKeepAlivesEnabled(false)
+	s.lastCall.Store(false)
+	last := time.NewTimer(linger)
+	defer last.Stop()
+	empty := s.none()
+	for {
+		select {
+		case <-empty:
+			return
+		case <-last.C:
+			for _, c := range s.all() {
+				if c.waiting.Load() {
+					_ = c.shut() // it has nothing in hand
+				}
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// none returns a channel that is closed once there are no connections.
+func (s *server) none() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	empty := make(chan struct{})
+	if len(s.conns) == 0 {
+		close(empty)
+	} else {
+		s.empty = empty
+	}
+	return empty
+}
+
+func (s *server) all() []*conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make([]*conn, 0, len(s.conns))
+	for c := range s.conns {
+		all = append(all, c)
+	}
+	return all
+}
+
+// drop closes every connection, whatever it is doing.
+func (s *server) drop() {
+	for _, c := range s.all() {
+		_ = c.shut() // the client sees it end
+	}
+}
