@@ -21,8 +21,16 @@ const guardLook = 20 * time.Millisecond
 // as the arbiter lives, stopping is the arbiter's business. An arbiter that has
 // stopped its workers kills the guard.
 func RunGuard(board *scoreboard.Board, lifeline int, graceful time.Duration) int {
+	ignoreBroadcasts()
+	return guardWorkers(board, lifeline, graceful)
+}
+
+func ignoreBroadcasts() {
 	signal.Ignore(syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGTSTP,
 		syscall.SIGTTIN, syscall.SIGTTOU, syscall.SIGWINCH, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGPIPE)
+}
+
+func guardWorkers(board *scoreboard.Board, lifeline int, graceful time.Duration) int {
 	<-Lifeline(lifeline)
 	groups := workersOn(board)
 	for _, g := range groups {

@@ -110,8 +110,9 @@ func guard() {
 	if err != nil {
 		panic(err)
 	}
+	ignoreBroadcasts()
 	say("ready")
-	os.Exit(RunGuard(board, 4, graceful))
+	os.Exit(guardWorkers(board, 4, graceful)) // RunGuard, which cannot say when it is ready
 }
 
 // parent leads a group with a child in it that ignores TERM, and ends when its
