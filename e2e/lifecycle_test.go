@@ -128,7 +128,7 @@ func TestHungHandlerShowsItsStacks(t *testing.T) {
 			go tryGet(context.Background(), s.addr(), "/hang") //nolint:errcheck // it is killed
 			s.expect(`worker hangs.*has been running for`)
 			s.expect(`goroutine \d+ \[`)
-			s.expect(`GET /hang`)
+			s.expect(`GET /hang.*for `)
 			m := s.expect(`worker gone worker=(\d+) .*`)
 			s.expectFrom(0, `worker ready worker=`+m[1])
 			get(t, s.addr(), "/")

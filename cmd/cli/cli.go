@@ -6,7 +6,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"strconv"
@@ -50,7 +49,11 @@ func Main(args []string, o Options) int {
 	if code, is := Role(o); is {
 		return code
 	}
-	return command_(args, o, os.Stdout, os.Stderr)
+	code, err := newCommandLine(o, os.Stdout, os.Stderr).run(args)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "gonicorn:", err)
+	}
+	return code
 }
 
 // Role runs this process's part when it is not the arbiter: a worker, the
@@ -97,12 +100,4 @@ func Run(ctx context.Context, c config.Config, o Options) error {
 	loaded := &config.Loaded{Config: c}
 	reread := func(context.Context) (*config.Loaded, error) { return loaded, nil }
 	return supervise(ctx, o, goHandler{name: "Go handler"}, loaded, reread, nil)
-}
-
-// command_ runs one command line.
-func command_(args []string, o Options, stdout, stderr io.Writer) int {
-	_ = args
-	_ = stdout
-	_ = stderr
-	return 0
 }

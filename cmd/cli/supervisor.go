@@ -8,7 +8,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"sync"
-	"time"
 
 	"github.com/gonicorn/gonicorn/arbiter"
 	"github.com/gonicorn/gonicorn/config"
@@ -232,6 +231,3 @@ func inside(dir, path string) string {
 	}
 	return filepath.Join(dir, path)
 }
-
-// logFlush bounds how long the end waits for the log's last lines.
-const logFlush = 2 * time.Second

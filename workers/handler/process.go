@@ -27,6 +27,10 @@ const (
 	exitFailed  = 1
 	exitAborted = 134 // 128 + SIGABRT, as shells have it
 	stackBytes  = 1 << 20
+
+	requestsShown = 20               // of those in hand, the oldest first
+	headerTime    = 30 * time.Second // for a request's head to arrive
+	headerBytes   = 64 << 10
 )
 
 type infoKey struct{}
@@ -38,7 +42,7 @@ type process struct {
 	listeners []net.Listener
 	board     *scoreboard.Board
 	slot      *scoreboard.Slot
-	meter     *meter
+	meter     *workers.Meter
 	lifeline  <-chan struct{}
 	notify    string
 	info      Info
@@ -109,7 +113,7 @@ func (p *process) run(h http.Handler, signals <-chan os.Signal) int {
 	ctx, quit := context.WithCancel(context.Background())
 	defer quit()
 	drain := make(chan struct{})
-	p.meter = newMeter(p.slot, func() { p.say(wire.NotifyRetire + "=max_requests") })
+	p.meter = workers.NewMeter(p.slot)
 	p.beat()
 	go p.keepBeating(ctx)
 
@@ -117,22 +121,21 @@ func (p *process) run(h http.Handler, signals <-chan os.Signal) int {
 	go func() {
 		ended <- p.class.Serve(ctx, &workers.Session{
 			Listeners: p.listeners, Handler: p.informed(h), Keepalive: p.settings.Keepalive,
-			Limits: workers.Limits{Threads: p.settings.Threads, Connections: p.settings.WorkerConnections},
-			Meter:  p.meter, Drain: drain, Log: p.log,
+			Limits:        workers.Limits{Threads: p.settings.Threads, Connections: p.settings.WorkerConnections},
+			HeaderTimeout: headerTime, MaxHeaderBytes: headerBytes,
+			Meter: p.meter, Drain: drain, Log: p.log,
 		})
 	}()
-	p.meter.ready()
-	p.say("READY=1")
 	return p.obey(signals, ended, drain, quit)
 }
 
 // obey waits for what the arbiter, or its end, asks for.
 func (p *process) obey(signals <-chan os.Signal, ended <-chan error, drain chan struct{}, quit func()) int {
-	lifeline := p.lifeline
+	lifeline, isReady, spent := p.lifeline, p.meter.IsReady(), p.meter.Spent()
 	var late <-chan time.Time
 	finish := func() {
 		if late == nil {
-			p.meter.drain()
+			p.meter.Draining()
 			close(drain)
 			late = time.After(p.settings.GracefulTimeout)
 		}
@@ -145,6 +148,12 @@ func (p *process) obey(signals <-chan os.Signal, ended <-chan error, drain chan 
 				return exitFailed
 			}
 			return 0
+		case <-isReady:
+			isReady = nil
+			p.say("READY=1")
+		case <-spent:
+			spent = nil
+			p.say(wire.NotifyRetire + "=max_requests")
 		case <-lifeline:
 			lifeline = nil
 			finish()
@@ -170,7 +179,11 @@ func (p *process) obey(signals <-chan os.Signal, ended <-chan error, drain chan 
 func (p *process) showStacks() {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "worker %d, pid %d: stacks of all goroutines\n", p.info.ID, p.info.PID)
-	p.meter.write(&b)
+	held, all := p.meter.Held(requestsShown)
+	fmt.Fprintf(&b, "%d requests in hand\n", all)
+	for _, r := range held {
+		fmt.Fprintf(&b, "request %d: %q, for %s\n", r.ID, r.Verb+" "+r.Target, r.Age.Round(time.Millisecond))
+	}
 	stacks := make([]byte, stackBytes)
 	b.Write(stacks[:runtime.Stack(stacks, true)])
 	b.WriteByte('\n')

@@ -1,0 +1,117 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/gonicorn/gonicorn/config"
+	"github.com/gonicorn/gonicorn/internal/listen"
+)
+
+// demoApp is what runs the demo instead of an app.
+const demoApp = "demo"
+
+// commandLine carries out one command line.
+type commandLine struct {
+	o              Options
+	stdout, stderr io.Writer
+	settings       []config.Setting
+}
+
+func newCommandLine(o Options, stdout, stderr io.Writer) *commandLine {
+	return &commandLine{o: o, stdout: stdout, stderr: stderr, settings: config.Settings()}
+}
+
+// run returns the exit code and what to say about it.
+func (l *commandLine) run(args []string) (int, error) {
+	p, err := parseArgs(args[1:], l.settings)
+	switch {
+	case err != nil:
+		return exitUsage, err
+	case p.help:
+		if err := writeHelp(l.stdout, l.settings); err != nil {
+			return exitConfig, err
+		}
+		return exitOK, nil
+	case p.version:
+		fmt.Fprintln(l.stdout, "gonicorn", Version())
+		return exitOK, nil
+	}
+	loaded, err := l.load(p)
+	if err != nil {
+		var flag *flagError
+		if errors.As(err, &flag) {
+			return exitUsage, err
+		}
+		return exitConfig, err
+	}
+	c := &loaded.Config
+	if c.PrintConfig {
+		if err := loaded.Print(l.stdout); err != nil {
+			return exitConfig, err
+		}
+		if !c.CheckConfig {
+			return exitOK, nil
+		}
+	}
+	a, err := l.app(p)
+	if err == nil {
+		err = a.check(c)
+	}
+	if err != nil {
+		return exitCode(err), err
+	}
+	if c.CheckConfig {
+		fmt.Fprintln(l.stdout, "the config is good")
+		return exitOK, nil
+	}
+	daemon := openDaemonReport()
+	if c.Daemon && daemon == nil {
+		return daemonize(args, l.stderr)
+	}
+	reread := func(context.Context) (*config.Loaded, error) { return l.load(p) }
+	err = supervise(context.Background(), l.o, a, loaded, reread, daemon)
+	if err != nil && daemon != nil {
+		return exitCode(err), nil // its starter has said it
+	}
+	return exitCode(err), err
+}
+
+// load reads all sources of the config.
+func (l *commandLine) load(p parsed) (*config.Loaded, error) {
+	more, err := parseCmdArgs(os.Getenv(envCmdArgs), l.settings)
+	if err != nil {
+		return nil, err
+	}
+	return config.Load(config.Inputs{
+		Environ: os.Environ(), CmdArgs: more, Flags: p.given, Classes: l.o.classNames(),
+		CheckBind: func(address string) error { _, err := listen.Parse(address); return err },
+	})
+}
+
+// app finds out what is to be run.
+func (l *commandLine) app(p parsed) (app, error) {
+	switch {
+	case l.o.IsHandler:
+		if len(p.positionals) > 0 || p.command != nil {
+			return nil, fmt.Errorf("%s has its app inside: it takes flags only", os.Args[0])
+		}
+		return goHandler{name: "Go handler in " + os.Args[0]}, nil
+	case p.command != nil:
+		if len(p.command) == 0 || p.command[0] == "" {
+			return nil, &appError{errors.New("the command behind -- is missing; type, for example: gonicorn -w 4 -b :8000 -- node server.js")}
+		}
+		if len(p.positionals) > 0 {
+			return nil, &appError{fmt.Errorf("%q stands before --, and a command behind it: give one of them", p.positionals[0])}
+		}
+		return command{argv: p.command}, nil
+	case len(p.positionals) == 1 && p.positionals[0] == demoApp:
+		return goHandler{name: "the embedded demo"}, nil
+	case len(p.positionals) > 0:
+		return nil, &appError{fmt.Errorf("cannot run %q: Python apps are not supported yet; run a command, as in: gonicorn -b :8000 -- uvicorn %s --fd 3", p.positionals[0], p.positionals[0])}
+	}
+	return nil, &appError{errors.New("no app is given; type, for example: gonicorn -w 4 -b :8000 -- node server.js, or: gonicorn demo; all flags: gonicorn --help")}
+}
