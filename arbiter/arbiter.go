@@ -203,8 +203,10 @@ func (a *Arbiter) finished() bool {
 		return true
 	}
 	if a.guard.phase != quitting {
+		a.guard.log = slog.New(slog.DiscardHandler) // its end is no news
 		a.guard.quitAll(now())
 		for _, w := range a.guard.leaving {
+			w.stage = killed
 			a.kernel.kill(w)
 		}
 	}

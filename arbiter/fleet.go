@@ -181,7 +181,7 @@ func (f *fleet) start(s *seat, gen *Generation, now time.Duration) (w *worker, a
 	}
 	f.starts++
 	if err != nil {
-		f.log.Error("cannot start worker", "worker", s.id, "error", err)
+		f.log.Error("cannot start "+f.role, f.role, s.id, "error", err)
 		f.vacated(s, &worker{place: Place{ID: s.id}, gen: gen, fault: err.Error()}, now)
 		return nil, false
 	}
@@ -189,7 +189,7 @@ func (f *fleet) start(s *seat, gen *Generation, now time.Duration) (w *worker, a
 	if life := gen.Settings.MaxLifetime; life > 0 {
 		w.expires = now + life + time.Duration(f.random()*float64(gen.Settings.MaxLifetimeJitter))
 	}
-	f.log.Info("worker started", "worker", s.id, "pid", w.pid, "generation", gen.Number)
+	f.log.Info(f.role+" started", f.role, s.id, "pid", w.pid, "generation", gen.Number)
 	return w, false
 }
 
@@ -216,7 +216,7 @@ func (f *fleet) leave(w *worker, now time.Duration, reason string) {
 	w.leaves, w.stage = reason, draining
 	w.deadline = now + w.gen.Settings.GracefulTimeout
 	f.leaving = append(f.leaving, w)
-	f.log.Info("worker is told to finish", "worker", w.place.ID, "pid", w.pid, "reason", reason)
+	f.log.Info(f.role+" is told to finish", f.role, w.place.ID, "pid", w.pid, "reason", reason)
 	f.hands.signal(w, syscall.SIGTERM)
 }
 
@@ -240,7 +240,7 @@ func (f *fleet) quit(w *worker, now time.Duration) {
 func (f *fleet) abort(w *worker, now time.Duration, reason string) {
 	w.leaves, w.stage, w.deadline = reason, aborting, now+abortGrace
 	f.leaving = append(f.leaving, w)
-	f.log.Error("worker hangs: asking for its stacks", "worker", w.place.ID, "pid", w.pid, "reason", reason)
+	f.log.Error(f.role+" hangs: asking for its stacks", f.role, w.place.ID, "pid", w.pid, "reason", reason)
 	f.hands.signal(w, syscall.SIGABRT)
 }
 
@@ -255,7 +255,7 @@ func (f *fleet) enforce(now time.Duration) time.Duration {
 			wake = min(wake, w.deadline)
 			continue
 		}
-		f.log.Warn("worker did not go in time: killing its process group", "worker", w.place.ID, "pid", w.pid, "reason", w.leaves)
+		f.log.Warn(f.role+" did not go in time: killing its process group", f.role, w.place.ID, "pid", w.pid, "reason", w.leaves)
 		w.stage = killed
 		f.hands.kill(w)
 	}

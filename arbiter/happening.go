@@ -67,7 +67,7 @@ func (f *fleet) becameReady(w *worker, now time.Duration) {
 		return
 	}
 	w.stage, w.readyAt = ready, max(now, 1)
-	f.log.Info("worker ready", "worker", w.place.ID, "pid", w.pid, "after", (now - w.started).Round(time.Millisecond))
+	f.log.Info(f.role+" ready", f.role, w.place.ID, "pid", w.pid, "after", (now - w.started).Round(time.Millisecond))
 	if w.gen == f.current {
 		f.everReady = true
 	}
@@ -116,7 +116,7 @@ func (f *fleet) departs(w *worker, now time.Duration) {
 	w.leaves, w.stage = "it said STOPPING=1", draining
 	w.deadline = now + w.gen.Settings.GracefulTimeout
 	f.leaving = append(f.leaving, w)
-	f.log.Info("worker stops by itself", "worker", w.place.ID, "pid", w.pid)
+	f.log.Info(f.role+" stops by itself", f.role, w.place.ID, "pid", w.pid)
 	if s := f.seatOf(w); s != nil {
 		f.unseat(s, w, now, w.leaves)
 	}
@@ -155,13 +155,13 @@ func (f *fleet) exited(exit proc.Exit, why string, now time.Duration) *worker {
 	}
 	if w.leaves != "" {
 		f.leaving = slices.DeleteFunc(f.leaving, func(x *worker) bool { return x == w })
-		f.log.Info("worker gone", "worker", w.place.ID, "pid", w.pid, "exit", why, "reason", w.leaves)
+		f.log.Info(f.role+" gone", f.role, w.place.ID, "pid", w.pid, "exit", why, "reason", w.leaves)
 		return w
 	}
 	if w.fault != "" {
 		why += ": " + w.fault
 	}
-	f.log.Error("worker lost", "worker", w.place.ID, "pid", w.pid, "exit", why, "was", w.stage.String(),
+	f.log.Error(f.role+" lost", f.role, w.place.ID, "pid", w.pid, "exit", why, "was", w.stage.String(),
 		"age", (now - w.started).Round(time.Millisecond))
 	w.leaves = why
 	f.unseat(f.seatOf(w), w, now, why)

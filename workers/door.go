@@ -1,7 +1,9 @@
 package workers
 
 import (
+	"errors"
 	"net"
+	"os"
 	"syscall"
 )
 
@@ -11,17 +13,35 @@ import (
 type door struct {
 	net.Listener
 	server *server
-	raw    syscall.RawConn // nil: the listener is none of the operating system's
+	file   *os.File        // a duplicate to wait on: a net.Listener's own cannot be waited on without accepting
+	raw    syscall.RawConn // of file; nil when the listener is none of the operating system's
 }
 
 func newDoor(s *server, l net.Listener) *door {
 	d := &door{Listener: l, server: s}
-	if sc, ok := l.(syscall.Conn); ok {
-		if raw, err := sc.SyscallConn(); err == nil {
-			d.raw = raw
-		}
+	filer, ok := l.(interface{ File() (*os.File, error) })
+	if !ok {
+		return d
 	}
+	file, err := filer.File()
+	if err != nil {
+		return d
+	}
+	if d.raw, err = file.SyscallConn(); err != nil {
+		file.Close()
+		return d
+	}
+	d.file = file
 	return d
+}
+
+// Close implements net.Listener. It ends an Accept.
+func (d *door) Close() error {
+	var err error
+	if d.file != nil {
+		err = d.file.Close()
+	}
+	return errors.Join(err, d.Listener.Close())
 }
 
 // Accept implements net.Listener. The connection has its place, which closing

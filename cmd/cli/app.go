@@ -106,14 +106,15 @@ func (a goHandler) launcher(s *supervisor, p *prepared) (arbiter.Launcher, error
 // guard builds the process that ends the workers when the arbiter was killed.
 // Go workers notice that themselves.
 func (s *supervisor) guard(p *prepared) (*arbiter.Generation, error) {
-	if p.app.inside() && s.o.IsHandler {
+	if p.app.inside() {
 		return nil, nil //nolint:nilnil // none is needed
 	}
 	c := p.config
-	env := append(os.Environ(), wire.EnvRole+"="+wire.RoleGuard,
+	env := append(environ(c), wire.EnvRole+"="+wire.RoleGuard,
 		wire.EnvWorker+"="+strconv.FormatInt(int64(c.GracefulTimeout), 10))
 	spec := proc.Spec{Path: proc.Self(), Args: []string{title("guard", c)}, Env: env, Dir: "/", Umask: -1}
 	return &arbiter.Generation{
+		Number:   1,
 		Launcher: &launcher{s: s, role: "guard", spec: spec, inside: true, capture: true},
 		Settings: arbiter.Settings{
 			Workers: 1, ReadyAfter: c.BootGrace, RestartImmediately: true, RestartNeverGivesUp: true,

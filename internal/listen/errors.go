@@ -1,7 +1,6 @@
 package listen
 
 import (
-	"errors"
 	"fmt"
 	"syscall"
 )
@@ -45,18 +44,3 @@ func (e *PrivilegedError) Error() string {
 
 // Is makes it match syscall.EACCES.
 func (e *PrivilegedError) Is(target error) bool { return target == syscall.EACCES }
-
-// bindError says more of an error of bind(2) or listen(2).
-func bindError(a Address, err error) error {
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return inUse(a)
-	case errors.Is(err, syscall.EACCES) && a.TCP() && a.Port < firstUnprivilegedPort():
-		return &PrivilegedError{Address: a, First: firstUnprivilegedPort()}
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return fmt.Errorf("address %s: this machine has no such address; see those it has with: ip address, or take all, as in --bind :%d: %w", a, a.Port, err)
-	case errors.Is(err, syscall.EAFNOSUPPORT):
-		return fmt.Errorf("address %s: this machine has no IPv6; take an IPv4 address, as in --bind 127.0.0.1:%d: %w", a, a.Port, err)
-	}
-	return fmt.Errorf("bind %s: %w", a, err)
-}

@@ -2,7 +2,7 @@ package listen
 
 import (
 	"fmt"
-	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -11,19 +11,20 @@ import (
 	"github.com/prometheus/procfs"
 )
 
-const tcpListen = 10 // TCP_LISTEN of include/net/tcp_states.h
-
 // inUse says who listens at an address, as far as /proc shows other users'
 // descriptors.
 func inUse(a Address) *InUseError {
 	e := &InUseError{Address: a}
-	fs, err := procfs.NewDefaultFS()
-	if err != nil {
-		return e
-	}
-	inodes := tcpInodes(fs, a)
+	inodes := map[string]bool{}
 	if a.Network == "unix" {
-		inodes = unixInodes(fs, a.Path)
+		addUnixInodes(inodes, a.Path)
+	} else {
+		at, err := resolve(a)
+		if err != nil {
+			return e
+		}
+		addTCPInodes(inodes, "/proc/net/tcp", at)
+		addTCPInodes(inodes, "/proc/net/tcp6", at)
 	}
 	if len(inodes) == 0 {
 		return e
@@ -33,41 +34,39 @@ func inUse(a Address) *InUseError {
 	return e
 }
 
-// tcpInodes finds the sockets that listen at an address's port, on the same IP
-// address, or where either of them is all addresses.
-func tcpInodes(fs procfs.FS, a Address) map[string]bool {
-	inodes := map[string]bool{}
-	want, err := resolve(a)
-	for _, read := range []func() (procfs.NetTCP, error){fs.NetTCP, fs.NetTCP6} {
-		lines, readErr := read()
-		if readErr != nil {
+// addTCPInodes adds the sockets of a file in the form of /proc/net/tcp
+// (proc_pid_net(5)) that listen at a port, on the same IP address, or where
+// either is all addresses.
+func addTCPInodes(inodes map[string]bool, file string, at netip.AddrPort) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return
+	}
+	for line := range strings.Lines(string(text)) {
+		s, ok := parseTCP(line)
+		if !ok || !s.listens || s.at.Port() != at.Port() {
 			continue
 		}
-		for _, l := range lines {
-			if l.St != tcpListen || l.LocalPort != uint64(a.Port) {
-				continue
-			}
-			ip := net.IP(want.Addr().AsSlice())
-			if err != nil || l.LocalAddr.IsUnspecified() || ip.IsUnspecified() || l.LocalAddr.Equal(ip) {
-				inodes[socketLink(l.Inode)] = true
-			}
+		if s.at.Addr().IsUnspecified() || at.Addr().IsUnspecified() || s.at.Addr() == at.Addr().WithZone("") {
+			inodes[socketLink(s.inode)] = true
 		}
 	}
-	return inodes
 }
 
-func unixInodes(fs procfs.FS, path string) map[string]bool {
-	inodes := map[string]bool{}
+func addUnixInodes(inodes map[string]bool, path string) {
+	fs, err := procfs.NewDefaultFS()
+	if err != nil {
+		return
+	}
 	sockets, err := fs.NetUNIX()
 	if err != nil {
-		return inodes
+		return
 	}
 	for _, s := range sockets.Rows {
 		if s.Path == path {
 			inodes[socketLink(s.Inode)] = true
 		}
 	}
-	return inodes
 }
 
 // socketLink is how /proc/PID/fd shows a socket (proc(5)).
@@ -76,7 +75,7 @@ func socketLink(inode uint64) string { return fmt.Sprintf("socket:[%d]", inode) 
 // holder finds the process that has one of these sockets; the lowest pid, most
 // likely the parent, when several share it.
 func holder(inodes map[string]bool) (pid int, name string) {
-	links, _ := filepath.Glob("/proc/[0-9]*/fd/*")
+	links, _ := filepath.Glob("/proc/[0-9]*/fd/*") // fails for a bad pattern only
 	for _, link := range links {
 		target, err := os.Readlink(link)
 		if err != nil || !inodes[target] {
@@ -94,15 +93,4 @@ func holder(inodes map[string]bool) (pid int, name string) {
 		return 0, "" // it has just ended
 	}
 	return pid, strings.TrimSpace(string(comm))
-}
-
-// firstUnprivilegedPort is the kernel's setting, 1024 where it cannot be read.
-func firstUnprivilegedPort() int {
-	text, err := os.ReadFile("/proc/sys/net/ipv4/ip_unprivileged_port_start")
-	if err == nil {
-		if n, err := strconv.Atoi(strings.TrimSpace(string(text))); err == nil {
-			return n
-		}
-	}
-	return 1024
 }

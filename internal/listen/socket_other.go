@@ -32,7 +32,3 @@ func (s *Socket) Name() string { return s.Address.Text }
 
 // Same compares addresses.
 func (s *Socket) Same(a Address) bool { return s.Address.String() == a.String() }
-
-func inUse(a Address) *InUseError { return &InUseError{Address: a} }
-
-func firstUnprivilegedPort() int { return 1024 }

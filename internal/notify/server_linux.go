@@ -5,10 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"sync"
 
 	"golang.org/x/sys/unix"
 )
+
+// maxMessage bounds a datagram; a longer one is ignored, as systemd does.
+const maxMessage = 4096
 
 // maxFiles is how many descriptors a message may carry without some being
 // dropped by the kernel. One is needed, by BARRIER=1.
@@ -139,4 +143,16 @@ func parseControl(b []byte) (pid int, files []int) {
 		}
 	}
 	return pid, files
+}
+
+// parseFields reads KEY=VALUE lines; others are ignored, and of a key that
+// comes twice the last counts.
+func parseFields(text []byte) map[string]string {
+	fields := map[string]string{}
+	for line := range strings.SplitSeq(string(text), "\n") {
+		if key, value, found := strings.Cut(line, "="); found && key != "" {
+			fields[key] = value
+		}
+	}
+	return fields
 }

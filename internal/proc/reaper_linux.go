@@ -114,7 +114,7 @@ func waitFor(pid int) Exit {
 			return Exit{PID: pid, Lost: true}
 		}
 		return Exit{
-			PID: pid, Status: status, MaxRSS: usage.Maxrss * 1024,
+			PID: pid, Status: status, MaxRSS: int64(usage.Maxrss) * 1024,
 			UserTime: time.Duration(usage.Utime.Nano()), SysTime: time.Duration(usage.Stime.Nano()),
 		}
 	}

@@ -1,0 +1,55 @@
+package listen
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// tcpSocket is a line of /proc/net/tcp or tcp6.
+type tcpSocket struct {
+	at      netip.AddrPort
+	listens bool
+	inode   uint64
+}
+
+// The fields of a line (proc_pid_net(5)), and TCP_LISTEN of
+// include/net/tcp_states.h.
+const (
+	fieldLocal = 1
+	fieldState = 3
+	fieldInode = 9
+	tcpListen  = "0A"
+)
+
+// parseTCP reads a line; the heading is none.
+func parseTCP(line string) (s tcpSocket, ok bool) {
+	fields := strings.Fields(line)
+	if len(fields) <= fieldInode {
+		return s, false
+	}
+	host, port, _ := strings.Cut(fields[fieldLocal], ":")
+	ip, ok := parseIP(host)
+	n, portErr := strconv.ParseUint(port, 16, 16)
+	inode, inodeErr := strconv.ParseUint(fields[fieldInode], 10, 64)
+	if !ok || portErr != nil || inodeErr != nil {
+		return s, false
+	}
+	return tcpSocket{at: netip.AddrPortFrom(ip, uint16(n)), listens: fields[fieldState] == tcpListen, inode: inode}, true
+}
+
+// parseIP reads an IP address as the kernel prints it: as numbers of 32 bits,
+// whose bytes are in the network's order in memory.
+func parseIP(text string) (netip.Addr, bool) {
+	b, err := hex.DecodeString(text)
+	if err != nil || len(b)%4 != 0 {
+		return netip.Addr{}, false
+	}
+	for i := 0; i < len(b); i += 4 {
+		binary.NativeEndian.PutUint32(b[i:], binary.BigEndian.Uint32(b[i:]))
+	}
+	ip, ok := netip.AddrFromSlice(b)
+	return ip.Unmap(), ok
+}
