@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -50,9 +51,12 @@ func serveHTTP(ctx context.Context, s *Session, p policy) error {
 	srv := newServer(ctx, s, p)
 	failed := make(chan error, len(s.Listeners))
 	var accepting sync.WaitGroup
+	var doors []*door
 	for _, l := range s.Listeners {
+		d := newDoor(srv, l)
+		doors = append(doors, d)
 		accepting.Go(func() {
-			if err := srv.http.Serve(newDoor(srv, l)); !errors.Is(err, net.ErrClosed) {
+			if err := srv.http.Serve(d); !errors.Is(err, net.ErrClosed) && !errors.Is(err, os.ErrClosed) {
 				failed <- err
 			}
 		})
@@ -66,8 +70,8 @@ func serveHTTP(ctx context.Context, s *Session, p policy) error {
 		err = fmt.Errorf("accept connections: %w", err)
 	}
 	close(srv.closing)
-	for _, l := range s.Listeners {
-		_ = l.Close() // only this process's descriptor
+	for _, d := range doors {
+		_ = d.Close() // only this process's descriptors
 	}
 	accepting.Wait()
 	if err == nil {
