@@ -1,206 +1,170 @@
 package handler
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
-	"runtime"
-	"strconv"
 	"syscall"
 	"time"
 
-	"github.com/gonicorn/gonicorn/internal/listen"
 	"github.com/gonicorn/gonicorn/internal/notify"
-	"github.com/gonicorn/gonicorn/internal/proc"
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
 	"github.com/gonicorn/gonicorn/internal/wire"
 	"github.com/gonicorn/gonicorn/workers"
 )
 
 const (
+	exitOK      = 0
 	exitFailed  = 1
-	exitAborted = 134 // 128 + SIGABRT, as shells have it
-	stackBytes  = 1 << 20
-
-	requestsShown = 20               // of those in hand, the oldest first
-	headerTime    = 30 * time.Second // for a request's head to arrive
-	headerBytes   = 64 << 10
+	exitAborted = 128 + int(syscall.SIGABRT) // as shells have it
 )
 
-type infoKey struct{}
+// quickTime bounds how long a class may take to drop everything.
+const quickTime = time.Second
 
 // process is one worker process.
 type process struct {
 	settings  Settings
+	handler   http.Handler
 	class     workers.Class
 	listeners []net.Listener
 	board     *scoreboard.Board
 	slot      *scoreboard.Slot
 	meter     *workers.Meter
-	lifeline  <-chan struct{}
-	notify    string
+	lifeline  <-chan struct{} // closed when the arbiter is gone
+	notify    string          // NOTIFY_SOCKET
 	info      Info
 	log       *slog.Logger
 }
 
-// Main is a worker process from its start to its end. It returns the exit code.
+// Main is a worker process from its start to its end: it takes over the sockets
+// and the slot that the arbiter handed down, serves h with the class of its
+// settings, and returns the exit code. h may be nil for a class that does not
+// speak HTTP.
+//
+// TERM, and the end of the arbiter, let it finish what it has in hand within
+// graceful_timeout; INT and QUIT end it at once; ABRT makes it write the
+// requests in hand and the stacks of all goroutines to stderr and end with 134.
+// All that works while the worker starts and whatever the handler does.
 func Main(h http.Handler, classes []workers.Class) int {
 	signals := make(chan os.Signal, 16)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGABRT, syscall.SIGUSR1)
-	p, err := open(classes)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "worker:", err)
-		return exitFailed
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGABRT, syscall.SIGUSR1,
+		syscall.SIGPIPE) // without it a log line ends the worker once the arbiter is gone (os/signal)
+	p := &process{handler: h, info: Info{PID: os.Getpid()}, log: newLog(os.Stderr)}
+	if err := p.inherit(classes); err != nil {
+		return p.fail(err)
 	}
-	defer p.board.Close()
-	return p.run(h, signals)
+	return p.run(signals)
 }
 
-// open takes over what the arbiter handed down and cleans the environment, so
-// that the app's own children do not mistake it for theirs.
-func open(classes []workers.Class) (*process, error) {
-	p := &process{notify: os.Getenv(wire.EnvNotifySocket), log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{
-		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
-			if len(groups) == 0 && a.Key == slog.TimeKey {
-				return slog.Attr{} // the arbiter's log has one
-			}
-			return a
-		},
-	}))}
-	if err := json.Unmarshal([]byte(os.Getenv(wire.EnvWorker)), &p.settings); err != nil {
-		return nil, fmt.Errorf("read settings: %w", err)
-	}
-	var found bool
-	if p.class, found = workers.Lookup(classes, p.settings.Class); !found {
-		return nil, fmt.Errorf("there is no worker class %q in this binary", p.settings.Class)
-	}
-	p.info = Info{ID: number(wire.EnvWorkerID), PID: os.Getpid(), Generation: number(wire.EnvGeneration)}
-	n, slot := number(wire.EnvListenFDs), number(wire.EnvSlot)
-	if slot < 0 || slot >= scoreboard.Slots {
-		return nil, fmt.Errorf("slot %d is none", slot)
-	}
-	var err error
-	if p.board, err = scoreboard.Open(number(wire.EnvBoard)); err != nil {
-		return nil, err
-	}
-	p.slot = p.board.Slot(slot)
-	p.lifeline = proc.Lifeline(number(wire.EnvLifeline))
-	if p.listeners, err = listen.FromFDs(3, n); err != nil {
-		return nil, err
-	}
-	for _, name := range []string{
-		wire.EnvRole, wire.EnvWorker, wire.EnvBoard, wire.EnvSlot, wire.EnvLifeline, wire.EnvNotifySocket,
-		wire.EnvListenFDs, wire.EnvListenPID, wire.EnvListenFDNames,
-	} {
-		os.Unsetenv(name)
-	}
-	return p, nil
+// fail says why the worker cannot go on.
+func (p *process) fail(err error) int {
+	p.log.Error("worker failed: " + err.Error())
+	p.say(wire.NotifyError + "=" + oneLine(err.Error()))
+	return exitFailed
 }
 
-// number reads a variable that holds one; 0 when it does not.
-func number(name string) int {
-	n, _ := strconv.Atoi(os.Getenv(name))
-	return n
-}
-
-func (p *process) run(h http.Handler, signals <-chan os.Signal) int {
-	ctx, quit := context.WithCancel(context.Background())
+// run serves until the class is done or somebody ends the worker.
+func (p *process) run(signals <-chan os.Signal) int {
+	ctx, quit := context.WithCancel(context.WithValue(context.Background(), infoKey{}, p))
 	defer quit()
-	drain := make(chan struct{})
-	p.meter = workers.NewMeter(p.slot)
-	p.beat()
-	go p.keepBeating(ctx)
+	p.slot.Heartbeat.Store(scoreboard.Now())
+	p.slot.Beats.Store(1)
+	go p.beat(ctx)
 
-	ended := make(chan error, 1)
-	go func() {
-		ended <- p.class.Serve(ctx, &workers.Session{
-			Listeners: p.listeners, Handler: p.informed(h), Keepalive: p.settings.Keepalive,
-			Limits:        workers.Limits{Threads: p.settings.Threads, Connections: p.settings.WorkerConnections},
-			HeaderTimeout: headerTime, MaxHeaderBytes: headerBytes,
-			Meter: p.meter, Drain: drain, Log: p.log,
-		})
-	}()
-	return p.obey(signals, ended, drain, quit)
+	drain := make(chan struct{})
+	served := make(chan error, 1)
+	go func() { served <- p.serve(ctx, drain) }()
+	return p.obey(signals, served, drain, quit)
 }
 
-// obey waits for what the arbiter, or its end, asks for.
-func (p *process) obey(signals <-chan os.Signal, ended <-chan error, drain chan struct{}, quit func()) int {
-	lifeline, isReady, spent := p.lifeline, p.meter.IsReady(), p.meter.Spent()
+func (p *process) serve(ctx context.Context, drain <-chan struct{}) error {
+	return p.class.Serve(ctx, &workers.Session{
+		Listeners: p.listeners, Handler: p.handler,
+		Limits:    workers.Limits{Threads: p.settings.Threads, Connections: p.settings.WorkerConnections},
+		Keepalive: p.settings.Keepalive, HeaderTimeout: p.settings.headerTimeout(),
+		MaxHeaderBytes: p.settings.maxHeaderBytes(),
+		Meter:          p.meter, Drain: drain, Log: p.log,
+	})
+}
+
+// obey does what the arbiter's signals, or its end, ask for.
+func (p *process) obey(signals <-chan os.Signal, served <-chan error, drain chan<- struct{}, quit func()) int {
+	ready, spent, lifeline := p.meter.IsReady(), p.meter.Spent(), p.lifeline
 	var late <-chan time.Time
 	finish := func() {
 		if late == nil {
+			late = time.After(p.settings.GracefulTimeout)
 			p.meter.Draining()
 			close(drain)
-			late = time.After(p.settings.GracefulTimeout)
 		}
 	}
 	for {
 		select {
-		case err := <-ended:
-			if err != nil {
-				fmt.Fprintln(os.Stderr, "worker:", err)
-				return exitFailed
-			}
-			return 0
-		case <-isReady:
-			isReady = nil
-			p.say("READY=1")
+		case <-ready:
+			ready = nil
+			go p.tell("READY=1")
 		case <-spent:
 			spent = nil
-			p.say(wire.NotifyRetire + "=max_requests")
+			go p.tell(wire.NotifyRetire + "=max_requests")
 		case <-lifeline:
 			lifeline = nil
+			p.log.Warn("the arbiter is gone; finishing what is in hand")
 			finish()
 		case <-late:
-			quit()
-			return 0
+			held, requests := p.meter.Held(1)
+			p.log.Warn("graceful_timeout is over; dropping what is in hand",
+				"requests", requests, "connections", p.meter.Connections(), "oldest", describe(held))
+			return stopNow(served, quit)
+		case err := <-served:
+			if err != nil {
+				return p.fail(err)
+			}
+			return exitOK
 		case sig := <-signals:
 			switch sig {
 			case syscall.SIGTERM:
 				finish()
 			case syscall.SIGINT, syscall.SIGQUIT:
-				quit()
-				return 0
+				return stopNow(served, quit)
 			case syscall.SIGABRT:
-				p.showStacks()
+				p.writeStacks(os.Stderr)
 				return exitAborted
+			case syscall.SIGUSR1:
+				go p.reopen()
 			}
 		}
 	}
 }
 
-// showStacks writes what the worker was doing.
-func (p *process) showStacks() {
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "worker %d, pid %d: stacks of all goroutines\n", p.info.ID, p.info.PID)
-	held, all := p.meter.Held(requestsShown)
-	fmt.Fprintf(&b, "%d requests in hand\n", all)
-	for _, r := range held {
-		fmt.Fprintf(&b, "request %d: %q, for %s\n", r.ID, r.Verb+" "+r.Target, r.Age.Round(time.Millisecond))
+// stopNow drops everything.
+func stopNow(served <-chan error, quit func()) int {
+	quit()
+	select {
+	case <-served:
+	case <-time.After(quickTime): // the process ends it all the same
 	}
-	stacks := make([]byte, stackBytes)
-	b.Write(stacks[:runtime.Stack(stacks, true)])
-	b.WriteByte('\n')
-	_, _ = os.Stderr.Write(b.Bytes()) // there is nowhere else to complain
+	return exitOK
 }
 
-func (p *process) beat() {
-	p.slot.Heartbeat.Store(scoreboard.Now())
-	p.slot.Beats.Store(1)
+func (p *process) reopen() {
+	r, ok := p.handler.(Reopener)
+	if !ok {
+		return
+	}
+	if err := r.Reopen(); err != nil {
+		p.log.Error("cannot reopen logs: " + err.Error())
+	}
 }
 
-// keepBeating shows that this process's scheduler runs.
-func (p *process) keepBeating(ctx context.Context) {
-	every := time.Second
-	if t := p.settings.Timeout; t > 0 {
-		every = min(every, max(t/4, time.Millisecond))
-	}
+// beat shows that this process's scheduler runs, and how late.
+func (p *process) beat(ctx context.Context) {
+	every := p.settings.heartbeat()
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
@@ -208,36 +172,26 @@ func (p *process) keepBeating(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			p.slot.Heartbeat.Store(scoreboard.Now())
+			now := scoreboard.Now()
+			p.slot.LoopLag.Store(max(0, now-p.slot.Heartbeat.Load()-int64(every)))
+			p.slot.Heartbeat.Store(now)
 		}
 	}
 }
 
-// say tells the arbiter; that it does not listen is noticed elsewhere.
-func (p *process) say(state string) {
-	if err := notify.Send(p.notify, state); err != nil {
-		p.log.Warn("cannot notify the arbiter", "state", state, "error", err)
+// tell repeats what the arbiter must hear until it has room for it.
+func (p *process) tell(state string) {
+	for {
+		err := notify.Send(p.notify, state)
+		if err == nil {
+			return
+		}
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			p.log.Warn(fmt.Sprintf("cannot tell the arbiter %s: %v", state, err))
+			return
+		}
 	}
 }
 
-// informed lets the handler know its worker.
-func (p *process) informed(h http.Handler) http.Handler {
-	if h == nil {
-		return nil
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), infoKey{}, p)))
-	})
-}
-
-// FromContext returns the worker that serves a request, from the request's
-// context; false outside gonicorn.
-func FromContext(ctx context.Context) (Info, bool) {
-	p, ok := ctx.Value(infoKey{}).(*process)
-	if !ok {
-		return Info{}, false
-	}
-	info := p.info
-	info.Requests = p.slot.Requests.Load()
-	return info, true
-}
+// say tells the arbiter what it need not hear.
+func (p *process) say(state string) { _ = notify.Send(p.notify, state) }

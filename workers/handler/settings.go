@@ -7,18 +7,41 @@ import "time"
 // Settings is what a worker needs of the config. It travels as JSON in
 // GONICORN_WORKER; durations are nanoseconds.
 type Settings struct {
-	Class             string
+	Class             string // a name or alias
 	Threads           int
 	WorkerConnections int
-	Keepalive         time.Duration
+	Keepalive         time.Duration // 0 serves one request a connection
+	HeaderTimeout     time.Duration // 0 is 30 s, less than 0 no bound
+	MaxHeaderBytes    int           // of a request's head; 0 is 64 KiB
 	Timeout           time.Duration // 0 is off
 	GracefulTimeout   time.Duration
 }
 
-// Info is what a handler can learn of the worker that it runs in.
-type Info struct {
-	ID         int // 1..N, reused by a successor
-	PID        int
-	Generation int
-	Requests   uint64 // finished by this worker
+const (
+	defaultHeaderTimeout  = 30 * time.Second
+	defaultMaxHeaderBytes = 64 << 10
+)
+
+// headerTimeout is HeaderTimeout as net/http has it, where 0 is no bound.
+func (s Settings) headerTimeout() time.Duration {
+	if s.HeaderTimeout == 0 {
+		return defaultHeaderTimeout
+	}
+	return max(s.HeaderTimeout, 0)
+}
+
+func (s Settings) maxHeaderBytes() int {
+	if s.MaxHeaderBytes <= 0 {
+		return defaultMaxHeaderBytes
+	}
+	return s.MaxHeaderBytes
+}
+
+// heartbeat is how often the worker shows that it lives: several times within
+// timeout, so that one that comes late is no reason to kill.
+func (s Settings) heartbeat() time.Duration {
+	if s.Timeout <= 0 {
+		return time.Second
+	}
+	return min(time.Second, max(s.Timeout/4, time.Millisecond))
 }

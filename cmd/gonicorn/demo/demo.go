@@ -25,7 +25,7 @@ func Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", hello)
 	mux.HandleFunc("/slow", slow)
-	if os.Getenv(envFaults) != "" {
+	if os.Getenv(envFaults) == "1" {
 		faults(mux)
 	}
 	return mux
@@ -33,15 +33,14 @@ func Handler() http.Handler {
 
 func hello(w http.ResponseWriter, r *http.Request) {
 	info, _ := handler.FromContext(r.Context())
-	count := info.Requests + 1 // this one is not finished yet
 	if strings.Contains(r.Header.Get("Accept"), "application/json") {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(map[string]any{ // the client may be gone
-			"worker": info.ID, "pid": info.PID, "generation": info.Generation, "requests": count,
+			"worker": info.ID, "pid": info.PID, "generation": info.Generation, "requests": info.Requests,
 		})
 		return
 	}
-	fmt.Fprintf(w, "Hello from gonicorn: worker %d, pid %d, request %d\n", info.ID, info.PID, count)
+	fmt.Fprintf(w, "Hello from gonicorn: worker %d, pid %d, request %d\n", info.ID, info.PID, info.Requests)
 }
 
 // slow answers after ?ms= milliseconds, at most a minute.

@@ -1,0 +1,34 @@
+package handler
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/gonicorn/gonicorn/internal/logging"
+)
+
+// newLog writes the worker's own lines, which the arbiter's log takes in and
+// dates.
+func newLog(w io.Writer) *slog.Logger {
+	return slog.New(undated{logging.NewHandler(w, logging.Options{})})
+}
+
+// undated leaves the time out of records.
+type undated struct{ to slog.Handler }
+
+// Enabled implements slog.Handler.
+func (h undated) Enabled(ctx context.Context, l slog.Level) bool { return h.to.Enabled(ctx, l) }
+
+// Handle implements slog.Handler.
+func (h undated) Handle(ctx context.Context, r slog.Record) error {
+	r.Time = time.Time{}
+	return h.to.Handle(ctx, r)
+}
+
+// WithAttrs implements slog.Handler.
+func (h undated) WithAttrs(attrs []slog.Attr) slog.Handler { return undated{h.to.WithAttrs(attrs)} }
+
+// WithGroup implements slog.Handler.
+func (h undated) WithGroup(name string) slog.Handler { return undated{h.to.WithGroup(name)} }
