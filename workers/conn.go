@@ -18,12 +18,12 @@ type conn struct {
 	net.Conn
 	server  *server
 	waiting atomic.Bool // it has sent nothing of its next request yet
-	timer   *time.Timer // ends patience
 	request *Request    // in hand; only the connection's own goroutine uses it
 
 	mu      sync.Mutex
-	placed  bool // it has a place
-	serving bool // it needs one
+	timer   *time.Timer // what happens when it keeps waiting
+	placed  bool        // it has a place
+	serving bool        // it needs one
 	gone    bool
 }
 
@@ -36,17 +36,8 @@ func (c *conn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// Close implements net.Conn. While the server tells idle connections to go, it
-// only makes a note: see server.drain.
+// Close implements net.Conn: it also gives back what the connection has.
 func (c *conn) Close() error {
-	if c.server.lastCall.Load() && c.waiting.Load() {
-		return nil
-	}
-	return c.shut()
-}
-
-// shut closes the connection and gives back what it has.
-func (c *conn) shut() error {
 	c.mu.Lock()
 	if c.gone {
 		c.mu.Unlock()
@@ -55,10 +46,10 @@ func (c *conn) shut() error {
 	c.gone = true
 	placed := c.placed
 	c.placed = false
-	c.mu.Unlock()
 	if c.timer != nil {
 		c.timer.Stop()
 	}
+	c.mu.Unlock()
 	err := c.Conn.Close()
 	if placed {
 		c.server.places.put()
@@ -66,6 +57,31 @@ func (c *conn) shut() error {
 	c.server.open.put()
 	c.server.forget(c)
 	return err
+}
+
+// after does something later, instead of what was to be done until now, unless
+// the connection has ended by then.
+func (c *conn) after(d time.Duration, do func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.gone {
+		return
+	}
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+	c.timer = time.AfterFunc(d, do)
+}
+
+// lastCall closes the connection if it still waits for a request after linger.
+// One that has a request by then is closed with its answer, or gets a last call
+// of its own.
+func (c *conn) lastCall() {
+	c.after(linger, func() {
+		if c.waiting.Load() {
+			_ = c.Close() // it has nothing in hand
+		}
+	})
 }
 
 // lend gives the place back as long as no request needs it.

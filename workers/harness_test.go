@@ -25,6 +25,7 @@ const bound = 20 * time.Second
 type running struct {
 	t     *testing.T
 	addr  string
+	own   interface{ SetDeadline(time.Time) error } // the worker's listener
 	slot  *scoreboard.Slot
 	meter *Meter
 	log   *logBuffer
@@ -75,6 +76,7 @@ func startWith(t *testing.T, l *net.TCPListener, c Class, s *Session) *running {
 		t: t, addr: l.Addr().String(), slot: new(scoreboard.Slot), log: &logBuffer{},
 		drain: sync.OnceFunc(func() { close(drain) }), quick: quick, ended: make(chan struct{}),
 	}
+	w.own = own.(*net.TCPListener)
 	w.meter = NewMeter(w.slot)
 	s.Listeners, s.Meter, s.Drain, s.Log = []net.Listener{own}, w.meter, drain, slog.New(slog.NewTextHandler(w.log, nil))
 	go func() {

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// linger is how long a draining worker leaves a connection without a request
-// open. A client that has just sent one is answered instead of reset.
+// linger is how long a draining worker leaves a connection open that waits for
+// a request.
 const linger = time.Second
 
 // policy is in what the classes that speak HTTP differ.
@@ -36,7 +36,7 @@ type server struct {
 	closing chan struct{}   // closed when nothing more is accepted
 	stopped <-chan struct{} // closed when everything is dropped
 
-	lastCall atomic.Bool // Close of a connection that waits is held back
+	draining atomic.Bool
 
 	mu    sync.Mutex
 	conns map[*conn]struct{}
@@ -109,7 +109,7 @@ func (s *server) admit(nc net.Conn) net.Conn {
 	c := &conn{Conn: nc, server: s, placed: true}
 	c.waiting.Store(true)
 	if s.policy.lends {
-		c.timer = time.AfterFunc(patience, c.lend)
+		c.after(patience, c.lend)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -146,13 +146,14 @@ func (s *server) changed(nc net.Conn, state http.ConnState) {
 		if s.policy.lends {
 			c.rest()
 		}
+		if s.draining.Load() { // its answer had begun before
+			c.lastCall()
+		}
 	case http.StateHijacked: // from now on a connection in hand, no longer a request
 		c.waiting.Store(false)
 		if c.request != nil {
 			c.request.End()
 		}
-	case http.StateClosed:
-		_ = c.shut() // the client has had everything
 	}
 }
 
@@ -175,36 +176,23 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		panic(http.ErrAbortHandler) // net/http cuts the answer off
 	}()
-	s.session.Handler.ServeHTTP(w, r)
+	a := &answer{ResponseWriter: w, draining: &s.draining}
+	s.session.Handler.ServeHTTP(a, r)
+	a.begin() // if the app wrote nothing
 }
 
-// drain finishes what is in hand. From here on every answer, even of a request
-// that runs already, says "Connection: close".
-//
-// net/http would also close idle connections this moment, in the face of
-// clients that have just sent a request (RFC 9112, 9.5). They get a last call
-// instead: such a Close is held back, a request that comes within linger is
-// served, and who has sent nothing by then is closed.
+// drain finishes what is in hand. Answers whose head is written from here on
+// say "Connection: close". Nothing is closed in the face of a client that has
+// just sent a request, or that was told that it may (RFC 9112, 9.5): every
+// connection gets a last call.
 func (s *server) drain(ctx context.Context) {
-	s.lastCall.Store(true)
-	s.http.SetKeepAlivesEnabled(false)
-	s.lastCall.Store(false)
-	last := time.NewTimer(linger)
-	defer last.Stop()
-	empty := s.none()
-	for {
-		select {
-		case <-empty:
-			return
-		case <-last.C:
-			for _, c := range s.all() {
-				if c.waiting.Load() {
-					_ = c.shut() // it has nothing in hand
-				}
-			}
-		case <-ctx.Done():
-			return
-		}
+	s.draining.Store(true)
+	for _, c := range s.all() {
+		c.lastCall()
+	}
+	select {
+	case <-s.none():
+	case <-ctx.Done():
 	}
 }
 
@@ -234,6 +222,6 @@ func (s *server) all() []*conn {
 // drop closes every connection, whatever it is doing.
 func (s *server) drop() {
 	for _, c := range s.all() {
-		_ = c.shut() // the client sees it end
+		_ = c.Close() // the client sees it end
 	}
 }
