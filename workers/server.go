@@ -36,7 +36,7 @@ type server struct {
 	closing chan struct{}   // closed when nothing more is accepted
 	stopped <-chan struct{} // closed when everything is dropped
 
-	draining atomic.Bool
+	draining atomic.Bool // answers say that the connection closes
 
 	mu    sync.Mutex
 	conns map[*conn]struct{}
@@ -69,6 +69,7 @@ func serveHTTP(ctx context.Context, s *Session, p policy) error {
 	case err = <-failed:
 		err = fmt.Errorf("accept connections: %w", err)
 	}
+	srv.draining.Store(true)
 	close(srv.closing)
 	for _, d := range doors {
 		_ = d.Close() // only this process's descriptors
@@ -181,12 +182,11 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.begin() // if the app wrote nothing
 }
 
-// drain finishes what is in hand. Answers whose head is written from here on
-// say "Connection: close". Nothing is closed in the face of a client that has
-// just sent a request, or that was told that it may (RFC 9112, 9.5): every
-// connection gets a last call.
+// drain finishes what is in hand. Answers whose head is written from now on say
+// "Connection: close". Nothing is closed in the face of a client that has just
+// sent a request, or that was told that it may (RFC 9112, 9.5): every connection
+// gets a last call.
 func (s *server) drain(ctx context.Context) {
-	s.draining.Store(true)
 	for _, c := range s.all() {
 		c.lastCall()
 	}

@@ -1,0 +1,39 @@
+# make run and make test do everything they need on a machine with Go, make and
+# python3.
+
+GO ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@2026.1
+GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.1.4
+RUFF = ruff==0.14.4
+
+.PHONY: build run test check bench fmt clean docs
+
+build:
+	$(GO) build -trimpath -ldflags "-X github.com/gonicorn/gonicorn/cmd/cli.version=$(VERSION)" -o bin/gonicorn ./cmd/gonicorn
+
+# The main job on the embedded demo: three event-loop workers.
+run: build
+	./bin/gonicorn demo -w 3 -k event-loop -b 127.0.0.1:8000
+
+test:
+	$(GO) vet ./...
+	GOOS=darwin $(GO) vet ./...
+	$(GO) test -race -timeout 20m ./...
+
+check:
+	@test -z "$$(gofmt -l . | tee /dev/stderr)"
+	$(GO) vet ./...
+	GOOS=darwin $(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+	-$(GO) run $(GOVULNCHECK) ./...
+
+bench: build
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 20m ./e2e
+
+# The files that are made from the table of settings.
+docs:
+	$(GO) test ./config -run TestDocuments -update
+
+clean:
+	rm -rf bin dist .venv

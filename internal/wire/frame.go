@@ -1,0 +1,129 @@
+package wire
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+)
+
+// The gateway and a Python worker talk over SOCK_SEQPACKET sockets, so that
+// neither a crash nor a partial write can put them out of step.
+//
+// The gateway sends marshal (see Marshal): on the shared queue one tuple
+//
+//	(number, request id, kind, environ or scope, body)
+//
+// a message; on a worker's own socket a list of tuples that begin with an Op.
+// A message that would be longer than MaxMessage is a memfd that comes with a
+// message of nothing but its length, an int.
+//
+// A worker sends frames: a Frame's header and its payload, one or several in a
+// message. Numbers carry the gateway's epoch in their upper bits, so that an
+// answer meant for a gateway that has died is not taken for another one's.
+const (
+	MaxMessage  = 128 << 10 // bytes of one message, either way
+	MaxChunk    = 64 << 10  // bytes of a body that one frame carries
+	Window      = 256 << 10 // bytes of a body, or of WebSocket messages, that may be on their way unread
+	EpochShift  = 40        // a number's bits from here up are the epoch
+	FrameHeader = 24        // bytes of a frame's header
+)
+
+// Kind says what the app of a request is to be called with.
+const (
+	KindWSGI      = 0 // an environ
+	KindHTTP      = 1 // an ASGI scope of type http
+	KindWebSocket = 2 // an ASGI scope of type websocket
+)
+
+// Form says where a request's body is if it is not in the message.
+const (
+	FormFile   = 1 // a file that was passed along, from offset 0
+	FormPipe   = 2 // a pipe that was passed along; its length is known
+	FormChunks = 3 // a pipe of chunks, each behind its length as a little-endian uint32; one of no bytes is the end
+	FormFrames = 4 // OpBody frames
+)
+
+// Op is what a tuple from the gateway means.
+const (
+	OpRequest = 1 // number, request id, kind, environ or scope, body
+	OpBody    = 2 // number, bytes, 1 when more follow
+	OpCredit  = 3 // number, bytes that the gateway has taken
+	OpCancel  = 4 // number: the client is gone
+	OpText    = 5 // number, str: a WebSocket message
+	OpBinary  = 6 // number, bytes
+	OpClosed  = 7 // number, code, reason: the WebSocket is closed
+	OpHello   = 8 // epoch: a gateway is here; answered by FrameHello
+	OpDrained = 9 // nothing more will be sent; answers FrameGoAway
+)
+
+// FrameKind is what a frame from a worker means.
+type FrameKind uint8
+
+// The kinds of frames.
+const (
+	FrameHead    FrameKind = 1  // a response's status and fields, and a part of its body
+	FrameBody    FrameKind = 2  // a further part
+	FrameTrailer FrameKind = 3  // trailer fields; ends the response
+	FrameInterim FrameKind = 4  // a 1xx response
+	FrameFile    FrameKind = 5  // a part of a file whose descriptor comes along: offset and length, int64
+	FrameFail    FrameKind = 6  // the app has failed; the payload says how, for the log
+	FrameAccept  FrameKind = 7  // accepts a WebSocket
+	FrameText    FrameKind = 8  // a WebSocket message
+	FrameBinary  FrameKind = 9  //
+	FrameClose   FrameKind = 10 // closes a WebSocket: code in Status, reason in the payload
+	FrameCredit  FrameKind = 11 // FieldBytes more may be sent
+	FrameHello   FrameKind = 12 // JSON: what the worker is
+	FrameGoAway  FrameKind = 13 // the worker wants no more requests
+)
+
+// Flags of a frame.
+const (
+	FlagEnd    = 1 // the response is complete
+	FlagReason = 2 // the first of the fields' lines is the reason phrase
+	FlagMore   = 4 // a WebSocket message goes on in the next frame
+)
+
+// ErrFrame says that bytes from a worker are not frames.
+var ErrFrame = errors.New("malformed frame")
+
+// Frame is one frame from a worker.
+type Frame struct {
+	Kind       FrameKind
+	Flags      uint8
+	Status     uint16
+	Number     uint64
+	FieldBytes uint32 // of the payload, at its front: name, value, name, value, ... as lines
+	Fields     uint16 // how many fields those are
+	Payload    []byte // fields and body; part of the message's buffer
+}
+
+// NextFrame takes the first frame off a message. Bytes that are none match
+// ErrFrame.
+func NextFrame(message []byte) (f Frame, rest []byte, err error) {
+	if len(message) < FrameHeader {
+		return Frame{}, nil, fmt.Errorf("%d bytes for a header: %w", len(message), ErrFrame)
+	}
+	size := binary.LittleEndian.Uint32(message)
+	if uint64(size) > uint64(len(message)-FrameHeader) {
+		return Frame{}, nil, fmt.Errorf("%d bytes announced, %d there: %w", size, len(message)-FrameHeader, ErrFrame)
+	}
+	f = Frame{
+		Kind:       FrameKind(message[4]),
+		Flags:      message[5],
+		Status:     binary.LittleEndian.Uint16(message[6:]),
+		Number:     binary.LittleEndian.Uint64(message[8:]),
+		FieldBytes: binary.LittleEndian.Uint32(message[16:]),
+		Fields:     binary.LittleEndian.Uint16(message[20:]),
+		Payload:    message[FrameHeader : FrameHeader+size],
+	}
+	if f.Kind != FrameCredit && f.FieldBytes > size {
+		return Frame{}, nil, fmt.Errorf("%d bytes of fields in %d: %w", f.FieldBytes, size, ErrFrame)
+	}
+	return f, message[FrameHeader+size:], nil
+}
+
+// End reports whether the response is complete with this frame.
+func (f *Frame) End() bool { return f.Flags&FlagEnd != 0 }
+
+// Body is the payload behind the fields.
+func (f *Frame) Body() []byte { return f.Payload[f.FieldBytes:] }

@@ -1,0 +1,172 @@
+package wire
+
+import (
+	"encoding/binary"
+	"strings"
+	"unicode/utf8"
+)
+
+// Marshal appends Python objects in the format of CPython's marshal module, as
+// marshal.loads of Python 3.4 and later reads it (Python/marshal.c; the types
+// used here have not changed since version 4 of the format). The zero Marshal
+// is empty and ready; after Reset its memory is used again.
+//
+// Only None, ints, strings, bytes, tuples, lists and dicts are written, so that
+// nothing a client sent can become code.
+type Marshal struct{ buf []byte }
+
+// Types of marshal.c.
+const (
+	marshalNull       = '0' // ends a dict
+	marshalNone       = 'N'
+	marshalInt        = 'i'
+	marshalLong       = 'l'
+	marshalBytes      = 's'
+	marshalUnicode    = 'u'
+	marshalShortASCII = 'z'
+	marshalInterned   = 'Z' // short ASCII, interned
+	marshalTuple      = '('
+	marshalShortTuple = ')'
+	marshalList       = '['
+	marshalDict       = '{'
+)
+
+const longDigit = 15 // bits of a digit of a long in the format
+
+// Reset forgets what was written and keeps the memory.
+func (m *Marshal) Reset() { m.buf = m.buf[:0] }
+
+// Bytes is what was written; valid until the next method is called.
+func (m *Marshal) Bytes() []byte { return m.buf }
+
+// Len is how many bytes were written.
+func (m *Marshal) Len() int { return len(m.buf) }
+
+// Raw appends an object, or the part of one, that is encoded already.
+func (m *Marshal) Raw(p []byte) { m.buf = append(m.buf, p...) }
+
+// None writes None.
+func (m *Marshal) None() { m.buf = append(m.buf, marshalNone) }
+
+// Tuple begins a tuple; the next n objects are its items.
+func (m *Marshal) Tuple(n int) {
+	if n < 256 {
+		m.buf = append(m.buf, marshalShortTuple, byte(n))
+		return
+	}
+	m.sized(marshalTuple, n)
+}
+
+// List begins a list; the next n objects are its items.
+func (m *Marshal) List(n int) { m.sized(marshalList, n) }
+
+// Dict begins a dict: keys and values in turn until EndDict.
+func (m *Marshal) Dict() { m.buf = append(m.buf, marshalDict) }
+
+// EndDict ends the dict that Dict began.
+func (m *Marshal) EndDict() { m.buf = append(m.buf, marshalNull) }
+
+// Int writes an int.
+func (m *Marshal) Int(v int64) {
+	if v == int64(int32(v)) {
+		m.buf = append(m.buf, marshalInt)
+		m.buf = binary.LittleEndian.AppendUint32(m.buf, uint32(v))
+		return
+	}
+	if v < 0 {
+		m.long(uint64(-(v+1))+1, -1)
+		return
+	}
+	m.long(uint64(v), 1)
+}
+
+// Uint writes an int that may need the 64th bit.
+func (m *Marshal) Uint(v uint64) {
+	if v < 1<<31 {
+		m.Int(int64(v))
+		return
+	}
+	m.long(v, 1)
+}
+
+// long writes an int as digits of 15 bits, the lowest first; the count of
+// digits carries the sign.
+func (m *Marshal) long(v uint64, sign int32) {
+	m.buf = append(m.buf, marshalLong)
+	at := len(m.buf)
+	m.buf = append(m.buf, 0, 0, 0, 0)
+	digits := int32(0)
+	for ; v > 0; v >>= longDigit {
+		m.buf = binary.LittleEndian.AppendUint16(m.buf, uint16(v&(1<<longDigit-1)))
+		digits++
+	}
+	binary.LittleEndian.PutUint32(m.buf[at:], uint32(digits*sign))
+}
+
+// ByteString writes bytes.
+func (m *Marshal) ByteString(s string) {
+	m.sized(marshalBytes, len(s))
+	m.buf = append(m.buf, s...)
+}
+
+// ByteSlice writes bytes.
+func (m *Marshal) ByteSlice(p []byte) {
+	m.sized(marshalBytes, len(p))
+	m.buf = append(m.buf, p...)
+}
+
+// Key writes a string of at most 255 ASCII characters that Python interns: the
+// key of a dict that the app looks up.
+func (m *Marshal) Key(s string) {
+	m.buf = append(m.buf, marshalInterned, byte(len(s)))
+	m.buf = append(m.buf, s...)
+}
+
+// String writes a str of UTF-8; what is not UTF-8 becomes U+FFFD, as under
+// bytes.decode("utf-8", "replace").
+func (m *Marshal) String(s string) {
+	if m.short(s) {
+		return
+	}
+	if !utf8.ValidString(s) {
+		s = strings.ToValidUTF8(s, "\uFFFD")
+	}
+	m.sized(marshalUnicode, len(s))
+	m.buf = append(m.buf, s...)
+}
+
+// Latin1 writes a str whose code points are the bytes of s: a "native string"
+// of PEP 3333.
+func (m *Marshal) Latin1(s string) {
+	if m.short(s) {
+		return
+	}
+	wide := 0
+	for i := range len(s) {
+		wide += int(s[i] >> 7)
+	}
+	m.sized(marshalUnicode, len(s)+wide)
+	for i := range len(s) {
+		m.buf = utf8.AppendRune(m.buf, rune(s[i]))
+	}
+}
+
+// short writes s if it is short and ASCII, which Python reads the fastest.
+func (m *Marshal) short(s string) bool {
+	if len(s) > 255 {
+		return false
+	}
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	m.buf = append(m.buf, marshalShortASCII, byte(len(s)))
+	m.buf = append(m.buf, s...)
+	return true
+}
+
+func (m *Marshal) sized(kind byte, n int) {
+	m.buf = append(m.buf, kind)
+	m.buf = binary.LittleEndian.AppendUint32(m.buf, uint32(n))
+}
