@@ -80,10 +80,13 @@ func newFleet(role string, gen *Generation, h hands, log *slog.Logger) *fleet {
 // plan brings the fleet nearer to what is wanted and returns when it must be
 // called again, at the latest.
 func (f *fleet) plan(now time.Duration) time.Duration {
-	wake := f.watch(now)
+	wake, before := f.watch(now), f.starts
 	if f.phase == serving && f.gaveUp == nil {
 		f.fitSeats(now)
 		wake = min(wake, f.replaceWorn(now), f.fillSeats(now), f.advance(now))
+	}
+	if f.starts != before {
+		return now // watch the new ones from their first moment
 	}
 	return min(wake, f.enforce(now))
 }

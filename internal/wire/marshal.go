@@ -122,6 +122,12 @@ func (m *Marshal) Key(s string) {
 	m.buf = append(m.buf, s...)
 }
 
+// KeyBytes is Key of bytes.
+func (m *Marshal) KeyBytes(s []byte) {
+	m.buf = append(m.buf, marshalInterned, byte(len(s)))
+	m.buf = append(m.buf, s...)
+}
+
 // String writes a str of UTF-8; what is not UTF-8 becomes U+FFFD, as under
 // bytes.decode("utf-8", "replace").
 func (m *Marshal) String(s string) {
@@ -169,4 +175,9 @@ func (m *Marshal) short(s string) bool {
 func (m *Marshal) sized(kind byte, n int) {
 	m.buf = append(m.buf, kind)
 	m.buf = binary.LittleEndian.AppendUint32(m.buf, uint32(n))
+}
+
+// SetCount sets the length of the list whose first byte is at offset at.
+func (m *Marshal) SetCount(at, n int) {
+	binary.LittleEndian.PutUint32(m.buf[at+1:], uint32(n))
 }
