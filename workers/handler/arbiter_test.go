@@ -70,7 +70,7 @@ func spawn(t *testing.T, s Settings, sockets int, prepare ...func(*scoreboard.Sl
 		c.addr = l.Addr().String()
 	}
 	fds = append(fds, uintptr(board.FD()), lifeline.Fd())
-	env := append(os.Environ(),
+	env := append(os.Environ(), "GORACE=atexit_sleep_ms=0", // the race detector would wait a second
 		wire.EnvRole+"="+wire.RoleWorker, wire.EnvWorker+"="+string(must(json.Marshal(s))),
 		wire.EnvWorkerID+"=7", wire.EnvGeneration+"=2", wire.EnvNotifySocket+"="+name,
 		wire.EnvSlot+"="+strconv.Itoa(slotNumber), wire.EnvBoard+"="+strconv.Itoa(3+sockets),
