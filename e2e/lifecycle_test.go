@@ -284,7 +284,7 @@ func TestArbitersDeathEndsTheWorkers(t *testing.T) {
 }
 
 func TestKeepAliveSurvivesOthersRestarts(t *testing.T) {
-	s := demo(t, "-w", "2", "--keep-alive", "60").ready()
+	s := demo(t, "-w", "2", "-k", "event-loop", "--keep-alive", "60").ready()
 	conn, err := net.Dial("tcp", s.addr())
 	if err != nil {
 		t.Fatal(err)

@@ -77,7 +77,7 @@ func playEnv() {
 	fds, _ := os.ReadDir("/proc/self/fd")
 	var open []string
 	for _, fd := range fds {
-		if target, err := os.Readlink("/proc/self/fd/" + fd.Name()); err == nil && !strings.Contains(target, "eventpoll") && !strings.Contains(target, "/proc/") {
+		if target, err := os.Readlink("/proc/self/fd/" + fd.Name()); err == nil && !strings.Contains(target, "eventpoll") && !strings.Contains(target, "/proc/") && !strings.HasPrefix(target, "/sys/") {
 			open = append(open, fd.Name()+":"+strings.SplitN(target, ":", 2)[0])
 		}
 	}

@@ -68,6 +68,7 @@ func (l *commandLine) run(args []string) (int, error) {
 		fmt.Fprintln(l.stdout, "the config is good")
 		return exitOK, nil
 	}
+	closeInherited()
 	daemon := openDaemonReport()
 	if c.Daemon && daemon == nil {
 		return daemonize(args, l.stderr)

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package cli
+
+// closeInherited does nothing outside Linux.
+func closeInherited() {}
