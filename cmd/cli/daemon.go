@@ -20,14 +20,14 @@ const envDaemon = "GONICORN_DAEMON_FD"
 // serves or has failed. It returns the exit code of this process, which is the
 // only one that the user's shell sees.
 func daemonize(args []string, stderr io.Writer) (int, error) {
-	var ends [2]int
-	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
-		return exitConfig, fmt.Errorf("make pipe to daemon: %w", err)
+	r, w, err := proc.Pipe()
+	if err != nil {
+		return exitConfig, fmt.Errorf("start daemon: %w", err)
 	}
 	null, err := unix.Open(os.DevNull, unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
-		unix.Close(ends[0])
-		unix.Close(ends[1])
+		unix.Close(r)
+		unix.Close(w)
 		return exitConfig, fmt.Errorf("open %s: %w", os.DevNull, err)
 	}
 	dir, err := os.Getwd()
@@ -37,11 +37,11 @@ func daemonize(args []string, stderr io.Writer) (int, error) {
 	_, err = proc.Start(proc.Spec{
 		Path: proc.Self(), Args: args, Dir: dir, Umask: -1, NewSession: true,
 		Env:   append(os.Environ(), envDaemon+"=3"),
-		Files: []int{null, null, null, ends[1]},
+		Files: []int{null, null, null, w},
 	})
 	unix.Close(null)
-	unix.Close(ends[1])
-	report := os.NewFile(uintptr(ends[0]), "daemon")
+	unix.Close(w)
+	report := os.NewFile(uintptr(r), "daemon")
 	defer report.Close()
 	if err != nil {
 		return exitConfig, fmt.Errorf("start daemon: %w", err)

@@ -39,18 +39,18 @@ func (l *launcher) Launch(p arbiter.Place) (arbiter.Process, error) {
 		}
 		return arbiter.Process{PID: pid}, nil
 	}
-	var ends [2]int
-	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
-		return arbiter.Process{}, fmt.Errorf("make pipe for output: %w", err)
-	}
-	spec.Files = l.files(ends[1], ends[1])
-	pid, err := proc.Start(l.inherit(spec, p))
-	unix.Close(ends[1])
+	r, w, err := proc.Pipe()
 	if err != nil {
-		unix.Close(ends[0])
+		return arbiter.Process{}, fmt.Errorf("read output of %s: %w", l.role, err)
+	}
+	spec.Files = l.files(w, w)
+	pid, err := proc.Start(l.inherit(spec, p))
+	unix.Close(w)
+	if err != nil {
+		unix.Close(r)
 		return arbiter.Process{}, fmt.Errorf("start %s: %w", l.role, err)
 	}
-	return arbiter.Process{PID: pid, Output: l.read(ends[0], p.ID, pid)}, nil
+	return arbiter.Process{PID: pid, Output: l.read(r, p.ID, pid)}, nil
 }
 
 // files lists what becomes descriptors 0 to 2 and the sockets from 3 up.

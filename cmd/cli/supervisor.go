@@ -120,11 +120,9 @@ func (s *supervisor) open(c *config.Config) error {
 	if s.null, err = unix.Open(os.DevNull, unix.O_RDWR|unix.O_CLOEXEC, 0); err != nil {
 		return fmt.Errorf("open %s: %w", os.DevNull, err)
 	}
-	var ends [2]int
-	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
-		return fmt.Errorf("make lifeline: %w", err)
+	if s.lifeline, s.alive, err = proc.Pipe(); err != nil {
+		return fmt.Errorf("start: %w", err)
 	}
-	s.lifeline, s.alive = ends[0], ends[1]
 	return nil
 }
 
