@@ -1,4 +1,5 @@
-// Command go-handler is a Go program that is its own gonicorn.
+// Command go-handler is a Go program that runs its handler under gonicorn: the
+// arbiter and its workers are this one binary.
 package main
 
 import (
@@ -10,10 +11,15 @@ import (
 )
 
 func main() {
-	gonicorn.Main(http.HandlerFunc(hello))
+	gonicorn.Main(http.HandlerFunc(hello)) // it exits when gonicorn has stopped
 }
 
 func hello(w http.ResponseWriter, r *http.Request) {
-	worker, _ := handler.FromContext(r.Context())
-	fmt.Fprintf(w, "hello from worker %d, pid %d\n", worker.ID, worker.PID)
+	worker, ok := handler.FromContext(r.Context())
+	if !ok {
+		http.Error(w, "not under gonicorn", http.StatusInternalServerError)
+		return
+	}
+	fmt.Fprintf(w, "Hello from worker %d, pid %d, generation %d, request %d\n",
+		worker.ID, worker.PID, worker.Generation, worker.Requests)
 }
