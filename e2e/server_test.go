@@ -29,7 +29,7 @@ const bound = 30 * time.Second
 
 // server is a running gonicorn.
 type server struct {
-	t    *testing.T
+	t    testing.TB
 	cmd  *exec.Cmd
 	log  *journal
 	exit chan struct{} // closed when it has ended
@@ -45,12 +45,12 @@ type options struct {
 
 // start runs gonicorn. It is killed, with all that it started, when the test
 // ends.
-func start(t *testing.T, args ...string) *server {
+func start(t testing.TB, args ...string) *server {
 	t.Helper()
 	return startWith(t, options{}, args...)
 }
 
-func startWith(t *testing.T, o options, args ...string) *server {
+func startWith(t testing.TB, o options, args ...string) *server {
 	t.Helper()
 	cmd := exec.Command(binary(), args...)
 	cmd.Dir = o.dir
