@@ -44,8 +44,30 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "build gonicorn:", err)
 		return 1
 	}
+	if err := copySelf(filepath.Join(dir, "app")); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	os.Setenv("E2E_BINARY", filepath.Join(dir, "gonicorn"))
+	os.Setenv("E2E_APP", filepath.Join(dir, "app"))
 	return m.Run()
+}
+
+// copySelf puts this test binary where every user may execute it: go test
+// builds it in a folder that only its own user can enter.
+func copySelf(path string) error {
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find test binary: %w", err)
+	}
+	text, err := os.ReadFile(self)
+	if err != nil {
+		return fmt.Errorf("read test binary: %w", err)
+	}
+	if err := os.WriteFile(path, text, 0o755); err != nil {
+		return fmt.Errorf("copy test binary: %w", err)
+	}
+	return nil
 }
 
 // binary is the gonicorn under test.

@@ -182,8 +182,7 @@ func playTalker() {
 // as is how a test runs this binary in a role under gonicorn: the options it
 // needs and, behind them, the command.
 func as(role string, args ...string) []string {
-	self := must(os.Executable())
-	return append(append([]string{"-e", envRole + "=" + role}, args...), "--", self)
+	return append(append([]string{"-e", envRole + "=" + role}, args...), "--", os.Getenv("E2E_APP"))
 }
 
 // listenLocal takes a free loopback port and gives it back.
