@@ -3,9 +3,8 @@
 
 GO ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
-STATICCHECK = honnef.co/go/tools/cmd/staticcheck@2026.1
-GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.1.4
-RUFF = ruff==0.14.4
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.8.0
 
 .PHONY: build run test check bench fmt clean docs
 

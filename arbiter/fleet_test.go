@@ -34,7 +34,6 @@ type theatre struct {
 	alive   map[int]*puppet
 	lastPID int
 	failing error // of the next launches
-	busy    bool
 }
 
 func (th *theatre) launch(gen *Generation, id, age int) (Place, Process, error) {

@@ -63,7 +63,8 @@ func faults(mux *http.ServeMux) {
 	var leaked [][]byte
 	mux.HandleFunc("/hang", func(http.ResponseWriter, *http.Request) { select {} })
 	mux.HandleFunc("/spin", func(http.ResponseWriter, *http.Request) {
-		for { //nolint:staticcheck // that is the fault
+		//lint:ignore SA5002 spinning is the fault
+		for {
 		}
 	})
 	mux.HandleFunc("/crash", func(http.ResponseWriter, *http.Request) { os.Exit(9) })
