@@ -94,6 +94,30 @@ func TestReloadAppliesTheConfig(t *testing.T) {
 	s.stop()
 }
 
+func TestReloadMovesToAnotherAddress(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "gunicorn.toml")
+	first, second := filepath.Join(dir, "first.sock"), filepath.Join(dir, "second.sock")
+	bind := func(path string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte("bind = \"unix:"+path+"\"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bind(first)
+	s := startWith(t, options{dir: dir}, "demo").ready()
+	get(t, first, "/")
+	bind(second)
+	s.signal(syscall.SIGHUP)
+	s.expect(`new generation serves generation=2`)
+	get(t, second, "/")
+	eventually(t, "the old socket is gone with its last worker", func() bool {
+		_, err := os.Stat(first)
+		return os.IsNotExist(err)
+	})
+	s.stop()
+}
+
 func TestReloadOfABrokenAppKeepsTheOldServing(t *testing.T) {
 	dir := t.TempDir()
 	script := filepath.Join(dir, "app.sh")

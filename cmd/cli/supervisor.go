@@ -76,10 +76,12 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 	for _, warning := range first.Warnings {
 		s.log.Warn(warning)
 	}
-	ctx, cancel := context.WithCancel(ctx)
+	// The end of ctx asks for a stop, during which children still have to be
+	// reaped: signals are heard for as long as the arbiter runs.
+	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	s.listenForSignals(ctx)
-	if err := s.watch(ctx, p); err != nil {
+	s.listenForSignals(running)
+	if err := s.watch(running, p); err != nil {
 		p.release()
 		return err
 	}
