@@ -1,0 +1,79 @@
+package http1
+
+import (
+	"errors"
+	"io"
+)
+
+// errFull says that a message's part does not fit into what is allowed.
+var errFull = errors.New("buffer is full")
+
+// Reader reads from a connection through a buffer that grows on demand, so that
+// heads can be parsed where they lie. It is not safe for concurrent use.
+type Reader struct {
+	src  io.Reader
+	buf  []byte
+	r, w int // buf[r:w] is unread
+}
+
+// NewReader reads src through a buffer of size bytes at first.
+func NewReader(src io.Reader, size int) *Reader {
+	return &Reader{src: src, buf: make([]byte, size)}
+}
+
+// Buffered returns what has been read and not discarded. It is valid until the
+// next Fill or Read.
+func (b *Reader) Buffered() []byte { return b.buf[b.r:b.w] }
+
+// Discard takes n bytes off the front of Buffered.
+func (b *Reader) Discard(n int) { b.r += n }
+
+// Fill reads once more, making Buffered longer. It keeps at most limit bytes:
+// beyond them it fails.
+func (b *Reader) Fill(limit int) error {
+	if b.w-b.r >= limit {
+		return errFull
+	}
+	b.room()
+	n, err := b.src.Read(b.buf[b.w:])
+	b.w += n
+	if n > 0 {
+		return nil
+	}
+	if err == nil {
+		return io.ErrNoProgress
+	}
+	return err
+}
+
+// room makes space behind what is buffered.
+func (b *Reader) room() {
+	if b.r == b.w {
+		b.r, b.w = 0, 0
+	}
+	if b.w < len(b.buf) {
+		return
+	}
+	into := b.buf
+	if b.r < len(b.buf)/2 {
+		into = make([]byte, max(512, 2*len(b.buf)))
+	}
+	b.w = copy(into, b.buf[b.r:b.w])
+	b.buf, b.r = into, 0
+}
+
+// Read reads what is buffered, else from the source; large reads go around the
+// buffer.
+func (b *Reader) Read(p []byte) (int, error) {
+	if b.r == b.w && len(p) >= len(b.buf) {
+		return b.src.Read(p)
+	}
+	if b.r == b.w {
+		if err := b.Fill(len(b.buf)); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, b.buf[b.r:b.w])
+	b.r += n
+	return n, nil
+}
