@@ -65,7 +65,8 @@ func (testApp) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 //go:noinline
 func spin() {
-	for { //nolint:staticcheck // that is the fault
+	//lint:ignore SA5002 that is the fault
+	for {
 	}
 }
 

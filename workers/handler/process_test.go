@@ -17,6 +17,7 @@ import (
 
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
 	"github.com/gonicorn/gonicorn/internal/wire"
+	"github.com/prometheus/procfs"
 )
 
 func settings(class string) Settings {
@@ -176,6 +177,9 @@ func TestAbortShowsStacks(t *testing.T) {
 		c := spawn(t, settings("threaded"), 1).ready()
 		_, r := c.ask(path+"?secret=1", "")
 		begun(t, r, path[1:])
+		if path == "/spin" {
+			spins(t, c.pid)
+		}
 		c.signal(syscall.SIGABRT)
 		c.exits(134)
 		text := c.output.text()
@@ -191,6 +195,14 @@ func TestAbortShowsStacks(t *testing.T) {
 			t.Errorf("%s: a query is in the log", path)
 		}
 	}
+}
+
+// spins waits until a process is seen to use the processor.
+func spins(t *testing.T, pid int) {
+	t.Helper()
+	used := func() float64 { return must(must(procfs.NewProc(pid)).Stat()).CPUTime() }
+	first := used()
+	eventually(t, "it spins", func() bool { return used() >= first+0.03 })
 }
 
 // What a client sends cannot begin a line of the log, nor fill it.

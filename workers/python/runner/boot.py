@@ -1,0 +1,43 @@
+"""Makes the runner's modules importable from memory and starts it.
+
+Executed by a one-line program (see command.go) with `settings` and `sources`
+in its globals. Nothing is put on sys.path and nothing is written anywhere.
+"""
+
+import importlib.abc
+import importlib.util
+import sys
+
+PACKAGE = "_gonicorn"
+
+
+class Finder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
+    """Imports the package from a dict of sources."""
+
+    def __init__(self, sources):
+        self.sources = sources
+
+    def find_spec(self, fullname, path=None, target=None):
+        package, _, name = fullname.partition(".")
+        if package != PACKAGE or (name and name not in self.sources):
+            return None
+        return importlib.util.spec_from_loader(
+            fullname, self, origin="<gonicorn>/%s.py" % (name or "__init__"), is_package=not name
+        )
+
+    def is_package(self, fullname):
+        return fullname == PACKAGE
+
+    def get_source(self, fullname):
+        return self.sources.get(fullname.partition(".")[2], "")
+
+    def get_code(self, fullname):
+        name = fullname.partition(".")[2] or "__init__"
+        return compile(self.get_source(fullname), "<gonicorn>/%s.py" % name, "exec", dont_inherit=True)
+
+
+sys.meta_path.insert(0, Finder(sources))  # noqa: F821
+
+from _gonicorn.main import main  # noqa: E402
+
+sys.exit(main(settings))  # noqa: F821

@@ -1,0 +1,57 @@
+"""What the gateway and a worker say to one another: see internal/wire/frame.go."""
+
+from __future__ import annotations
+
+import struct
+from itertools import chain
+from typing import Iterable
+
+MAX_MESSAGE = 128 << 10  # bytes of one message
+CHUNK = 64 << 10  # bytes of a body that one frame carries
+WINDOW = 256 << 10  # bytes of a body that may be on their way unread
+EPOCH_SHIFT = 40
+ANCILLARY = 64  # room for descriptors that come along
+
+WSGI, HTTP, WEBSOCKET = 0, 1, 2
+FILE, PIPE, CHUNKS, FRAMES = 1, 2, 3, 4
+
+OP_REQUEST, OP_BODY, OP_CREDIT, OP_CANCEL, OP_TEXT, OP_BINARY, OP_CLOSED, OP_HELLO, OP_DRAINED = range(1, 10)
+
+HEAD, BODY, TRAILER, INTERIM, SENDFILE, FAIL, ACCEPT, TEXT, BINARY, CLOSE, CREDIT, HELLO, GOAWAY = range(1, 14)
+
+END, REASON, MORE = 1, 2, 4
+
+# length of payload, kind, flags, status, number, bytes of fields, count of fields, unused
+pack = struct.Struct("<IBBHQIHH").pack
+pack_range = struct.Struct("<qq").pack
+flatten = chain.from_iterable
+
+
+class Malformed(Exception):
+    """The app's answer is none; the text says why."""
+
+
+def frame(kind: int, number: int, payload: bytes = b"", flags: int = 0, status: int = 0) -> bytes:
+    """A frame without fields."""
+    return pack(len(payload), kind, flags, status, number, 0, 0, 0) + payload
+
+
+def credit(number: int, n: int) -> bytes:
+    """The frame that lets the gateway send n bytes more."""
+    return pack(0, CREDIT, 0, 0, number, n, 0, 0)
+
+
+def byte_fields(headers: Iterable) -> tuple[bytes, int]:
+    """ASGI's headers as lines, which the gateway counts and checks."""
+    if type(headers) is not list:
+        headers = list(headers)
+    try:
+        return b"\n".join(flatten(headers)), len(headers)
+    except TypeError:
+        raise Malformed("headers are not pairs of bytes: %.200r" % (headers,)) from None
+
+
+def fields_frame(kind: int, number: int, headers: Iterable, flags: int = 0, status: int = 0) -> bytes:
+    """A frame of nothing but fields."""
+    block, count = byte_fields(headers)
+    return pack(len(block), kind, flags, status, number, len(block), count, 0) + block

@@ -1,0 +1,94 @@
+"""The worker's slot on the scoreboard: see internal/scoreboard/slot.go for the layout."""
+
+from __future__ import annotations
+
+import mmap
+from threading import Lock
+from time import monotonic_ns
+
+PAGE = 4096
+CLAIMS = 248
+MAX_THREADS = CLAIMS
+
+STATE, HEARTBEAT, REQUEST_ID, REQUEST_START, REQUESTS, IN_FLIGHT = range(5, 11)
+MAX_REQUESTS, BEATS, BUSY_NANOS, LOOP_LAG, FIRST_CLAIM = 12, 13, 14, 15, 16
+
+READY, BUSY, DRAINING = 2, 3, 4
+
+
+def open_slot(fd: int, slot: int) -> memoryview:
+    """The slot as an array of 8-byte words; a private one if there is no scoreboard."""
+    if fd < 0:
+        return memoryview(bytearray(PAGE)).cast("q")
+    board = mmap.mmap(fd, (slot + 1) * PAGE + PAGE, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
+    return memoryview(board)[(slot + 1) * PAGE : (slot + 2) * PAGE].cast("q")
+
+
+class Ledger:
+    """What the threads of a worker have in hand, kept on the slot.
+
+    `held` has one (start, request id, environ or scope) a thread, for a
+    diagnosis; None for an idle thread.
+    """
+
+    def __init__(self, slot: memoryview, threads: int):
+        self.slot = slot
+        self.lock = Lock()
+        self.held: list[tuple | None] = [None] * threads
+        self.busy = 0
+        self.draining = False
+
+    def begin(self, thread: int, number: int, request_id: str, environ: dict) -> None:
+        """Claims a request for a thread, before its app runs."""
+        slot = self.slot
+        now = monotonic_ns()
+        claim = FIRST_CLAIM + 2 * thread
+        slot[claim + 1] = now
+        slot[claim] = number
+        self.held[thread] = (now, request_id, environ)
+        with self.lock:
+            self.busy += 1
+            slot[IN_FLIGHT] = self.busy
+            if self.busy == 1:
+                slot[REQUEST_ID] = number
+                slot[REQUEST_START] = now
+                if not self.draining:
+                    slot[STATE] = BUSY
+
+    def end(self, thread: int) -> int:
+        """Ends the claim and returns how many requests the worker has finished."""
+        slot = self.slot
+        claim = FIRST_CLAIM + 2 * thread
+        number, start = slot[claim], slot[claim + 1]
+        slot[claim] = 0
+        self.held[thread] = None
+        with self.lock:
+            self.busy -= 1
+            slot[IN_FLIGHT] = self.busy
+            slot[BUSY_NANOS] += monotonic_ns() - start
+            done = slot[REQUESTS] = slot[REQUESTS] + 1
+            if slot[REQUEST_ID] == number:
+                self.oldest()
+        return done
+
+    def oldest(self) -> None:
+        slot, number, start = self.slot, 0, 0
+        if self.busy:
+            for claim in range(FIRST_CLAIM, FIRST_CLAIM + 2 * len(self.held), 2):
+                if slot[claim] and (not start or slot[claim + 1] < start):
+                    number, start = slot[claim], slot[claim + 1]
+        slot[REQUEST_ID] = number
+        slot[REQUEST_START] = start
+        if not number and not self.draining:
+            slot[STATE] = READY
+
+    def drain(self) -> None:
+        """Says that nothing new is taken."""
+        with self.lock:
+            self.draining = True
+            self.slot[STATE] = DRAINING
+
+    def full(self) -> bool:
+        """Whether the worker has served as many requests as it may."""
+        most = self.slot[MAX_REQUESTS]
+        return 0 < most <= self.slot[REQUESTS]
