@@ -16,6 +16,7 @@ type Worker struct {
 	Network    string `json:"network,omitempty"`  // tcp or unix: where a command listens; empty for a Python worker
 	Address    string `json:"address,omitempty"`
 	Capacity   int    `json:"capacity"` // requests it holds at once
+	Conn       int    `json:"-"`        // a Python worker's own socket; the backend closes it; -1 once it has been handed over
 }
 
 // Backend carries requests to the workers of one app. Implementations are safe

@@ -91,8 +91,14 @@ type Reply interface {
 	Started() bool
 }
 
-// Handler answers requests. The context ends when the client goes away or the
-// request's time is up; context.Cause tells which.
+// Handler answers requests. The context ends when the client goes away, with
+// ErrClientGone as its cause. Fronts call it from the goroutine that owns the
+// connection or the stream.
 type Handler interface {
+	// Serve answers r before it returns; a response that it has not ended is
+	// cut off. r and all in it belong to the front again afterwards.
 	Serve(ctx context.Context, r *Request, w Reply)
+	// Refuse answers what the front could not accept. r holds as much as was
+	// understood, and the connection is closed afterwards.
+	Refuse(r *Request, why *BadRequest, w Reply)
 }
