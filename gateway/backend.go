@@ -4,20 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
 // Worker is one worker process as the arbiter describes it to the gateway.
-type Worker struct {
-	Slot       int    `json:"slot"` // on the scoreboard; unique while the process lives
-	ID         int    `json:"id"`   // 1..N, shared by a worker and its successor
-	Generation int    `json:"generation"`
-	PID        int    `json:"pid"`
-	Draining   bool   `json:"draining,omitempty"` // gets nothing new
-	Network    string `json:"network,omitempty"`  // tcp or unix: where a command listens; empty for a Python worker
-	Address    string `json:"address,omitempty"`
-	Capacity   int    `json:"capacity"` // requests it holds at once
-	Conn       int    `json:"-"`        // a Python worker's own socket; the backend closes it; -1 once it has been handed over
-}
+type Worker = wire.Worker
 
 // Backend carries requests to the workers of one app. Implementations are safe
 // for concurrent use.

@@ -1,0 +1,44 @@
+package wire
+
+// The arbiter and the gateway talk over a SOCK_SEQPACKET socket: a message is
+// one JSON object, and descriptors come along with it (SCM_RIGHTS).
+const (
+	ControlWorkers = 64       // workers described in one message
+	ControlMessage = 64 << 10 // bytes of one message, either way
+)
+
+// Worker is one worker process as the arbiter describes it to the gateway.
+type Worker struct {
+	Slot       int    `json:"slot"` // on the scoreboard; unique while the process lives
+	ID         int    `json:"id"`   // 1..N, shared by a worker and its successor
+	Generation int    `json:"generation"`
+	PID        int    `json:"pid"`
+	Draining   bool   `json:"draining,omitempty"` // gets nothing new
+	Network    string `json:"network,omitempty"`  // tcp or unix: where a command listens; empty for a Python worker
+	Address    string `json:"address,omitempty"`
+	Capacity   int    `json:"capacity"` // requests it holds at once
+	Conn       int    `json:"-"`        // a Python worker's own socket, which the backend closes; -1 without one
+}
+
+// ToGateway is a message from the arbiter. The descriptors that come along are,
+// in this order, the TLS material's, the queue's and the workers' own sockets.
+type ToGateway struct {
+	Material bool     `json:"material,omitempty"` // a file with the certificates, as JSON, comes along
+	Queue    bool     `json:"queue,omitempty"`    // the shared queue's socket comes along
+	Snapshot bool     `json:"snapshot,omitempty"` // Workers is, or belongs to, a list of all workers
+	More     bool     `json:"more,omitempty"`     // the list goes on in the next message
+	Workers  []Worker `json:"workers,omitempty"`
+	Conns    []int    `json:"conns,omitempty"` // slots of the workers whose sockets come along
+}
+
+// FromGateway is a message from the gateway.
+type FromGateway struct {
+	Idle   []Idle `json:"idle,omitempty"`   // draining workers that have nothing in hand any more
+	Demand bool   `json:"demand,omitempty"` // a request waits and there is no worker
+}
+
+// Idle names a worker.
+type Idle struct {
+	Slot int `json:"slot"`
+	PID  int `json:"pid"`
+}
