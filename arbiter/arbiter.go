@@ -34,6 +34,10 @@ type Options struct {
 	// Load reads the config anew for generation number. It is called away from
 	// the loop and may take its time.
 	Load func(ctx context.Context, number int) (Loaded, error)
+	// Publish, which may be nil, is told of all workers that serve, or still
+	// finish, whenever that changes. It is called from the loop and must not
+	// wait.
+	Publish func([]Peer)
 	// Reopen opens the log files anew. It is called away from the loop.
 	Reopen func() error
 	// Ready is called once, from the loop, when the first generation serves.
@@ -63,6 +67,7 @@ type Arbiter struct {
 	sampling     bool // memory is being measured
 	nextSample   time.Duration
 	released     []*Generation // not wanted any more, may still have processes
+	published    []Peer
 	readyCalled  bool
 	stopBy       time.Duration // deadline of a graceful stop, 0 before it
 	longestPause time.Duration // the longest that the loop took for one event
@@ -79,9 +84,11 @@ func New(o Options) *Arbiter {
 		number:  o.First.Workers.Number,
 	}
 	a.kernel = newKernel(o.Board, a.reaper)
+	a.kernel.post = a.post
 	a.workers = a.fleet("worker", o.First.Workers)
 	if o.First.Front != nil {
 		a.front = a.fleet("gateway", o.First.Front)
+		a.couple()
 	}
 	if o.Guard != nil {
 		a.guard = a.fleet("guard", o.Guard)
@@ -152,11 +159,11 @@ func (a *Arbiter) plan(ctx context.Context, now time.Duration) time.Duration {
 	for _, f := range a.fleets() {
 		wake = min(wake, f.plan(now))
 	}
-	if a.workers.gaveUp != nil && a.stopBy == 0 {
+	if a.gaveUp() != nil && a.stopBy == 0 {
 		a.beginStop(now)
 		wake = now
 	}
-	if a.workers.allReady && !a.readyCalled {
+	if a.workers.allReady && (a.front == nil || a.front.allReady) && !a.readyCalled {
 		a.readyCalled = true
 		if a.Ready != nil {
 			a.Ready()
@@ -166,6 +173,7 @@ func (a *Arbiter) plan(ctx context.Context, now time.Duration) time.Duration {
 		a.load(ctx)
 	}
 	a.release()
+	a.publish()
 	return min(wake, a.sample(now), a.sweep(now))
 }
 
@@ -185,6 +193,7 @@ func (a *Arbiter) stopInOrder(now time.Duration) {
 		}
 	}
 	a.workers.stop(now)
+	a.workers.letAll(true)
 	for _, w := range a.workers.leaving {
 		w.deadline = min(w.deadline, max(a.stopBy, now+quickGrace))
 	}
@@ -222,8 +231,17 @@ func (a *Arbiter) beginStop(now time.Duration) {
 
 func (a *Arbiter) verdict() error {
 	a.Log.Debug("arbiter ends", "longest_pause", a.longestPause)
-	if a.workers.gaveUp != nil {
-		return a.workers.gaveUp
+	if e := a.gaveUp(); e != nil {
+		return e
+	}
+	return nil
+}
+
+func (a *Arbiter) gaveUp() *BootError {
+	for _, f := range a.fleets() {
+		if f.gaveUp != nil {
+			return f.gaveUp
+		}
 	}
 	return nil
 }

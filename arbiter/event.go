@@ -28,6 +28,12 @@ type (
 	asked    struct{ answer chan<- Status }
 	reopened struct{ err error }
 	scaled   struct{ workers int }
+	probed   struct { // a worker accepts connections, or its probe was given up
+		pid      int
+		endpoint Endpoint
+		err      error
+	}
+	idled struct{ slot, pid int } // the gateway has nothing in hand at a draining worker
 )
 
 func (tick) isEvent()      {}
@@ -39,6 +45,8 @@ func (measured) isEvent()  {}
 func (asked) isEvent()     {}
 func (reopened) isEvent()  {}
 func (scaled) isEvent()    {}
+func (probed) isEvent()    {}
+func (idled) isEvent()     {}
 
 // post hands an event to the loop from another goroutine, unless the loop has
 // ended.
@@ -69,6 +77,10 @@ func (a *Arbiter) handle(ctx context.Context, e event, now time.Duration) {
 		}
 	case scaled:
 		a.workers.scale(e.workers, now)
+	case probed:
+		a.workers.probed(e, now)
+	case idled:
+		a.workers.idled(e.slot, e.pid)
 	}
 }
 
@@ -201,6 +213,7 @@ func (a *Arbiter) reap(now time.Duration) {
 			continue
 		}
 		w.reaped = true
+		a.kernel.endProbe(w.pid)
 		if proc.GroupAlive(exit.PID) {
 			a.strand(w, now)
 		}
@@ -282,6 +295,9 @@ func (a *Arbiter) sweep(now time.Duration) time.Duration {
 	}
 	return now + 50*time.Millisecond
 }
+
+// Idle says that the gateway has nothing in hand at a worker that leaves.
+func (a *Arbiter) Idle(slot, pid int) { a.post(idled{slot, pid}) }
 
 // Scale asks for n workers.
 func (a *Arbiter) Scale(n int) { a.post(scaled{n}) }

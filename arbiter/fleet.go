@@ -13,11 +13,6 @@ import (
 // forever is a wake-up time that never comes.
 const forever = time.Duration(math.MaxInt64)
 
-const (
-	abortGrace = 2 * time.Second // between ABRT and KILL: time to write stacks
-	quickGrace = 2 * time.Second // between INT and KILL on a quick stop
-)
-
 // hands does what a fleet decides. The loop's are the kernel; a test's keep a
 // record.
 type hands interface {
@@ -51,6 +46,12 @@ type fleet struct {
 	random func() float64 // 0 to 1
 	// retired is told of every generation that is wanted no more.
 	retired func(*Generation)
+	// holdFor says what the TERM of a worker that is to leave waits for.
+	holdFor func(*worker) hold
+	// mayCommit says whether a candidate that is ready may take over; failed is
+	// told of one that was given up.
+	mayCommit func() bool
+	failed    func(why string)
 
 	phase     phase
 	target    int // seats wanted
@@ -73,6 +74,7 @@ type fleet struct {
 func newFleet(role string, gen *Generation, h hands, log *slog.Logger) *fleet {
 	return &fleet{
 		role: role, log: log, hands: h, random: rand.Float64, retired: func(*Generation) {},
+		holdFor: func(*worker) hold { return notHeld }, mayCommit: func() bool { return true }, failed: func(string) {},
 		current: gen, target: gen.Settings.Workers,
 	}
 }
@@ -188,7 +190,10 @@ func (f *fleet) start(s *seat, gen *Generation, now time.Duration) (w *worker, a
 		f.vacated(s, &worker{place: Place{ID: s.id}, gen: gen, fault: err.Error()}, now)
 		return nil, false
 	}
-	w = &worker{place: place, gen: gen, pid: process.PID, output: process.Output, stage: booting, started: now}
+	w = &worker{
+		place: place, gen: gen, pid: process.PID, output: process.Output, stage: booting, started: now,
+		probed: process.Probe != nil, unready: process.Unready,
+	}
 	if life := gen.Settings.MaxLifetime; life > 0 {
 		w.expires = now + life + time.Duration(f.random()*float64(gen.Settings.MaxLifetimeJitter))
 	}
@@ -209,60 +214,6 @@ func (f *fleet) vacated(s *seat, w *worker, now time.Duration) {
 	if w.fault != "" && w.appMissing() || s.restart.failures >= bootTries {
 		f.gaveUp = newBootError(f.role, s.restart.failures, w)
 	}
-}
-
-// leave tells a worker to finish and go.
-func (f *fleet) leave(w *worker, now time.Duration, reason string) {
-	if w == nil || w.leaves != "" {
-		return
-	}
-	w.leaves, w.stage = reason, draining
-	w.deadline = now + w.gen.Settings.GracefulTimeout
-	f.leaving = append(f.leaving, w)
-	f.log.Info(f.role+" is told to finish", f.role, w.place.ID, "pid", w.pid, "reason", reason)
-	f.hands.signal(w, syscall.SIGTERM)
-}
-
-// quit tells a worker to go without finishing.
-func (f *fleet) quit(w *worker, now time.Duration) {
-	if w == nil {
-		return
-	}
-	if w.leaves == "" {
-		f.leaving = append(f.leaving, w)
-	}
-	if w.stage == killed {
-		return
-	}
-	w.leaves, w.stage = "quick stop", draining
-	w.deadline = min(now+quickGrace, now+w.gen.Settings.GracefulTimeout)
-	f.hands.signal(w, syscall.SIGINT)
-}
-
-// abort makes a hung worker show its stacks and go.
-func (f *fleet) abort(w *worker, now time.Duration, reason string) {
-	w.leaves, w.stage, w.deadline = reason, aborting, now+abortGrace
-	f.leaving = append(f.leaving, w)
-	f.log.Error(f.role+" hangs: asking for its stacks", f.role, w.place.ID, "pid", w.pid, "reason", reason)
-	f.hands.signal(w, syscall.SIGABRT)
-}
-
-// enforce kills the workers whose time to leave is over.
-func (f *fleet) enforce(now time.Duration) time.Duration {
-	wake := forever
-	for _, w := range f.leaving {
-		if w.stage == killed {
-			continue
-		}
-		if now < w.deadline {
-			wake = min(wake, w.deadline)
-			continue
-		}
-		f.log.Warn(f.role+" did not go in time: killing its process group", f.role, w.place.ID, "pid", w.pid, "reason", w.leaves)
-		w.stage = killed
-		f.hands.kill(w)
-	}
-	return wake
 }
 
 // workers lists every process of the fleet.

@@ -1,6 +1,9 @@
 package arbiter
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Settings is what the arbiter needs of a config. Zero durations switch the
 // check off that they bound, unless said otherwise.
@@ -13,6 +16,15 @@ type Settings struct {
 	// ReadyAfter is how long a worker must live to count as ready when it
 	// does not say so itself; 0 waits for its READY=1.
 	ReadyAfter time.Duration
+	// Notifies says that the worker tells when it is ready. One that is probed
+	// as well must do both.
+	Notifies bool
+	// Gated says that a gateway carries requests to the worker: one that hangs
+	// in a request gets no more, and may finish its others first.
+	Gated bool
+	// DrainFirst keeps the TERM from a worker behind the gateway until it has
+	// nothing in hand: a program that ends at TERM loses nothing then.
+	DrainFirst bool
 	// RequestAge and Heartbeat say what counts as a sign of life: no request
 	// older than Timeout, a heartbeat younger than Timeout, or both.
 	RequestAge, Heartbeat bool
@@ -47,6 +59,27 @@ type Place struct {
 type Process struct {
 	PID    int
 	Output Output // may be nil
+	// Probe, which may be nil, waits until the process accepts connections and
+	// says where. It is called away from the loop; its context ends with the
+	// process.
+	Probe func(ctx context.Context) (Endpoint, error)
+	// Unready is what to say of a process that is never ready: what it was
+	// given, and what to do.
+	Unready string
+}
+
+// Endpoint is where a worker accepts connections.
+type Endpoint struct {
+	Network string // tcp or unix
+	Address string
+}
+
+// Peer is a worker as the gateway must know it.
+type Peer struct {
+	Place
+	Endpoint
+	PID      int
+	Draining bool
 }
 
 // Output is what a process has written.

@@ -78,6 +78,38 @@ func (f *fleet) becameReady(w *worker, now time.Duration) {
 	}
 }
 
+// mayBeReady makes a worker ready that has done all that it must for it.
+func (f *fleet) mayBeReady(w *worker, now time.Duration) {
+	if s := w.gen.Settings; w.said || !s.Notifies {
+		if !w.probed || w.endpoint != (Endpoint{}) {
+			f.becameReady(w, now)
+		}
+	}
+}
+
+// probed takes note that a worker accepts connections.
+func (f *fleet) probed(e probed, now time.Duration) {
+	w := f.find(e.pid, 0)
+	if w == nil || w.leaves != "" {
+		return
+	}
+	if e.err != nil {
+		f.log.Warn(f.role+" cannot be probed", f.role, w.place.ID, "pid", w.pid, "error", e.err)
+		return
+	}
+	w.endpoint = e.endpoint
+	f.mayBeReady(w, now)
+}
+
+// idled lets a worker go that the gateway has nothing in hand at any more.
+func (f *fleet) idled(slot, pid int) {
+	for _, w := range f.leaving {
+		if w.pid == pid && w.place.Slot == slot && w.hold == untilIdle {
+			f.let(w)
+		}
+	}
+}
+
 // notified takes what a worker said through its NOTIFY_SOCKET (sd_notify(3)).
 // Keys that nobody knows are ignored, as there.
 func (f *fleet) notified(w *worker, fields map[string]string, now time.Duration) {
@@ -91,7 +123,8 @@ func (f *fleet) notified(w *worker, fields map[string]string, now time.Duration)
 		w.watchdog = now
 	}
 	if fields["READY"] == "1" {
-		f.becameReady(w, now)
+		w.said = true
+		f.mayBeReady(w, now)
 	}
 	if fields["WATCHDOG"] == "trigger" && w.leaves == "" {
 		f.lostHung(w, now, "it sent WATCHDOG=trigger")

@@ -15,10 +15,11 @@ type vitals struct {
 	requestID    uint64
 	requests     uint64
 	inFlight     int64
+	claims       []time.Duration // when each request in hand was taken, of workers that claim them
 }
 
 func readVitals(s *scoreboard.Slot) vitals {
-	return vitals{
+	v := vitals{
 		beats:        s.Beats.Load() != 0,
 		heartbeat:    time.Duration(s.Heartbeat.Load()),
 		requestStart: time.Duration(s.RequestStart.Load()),
@@ -26,6 +27,26 @@ func readVitals(s *scoreboard.Slot) vitals {
 		requests:     s.Requests.Load(),
 		inFlight:     s.InFlight.Load(),
 	}
+	for i := range s.Claim {
+		if s.Claim[i].ID.Load() != 0 {
+			v.claims = append(v.claims, time.Duration(s.Claim[i].Start.Load()))
+		}
+	}
+	return v
+}
+
+// besides counts the requests in hand that are not hung themselves.
+func (v *vitals) besides(now, timeout time.Duration) int {
+	if v.claims == nil {
+		return max(0, int(v.inFlight)-1)
+	}
+	n := 0
+	for _, start := range v.claims {
+		if now-start <= timeout {
+			n++
+		}
+	}
+	return n
 }
 
 // hung says why a worker in this stage counts as hung at now, or "". What the
@@ -35,7 +56,7 @@ func hung(w *worker, v vitals, now time.Duration) string {
 	switch w.stage {
 	case booting:
 		if s.BootTimeout > 0 && now-w.started > s.BootTimeout {
-			return fmt.Sprintf("not ready after %s (boot_timeout)", s.BootTimeout)
+			return fmt.Sprintf("not ready after %s (boot_timeout)%s", s.BootTimeout, w.hint())
 		}
 	case ready:
 		if s.Timeout <= 0 {

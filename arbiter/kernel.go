@@ -1,6 +1,7 @@
 package arbiter
 
 import (
+	"context"
 	"errors"
 	"math/rand/v2"
 	"syscall"
@@ -22,10 +23,12 @@ type kernel struct {
 	reaper *proc.Reaper
 	used   [scoreboard.Slots]bool
 	until  time.Duration // no more starts in this pass after this
+	probes map[int]context.CancelFunc
+	post   func(event)
 }
 
 func newKernel(b *scoreboard.Board, r *proc.Reaper) *kernel {
-	return &kernel{board: b, reaper: r}
+	return &kernel{board: b, reaper: r, probes: map[int]context.CancelFunc{}}
 }
 
 func (k *kernel) beginPass() { k.until = now() + passBudget }
@@ -54,11 +57,31 @@ func (k *kernel) launch(gen *Generation, id, age int) (Place, Process, error) {
 		return Place{}, Process{}, err
 	}
 	k.reaper.Own(process.PID)
+	if process.Probe != nil {
+		k.probe(process)
+	}
 	slot.PID.Store(int64(process.PID))
 	if ticks, err := proc.StartTicks(process.PID); err == nil {
 		slot.StartTicks.Store(ticks)
 	}
 	return place, process, nil
+}
+
+// probe finds out away from the loop where the process accepts connections.
+func (k *kernel) probe(p Process) {
+	ctx, cancel := context.WithCancel(context.Background())
+	k.probes[p.PID] = cancel
+	go func() {
+		endpoint, err := p.Probe(ctx)
+		k.post(probed{p.PID, endpoint, err})
+	}()
+}
+
+func (k *kernel) endProbe(pid int) {
+	if cancel, ok := k.probes[pid]; ok {
+		cancel()
+		delete(k.probes, pid)
+	}
 }
 
 func (k *kernel) take() (int, bool) {

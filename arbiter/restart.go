@@ -7,6 +7,7 @@ const (
 	restartMost   = 30 * time.Second       // the longest
 	restartProven = time.Second            // ready for longer than this: restart at once
 	restartHealed = time.Minute            // healthy for this long: forget earlier failures
+	restartAtOnce = 5                      // so many in a row without delay, where that is wanted
 	bootTries     = 3                      // a first generation gets so many
 )
 
@@ -26,10 +27,13 @@ func (r *restart) lost(now, readyAt time.Duration, atOnce bool, jitter float64) 
 	if healthy >= restartHealed {
 		r.failures = 0
 	}
-	if healthy > restartProven || (atOnce && readyAt != 0) {
+	if healthy > restartProven {
 		return 0
 	}
 	r.failures++
+	if atOnce && readyAt != 0 && r.failures <= restartAtOnce {
+		return 0
+	}
 	delay := restartMost
 	if shift := r.failures - 1; shift < 16 {
 		delay = min(restartMost, restartFirst<<shift)

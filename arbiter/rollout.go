@@ -11,6 +11,8 @@ import (
 type rollout struct {
 	gen  *Generation
 	want int // seats that it needs
+
+	ready bool // all of them
 }
 
 // reload starts exchanging the current generation for gen. One in progress is
@@ -58,7 +60,8 @@ func (f *fleet) advance(now time.Duration) time.Duration {
 			isReady++
 		}
 	}
-	if isReady == c.want {
+	c.ready = isReady == c.want
+	if c.ready && f.mayCommit() {
 		f.commit(now)
 		return now
 	}
@@ -108,6 +111,7 @@ func (f *fleet) abandon(now time.Duration, why string) {
 	if f.target == 0 {
 		f.target = f.current.Settings.Workers // a reload out of WINCH: nobody would serve otherwise
 	}
+	f.failed(why)
 }
 
 // replaceWorn starts successors for workers that have served long enough and

@@ -9,13 +9,23 @@ const (
 	booting  stage = iota // started, not ready
 	ready                 // serving
 	draining              // asked to finish what it has
+	stalled               // hung: gets no more, and may finish what it has besides
 	aborting              // hung: told to show its stacks and go
 	killed                // SIGKILL sent to its group
 )
 
 func (s stage) String() string {
-	return [...]string{"booting", "ready", "draining", "aborting", "killed"}[s]
+	return [...]string{"booting", "ready", "draining", "stalled", "aborting", "killed"}[s]
 }
+
+// hold says what the TERM of a worker that leaves waits for.
+type hold int
+
+const (
+	notHeld    hold = iota
+	untilIdle       // the gateway has nothing in hand there any more
+	untilAlone      // the old gateway, which still uses it, is gone
+)
 
 // worker is one process, from its start to its reaping.
 type worker struct {
@@ -34,6 +44,11 @@ type worker struct {
 	expires  time.Duration // when max_lifetime is over; 0 never
 	watchdog time.Duration // last WATCHDOG=1; 0 if it never sent one
 	status   string        // its STATUS=
+	hold     hold          // what its TERM waits for
+	endpoint Endpoint      // where it accepts; empty until its probe has found out
+	probed   bool          // it has a probe
+	said     bool          // it has said READY=1
+	unready  string        // what to say when it is never ready
 	fault    string        // what it said about why it cannot start
 	reaped   bool          // the pid is free for others
 	killedBy bool          // SIGKILL was ours
@@ -57,4 +72,12 @@ type straggler struct {
 	pgid     int
 	deadline time.Duration
 	output   Output
+}
+
+// hint is what to say of a worker that is never ready.
+func (w *worker) hint() string {
+	if w.unready == "" {
+		return ""
+	}
+	return ": " + w.unready
 }

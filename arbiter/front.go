@@ -1,0 +1,69 @@
+package arbiter
+
+import "slices"
+
+// couple ties the gateway's fleet to the workers': a reload exchanges both or
+// none, and a worker that a gateway still uses is not told to go before it is
+// needed no more.
+func (a *Arbiter) couple() {
+	w, g := a.workers, a.front
+	w.holdFor = a.holdFor
+	w.mayCommit = func() bool { return g.candidate == nil }
+	g.mayCommit = func() bool { return w.candidate == nil || w.candidate.ready }
+	w.failed = func(why string) {
+		if g.candidate != nil {
+			g.abandon(now(), why)
+		}
+	}
+	g.failed = func(why string) {
+		if w.candidate != nil {
+			w.abandon(now(), "the new gateway: "+why)
+		}
+	}
+}
+
+func (a *Arbiter) holdFor(w *worker) hold {
+	switch s := w.gen.Settings; {
+	case !s.Gated || w.stage != ready || a.front.phase != serving:
+		return notHeld
+	case w.gen.Number < a.front.current.Number && len(a.front.leaving) > 0:
+		return untilAlone
+	case s.DrainFirst:
+		return untilIdle
+	}
+	return notHeld
+}
+
+// publish tells the gateway's side which workers there are, if that is news.
+func (a *Arbiter) publish() {
+	if a.Publish == nil {
+		return
+	}
+	if a.front != nil && len(a.front.leaving) == 0 {
+		a.workers.letAll(false)
+	}
+	if peers := a.workers.peers(); !slices.Equal(peers, a.published) {
+		a.published = peers
+		a.Publish(slices.Clone(peers))
+	}
+}
+
+// peers lists the workers that a gateway may know of: those that serve, and
+// those that may still finish something.
+func (f *fleet) peers() []Peer {
+	var all []Peer
+	add := func(w *worker, draining bool) {
+		if w.readyAt > 0 && !w.reaped {
+			all = append(all, Peer{Place: w.place, Endpoint: w.endpoint, PID: w.pid, Draining: draining})
+		}
+	}
+	for _, s := range f.seats {
+		if s.current != nil {
+			add(s.current, false)
+		}
+	}
+	for _, w := range f.leaving {
+		add(w, w.hold != untilAlone)
+	}
+	return all
+}

@@ -1,0 +1,126 @@
+package arbiter
+
+import (
+	"syscall"
+	"time"
+)
+
+const (
+	abortGrace = 2 * time.Second // between ABRT and KILL: time to write stacks
+	quickGrace = 2 * time.Second // between INT and KILL on a quick stop
+)
+
+// leave tells a worker to finish and go.
+func (f *fleet) leave(w *worker, now time.Duration, reason string) {
+	if w == nil || w.leaves != "" {
+		return
+	}
+	w.hold = f.holdFor(w)
+	w.leaves, w.stage = reason, draining
+	w.deadline = now + w.gen.Settings.GracefulTimeout
+	if w.hold == untilAlone {
+		w.deadline += w.gen.Settings.GracefulTimeout // the old gateway's
+	}
+	f.leaving = append(f.leaving, w)
+	f.log.Info(f.role+" is told to finish", f.role, w.place.ID, "pid", w.pid, "reason", reason)
+	if w.hold == notHeld {
+		f.hands.signal(w, syscall.SIGTERM)
+	}
+}
+
+// let sends a leaving worker the TERM that was held back.
+func (f *fleet) let(w *worker) {
+	w.hold = notHeld
+	if w.stage == draining {
+		f.hands.signal(w, syscall.SIGTERM)
+	}
+}
+
+// letAll sends the leaving workers the TERM that was held back: those that the
+// old gateway was using, or really all.
+func (f *fleet) letAll(all bool) {
+	for _, w := range f.leaving {
+		if w.hold == untilAlone || all && w.hold != notHeld {
+			f.let(w)
+		}
+	}
+}
+
+// lastMoment is how long before its end a leaving worker that never became
+// idle is told to finish all the same.
+func (w *worker) lastMoment() time.Duration {
+	return min(quickGrace, w.gen.Settings.GracefulTimeout/4)
+}
+
+// quit tells a worker to go without finishing.
+func (f *fleet) quit(w *worker, now time.Duration) {
+	if w == nil {
+		return
+	}
+	if w.leaves == "" {
+		f.leaving = append(f.leaving, w)
+	}
+	if w.stage == killed {
+		return
+	}
+	w.leaves, w.stage, w.hold = "quick stop", draining, notHeld
+	w.deadline = min(now+quickGrace, now+w.gen.Settings.GracefulTimeout)
+	f.hands.signal(w, syscall.SIGINT)
+}
+
+// abort makes a hung worker show its stacks and go. One behind a gateway may
+// finish its other requests first.
+func (f *fleet) abort(w *worker, now time.Duration, reason string) {
+	f.leaving = append(f.leaving, w)
+	s := w.gen.Settings
+	v, _ := f.hands.vitals(w)
+	others := v.besides(now, s.Timeout)
+	if w.stage == ready && s.Gated && s.RequestAge && others > 0 {
+		w.leaves, w.stage, w.deadline = reason, stalled, now+s.GracefulTimeout
+		f.log.Error(f.role+" hangs: it may finish its other requests", f.role, w.place.ID, "pid", w.pid,
+			"reason", reason, "others", others)
+		return
+	}
+	w.leaves = reason
+	f.showStacks(w, now)
+}
+
+func (f *fleet) showStacks(w *worker, now time.Duration) {
+	w.stage, w.deadline = aborting, now+abortGrace
+	f.log.Error(f.role+" hangs: asking for its stacks", f.role, w.place.ID, "pid", w.pid, "reason", w.leaves)
+	f.hands.signal(w, syscall.SIGABRT)
+}
+
+// enforce kills the workers whose time to leave is over.
+func (f *fleet) enforce(now time.Duration) time.Duration {
+	wake := forever
+	for _, w := range f.leaving {
+		if w.stage == killed {
+			continue
+		}
+		if w.stage == stalled {
+			v, _ := f.hands.vitals(w)
+			if now >= w.deadline || v.besides(now, w.gen.Settings.Timeout) == 0 {
+				f.showStacks(w, now)
+			} else {
+				wake = min(wake, now+50*time.Millisecond)
+				continue
+			}
+		}
+		if w.hold == untilIdle {
+			if last := w.deadline - w.lastMoment(); now < last {
+				wake = min(wake, last)
+			} else {
+				f.let(w)
+			}
+		}
+		if now < w.deadline {
+			wake = min(wake, w.deadline)
+			continue
+		}
+		f.log.Warn(f.role+" did not go in time: killing its process group", f.role, w.place.ID, "pid", w.pid, "reason", w.leaves)
+		w.stage = killed
+		f.hands.kill(w)
+	}
+	return wake
+}
