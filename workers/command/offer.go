@@ -1,0 +1,118 @@
+// Package command is what a program that knows nothing of gonicorn needs as a
+// worker behind the gateway: an endpoint of its own to listen on, and somebody
+// who finds out whether and where it does.
+package command
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+
+	"github.com/gonicorn/gonicorn/internal/wire"
+)
+
+// Ports below the range that Linux takes for outgoing connections
+// (ip_local_port_range), so that none of those is in a worker's way.
+const (
+	firstPort = 15000
+	lastPort  = 32000
+	portTries = 200
+)
+
+// Offers makes an endpoint for each worker. It is safe for concurrent use.
+type Offers struct {
+	dir string
+
+	mu    sync.Mutex
+	taken map[int]bool
+}
+
+// NewOffers makes a private folder for the workers' sockets, which uid and gid
+// own unless they are -1. Close removes it.
+func NewOffers(uid, gid int) (*Offers, error) {
+	dir, err := os.MkdirTemp("", "gonicorn-")
+	if err != nil {
+		return nil, fmt.Errorf("make a folder for workers' sockets: %w", err)
+	}
+	if err := os.Chown(dir, uid, gid); err != nil && (uid >= 0 || gid >= 0) {
+		os.Remove(dir)
+		return nil, fmt.Errorf("make a folder for workers' sockets: %w", err)
+	}
+	return &Offers{dir: dir, taken: map[int]bool{}}, nil
+}
+
+// Dir is the folder of the sockets.
+func (o *Offers) Dir() string { return o.dir }
+
+// Close removes the folder and all sockets in it.
+func (o *Offers) Close() error { return os.RemoveAll(o.dir) }
+
+// Offer is what one worker may listen on: it takes either.
+type Offer struct {
+	Port   int    // on a loopback address
+	Socket string // path of a unix socket that is not there yet
+	of     *Offers
+}
+
+// New makes the offer for the worker that starts in this slot of the
+// scoreboard, where age tells it from those before it.
+func (o *Offers) New(slot, age int) (*Offer, error) {
+	port, err := o.freePort()
+	if err != nil {
+		return nil, err
+	}
+	return &Offer{Port: port, Socket: filepath.Join(o.dir, fmt.Sprintf("%d-%d", slot, age)), of: o}, nil
+}
+
+// freePort finds a port that nobody listens on and that was offered to nobody.
+func (o *Offers) freePort() (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for range portTries {
+		port := firstPort + rand.IntN(lastPort-firstPort)
+		if o.taken[port] || !free(port) {
+			continue
+		}
+		o.taken[port] = true
+		return port, nil
+	}
+	return 0, errors.New("find a free port for a worker: none is left between 15000 and 32000")
+}
+
+// free reports whether a port can be bound on every address.
+func free(port int) bool {
+	l, err := net.Listen("tcp", ":"+strconv.Itoa(port))
+	if err != nil {
+		return false
+	}
+	l.Close()
+	return true
+}
+
+// Release takes the offer back once its process is gone.
+func (f *Offer) Release() {
+	f.of.mu.Lock()
+	delete(f.of.taken, f.Port)
+	f.of.mu.Unlock()
+	if err := os.Remove(f.Socket); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return // the folder goes with gonicorn
+	}
+}
+
+// Env tells the worker of the offer.
+func (f *Offer) Env() []string {
+	return []string{wire.EnvPort + "=" + strconv.Itoa(f.Port), wire.EnvSocket + "=" + f.Socket}
+}
+
+// Unready says what to do when a worker took neither.
+func (f *Offer) Unready() string {
+	return fmt.Sprintf("it listens neither on %s=%d nor on %s=%s; have it listen on either; "+
+		"or, if it accepts on inherited sockets (LISTEN_FDS), type --transport inherit; if it needs no connections, --transport none",
+		wire.EnvPort, f.Port, wire.EnvSocket, f.Socket)
+}
