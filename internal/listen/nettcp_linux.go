@@ -1,9 +1,12 @@
 package listen
 
 import (
+	"bufio"
 	"encoding/binary"
 	"encoding/hex"
+	"io"
 	"net/netip"
+	"os"
 	"strconv"
 	"strings"
 )
@@ -52,4 +55,32 @@ func parseIP(text string) (netip.Addr, bool) {
 	}
 	ip, ok := netip.AddrFromSlice(b)
 	return ip.Unmap(), ok
+}
+
+// OpenToAll reports whether a process listens on the TCP port on every
+// interface, so that it can be reached from other machines. Where /proc cannot
+// be read, it is false.
+func OpenToAll(port int) bool {
+	for _, name := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+		f, err := os.Open(name)
+		if err != nil {
+			continue
+		}
+		open := openToAll(f, port)
+		f.Close()
+		if open {
+			return true
+		}
+	}
+	return false
+}
+
+func openToAll(table io.Reader, port int) bool {
+	lines := bufio.NewScanner(table)
+	for lines.Scan() {
+		if s, ok := parseTCP(lines.Text()); ok && s.listens && int(s.at.Port()) == port && s.at.Addr().IsUnspecified() {
+			return true
+		}
+	}
+	return false
 }

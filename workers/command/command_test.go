@@ -133,23 +133,3 @@ func TestProbeEndsWithItsContext(t *testing.T) {
 		}
 	}
 }
-
-func TestOpenToAll(t *testing.T) {
-	const header = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
-	for _, c := range []struct {
-		line string
-		want bool
-	}{
-		{"   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000", false},
-		{"   0: 00000000:1F90 00000000:0000 0A 00000000:00000000", true},
-		{"   0: 00000000:1F90 00000000:0000 01 00000000:00000000", false},
-		{"   0: 00000000:1F91 00000000:0000 0A 00000000:00000000", false},
-		{"   0: 00000000000000000000000000000000:1F90 00000000000000000000000000000000:0000 0A", true},
-		{"   0: 00000000000000000000000001000000:1F90 00000000000000000000000000000000:0000 0A", false},
-		{"   0: 00000000000", false},
-	} {
-		if got := openToAll(strings.NewReader(header+c.line+"\n"), 0x1F90); got != c.want {
-			t.Errorf("%s: %v", c.line, got)
-		}
-	}
-}
