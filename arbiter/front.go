@@ -54,7 +54,7 @@ func (f *fleet) peers() []Peer {
 	var all []Peer
 	add := func(w *worker, draining bool) {
 		if w.readyAt > 0 && !w.reaped {
-			all = append(all, Peer{Place: w.place, Endpoint: w.endpoint, PID: w.pid, Draining: draining})
+			all = append(all, Peer{Place: w.place, Endpoint: w.endpoint, PID: w.pid, Capacity: w.gen.Settings.Capacity, Draining: draining})
 		}
 	}
 	for _, s := range f.seats {

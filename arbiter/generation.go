@@ -19,6 +19,7 @@ type Settings struct {
 	// Notifies says that the worker tells when it is ready. One that is probed
 	// as well must do both.
 	Notifies bool
+	Capacity int // requests that one worker holds at once
 	// Gated says that a gateway carries requests to the worker: one that hangs
 	// in a request gets no more, and may finish its others first.
 	Gated bool
@@ -79,7 +80,8 @@ type Peer struct {
 	Place
 	Endpoint
 	PID      int
-	Draining bool
+	Capacity int
+	Draining bool // gets nothing new
 }
 
 // Output is what a process has written.
