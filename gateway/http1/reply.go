@@ -1,0 +1,368 @@
+package http1
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/gonicorn/gonicorn/gateway"
+)
+
+const (
+	sendAt   = 16 << 10 // bytes collected before they are sent
+	joinMost = 8 << 10  // a longer part of a body is not copied
+)
+
+// reply is the response to one request on its way to the client. It implements
+// gateway.Reply.
+type reply struct {
+	x      *conn
+	out    []byte // not sent yet
+	served int    // requests answered on this connection
+
+	length   int64 // of the body as announced; -1 when it is framed
+	sent     int64 // of the body
+	headed   bool
+	flushed  bool // bytes of the final response have gone out
+	ended    bool
+	chunked  bool
+	bodyless bool // no body may follow: HEAD, 204, 304
+	last     bool // the connection ends behind the response
+	broken   bool // the response cannot be completed
+	upgraded bool
+	gone     error // the client is
+}
+
+func (r *reply) begin() {
+	*r = reply{x: r.x, out: r.out[:0], served: r.served}
+	r.last = !r.x.head.KeepAlive || r.x.s.KeepAlive <= 0 || r.x.s.draining.Load()
+}
+
+// Started implements gateway.Reply.
+func (r *reply) Started() bool { return r.flushed }
+
+// invite sends 100 (Continue).
+func (r *reply) invite() error {
+	if r.headed {
+		return nil
+	}
+	r.out = append(r.out, "HTTP/1.1 100 Continue\r\n\r\n"...)
+	return r.send(nil)
+}
+
+// Interim implements gateway.Reply.
+func (r *reply) Interim(status int, fields []gateway.Field) error {
+	if r.headed || r.x.head.Minor == 0 || status < 102 || status > 199 {
+		return r.gone
+	}
+	if err := check(fields); err != nil {
+		return err
+	}
+	r.statusLine(status, "")
+	for i := range fields {
+		if !hopByHop(fields[i].Name) {
+			r.out = appendField(r.out, fields[i].Name, fields[i].Value)
+		}
+	}
+	r.out = append(r.out, "\r\n"...)
+	return r.send(nil)
+}
+
+// Head implements gateway.Reply.
+func (r *reply) Head(status int, reason string, fields []gateway.Field, length int64) error {
+	if r.headed {
+		return &gateway.BadResponse{Reason: "a second head"}
+	}
+	if status < 200 || status > 999 || !all(reason, valueChar) {
+		return &gateway.BadResponse{Reason: "invalid status"}
+	}
+	if err := check(fields); err != nil {
+		return err
+	}
+	r.headed = true
+	r.frame(status, length)
+	r.statusLine(status, reason)
+	r.fields(fields)
+	r.framing(status, length)
+	return nil
+}
+
+// frame decides how the body ends (RFC 9112, 6.3).
+func (r *reply) frame(status int, length int64) {
+	x := r.x
+	r.bodyless = x.head.Method == "HEAD" || status == 204 || status == 304
+	r.length = length
+	if !r.bodyless && length < 0 {
+		r.chunked = x.head.Minor > 0
+		r.last = r.last || !r.chunked
+	}
+	if !x.body.done.Load() && (x.body.invite || x.body.chunked == nil && x.body.left > keepBody) {
+		r.last = true // what is left of the request's body is not worth reading
+	}
+}
+
+func (r *reply) statusLine(status int, reason string) {
+	r.out = append(r.out, "HTTP/1.1 "...)
+	r.out = strconv.AppendInt(r.out, int64(status), 10)
+	r.out = append(r.out, ' ')
+	if reason == "" {
+		reason = statusText(status)
+	}
+	r.out = append(append(r.out, reason...), "\r\n"...)
+}
+
+// fields appends what the app has sent, less what belongs to its connection,
+// and what it should have.
+func (r *reply) fields(fields []gateway.Field) {
+	server, dated := r.x.s.Name == "", false
+	named := Get(fields, "connection")
+	for i := range fields {
+		f := &fields[i]
+		switch {
+		case hopByHop(f.Name) || foldEqual(f.Name, "content-length") || named != "" && nominated(named, f.Name):
+			continue
+		case foldEqual(f.Name, "server"):
+			server = true
+		case foldEqual(f.Name, "date"):
+			dated = true
+		}
+		r.out = appendField(r.out, f.Name, f.Value)
+	}
+	if !server {
+		r.out = appendField(r.out, "Server", r.x.s.Name)
+	}
+	if !dated {
+		r.out = appendField(r.out, "Date", r.x.s.dateAt(time.Now()))
+	}
+}
+
+func (r *reply) framing(status int, length int64) {
+	switch {
+	case r.chunked:
+		r.out = append(r.out, "Transfer-Encoding: chunked\r\n"...)
+	case length >= 0 && status != 204:
+		r.out = append(r.out, "Content-Length: "...)
+		r.out = append(strconv.AppendInt(r.out, length, 10), "\r\n"...)
+	}
+	switch {
+	case r.last:
+		r.out = append(r.out, "Connection: close\r\n\r\n"...)
+	case r.x.head.Minor == 0:
+		r.out = append(r.out, "Connection: keep-alive\r\n\r\n"...)
+	default:
+		r.out = append(r.out, "\r\n"...)
+	}
+}
+
+// check refuses what would break out of a field.
+func check(fields []gateway.Field) error {
+	for i := range fields {
+		f := &fields[i]
+		if f.Name == "" || !all(f.Name, tokenChar) {
+			return &gateway.BadResponse{Reason: "invalid name of a header field"}
+		}
+		if !all(f.Value, valueChar) {
+			return &gateway.BadResponse{Reason: "invalid value of the header field " + f.Name}
+		}
+	}
+	return nil
+}
+
+// Write implements gateway.Reply.
+func (r *reply) Write(p []byte) (int, error) {
+	if err := r.room(int64(len(p))); err != nil || len(p) == 0 || r.bodyless {
+		return len(p), err
+	}
+	if r.chunked {
+		r.out = appendChunkSize(r.out, len(p))
+	}
+	var err error
+	if len(p) <= joinMost {
+		r.out = append(r.out, p...)
+	} else {
+		err = r.send(p)
+	}
+	if r.chunked {
+		r.out = append(r.out, "\r\n"...)
+	}
+	if err == nil && len(r.out) >= sendAt {
+		err = r.send(nil)
+	}
+	return len(p), err
+}
+
+// room counts what is about to be written of the body.
+func (r *reply) room(n int64) error {
+	switch {
+	case r.gone != nil:
+		return r.gone
+	case !r.headed || r.ended:
+		return &gateway.BadResponse{Reason: "a body without a head"}
+	case r.bodyless:
+		return nil
+	}
+	if r.sent += n; r.length >= 0 && r.sent > r.length {
+		r.broken = true
+		return &gateway.BadResponse{Reason: "body longer than its Content-Length"}
+	}
+	return nil
+}
+
+// WriteFile implements gateway.Reply.
+func (r *reply) WriteFile(f *os.File, off, n int64) error {
+	if err := r.room(n); err != nil || n == 0 || r.bodyless {
+		return err
+	}
+	if r.chunked {
+		r.out = appendChunkSize(r.out, int(n))
+	}
+	if err := r.send(nil); err != nil {
+		return err
+	}
+	sent, err := sendFile(r.x.c.Conn, f, off, n, r.x.writeDeadline)
+	if sent != n {
+		if err == nil {
+			err = io.ErrUnexpectedEOF // the file has become shorter
+		}
+		r.broken = true
+		return r.lost(err)
+	}
+	if r.chunked {
+		r.out = append(r.out, "\r\n"...)
+	}
+	return nil
+}
+
+// Flush implements gateway.Reply.
+func (r *reply) Flush() error {
+	if !r.headed {
+		return r.gone
+	}
+	return r.send(nil)
+}
+
+// End implements gateway.Reply.
+func (r *reply) End(trailers []gateway.Field) error {
+	switch {
+	case !r.headed:
+		return &gateway.BadResponse{Reason: "an end without a head"}
+	case r.ended:
+		return nil
+	case !r.bodyless && r.length >= 0 && r.sent < r.length:
+		r.broken = true
+		return &gateway.BadResponse{Reason: "body shorter than its Content-Length"}
+	}
+	r.ended = true
+	if r.chunked {
+		r.out = AppendLastChunk(r.out, trailers)
+	}
+	return r.send(nil)
+}
+
+// send sends what has been collected, and p behind it.
+func (r *reply) send(p []byte) error {
+	if r.gone != nil {
+		return r.gone
+	}
+	if len(r.out)+len(p) == 0 {
+		return nil
+	}
+	r.flushed = r.flushed || r.headed
+	r.x.writeDeadline()
+	var err error
+	if len(p) == 0 {
+		_, err = r.x.c.Write(r.out)
+	} else {
+		bufs := net.Buffers{r.out, p}
+		_, err = bufs.WriteTo(r.x.c.Conn)
+	}
+	r.out = r.out[:0]
+	if err != nil {
+		return r.lost(err)
+	}
+	return nil
+}
+
+// lost takes note that the client takes nothing more.
+func (r *reply) lost(error) error {
+	r.gone = gateway.ErrClientGone
+	return r.gone
+}
+
+// Upgrade implements gateway.Reply.
+func (r *reply) Upgrade(status int, fields []gateway.Field) (net.Conn, error) {
+	if r.headed {
+		return nil, &gateway.BadResponse{Reason: "an upgrade behind a head"}
+	}
+	if err := check(fields); err != nil {
+		return nil, err
+	}
+	r.headed, r.upgraded, r.last = true, true, true
+	r.statusLine(status, "")
+	for i := range fields {
+		if f := &fields[i]; !hopByHop(f.Name) && !foldEqual(f.Name, "content-length") {
+			r.out = appendField(r.out, f.Name, f.Value)
+		}
+	}
+	if status == 101 {
+		r.out = append(r.out, "Connection: Upgrade\r\nUpgrade: "...)
+		r.out = append(append(r.out, r.x.head.Upgrade...), "\r\n"...)
+	}
+	r.out = append(r.out, "\r\n"...)
+	if err := r.send(nil); err != nil {
+		return nil, err
+	}
+	r.x.watch.stop()
+	if err := r.x.c.SetDeadline(time.Time{}); err != nil {
+		return nil, r.lost(err)
+	}
+	return &upgraded{Conn: r.x.c.Conn, first: r.x.in}, nil
+}
+
+// finish completes the exchange from the connection's side; it reports whether
+// another request may follow.
+func (r *reply) finish() bool {
+	r.served++
+	if r.upgraded || r.gone != nil {
+		return false
+	}
+	if !r.headed && !r.flushed {
+		// Nobody has answered: the handler has failed in a way of its own.
+		r.last, r.broken = true, false
+		if r.Head(500, "", nil, 0) != nil || r.End(nil) != nil {
+			return false
+		}
+	}
+	return r.ended && !r.broken && !r.last
+}
+
+// upgraded is a connection that is HTTP no more: what had been read already
+// comes first.
+type upgraded struct {
+	net.Conn
+	first *Reader
+}
+
+// Read implements net.Conn.
+func (u *upgraded) Read(p []byte) (int, error) {
+	if u.first != nil {
+		if b := u.first.Buffered(); len(b) > 0 {
+			n := copy(p, b)
+			u.first.Discard(n)
+			return n, nil
+		}
+		u.first = nil
+	}
+	return u.Conn.Read(p)
+}
+
+// CloseWrite tells the client that nothing more comes.
+func (u *upgraded) CloseWrite() error {
+	if half, ok := u.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}

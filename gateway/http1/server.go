@@ -1,0 +1,135 @@
+package http1
+
+import (
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gonicorn/gonicorn/gateway"
+)
+
+// Server serves HTTP/1 connections. Its fields are not changed once a
+// connection is served. Durations of 0 are no bound, but for KeepAlive.
+type Server struct {
+	Rules         Rules
+	Handler       gateway.Handler
+	HeaderTimeout time.Duration // for a whole head, from its first byte
+	BodyTimeout   time.Duration // between two parts of a body
+	WriteTimeout  time.Duration // for a client to take anything
+	KeepAlive     time.Duration // for the next request to begin; 0 closes after each
+	MaxBody       int64         // bytes of a request's body; 0 is no bound
+	Name          string        // the Server field, where the app sends none; empty for none
+	// Trusted tells the proxies that may send Rules.ForwarderHeaders.
+	Trusted func(peer netip.Addr, unix bool) bool
+	Log     *slog.Logger
+
+	number   atomic.Uint64
+	date     atomic.Pointer[date]
+	draining atomic.Bool
+
+	mu    sync.Mutex
+	conns map[*conn]struct{}
+	empty chan struct{} // closed when the last connection ends while draining
+}
+
+// Conn is one connection from a client.
+type Conn struct {
+	net.Conn
+	Scheme    string         // http or https
+	Remote    netip.AddrPort // zero on a unix socket
+	Local     netip.AddrPort // likewise
+	LocalUnix string         // path of the unix socket, or empty
+	TLS       *tls.ConnectionState
+}
+
+// ServeConn serves the requests of one connection, one after another, and
+// closes it. When ctx ends, the requests in hand are told so.
+func (s *Server) ServeConn(ctx context.Context, c Conn) {
+	x := newConn(s, c)
+	s.add(x)
+	defer s.remove(x)
+	x.serve(ctx)
+}
+
+func (s *Server) add(x *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conns == nil {
+		s.conns = map[*conn]struct{}{}
+	}
+	s.conns[x] = struct{}{}
+}
+
+func (s *Server) remove(x *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, x)
+	if len(s.conns) == 0 && s.empty != nil {
+		close(s.empty)
+		s.empty = nil
+	}
+}
+
+// Connections counts the open connections.
+func (s *Server) Connections() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.conns)
+}
+
+// drainIdle is how long an idle connection may still bring a request once the
+// server drains: it is answered, and told that it is the last.
+const drainIdle = time.Second
+
+// Drain lets every connection end with the request that it has in hand, or
+// with the one that comes within a moment, and waits for that until ctx ends.
+// Then it closes what is left.
+func (s *Server) Drain(ctx context.Context) {
+	s.draining.Store(true)
+	s.mu.Lock()
+	var empty chan struct{}
+	if len(s.conns) > 0 {
+		if s.empty == nil {
+			s.empty = make(chan struct{})
+		}
+		empty = s.empty
+	}
+	for x := range s.conns {
+		x.hurry()
+	}
+	s.mu.Unlock()
+	if empty == nil {
+		return
+	}
+	select {
+	case <-empty:
+	case <-ctx.Done():
+		s.mu.Lock()
+		for x := range s.conns {
+			x.c.Close()
+		}
+		s.mu.Unlock()
+	}
+}
+
+// date is the Date field of one second.
+type date struct {
+	second int64
+	text   string
+}
+
+// dateAt returns the Date field for a time.
+func (s *Server) dateAt(now time.Time) string {
+	second := now.Unix()
+	d := s.date.Load()
+	if d == nil || d.second != second {
+		d = &date{second, now.UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT")} // RFC 9110, 5.6.7
+		s.date.Store(d)
+	}
+	return d.text
+}

@@ -1,0 +1,11 @@
+package http1
+
+import "net/http"
+
+// statusText is the reason phrase of a status.
+func statusText(status int) string {
+	if text := http.StatusText(status); text != "" {
+		return text
+	}
+	return "Unknown"
+}
