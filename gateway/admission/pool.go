@@ -1,0 +1,229 @@
+// Package admission decides which worker takes a request and who waits: least
+// loaded first, first come first served, in a queue with bounds.
+package admission
+
+import (
+	"sync"
+	"time"
+
+	"github.com/gonicorn/gonicorn/gateway"
+)
+
+// Pool counts what every worker has in hand. It is safe for concurrent use.
+type Pool struct {
+	// OnIdle, if set before the first Update, is told once of every draining
+	// worker that has nothing in hand any more: it may be stopped. It is called
+	// without locks, from whichever goroutine released the last request.
+	OnIdle func(slot, pid int)
+
+	size    int
+	timeout time.Duration
+	waiters sync.Pool
+
+	mu      sync.Mutex
+	slots   map[int]*slot
+	order   []*slot
+	next    int         // where the search begins, so that equals take turns
+	orphans map[int]int // by slot: what vanished workers held and has not been released
+	queue   queue
+	counts  Counts
+}
+
+// slot is one worker.
+type slot struct {
+	worker  gateway.Worker
+	held    int
+	stalled bool
+	avoided *time.Timer // set while the slot gets nothing for a moment
+	told    bool        // OnIdle was called
+}
+
+func (s *slot) open() bool {
+	return s.held < s.worker.Capacity && !s.worker.Draining && !s.stalled && s.avoided == nil
+}
+
+// New makes a pool without workers. At most size requests wait, none of them
+// longer than timeout; with a size of 0 nobody waits, with a timeout of 0 they
+// wait without an end.
+func New(size int, timeout time.Duration) *Pool {
+	return &Pool{size: size, timeout: timeout, slots: map[int]*slot{}, orphans: map[int]int{}}
+}
+
+// Update replaces the set of workers, by Slot. What a worker that is missing
+// held is forgotten, and a slot with another PID is a new worker that holds
+// nothing. New capacity goes to those who wait, the oldest first.
+func (p *Pool) Update(workers []gateway.Worker) {
+	p.mu.Lock()
+	old := p.slots
+	p.slots, p.order = make(map[int]*slot, len(workers)), make([]*slot, 0, len(workers))
+	var idle []*slot
+	for _, w := range workers {
+		if p.slots[w.Slot] != nil {
+			continue
+		}
+		s := old[w.Slot]
+		if s == nil || s.worker.PID != w.PID {
+			s = &slot{}
+		} else {
+			delete(old, w.Slot)
+		}
+		s.worker = w
+		p.slots[w.Slot] = s
+		p.order = append(p.order, s)
+		if p.retired(s) {
+			idle = append(idle, s)
+		}
+	}
+	for i, s := range old {
+		s.clear()
+		if s.held > 0 {
+			p.orphans[i] += s.held
+		}
+	}
+	p.admit()
+	p.mu.Unlock()
+	for _, s := range idle {
+		p.tell(s)
+	}
+}
+
+// Release gives back what Acquire gave. It does no harm when the worker has
+// vanished meanwhile.
+func (p *Pool) Release(at int) {
+	p.mu.Lock()
+	if n := p.orphans[at]; n > 0 {
+		// It may be the new worker's, whose count is then too high until the
+		// old one's requests have ended: never too low.
+		if n--; n == 0 {
+			delete(p.orphans, at)
+		} else {
+			p.orphans[at] = n
+		}
+		p.mu.Unlock()
+		return
+	}
+	s := p.slots[at]
+	if s == nil || s.held == 0 {
+		p.mu.Unlock()
+		return
+	}
+	s.held--
+	if p.queue.first != nil && s.open() {
+		p.give(s)
+	}
+	idle := p.retired(s)
+	p.mu.Unlock()
+	if idle {
+		p.tell(s)
+	}
+}
+
+// Stall says whether the worker in a slot is stalled: it gets nothing then.
+func (p *Pool) Stall(at int, stalled bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s := p.slots[at]; s != nil && s.stalled != stalled {
+		s.stalled = stalled
+		p.admit()
+	}
+}
+
+// Avoid gives the worker in a slot nothing for d, as when it refuses
+// connections; a new worker in the slot is not affected.
+func (p *Pool) Avoid(at int, d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.slots[at]
+	if s == nil || s.avoided != nil {
+		return
+	}
+	s.avoided = time.AfterFunc(d, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		s.avoided = nil
+		p.admit()
+	})
+}
+
+// clear ends a moment of avoidance of a worker that has vanished.
+func (s *slot) clear() {
+	if s.avoided != nil {
+		s.avoided.Stop()
+	}
+}
+
+// Held is how many requests the worker in a slot has in hand.
+func (p *Pool) Held(at int) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s := p.slots[at]; s != nil {
+		return s.held
+	}
+	return 0
+}
+
+// retired reports, once, that a draining worker has become idle.
+func (p *Pool) retired(s *slot) bool {
+	if !s.worker.Draining {
+		s.told = false
+		return false
+	}
+	if s.held > 0 || s.told {
+		return false
+	}
+	s.told = true
+	return true
+}
+
+func (p *Pool) tell(s *slot) {
+	if p.OnIdle != nil {
+		p.OnIdle(s.worker.Slot, s.worker.PID)
+	}
+}
+
+// pick returns the worker with the fewest in hand, nil if there is none.
+func (p *Pool) pick() *slot {
+	var best *slot
+	at, n := p.next, len(p.order)
+	for i := range n {
+		j := p.next + i
+		if j >= n {
+			j -= n
+		}
+		s := p.order[j]
+		if s.open() && (best == nil || s.held < best.held) {
+			best, at = s, j
+			if s.held == 0 {
+				break
+			}
+		}
+	}
+	if best != nil {
+		p.next = at + 1
+	}
+	if p.next >= n {
+		p.next = 0
+	}
+	return best
+}
+
+// admit gives open places to those who wait.
+func (p *Pool) admit() {
+	if p.next >= len(p.order) {
+		p.next = 0
+	}
+	for p.queue.first != nil {
+		s := p.pick()
+		if s == nil {
+			return
+		}
+		p.give(s)
+	}
+}
+
+func (p *Pool) give(s *slot) {
+	s.held++
+	w := p.queue.first
+	p.queue.remove(w)
+	w.turn <- s.worker.Slot
+}

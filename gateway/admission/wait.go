@@ -1,0 +1,147 @@
+package admission
+
+import (
+	"context"
+	"time"
+
+	"github.com/gonicorn/gonicorn/gateway"
+)
+
+// waiter is one request that waits. It belongs to the queue until it has been
+// removed; who removed it to give it a slot sends one.
+type waiter struct {
+	turn       chan int // has room for one
+	since      time.Time
+	timer      *time.Timer // nil without a time-out
+	prev, next *waiter
+	queued     bool
+}
+
+// Acquire takes a place at the least loaded worker and returns its slot, which
+// the caller releases. It waits behind those who wait already, and says how
+// long; it fails with gateway.ErrNoCapacity when the queue is full or the time
+// is up, and with the context's cause. A slot may be that of a worker that has
+// vanished since.
+func (p *Pool) Acquire(ctx context.Context) (at int, waited time.Duration, err error) {
+	p.mu.Lock()
+	if p.queue.first == nil {
+		if s := p.pick(); s != nil {
+			s.held++
+			at = s.worker.Slot
+			p.mu.Unlock()
+			return at, 0, nil
+		}
+	}
+	if p.queue.len >= p.size {
+		p.counts.Refused++
+		p.mu.Unlock()
+		return 0, 0, gateway.ErrNoCapacity
+	}
+	w := p.newWaiter()
+	p.queue.push(w)
+	p.mu.Unlock()
+	return p.wait(ctx, w)
+}
+
+func (p *Pool) newWaiter() *waiter {
+	w, _ := p.waiters.Get().(*waiter)
+	if w == nil {
+		w = &waiter{turn: make(chan int, 1)}
+	}
+	w.since = time.Now()
+	switch {
+	case p.timeout <= 0:
+	case w.timer == nil:
+		w.timer = time.NewTimer(p.timeout)
+	default:
+		w.timer.Reset(p.timeout)
+	}
+	return w
+}
+
+func (p *Pool) wait(ctx context.Context, w *waiter) (at int, waited time.Duration, err error) {
+	var expired <-chan time.Time
+	if w.timer != nil {
+		expired = w.timer.C
+	}
+	given := false
+	select {
+	case at = <-w.turn:
+		given = true
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	case <-expired:
+		err = gateway.ErrNoCapacity
+	}
+	waited = time.Since(w.since)
+	at, err = p.leave(w, at, given, waited, err)
+	if w.timer != nil {
+		w.timer.Stop()
+	}
+	p.waiters.Put(w)
+	return at, waited, err
+}
+
+// leave takes a waiter out of the queue and settles what happens when its turn
+// came at the same moment as its end: a slot that came too late for the time is
+// taken, one whose client has gone goes to the next.
+func (p *Pool) leave(w *waiter, at int, given bool, waited time.Duration, err error) (int, error) {
+	p.mu.Lock()
+	if !given {
+		if w.queued {
+			p.queue.remove(w)
+		} else {
+			at, given = <-w.turn, true
+		}
+	}
+	p.counts.Waited++
+	p.counts.WaitTime += waited
+	giveBack := false
+	switch {
+	case err == nil:
+	case err == gateway.ErrNoCapacity && given:
+		err = nil
+	case err == gateway.ErrNoCapacity:
+		p.counts.TimedOut++
+	default:
+		p.counts.Left++
+		giveBack = given
+	}
+	p.mu.Unlock()
+	if giveBack {
+		p.Release(at)
+	}
+	return at, err
+}
+
+// queue is a list of waiters in the order in which they came.
+type queue struct {
+	first, last *waiter
+	len         int
+}
+
+func (q *queue) push(w *waiter) {
+	w.prev, w.next, w.queued = q.last, nil, true
+	if q.last == nil {
+		q.first = w
+	} else {
+		q.last.next = w
+	}
+	q.last = w
+	q.len++
+}
+
+func (q *queue) remove(w *waiter) {
+	if w.prev == nil {
+		q.first = w.next
+	} else {
+		w.prev.next = w.next
+	}
+	if w.next == nil {
+		q.last = w.prev
+	} else {
+		w.next.prev = w.prev
+	}
+	w.prev, w.next, w.queued = nil, nil, false
+	q.len--
+}
