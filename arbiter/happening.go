@@ -94,7 +94,7 @@ func (f *fleet) probed(e probed, now time.Duration) {
 		return
 	}
 	if e.err != nil {
-		f.log.Warn(f.role+" cannot be probed", f.role, w.place.ID, "pid", w.pid, "error", e.err)
+		f.log.Debug(f.role+" cannot be probed", f.role, w.place.ID, "pid", w.pid, "error", e.err)
 		return
 	}
 	w.endpoint = e.endpoint

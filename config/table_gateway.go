@@ -1,7 +1,7 @@
 package config
 
 func gatewaySettings() []Setting {
-	return pending(noGateway, append(queueSettings(), bufferSettings()...))
+	return append(queueSettings(), bufferSettings()...)
 }
 
 func queueSettings() []Setting {
@@ -23,7 +23,8 @@ func queueSettings() []Setting {
 		},
 		Setting{
 			Name: "request_timeout", Flag: "request-timeout", Kind: Duration, Default: "0", Own: true,
-			Help:   "A request older than this is answered 504; 0 takes timeout.",
+			Help: "A request that no worker has begun to answer after so long is answered 504; 0 takes timeout. " +
+				"Under sync and threaded its worker is replaced.",
 			Reload: NewGateway, field: func(c *Config) any { return &c.RequestTimeout },
 		},
 		Setting{
@@ -44,7 +45,7 @@ func queueSettings() []Setting {
 		Setting{
 			Name: "protocol", Flag: "protocol", Kind: Choice, Choices: []string{"http", "uwsgi"}, Default: "http",
 			Help:   "The protocol of clients.",
-			Reload: NewGateway, field: func(c *Config) any { return &c.Protocol },
+			Reload: NoEffect, Note: noUwsgi, field: func(c *Config) any { return &c.Protocol },
 		},
 		Setting{
 			Name: "http_parser", Flag: "http-parser", Kind: Choice, Choices: []string{"auto", "fast", "python"}, Default: "auto",
@@ -98,7 +99,7 @@ func bufferSettings() []Setting {
 }
 
 func forwardingSettings() []Setting {
-	return pending(noGateway, section(sectionForwarding,
+	return section(sectionForwarding,
 		Setting{
 			Name: "forwarded_allow_ips", Flag: "forwarded-allow-ips", Kind: List, Split: true, Default: "127.0.0.1,::1",
 			Env: "FORWARDED_ALLOW_IPS", Example: "10.0.0.0/8",
@@ -131,7 +132,7 @@ func forwardingSettings() []Setting {
 		Setting{
 			Name: "uwsgi_allow_ips", Flag: "uwsgi-allow-from", Kind: List, Split: true, Default: "127.0.0.1,::1",
 			Help:    "Who may use the uwsgi protocol: addresses at commas; * is everybody.",
-			Example: "10.0.0.1", Reload: NewGateway, field: func(c *Config) any { return &c.UwsgiAllowIPs },
+			Example: "10.0.0.1", Reload: NoEffect, Note: noUwsgi, field: func(c *Config) any { return &c.UwsgiAllowIPs },
 		},
-	))
+	)
 }

@@ -1,7 +1,7 @@
 package config
 
 func strictSettings() []Setting {
-	return pending(noGateway, section(sectionStrictness,
+	return section(sectionStrictness,
 		Setting{
 			Name: "limit_request_line", Flag: "limit-request-line", Kind: Int, Default: "4094", Max: 8190,
 			Help:   "The longest request line in bytes; 0 is 8190.",
@@ -49,11 +49,11 @@ func strictSettings() []Setting {
 			Help:   "Make methods upper case.",
 			Reload: NewGateway, field: func(c *Config) any { return &c.CasefoldHTTPMethod },
 		},
-	))
+	)
 }
 
 func tlsSettings() []Setting {
-	return pending(noGateway, section(sectionTLS,
+	return section(sectionTLS,
 		Setting{
 			Name: "certfile", Flag: "certfile", Kind: List, Example: "/etc/ssl/example.org.pem",
 			Help: "The certificate, PEM, with its chain. Several are chosen among by the name that the client asks for; " +
@@ -96,11 +96,11 @@ func tlsSettings() []Setting {
 			Help:   "An option of Python's ssl module.",
 			Reload: NoEffect, Note: "the handshake never holds a worker", field: func(c *Config) any { return &c.DoHandshakeOnConnect },
 		},
-	))
+	)
 }
 
 func http2Settings() []Setting {
-	return pending(noGateway, section(sectionHTTP2,
+	return section(sectionHTTP2,
 		Setting{
 			Name: "http_protocols", Flag: "http-protocols", Kind: List, Split: true, Default: "h1", Example: "h2,h1",
 			Help:   "HTTP versions, the preferred one first, at commas: h1, h2 (over TLS, or http2_cleartext).",
@@ -109,8 +109,8 @@ func http2Settings() []Setting {
 		Setting{
 			Name: "http2_cleartext", Flag: "http2-cleartext", Kind: Choice, Default: "off", Yes: "prior-knowledge", No: "off",
 			Choices: []string{"off", "prior-knowledge", "upgrade", "both"},
-			Help:    "HTTP/2 without TLS, and how it begins.",
-			Reload:  NewGateway, field: func(c *Config) any { return &c.HTTP2Cleartext },
+			Help:    "HTTP/2 without TLS: from clients that begin with it. upgrade and both are Gunicorn's names for more.",
+			Reload:  NewGateway, Differs: "an Upgrade from HTTP/1.1 (which RFC 9113 has taken out) is not followed: upgrade means off, both means prior-knowledge", field: func(c *Config) any { return &c.HTTP2Cleartext },
 		},
 		Setting{
 			Name: "http2_max_concurrent_streams", Flag: "http2-max-concurrent-streams", Kind: Int, Default: "100",
@@ -133,5 +133,5 @@ func http2Settings() []Setting {
 			Help:   "The largest list of header fields in bytes; 0 is the default.",
 			Reload: NewGateway, Differs: "0 is not unlimited", field: func(c *Config) any { return &c.HTTP2MaxHeaderListSize },
 		},
-	))
+	)
 }

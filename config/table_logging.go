@@ -58,7 +58,7 @@ func errorLogSettings() []Setting {
 }
 
 func accessLogSettings() []Setting {
-	return pending(noGateway, section(sectionLogging,
+	return section(sectionLogging,
 		Setting{
 			Name: "accesslog", Flag: "access-logfile", Kind: String,
 			Help:   "The file of the access log; - is stdout, empty is none. USR1 opens it anew.",
@@ -75,7 +75,7 @@ func accessLogSettings() []Setting {
 			Help:   "Keep the access log out of syslog.",
 			Reload: NewGateway, field: func(c *Config) any { return &c.DisableRedirectAccessToSyslog },
 		},
-	))
+	)
 }
 
 func monitoringSettings() []Setting {

@@ -25,7 +25,7 @@ const (
 // Why a setting is accepted and not acted on yet. A part that gets finished
 // takes its pending(...) away from the table.
 const (
-	noGateway  = "this version has no gateway yet"
+	noUwsgi    = "clients speak HTTP; have nginx use proxy_pass in place of uwsgi_pass"
 	noPython   = "this version does not run Python apps yet"
 	noElastic  = "this version keeps the number of workers fixed"
 	noRollout  = "this version exchanges workers one at a time"
@@ -59,8 +59,9 @@ func socketSettings() []Setting {
 			Name: "transport", Flag: "transport", Kind: Choice, Choices: []string{"", "inherit", "none", "gateway"}, Own: true,
 			Help: "How a connection comes to a worker. inherit: workers accept on the listening sockets, which they get " +
 				"from descriptor 3 up with LISTEN_FDS set. none: there is no socket, workers are supervised only. " +
-				"gateway: gonicorn speaks HTTP with clients and hands workers one request at a time. " +
-				"Empty chooses by the app.",
+				"gateway: gonicorn speaks HTTP with clients, and each worker has an endpoint of its own: PORT and " +
+				"GONICORN_SOCKET in its environment, of which it takes either. " +
+				"Empty chooses by the app: inherit for a Go handler, else gateway.",
 			Example: "inherit", Reload: AtRestart, field: func(c *Config) any { return &c.Transport },
 		},
 	)

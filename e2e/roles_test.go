@@ -32,6 +32,8 @@ func play(role string) {
 		"asked":     playAsked,
 		"hangboot":  func() { signal.Ignore(syscall.SIGTERM); select {} },
 		"talker":    playTalker,
+		"web":       playWeb,
+		"graceful":  playGraceful,
 	}
 	f, ok := roles[role]
 	if !ok {

@@ -36,6 +36,7 @@ var ErrTimeout = errors.New("the worker did not answer in time")
 type WorkerError struct {
 	Slot, PID int
 	Died      bool // the process or its connection ended; otherwise it answered nonsense
+	Unsent    bool // nothing of the request has reached it
 	Err       error
 }
 

@@ -41,6 +41,7 @@ type Request struct {
 	TLS       *tls.ConnectionState
 	Received  time.Time     // when the first byte of the request was read
 	QueueWait time.Duration // how long it waited for a worker, for the logs
+	WorkerPID int           // who had it last, for the logs; the backend's
 }
 
 // Get returns the value of the first field called name (lower case), or "".

@@ -31,47 +31,49 @@ type app interface {
 	launcher(s *supervisor, p *prepared) (arbiter.Launcher, error)
 }
 
-// command is any program, given behind "--".
-type command struct{ argv []string }
+// program is any command, given behind "--".
+type program struct{ argv []string }
 
-func (a command) describe() string { return strings.Join(a.argv, " ") }
+func (a program) describe() string { return strings.Join(a.argv, " ") }
 
-func (a command) transport(c *config.Config) string {
-	switch {
-	case c.Transport != "":
+func (a program) transport(c *config.Config) string {
+	if c.Transport != "" {
 		return c.Transport
-	case c.BindGiven:
-		return transportInherit
 	}
-	return transportNone
+	return transportGateway
 }
 
-func (a command) check(c *config.Config) error {
+func (a program) check(c *config.Config) error {
 	if _, err := proc.LookPath(a.argv[0], c.Chdir, environ(c)); err != nil {
 		return &appError{err}
 	}
 	return nil
 }
 
-func (a command) speaks(c *config.Config) bool { return c.Notify }
-func (a command) inside() bool                 { return false }
+func (a program) speaks(c *config.Config) bool { return c.Notify }
+func (a program) inside() bool                 { return false }
 
-func (a command) launcher(s *supervisor, p *prepared) (arbiter.Launcher, error) {
+func (a program) launcher(s *supervisor, p *prepared) (arbiter.Launcher, error) {
 	c := p.config
 	env := append(environ(c), wire.EnvNotifySocket+"="+s.notify.Addr())
 	if c.Timeout > 0 {
 		env = append(env, wire.EnvWatchdogUsec+"="+strconv.FormatInt(c.Timeout.Microseconds(), 10))
 	}
-	env = append(env, portEnv(p.sockets)...)
-	env = append(env, listenEnv(p.sockets)...)
+	l := &launcher{s: s, role: "worker", capture: c.CaptureOutput}
+	if p.transport == transportGateway {
+		l.equip = s.offer(c)
+	} else {
+		env = append(append(env, portEnv(p.sockets)...), listenEnv(p.sockets)...)
+		l.sockets = p.sockets
+	}
 	path, err := proc.LookPath(a.argv[0], c.Chdir, env)
 	if err != nil {
 		return nil, &appError{err}
 	}
-	spec := proc.ExecCommand(proc.Spec{
+	l.spec = proc.ExecCommand(proc.Spec{
 		Path: path, Args: a.argv, Env: env, Dir: c.Chdir, Credential: p.credential, Umask: c.Umask,
 	})
-	return &launcher{s: s, role: "worker", spec: spec, sockets: p.sockets, capture: c.CaptureOutput}, nil
+	return l, nil
 }
 
 // goHandler is a handler in this binary.

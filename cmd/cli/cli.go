@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gonicorn/gonicorn/config"
+	"github.com/gonicorn/gonicorn/gateway/process"
 	"github.com/gonicorn/gonicorn/internal/proc"
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
 	"github.com/gonicorn/gonicorn/internal/wire"
@@ -64,6 +65,8 @@ func Role(o Options) (code int, is bool) {
 		return proc.RunExec(), true
 	case wire.RoleGuard:
 		return runGuard(), true
+	case wire.RoleGateway:
+		return process.Main(), true
 	case wire.RoleWorker:
 		return handler.Main(o.Handler, o.classes()), true
 	}

@@ -108,7 +108,7 @@ func (l *commandLine) app(p parsed) (app, error) {
 		if len(p.positionals) > 0 {
 			return nil, &appError{fmt.Errorf("%q stands before --, and a command behind it: give one of them", p.positionals[0])}
 		}
-		return command{argv: p.command}, nil
+		return program{argv: p.command}, nil
 	case len(p.positionals) == 1 && p.positionals[0] == demoApp:
 		return goHandler{name: "the embedded demo"}, nil
 	case len(p.positionals) > 0:

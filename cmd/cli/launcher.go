@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"strconv"
@@ -23,6 +24,15 @@ type launcher struct {
 	sockets []*listen.Socket
 	inside  bool // gonicorn's own code runs inside: it gets the scoreboard and the lifeline
 	capture bool // its output goes to the error log
+	// equip, which may be nil, adds what one process gets for itself.
+	equip func(p arbiter.Place, spec *proc.Spec) (equipment, error)
+}
+
+// equipment is what belongs to one process.
+type equipment struct {
+	started func(err error) // called once the process has what it was given, or could not be started
+	probe   func(ctx context.Context) (arbiter.Endpoint, error)
+	unready string
 }
 
 // Launch implements arbiter.Launcher.
@@ -33,24 +43,41 @@ func (l *launcher) Launch(p arbiter.Place) (arbiter.Process, error) {
 		wire.EnvGeneration+"="+strconv.Itoa(p.Generation))
 	if !l.capture {
 		spec.Files = l.files(1, 2)
-		pid, err := proc.Start(l.inherit(spec, p))
-		if err != nil {
-			return arbiter.Process{}, fmt.Errorf("start %s: %w", l.role, err)
-		}
-		return arbiter.Process{PID: pid}, nil
+		return l.start(spec, p)
 	}
 	r, w, err := proc.Pipe()
 	if err != nil {
 		return arbiter.Process{}, fmt.Errorf("read output of %s: %w", l.role, err)
 	}
 	spec.Files = l.files(w, w)
-	pid, err := proc.Start(l.inherit(spec, p))
+	process, err := l.start(spec, p)
 	unix.Close(w)
 	if err != nil {
 		unix.Close(r)
+		return arbiter.Process{}, err
+	}
+	process.Output = l.read(r, p.ID, process.PID)
+	return process, nil
+}
+
+// start adds what the process gets besides its output, and starts it.
+func (l *launcher) start(spec proc.Spec, p arbiter.Place) (arbiter.Process, error) {
+	spec = l.inherit(spec, p)
+	var own equipment
+	if l.equip != nil {
+		var err error
+		if own, err = l.equip(p, &spec); err != nil {
+			return arbiter.Process{}, fmt.Errorf("start %s: %w", l.role, err)
+		}
+	}
+	pid, err := proc.Start(spec)
+	if own.started != nil {
+		own.started(err)
+	}
+	if err != nil {
 		return arbiter.Process{}, fmt.Errorf("start %s: %w", l.role, err)
 	}
-	return arbiter.Process{PID: pid, Output: l.read(r, p.ID, pid)}, nil
+	return arbiter.Process{PID: pid, Probe: own.probe, Unready: own.unready}, nil
 }
 
 // files lists what becomes descriptors 0 to 2 and the sockets from 3 up.

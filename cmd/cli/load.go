@@ -13,6 +13,7 @@ import (
 
 // The transports: how a connection comes to a worker.
 const (
+	transportGateway = "gateway" // the gateway accepts and carries requests to workers
 	transportInherit = "inherit" // workers accept on inherited sockets
 	transportNone    = "none"    // workers have no socket
 )
@@ -26,7 +27,8 @@ type prepared struct {
 	transport  string
 	credential *proc.Credential
 	sockets    []*listen.Socket
-	release    func() // gives the sockets up
+	frontend   *frontend // nil without a gateway
+	release    func()    // gives the sockets up
 }
 
 // prepare checks all of a config that can be checked before a process is
@@ -54,6 +56,12 @@ func (s *supervisor) prepare(c *config.Config) (*prepared, error) {
 	if err != nil {
 		return nil, err
 	}
+	if p.transport == transportGateway {
+		if p.frontend, err = s.frontend(p); err != nil {
+			p.release()
+			return nil, err
+		}
+	}
 	return p, nil
 }
 
@@ -63,9 +71,31 @@ func (s *supervisor) generation(p *prepared, number int) (*arbiter.Generation, e
 	if err != nil {
 		return nil, err
 	}
-	return &arbiter.Generation{
-		Number: number, Settings: settings(p), Launcher: l, Released: p.release,
-	}, nil
+	g := &arbiter.Generation{Number: number, Settings: settings(p), Launcher: l}
+	if p.frontend == nil {
+		g.Released = p.release // behind a gateway, the sockets are the gateway's
+	}
+	return g, nil
+}
+
+// both builds the workers' generation and, where it changes, the gateway's.
+// Either way the prepared sockets have found an owner, or are given up.
+func (s *supervisor) both(p *prepared, number int) (arbiter.Loaded, error) {
+	g, err := s.generation(p, number)
+	if err != nil {
+		p.release()
+		return arbiter.Loaded{}, err
+	}
+	loaded := arbiter.Loaded{Workers: g, Front: s.front(p, number)}
+	if p.frontend != nil {
+		if loaded.Front == nil {
+			p.release() // the gateway that runs has them already
+		}
+		if p.frontend.material != nil {
+			s.hub.certify(p.frontend.material)
+		}
+	}
+	return loaded, nil
 }
 
 // load reads the config anew, for a reload. Nothing that runs is touched before
@@ -79,16 +109,16 @@ func (s *supervisor) load(ctx context.Context, number int) (arbiter.Loaded, erro
 	if err != nil {
 		return arbiter.Loaded{}, err
 	}
-	g, err := s.generation(p, number)
-	if err != nil {
+	if p.transport != s.transport {
 		p.release()
-		return arbiter.Loaded{}, err
+		return arbiter.Loaded{}, fmt.Errorf("transport: it is %s and would become %s, which a reload cannot do; restart gonicorn",
+			s.transport, p.transport)
 	}
 	if err := s.retune(&read.Config); err != nil {
 		p.release()
 		return arbiter.Loaded{}, err
 	}
-	return arbiter.Loaded{Workers: g}, nil
+	return s.both(p, number)
 }
 
 // settings is what the arbiter needs of a config.
@@ -102,7 +132,12 @@ func settings(p *prepared) arbiter.Settings {
 		MaxLifetime: c.MaxLifetime, MaxLifetimeJitter: c.MaxLifetimeJitter,
 		ReopensLogs: p.app.inside(),
 	}
-	if !p.app.speaks(c) {
+	set.Notifies = p.app.speaks(c)
+	switch {
+	case p.transport == transportGateway:
+		set.Gated, set.DrainFirst = true, !p.app.inside()
+		set.Capacity = p.class.Capacity(workers.Limits{Threads: c.Threads, Connections: c.WorkerConnections})
+	case !set.Notifies:
 		set.ReadyAfter = c.BootGrace
 	}
 	return set

@@ -17,6 +17,7 @@ import (
 	"github.com/gonicorn/gonicorn/internal/proc"
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
 	"github.com/gonicorn/gonicorn/signals"
+	"github.com/gonicorn/gonicorn/workers/command"
 	"golang.org/x/sys/unix"
 )
 
@@ -32,6 +33,14 @@ type supervisor struct {
 	pidfile *pidfile.File
 	sockets sockets
 
+	hub       *hub
+	offers    *command.Offers // nil where no command is behind a gateway
+	transport string          // of all generations
+	openToAll sync.Once       // said that the app listens on all interfaces
+
+	mu      sync.Mutex
+	serving string // key of the gateway that serves
+
 	sink   *logging.Sink
 	level  *slog.LevelVar
 	log    *slog.Logger // the arbiter's own lines
@@ -41,6 +50,7 @@ type supervisor struct {
 	lifeline int // read end of a pipe that nobody writes: EOF means that the arbiter is gone
 	alive    int // its write end, which nobody else has
 
+	arbiter *arbiter.Arbiter
 	actions chan signals.Action
 	wg      sync.WaitGroup
 }
@@ -63,10 +73,16 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 	if err != nil {
 		return err
 	}
-	generation, err := s.generation(p, 1)
-	if err != nil {
+	if err := s.prepareGateway(p); err != nil {
 		p.release()
 		return err
+	}
+	loaded, err := s.both(p, 1)
+	if err != nil {
+		return err
+	}
+	if p.frontend != nil {
+		s.adopt(p.frontend.key)
 	}
 	if err := s.hold(&first.Config); err != nil {
 		p.release()
@@ -90,12 +106,13 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 		p.release()
 		return err
 	}
-	err = arbiter.New(arbiter.Options{
+	s.arbiter = arbiter.New(arbiter.Options{
 		Board: s.board, Notes: s.notify.Messages(), Log: s.log, Actions: s.actions,
-		First: arbiter.Loaded{Workers: generation}, Guard: guard,
+		First: loaded, Guard: guard, Publish: s.publish,
 		Load: s.load, Reopen: s.sink.Reopen, Ready: func() { s.ready(daemon) },
 		ReapAll: !o.IsHandler || os.Getpid() == 1, OnTerminal: onTerminal() && !first.Config.Daemon,
-	}).Run(ctx)
+	})
+	err = s.arbiter.Run(ctx)
 	cancel()
 	s.wg.Wait()
 	if err != nil {
@@ -157,6 +174,10 @@ func (s *supervisor) close() {
 	if s.notify != nil {
 		s.notify.Close()
 	}
+	if s.hub != nil {
+		s.hub.close()
+	}
+	s.removeOffers()
 	if s.board != nil {
 		s.board.Close()
 	}

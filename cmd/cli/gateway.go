@@ -1,0 +1,248 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gonicorn/gonicorn/arbiter"
+	"github.com/gonicorn/gonicorn/config"
+	"github.com/gonicorn/gonicorn/gateway/front"
+	"github.com/gonicorn/gonicorn/gateway/process"
+	"github.com/gonicorn/gonicorn/internal/listen"
+	"github.com/gonicorn/gonicorn/internal/proc"
+	"github.com/gonicorn/gonicorn/internal/wire"
+	"github.com/gonicorn/gonicorn/workers/command"
+	"golang.org/x/sys/unix"
+)
+
+// gatewayTimeout is how long the gateway may be without a heartbeat. It waits
+// for nobody, so that nothing but a fault keeps it from one.
+const gatewayTimeout = 10 * time.Second
+
+// frontend is the gateway as a config wants it.
+type frontend struct {
+	key      string // equal for gateways that do the same
+	settings []byte // JSON
+	material []byte // certificates and keys as JSON; nil without TLS
+}
+
+// frontend works out what the gateway is to do, and reads the certificates
+// while this process may.
+func (s *supervisor) frontend(p *prepared) (*frontend, error) {
+	c := p.config
+	set := gatewaySettings(p)
+	f := &frontend{}
+	if len(c.Certfile) > 0 {
+		var err error
+		if f.material, err = s.material(c); err != nil {
+			return nil, err
+		}
+		set.TLS = true
+	}
+	var err error
+	if f.settings, err = json.Marshal(set); err != nil {
+		return nil, fmt.Errorf("encode the gateway's settings: %w", err)
+	}
+	f.key = strings.Join([]string{string(f.settings), fmt.Sprint(c.Bind), c.User, c.Group, c.ProcName, fmt.Sprint(c.RawEnv)}, "\x00")
+	return f, nil
+}
+
+// material reads the certificates.
+func (s *supervisor) material(c *config.Config) ([]byte, error) {
+	m, warnings, err := front.LoadMaterial(front.Files{
+		Certs: c.Certfile, Keys: c.Keyfile, ClientCA: c.CACerts, CertReqs: c.CertReqs, Ciphers: c.Ciphers,
+		Dir: c.Chdir,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("TLS: %w", err)
+	}
+	for _, w := range warnings {
+		s.log.Warn("TLS: " + w.String())
+	}
+	text, err := json.Marshal(m)
+	if err != nil {
+		return nil, fmt.Errorf("encode certificates: %w", err)
+	}
+	return text, nil
+}
+
+func gatewaySettings(p *prepared) process.Settings {
+	c := p.config
+	set := process.Settings{
+		Backend: process.Upstream,
+
+		QueueSize: c.QueueSize, QueueTimeout: c.QueueTimeout, RequestTimeout: c.RequestTimeout,
+		HeaderTimeout: c.HeaderTimeout, BodyTimeout: c.BodyTimeout, WriteTimeout: c.WriteTimeout,
+		Keepalive: c.Keepalive, Graceful: c.GracefulTimeout, StallWarning: c.StallWarning,
+		HoldsHung: settings(p).RequestAge,
+
+		RequestBuffering: c.RequestBuffering, ResponseBuffering: c.ResponseBuffering,
+		MaxBody: c.MaxBody, MaxBuffer: c.MaxBuffer, TmpDir: absolute(c.Chdir, c.TmpUploadDir), Sendfile: c.Sendfile,
+
+		RequestLine: c.LimitRequestLine, Fields: c.LimitRequestFields, FieldSize: c.LimitRequestFieldSize,
+		HeaderMap: c.HeaderMap, PermitObsoleteFolding: c.PermitObsoleteFolding, StripHeaderSpaces: c.StripHeaderSpaces,
+		PermitUnconventionalMethod: c.PermitUnconventionalHTTPMethod,
+		PermitUnconventionalHTTP:   c.PermitUnconventionalHTTPVersion, CasefoldMethod: c.CasefoldHTTPMethod,
+		ForwardedAllow: c.ForwardedAllowIPs, ForwarderHeaders: c.ForwarderHeaders,
+		SecureSchemeHeaders: c.SecureSchemeHeaders, ProxyProtocol: c.ProxyProtocol, ProxyAllow: c.ProxyAllowIPs,
+
+		HTTP1: slices.Contains(c.HTTPProtocols, "h1"), HTTP2: slices.Contains(c.HTTPProtocols, "h2"),
+		HTTP2Cleartext: c.HTTP2Cleartext == "prior-knowledge" || c.HTTP2Cleartext == "both",
+		MaxStreams:     c.HTTP2MaxConcurrentStreams, WindowSize: c.HTTP2InitialWindowSize,
+		FrameSize: c.HTTP2MaxFrameSize, HeaderListSize: c.HTTP2MaxHeaderListSize, ServerName: "gonicorn",
+
+		AccessLog: c.Accesslog, AccessLogFormat: c.AccessLogFormat, LogLevel: c.Loglevel,
+		RootPath: c.RootPath, Multithread: p.class.Name() == "threaded", Multiprocess: c.Workers > 1,
+		WebSocketMessage: c.WebsocketMaxMessageSize,
+	}
+	if set.RequestTimeout == 0 {
+		set.RequestTimeout = c.Timeout
+	}
+	if set.AccessLog != "" && set.AccessLog != "-" {
+		set.AccessLog = absolute(c.Chdir, set.AccessLog)
+	}
+	for _, root := range c.SendfileRoots {
+		set.SendfileRoots = append(set.SendfileRoots, absolute(c.Chdir, root))
+	}
+	if c.Syslog && !c.DisableRedirectAccessToSyslog {
+		set.SyslogAddr, set.SyslogPrefix, set.SyslogFacility = c.SyslogAddr, c.SyslogPrefix, c.SyslogFacility
+	}
+	for _, sock := range p.sockets {
+		set.Unix = append(set.Unix, unixPath(sock))
+	}
+	return set
+}
+
+func unixPath(s *listen.Socket) string {
+	if s.Address.Network == "unix" {
+		return s.Address.Path
+	}
+	return ""
+}
+
+// absolute makes a path below the app's folder absolute: the gateway has
+// another working folder.
+func absolute(dir, path string) string {
+	if path == "" {
+		return ""
+	}
+	full, err := filepath.Abs(inside(dir, path))
+	if err != nil {
+		return inside(dir, path)
+	}
+	return full
+}
+
+// prepareGateway makes what all gateways and the commands behind them share.
+func (s *supervisor) prepareGateway(p *prepared) (err error) {
+	s.transport = p.transport
+	s.hub = newHub(s.log, func(slot, pid int) { s.arbiter.Idle(slot, pid) })
+	if p.transport != transportGateway || p.app.inside() {
+		return nil
+	}
+	uid, gid := owner(p.config)
+	s.offers, err = command.NewOffers(uid, gid)
+	return err
+}
+
+// front builds the gateway's generation. It is nil when the one that runs
+// already does the same.
+func (s *supervisor) front(p *prepared, number int) *arbiter.Generation {
+	if p.frontend == nil || !s.changed(p.frontend.key) {
+		return nil
+	}
+	c := p.config
+	env := append(environ(c), wire.EnvRole+"="+wire.RoleGateway, wire.EnvWorker+"="+string(p.frontend.settings),
+		wire.EnvNotifySocket+"="+s.notify.Addr())
+	env = append(env, listenEnv(p.sockets)...)
+	spec := proc.Spec{
+		Path: proc.Self(), Args: []string{title("gateway", c)}, Env: env, Dir: "/", Credential: p.credential, Umask: c.Umask,
+	}
+	key := p.frontend.key
+	return &arbiter.Generation{
+		Number: number,
+		Launcher: &launcher{
+			s: s, role: "gateway", spec: spec, sockets: p.sockets, inside: true, capture: true, equip: s.connectGateway,
+		},
+		Settings: arbiter.Settings{
+			Workers: 1, Timeout: gatewayTimeout, BootTimeout: c.BootTimeout, GracefulTimeout: c.GracefulTimeout,
+			Heartbeat: true, Notifies: true, RestartImmediately: true, ReopensLogs: true,
+		},
+		Adopted: func() { s.adopt(key) }, Released: p.release,
+	}
+}
+
+// connectGateway gives a gateway about to be started its socket to this process.
+func (s *supervisor) connectGateway(place arbiter.Place, spec *proc.Spec) (equipment, error) {
+	theirs, err := s.hub.connect(place.Generation, -1)
+	if err != nil {
+		return equipment{}, err
+	}
+	spec.Env = append(spec.Env, wire.EnvControl+"="+strconv.Itoa(len(spec.Files)))
+	spec.Files = append(spec.Files, theirs)
+	return equipment{started: func(error) { unix.Close(theirs) }}, nil
+}
+
+// changed reports whether the gateway that serves does something else than one
+// with this key.
+func (s *supervisor) changed(key string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.serving != key
+}
+
+func (s *supervisor) adopt(key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.serving = key
+}
+
+// offer gives a command about to be started an endpoint of its own.
+func (s *supervisor) offer(c *config.Config) func(arbiter.Place, *proc.Spec) (equipment, error) {
+	return func(place arbiter.Place, spec *proc.Spec) (equipment, error) {
+		o, err := s.offers.New(place.Slot, place.Age)
+		if err != nil {
+			return equipment{}, err
+		}
+		spec.Env = append(spec.Env, o.Env()...)
+		return equipment{
+			started: func(err error) {
+				if err != nil {
+					o.Release()
+				}
+			},
+			unready: o.Unready(),
+			probe: func(ctx context.Context) (arbiter.Endpoint, error) {
+				context.AfterFunc(ctx, o.Release) // the context ends with the process
+				network, address, err := o.Probe(ctx, c.HealthPath)
+				if err == nil && network == "tcp" && listen.OpenToAll(o.Port) {
+					s.openToAll.Do(func() {
+						s.log.Warn("the app listens on all interfaces: others can reach it around the gateway; "+
+							"have it listen on 127.0.0.1, or on "+wire.EnvSocket, "worker", place.ID, "port", o.Port)
+					})
+				}
+				return arbiter.Endpoint{Network: network, Address: address}, err
+			},
+		}, nil
+	}
+}
+
+// publish tells the gateways of a new list of workers.
+func (s *supervisor) publish(peers []arbiter.Peer) { s.hub.publish(peers) }
+
+// removeOffers removes the folder of the workers' sockets.
+func (s *supervisor) removeOffers() {
+	if s.offers == nil {
+		return
+	}
+	if err := s.offers.Close(); err != nil && !os.IsNotExist(err) {
+		s.log.Warn("cannot remove the folder of workers' sockets", "error", err)
+	}
+}

@@ -1,0 +1,259 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+
+	"github.com/gonicorn/gonicorn/arbiter"
+	"github.com/gonicorn/gonicorn/internal/control"
+	"github.com/gonicorn/gonicorn/internal/wire"
+	"golang.org/x/sys/unix"
+)
+
+// hub tells every gateway process which workers there are, and hears from it
+// which of them are idle. There may be two gateways at once, the old one of a
+// reload and the new one: each gets the workers of its own time. The arbiter's
+// loop never waits for a gateway: only the newest state is ever sent.
+type hub struct {
+	log  *slog.Logger
+	idle func(slot, pid int)
+
+	mu       sync.Mutex
+	peers    []arbiter.Peer
+	material []byte      // certificates and keys, as JSON; nil without TLS
+	conns    map[int]int // slot to the gateway's end of a Python worker's own socket
+	links    []*link
+	wg       sync.WaitGroup
+}
+
+// link is the socket to one gateway process.
+type link struct {
+	generation int
+	queue      int // the gateway's end of the shared queue, which the link borrows; -1 without
+	conn       *control.Conn
+	news       chan struct{} // has one element when there is something to send
+	gone       chan struct{}
+
+	told     map[int]int // slot to pid of the workers whose sockets were sent
+	material *byte       // first byte of the material that was sent
+}
+
+func newHub(log *slog.Logger, idle func(slot, pid int)) *hub {
+	return &hub{log: log, idle: idle, conns: map[int]int{}}
+}
+
+// connect makes the socket for a gateway about to be started, and returns its
+// end of it, which the caller closes once the process has it.
+func (h *hub) connect(generation, queue int) (theirs int, err error) {
+	conn, theirs, err := control.Pair()
+	if err != nil {
+		return -1, err
+	}
+	l := &link{
+		generation: generation, queue: queue, conn: conn, told: map[int]int{},
+		news: make(chan struct{}, 1), gone: make(chan struct{}),
+	}
+	h.mu.Lock()
+	h.links = append(h.links, l)
+	h.mu.Unlock()
+	h.wg.Go(func() { h.hear(l) })
+	h.wg.Go(func() { h.tell(l) })
+	h.poke()
+	return theirs, nil
+}
+
+// publish takes over the newest list of workers.
+func (h *hub) publish(peers []arbiter.Peer) {
+	h.mu.Lock()
+	h.peers = peers
+	h.mu.Unlock()
+	h.poke()
+}
+
+// certify takes over new certificates.
+func (h *hub) certify(material []byte) {
+	h.mu.Lock()
+	h.material = material
+	h.mu.Unlock()
+	h.poke()
+}
+
+// own takes the gateway's end of the socket of a worker about to start in a
+// slot; the one of the slot's last worker is closed.
+func (h *hub) own(slot, fd int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if old, ok := h.conns[slot]; ok {
+		unix.Close(old)
+	}
+	h.conns[slot] = fd
+}
+
+func (h *hub) poke() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, l := range h.links {
+		select {
+		case l.news <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// close ends all links. The gateways are gone by then.
+func (h *hub) close() {
+	h.mu.Lock()
+	for _, l := range h.links {
+		l.conn.Hangup()
+	}
+	h.mu.Unlock()
+	h.wg.Wait()
+	for _, fd := range h.conns {
+		unix.Close(fd)
+	}
+}
+
+// hear reads what the gateway says until it is gone.
+func (h *hub) hear(l *link) {
+	for {
+		var m wire.FromGateway
+		_, err := l.conn.Receive(&m)
+		if errors.Is(err, control.ErrMessage) {
+			h.log.Error("the gateway sends nonsense", "error", err)
+			continue
+		}
+		if err != nil {
+			break
+		}
+		for _, i := range m.Idle {
+			h.idle(i.Slot, i.PID)
+		}
+	}
+	close(l.gone)
+	h.mu.Lock()
+	h.links = slices.DeleteFunc(h.links, func(x *link) bool { return x == l })
+	h.mu.Unlock()
+}
+
+// tell sends the newest state whenever it has changed.
+func (h *hub) tell(l *link) {
+	defer l.conn.Close()
+	first := true
+	for {
+		select {
+		case <-l.gone:
+			return
+		case <-l.news:
+		}
+		err := h.send(l, first)
+		first = false
+		if err != nil {
+			h.log.Debug("cannot tell the gateway of its workers", "error", err)
+			l.conn.Hangup()
+			<-l.gone
+			return
+		}
+	}
+}
+
+// send sends what is new: certificates, the queue, and all workers in messages
+// of a bounded size.
+func (h *hub) send(l *link, first bool) error {
+	h.mu.Lock()
+	workers, material := h.workersOf(l), h.material
+	h.mu.Unlock()
+	if len(material) > 0 && l.material != &material[0] {
+		file, err := control.File(material)
+		if err != nil {
+			return err
+		}
+		err = l.conn.Send(wire.ToGateway{Material: true}, []int{file})
+		unix.Close(file)
+		if err != nil {
+			return err
+		}
+		l.material = &material[0]
+	}
+	if first && l.queue >= 0 {
+		if err := l.conn.Send(wire.ToGateway{Queue: true}, []int{l.queue}); err != nil {
+			return err
+		}
+	}
+	for {
+		n := min(len(workers), wire.ControlWorkers)
+		m := wire.ToGateway{Snapshot: true, Workers: workers[:n], More: n < len(workers)}
+		files, err := h.connsOf(l, workers[:n])
+		if err != nil {
+			return err
+		}
+		for i := range files {
+			m.Conns = append(m.Conns, files[i].slot)
+		}
+		err = l.conn.Send(m, fdsOf(files))
+		for _, f := range files {
+			unix.Close(f.fd)
+		}
+		if err != nil {
+			return err
+		}
+		if workers = workers[n:]; len(workers) == 0 {
+			return nil
+		}
+	}
+}
+
+// workersOf lists the workers that belong to the gateway of a link: those
+// since its generation, and before the next gateway's.
+func (h *hub) workersOf(l *link) []wire.Worker {
+	next := int(^uint(0) >> 1)
+	for _, other := range h.links {
+		if other.generation > l.generation {
+			next = min(next, other.generation)
+		}
+	}
+	var all []wire.Worker
+	for _, p := range h.peers {
+		if p.Generation < l.generation || p.Generation >= next {
+			continue
+		}
+		all = append(all, wire.Worker{
+			Slot: p.Slot, ID: p.ID, Generation: p.Generation, PID: p.PID, Draining: p.Draining,
+			Network: p.Network, Address: p.Address, Capacity: p.Capacity,
+		})
+	}
+	return all
+}
+
+type slotFile struct{ slot, fd int }
+
+// connsOf duplicates the sockets of those workers whose sockets the gateway has
+// not got yet: one may be closed before it is sent.
+func (h *hub) connsOf(l *link, workers []wire.Worker) ([]slotFile, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var files []slotFile
+	for _, w := range workers {
+		fd, ok := h.conns[w.Slot]
+		if !ok || l.told[w.Slot] == w.PID {
+			continue
+		}
+		dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+		if err != nil {
+			return nil, fmt.Errorf("hand a worker's socket to the gateway: %w", err)
+		}
+		l.told[w.Slot] = w.PID
+		files = append(files, slotFile{w.Slot, dup})
+	}
+	return files, nil
+}
+
+func fdsOf(files []slotFile) []int {
+	fds := make([]int, len(files))
+	for i, f := range files {
+		fds[i] = f.fd
+	}
+	return fds
+}

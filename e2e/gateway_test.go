@@ -1,0 +1,538 @@
+//go:build linux
+
+package e2e
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// web starts the web app behind the gateway.
+func web(t *testing.T, o options, args ...string) *server {
+	t.Helper()
+	return startWith(t, o, append([]string{"-b", "127.0.0.1:0"}, as("web", args...)...)...)
+}
+
+// keepAlive is one connection that a client keeps.
+type keepAlive struct {
+	t    *testing.T
+	conn net.Conn
+	in   *bufio.Reader
+}
+
+func dial(t *testing.T, addr string) *keepAlive {
+	t.Helper()
+	conn, err := net.DialTimeout("tcp", addr, bound)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	if err := conn.SetDeadline(time.Now().Add(bound)); err != nil {
+		t.Fatal(err)
+	}
+	return &keepAlive{t, conn, bufio.NewReader(conn)}
+}
+
+// send writes raw bytes.
+func (k *keepAlive) send(text string) *keepAlive {
+	k.t.Helper()
+	if _, err := io.WriteString(k.conn, text); err != nil {
+		k.t.Fatal(err)
+	}
+	return k
+}
+
+// answer reads one response to a request of this method.
+func (k *keepAlive) answer(method string) (*http.Response, string) {
+	k.t.Helper()
+	resp, err := http.ReadResponse(k.in, &http.Request{Method: method})
+	if err != nil {
+		k.t.Fatalf("read response: %v", err)
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		k.t.Fatalf("read body: %v", err)
+	}
+	return resp, string(body)
+}
+
+func (k *keepAlive) get(path string) (*http.Response, string) {
+	k.t.Helper()
+	return k.send("GET " + path + " HTTP/1.1\r\nHost: localhost\r\n\r\n").answer("GET")
+}
+
+// gatewayPID is the pid of the gateway that was started last.
+func gatewayPID(s *server) int {
+	s.t.Helper()
+	pid := 0
+	re := regexp.MustCompile(`gateway started .*?pid=(\d+)`)
+	for _, line := range s.log.lines(0) {
+		if m := re.FindStringSubmatch(line); m != nil {
+			pid, _ = strconv.Atoi(m[1])
+		}
+	}
+	return pid
+}
+
+func TestCommandListensWhereItLikes(t *testing.T) {
+	for _, where := range []string{"port", "socket", "ipv6"} {
+		t.Run(where, func(t *testing.T) {
+			t.Parallel()
+			s := web(t, options{env: []string{"E2E_LISTEN=" + where}}, "-w", "2").ready()
+			if status, body := get(t, s.addr(), "/"); status != 200 || s.pids()[pidIn(t, body)] == 0 {
+				t.Fatalf("%d %q from none of %v", status, body, s.pids())
+			}
+			s.stop()
+			if left, _ := filepath.Glob(filepath.Join(os.TempDir(), "gonicorn-*", "*")); len(left) > 0 {
+				for _, f := range left {
+					if strings.Contains(f, strconv.Itoa(s.cmd.Process.Pid)) {
+						t.Errorf("left behind: %s", f)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestNodeRunsAsItIs(t *testing.T) {
+	dir := t.TempDir()
+	app := `require('http').createServer((q, s) => s.end('node ' + process.pid)).listen(process.env.PORT)`
+	if err := os.WriteFile(filepath.Join(dir, "server.js"), []byte(app), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := startWith(t, options{dir: dir}, "-b", "127.0.0.1:0", "-w", "2", "--", "node", "server.js").ready()
+	if _, body := get(t, s.addr(), "/"); !strings.HasPrefix(body, "node ") {
+		t.Fatalf("answer %q", body)
+	}
+	s.expect(`WARN.*listens on all interfaces.*127\.0\.0\.1`)
+	s.stop()
+}
+
+func TestAppThatListensNowhereIsExplained(t *testing.T) {
+	s := web(t, options{env: []string{"E2E_LISTEN=nowhere"}}, "--boot-timeout", "300ms")
+	if code := s.wait(); code != 3 {
+		t.Errorf("exit code %d, want 3", code)
+	}
+	for _, want := range []string{`PORT=\d+`, `GONICORN_SOCKET=/`, `--transport inherit`, `--transport none`, `this app listens nowhere`} {
+		s.expect(want)
+	}
+}
+
+func TestReadyWaitsForTheHealthPath(t *testing.T) {
+	s := web(t, options{}, "--health-path", "/nothing-but-200")
+	s.ready()
+	s.stop()
+}
+
+func TestRequestsWaitForTheFirstWorker(t *testing.T) {
+	gate := filepath.Join(t.TempDir(), "gate")
+	s := web(t, options{env: []string{"E2E_GATE=" + gate}})
+	s.expect(`gateway ready`)
+	k := dial(t, s.addr())
+	k.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	if err := os.WriteFile(gate, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if resp, body := k.answer("GET"); resp.StatusCode != 200 {
+		t.Fatalf("%d %q", resp.StatusCode, body)
+	}
+	s.stop()
+}
+
+func TestFullQueueIsSaid(t *testing.T) {
+	s := web(t, options{}, "--queue-size", "1", "--queue-timeout", "20").ready()
+	first, second, third := dial(t, s.addr()), dial(t, s.addr()), dial(t, s.addr())
+	first.send("GET /slow?ms=1500 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	s.expect(`slow began`)
+	second.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	// Which of two connections is read first is the kernel's choice: ask until
+	// the line is full.
+	eventually(t, "503 with a full queue", func() bool {
+		resp, body := third.get("/?" + strconv.Itoa(time.Now().Nanosecond()))
+		if resp.StatusCode != 503 {
+			return false
+		}
+		if resp.Header.Get("Retry-After") == "" || !strings.Contains(body, "503") {
+			t.Fatalf("503 with %v and %q", resp.Header, body)
+		}
+		return true
+	})
+	if resp, _ := second.answer("GET"); resp.StatusCode != 200 {
+		t.Errorf("the request that waited got %d", resp.StatusCode)
+	}
+	s.stop()
+}
+
+func TestConnectionsSurviveReloads(t *testing.T) {
+	s := web(t, options{}, "-w", "2", "--keep-alive", "30").ready()
+	gateway := gatewayPID(s)
+	k := dial(t, s.addr())
+	k.get("/")
+	for i := range 3 {
+		mark := s.log.mark()
+		s.signal(syscall.SIGHUP)
+		s.expectFrom(mark, `new generation serves`)
+		if resp, body := k.get("/"); resp.StatusCode != 200 || !strings.Contains(body, fmt.Sprintf("generation %d", i+2)) {
+			t.Fatalf("after reload %d: %d %q", i+1, resp.StatusCode, body)
+		}
+	}
+	if gatewayPID(s) != gateway {
+		t.Error("the gateway was exchanged although no setting of it changed")
+	}
+	s.stop()
+}
+
+func TestReloadsFailNoRequest(t *testing.T) {
+	s := web(t, options{}, "-w", "2", "-k", "event-loop").ready()
+	l := startLoad(t, s.addr(), 4)
+	for range 5 {
+		mark := s.log.mark()
+		s.signal(syscall.SIGHUP)
+		s.expectFrom(mark, `new generation serves`)
+	}
+	l.stop()
+	if l.failed.Load() > 0 || l.done.Load() == 0 {
+		t.Fatalf("%d of %d requests failed, the first with %v", l.failed.Load(), l.done.Load(), l.first.Load())
+	}
+	s.stop()
+}
+
+func TestChangedGatewayIsExchangedWithoutLoss(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "gunicorn.toml")
+	write := func(size int) {
+		if err := os.WriteFile(file, fmt.Appendf(nil, "queue_size = %d\n", size), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(500)
+	s := web(t, options{dir: dir}, "-w", "2", "-k", "event-loop").ready()
+	old := gatewayPID(s)
+	l := startLoad(t, s.addr(), 4)
+	for i := range 3 {
+		write(600 + i)
+		mark := s.log.mark()
+		s.signal(syscall.SIGHUP)
+		s.expectFrom(mark, `gateway gone`)
+		s.expectFrom(mark, `worker gone`)
+	}
+	l.stop()
+	if l.failed.Load() > 0 || l.done.Load() == 0 {
+		t.Fatalf("%d of %d requests failed, the first with %v", l.failed.Load(), l.done.Load(), l.first.Load())
+	}
+	if gatewayPID(s) == old {
+		t.Error("the gateway was not exchanged")
+	}
+	s.stop()
+}
+
+func TestKilledWorkersFailNoGET(t *testing.T) {
+	s := web(t, options{}, "-w", "3", "-k", "event-loop").ready()
+	l := startLoad(t, s.addr(), 4)
+	for range 5 {
+		mark := s.log.mark()
+		if err := syscall.Kill(anyOf(s.pids()), syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		s.expectFrom(mark, `worker ready`)
+	}
+	l.stop()
+	if l.failed.Load() > 0 || l.done.Load() == 0 {
+		t.Fatalf("%d of %d requests failed, the first with %v", l.failed.Load(), l.done.Load(), l.first.Load())
+	}
+	s.stop()
+}
+
+func TestRequestOfADeadWorkerIsReplayedOnlyWhereSafe(t *testing.T) {
+	for method, want := range map[string]int{"GET": 200, "OPTIONS": 200, "POST": 502, "DELETE": 502} {
+		t.Run(method, func(t *testing.T) {
+			t.Parallel()
+			s := web(t, options{env: []string{"E2E_ONCE=" + newOnce(t.TempDir())}}, "-w", "2").ready()
+			k := dial(t, s.addr())
+			k.send(method + " /crash-once HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
+			if resp, body := k.answer(method); resp.StatusCode != want {
+				t.Errorf("%d %q, want %d", resp.StatusCode, body, want)
+			}
+			s.stop()
+		})
+	}
+}
+
+func TestKilledGatewayComesBack(t *testing.T) {
+	s := web(t, options{}, "-w", "1").ready()
+	k := dial(t, s.addr())
+	k.get("/")
+	mark := s.log.mark()
+	if err := syscall.Kill(gatewayPID(s), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if status, body := get(t, s.addr(), "/"); status != 200 { // waits in the backlog meanwhile
+		t.Fatalf("%d %q", status, body)
+	}
+	s.expectFrom(mark, `gateway lost`)
+	s.expectFrom(mark, `gateway ready`)
+	s.stop()
+}
+
+func TestHungRequestIsAnsweredAndItsWorkerReplaced(t *testing.T) {
+	s := web(t, options{}, "-w", "1", "--timeout", "500ms").ready()
+	old := anyOf(s.pids())
+	k := dial(t, s.addr())
+	resp, _ := k.get("/hang")
+	if resp.StatusCode != 504 {
+		t.Fatalf("status %d, want 504", resp.StatusCode)
+	}
+	s.expect(`worker hangs.*pid=` + strconv.Itoa(old))
+	if status, body := get(t, s.addr(), "/"); status != 200 || pidIn(t, body) == old {
+		t.Fatalf("%d %q", status, body)
+	}
+	s.stop()
+}
+
+func TestEventLoopWorkerOutlivesASlowRequest(t *testing.T) {
+	s := web(t, options{}, "-w", "1", "-k", "event-loop", "--request-timeout", "200ms").ready()
+	old := anyOf(s.pids())
+	if resp, _ := dial(t, s.addr()).get("/hang"); resp.StatusCode != 504 {
+		t.Fatalf("status %d, want 504", resp.StatusCode)
+	}
+	if _, body := get(t, s.addr(), "/"); pidIn(t, body) != old {
+		t.Errorf("another worker answers: %q, want %d", body, old)
+	}
+	s.stop()
+}
+
+func TestSlowClientsHoldNoWorker(t *testing.T) {
+	s := web(t, options{}, "-w", "1").ready()
+	upload := dial(t, s.addr())
+	upload.send("POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n" + strings.Repeat("x", 500000))
+	reader := dial(t, s.addr())
+	reader.send("GET /big?mb=64 HTTP/1.1\r\nHost: localhost\r\n\r\n") // and reads nothing
+	s.expect(`big is written`)
+	for range 20 {
+		if status, _ := get(t, s.addr(), "/"); status != 200 {
+			t.Fatalf("status %d", status)
+		}
+	}
+	upload.send(strings.Repeat("x", 500000))
+	if resp, body := upload.answer("POST"); resp.StatusCode != 200 || len(body) != 1000000 {
+		t.Errorf("upload: %d, %d bytes back", resp.StatusCode, len(body))
+	}
+	if resp, body := reader.answer("GET"); resp.StatusCode != 200 || len(body) != 64<<20 {
+		t.Errorf("download: %d, %d bytes", resp.StatusCode, len(body))
+	}
+	s.stop()
+}
+
+func TestEventsFlowAndAreHeldBack(t *testing.T) {
+	s := web(t, options{}, "-k", "event-loop").ready()
+	k := dial(t, s.addr())
+	k.send("GET /events?once=1 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	resp, err := http.ReadResponse(k.in, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(resp.Body).ReadString('\n')
+	if err != nil || !strings.HasPrefix(line, "data: 0") {
+		t.Fatalf("first event %q, %v", line, err)
+	}
+	endless := dial(t, s.addr())
+	endless.send("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	if _, err := endless.in.Peek(10); err != nil {
+		t.Fatal(err)
+	}
+	get(t, s.addr(), "/") // the gateway is not held either
+	if mb := residentMiB(t, gatewayPID(s)); mb > 200 {
+		t.Errorf("the gateway holds %d MiB for a client that reads nothing", mb)
+	}
+	s.stop()
+}
+
+func residentMiB(t *testing.T, pid int) int {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return int(number(string(text), `VmRSS:\s+(\d+) kB`)) / 1024
+}
+
+func TestAppHearsThatTheClientIsGone(t *testing.T) {
+	s := web(t, options{}).ready()
+	k := dial(t, s.addr())
+	k.send("GET /gone HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	s.expect(`waiting for the client to go`)
+	k.conn.Close()
+	s.expect(`the client is gone`)
+	s.stop()
+}
+
+func TestWebSocketIsTunnelledAndSentAwayOnReload(t *testing.T) {
+	s := web(t, options{}, "-w", "1", "-k", "event-loop", "--graceful-timeout", "5").ready()
+	ctx, cancel := context.WithTimeout(t.Context(), bound)
+	defer cancel()
+	c, _, err := websocket.Dial(ctx, "ws://"+s.addr()+"/ws", &websocket.DialOptions{Subprotocols: []string{"echo"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.CloseNow()
+	if c.Subprotocol() != "echo" {
+		t.Errorf("subprotocol %q", c.Subprotocol())
+	}
+	if err := c.Write(ctx, websocket.MessageText, []byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	if _, p, err := c.Read(ctx); err != nil || string(p) != "hello" {
+		t.Fatalf("%q, %v", p, err)
+	}
+	s.signal(syscall.SIGHUP)
+	if _, _, err := c.Read(ctx); websocket.CloseStatus(err) != websocket.StatusGoingAway {
+		t.Errorf("the socket ended with %v, want 1001 (going away)", err)
+	}
+	s.expect(`worker gone`)
+	s.stop()
+}
+
+func TestEarlyHintsAndTrailersPass(t *testing.T) {
+	s := web(t, options{}).ready()
+	k := dial(t, s.addr())
+	k.send("GET /early HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	resp, _ := k.answer("GET")
+	if resp.StatusCode != 103 || resp.Header.Get("Link") == "" {
+		t.Fatalf("first answer %d %v, want 103", resp.StatusCode, resp.Header)
+	}
+	resp, body := k.answer("GET")
+	if resp.StatusCode != 200 || body != "after the hint" || resp.Trailer.Get("X-Sum") != "42" {
+		t.Fatalf("%d %q, trailers %v", resp.StatusCode, body, resp.Trailer)
+	}
+	s.stop()
+}
+
+// seen is what the app says that it was sent.
+type seen struct {
+	Host, Method, URI string
+	Header            http.Header
+}
+
+func TestForwardingIsBelievedOnlyOfProxies(t *testing.T) {
+	for _, c := range []struct {
+		name, allow, wantFor, wantProto string
+	}{
+		{"a proxy", "127.0.0.1", "192.0.2.7, 127.0.0.1", "https"},
+		{"a stranger", "192.0.2.99", "127.0.0.1", "http"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := web(t, options{}, "--forwarded-allow-ips", c.allow).ready()
+			k := dial(t, s.addr())
+			k.send("GET /headers HTTP/1.1\r\nHost: example.org\r\nX-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: https\r\n" +
+				"X_Forwarded_For: 1.2.3.4\r\nX-Request-ID: abc-123\r\n\r\n")
+			resp, body := k.answer("GET")
+			var got seen
+			if err := json.Unmarshal([]byte(body), &got); err != nil {
+				t.Fatalf("%v in %q", err, body)
+			}
+			if f := got.Header.Get("X-Forwarded-For"); f != c.wantFor {
+				t.Errorf("X-Forwarded-For %q, want %q", f, c.wantFor)
+			}
+			if p := got.Header.Get("X-Forwarded-Proto"); p != c.wantProto {
+				t.Errorf("X-Forwarded-Proto %q, want %q", p, c.wantProto)
+			}
+			if id := got.Header.Get("X-Request-Id"); id == "" || resp.Header.Get("X-Request-Id") != id {
+				t.Errorf("request id %q for the app, %q for the client", id, resp.Header.Get("X-Request-Id"))
+			}
+			if got.Host != "example.org" || got.Header.Get("Forwarded") == "" {
+				t.Errorf("host %q, Forwarded %q", got.Host, got.Header.Get("Forwarded"))
+			}
+			s.stop()
+		})
+	}
+}
+
+func TestErrorPagesSuitTheClient(t *testing.T) {
+	s := web(t, options{}, "--max-body", "10").ready()
+	for accept, want := range map[string]string{"application/json": "application/json", "*/*": "text/plain"} {
+		k := dial(t, s.addr())
+		k.send("POST /echo HTTP/1.1\r\nHost: localhost\r\nAccept: " + accept + "\r\nContent-Length: 11\r\n\r\nhello world")
+		resp, body := k.answer("POST")
+		if resp.StatusCode != 413 || !strings.HasPrefix(resp.Header.Get("Content-Type"), want) {
+			t.Errorf("Accept %s: %d %s", accept, resp.StatusCode, resp.Header.Get("Content-Type"))
+		}
+		if id := resp.Header.Get("X-Request-Id"); id == "" || !strings.Contains(body, id) {
+			t.Errorf("no request id in %q", body)
+		}
+	}
+	s.stop()
+}
+
+func TestAccessLogIsReopened(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "access.log")
+	s := web(t, options{dir: dir}, "--access-logfile", file, "--access-logformat", `%(h)s "%(r)s" %(s)s %(B)s %({user-agent}i)s`).ready()
+	line := func(agent string) string {
+		k := dial(t, s.addr())
+		k.send("GET /?" + agent + " HTTP/1.1\r\nHost: localhost\r\nUser-Agent: " + agent + "\r\n\r\n")
+		_, body := k.answer("GET")
+		return fmt.Sprintf("127.0.0.1 \"GET /?%s HTTP/1.1\" 200 %d %s\n", agent, len(body), agent)
+	}
+	has := func(want string) func() bool {
+		return func() bool { text, _ := os.ReadFile(file); return string(text) == want }
+	}
+	first := line("first")
+	eventually(t, "the first line "+first, has(first))
+	if err := os.Rename(file, file+".1"); err != nil {
+		t.Fatal(err)
+	}
+	s.signal(syscall.SIGUSR1)
+	eventually(t, "a new file", func() bool { _, err := os.Stat(file); return err == nil })
+	second := line("second")
+	eventually(t, "the second line alone", has(second))
+	s.stop()
+}
+
+func TestAppNamesAFileToSend(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "report.txt"), []byte("the report"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s := web(t, options{}, "--sendfile-root", dir).ready()
+	if status, body := get(t, s.addr(), "/file?path="+filepath.Join(dir, "report.txt")); status != 200 || body != "the report" {
+		t.Errorf("%d %q", status, body)
+	}
+	if status, body := get(t, s.addr(), "/file?path=/etc/passwd"); status == 200 {
+		t.Errorf("a file outside the root was sent: %q", body)
+	}
+	s.stop()
+}
+
+func TestGatewayHoldsNothingItDoesNotNeed(t *testing.T) {
+	s := web(t, options{}, "-u", "nobody", "-w", "1").ready()
+	pid := gatewayPID(s)
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`Uid:\t65534\t65534`, `NoNewPrivs:\t1`, `CapEff:\t0000000000000000`} {
+		if !regexp.MustCompile(want).Match(status) {
+			t.Errorf("no %s in\n%s", want, status)
+		}
+	}
+	if status, _ := get(t, s.addr(), "/"); status != 200 {
+		t.Errorf("status %d", status)
+	}
+	s.stop()
+}

@@ -1,0 +1,165 @@
+package accesslog
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Format is a line's format made ready: one function a part.
+type Format []appender
+
+type appender func(dst []byte, e *Entry) []byte
+
+// JSON is the name of the format of one JSON object a line.
+const JSON = "json"
+
+// Compile reads a format as Gunicorn's access_log_format has it: %(h)s and the
+// like, %({name}i)s for a field of the request, %({name}o)s for one of the
+// response, %({name}e)s for a variable of the WSGI environ. Besides Gunicorn's
+// atoms there are %(i)s, the request's id, and %(w)s, the seconds that it
+// waited for a worker.
+func Compile(text string) (Format, error) {
+	if text == JSON {
+		return Format{appendJSON}, nil
+	}
+	var f Format
+	for at := 0; at < len(text); {
+		i := strings.IndexByte(text[at:], '%')
+		if i < 0 {
+			f = append(f, literal(text[at:]))
+			break
+		}
+		if i > 0 {
+			f = append(f, literal(text[at:at+i]))
+		}
+		at += i
+		part, n, err := atom(text[at:])
+		if err != nil {
+			return nil, fmt.Errorf("access_log_format, column %d: %w", at+1, err)
+		}
+		f = append(f, part)
+		at += n
+	}
+	return append(f, literal("\n")), nil
+}
+
+func literal(text string) appender {
+	return func(dst []byte, _ *Entry) []byte { return append(dst, text...) }
+}
+
+// atom reads "%%" or "%(name)s" and returns its length.
+func atom(text string) (appender, int, error) {
+	if strings.HasPrefix(text, "%%") {
+		return literal("%"), 2, nil
+	}
+	end := strings.Index(text, ")s")
+	if !strings.HasPrefix(text, "%(") || end < 0 {
+		return nil, 0, fmt.Errorf("%.12q is no atom; write %%(h)s, or %%%% for a percent sign", text)
+	}
+	name := text[2:end]
+	if strings.HasPrefix(name, "{") && len(name) > 3 && name[len(name)-2] == '}' {
+		if part := braced(name[1:len(name)-2], name[len(name)-1]); part != nil {
+			return part, end + 2, nil
+		}
+	}
+	if part, ok := atoms()[name]; ok {
+		return part, end + 2, nil
+	}
+	return nil, 0, fmt.Errorf("there is no atom %%(%s)s; Gunicorn's are h l u t r m U q H s B b f a T M D L p, {name}i, {name}o and {name}e", name)
+}
+
+func braced(name string, kind byte) appender {
+	lower := strings.ToLower(name)
+	switch kind {
+	case 'i':
+		return func(dst []byte, e *Entry) []byte { return appendSafe(dst, e.requestField(lower)) }
+	case 'o':
+		return func(dst []byte, e *Entry) []byte { return appendSafe(dst, e.responseField(lower)) }
+	case 'e':
+		return func(dst []byte, e *Entry) []byte { return appendSafe(dst, e.variable(name)) }
+	}
+	return nil
+}
+
+// atoms are those without braces.
+func atoms() map[string]appender {
+	text := func(f func(e *Entry) string) appender {
+		return func(dst []byte, e *Entry) []byte { return appendSafe(dst, f(e)) }
+	}
+	count := func(f func(e *Entry) int64) appender {
+		return func(dst []byte, e *Entry) []byte { return strconv.AppendInt(dst, f(e), 10) }
+	}
+	return map[string]appender{
+		"h": text((*Entry).host),
+		"l": literal("-"),
+		"u": text((*Entry).user),
+		"t": func(dst []byte, e *Entry) []byte {
+			return e.Request.Received.AppendFormat(dst, "[02/Jan/2006:15:04:05 -0700]")
+		},
+		"r": appendRequestLine,
+		"m": text(func(e *Entry) string { return e.Request.Method }),
+		"U": text(func(e *Entry) string { return e.Request.Path }),
+		"q": func(dst []byte, e *Entry) []byte { return appendEscaped(dst, e.Request.Query) },
+		"H": text((*Entry).protocol),
+		"s": count(func(e *Entry) int64 { return int64(e.Status) }),
+		"B": count(func(e *Entry) int64 { return e.Bytes }),
+		"b": func(dst []byte, e *Entry) []byte {
+			if e.Bytes == 0 {
+				return append(dst, '-')
+			}
+			return strconv.AppendInt(dst, e.Bytes, 10)
+		},
+		"f": text(func(e *Entry) string { return e.Request.Get("referer") }),
+		"a": text(func(e *Entry) string { return e.Request.Get("user-agent") }),
+		"T": count(func(e *Entry) int64 { return int64(e.Duration / time.Second) }),
+		"M": count(func(e *Entry) int64 { return e.Duration.Milliseconds() }),
+		"D": count(func(e *Entry) int64 { return e.Duration.Microseconds() }),
+		"L": func(dst []byte, e *Entry) []byte { return appendSeconds(dst, e.Duration) },
+		"p": func(dst []byte, e *Entry) []byte {
+			return append(strconv.AppendInt(append(dst, '<'), int64(e.Request.WorkerPID), 10), '>')
+		},
+		"i": text(func(e *Entry) string { return e.Request.ID }),
+		"w": func(dst []byte, e *Entry) []byte { return appendSeconds(dst, e.Request.QueueWait) },
+	}
+}
+
+func appendSeconds(dst []byte, d time.Duration) []byte {
+	return strconv.AppendFloat(dst, d.Seconds(), 'f', 6, 64)
+}
+
+func appendRequestLine(dst []byte, e *Entry) []byte {
+	r := e.Request
+	if r.Method == "" {
+		return append(dst, '-')
+	}
+	dst = append(appendEscaped(dst, r.Method), ' ')
+	dst = append(appendEscaped(dst, r.Target), ' ')
+	return append(dst, e.protocol()...)
+}
+
+// appendSafe appends text, escaped, and "-" in place of nothing.
+func appendSafe(dst []byte, text string) []byte {
+	if text == "" {
+		return append(dst, '-')
+	}
+	return appendEscaped(dst, text)
+}
+
+// appendEscaped escapes quotes, as Gunicorn does, and whatever else could end
+// or forge a line.
+func appendEscaped(dst []byte, text string) []byte {
+	const hex = "0123456789abcdef"
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c == '"':
+			dst = append(dst, '\\', '"')
+		case c < ' ' || c == 0x7f || c == '\\' && i+1 < len(text) && text[i+1] == '"':
+			dst = append(dst, '\\', 'x', hex[c>>4], hex[c&15])
+		default:
+			dst = append(dst, c)
+		}
+	}
+	return dst
+}

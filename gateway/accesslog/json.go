@@ -1,0 +1,42 @@
+package accesslog
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// line is a request as JSON.
+type line struct {
+	Time      string `json:"time"`
+	RequestID string `json:"request_id,omitempty"`
+	Client    string `json:"client,omitempty"`
+	User      string `json:"user,omitempty"`
+	Method    string `json:"method,omitempty"`
+	Scheme    string `json:"scheme,omitempty"`
+	Host      string `json:"host,omitempty"`
+	Path      string `json:"path,omitempty"`
+	Query     string `json:"query,omitempty"`
+	Protocol  string `json:"protocol,omitempty"`
+	Status    int    `json:"status"`
+	Bytes     int64  `json:"bytes"`
+	Micros    int64  `json:"duration_us"`
+	Waited    int64  `json:"queue_wait_us"`
+	Referer   string `json:"referer,omitempty"`
+	UserAgent string `json:"user_agent,omitempty"`
+	Worker    int    `json:"worker_pid,omitempty"`
+}
+
+// appendJSON appends the request as one line of JSON.
+func appendJSON(dst []byte, e *Entry) []byte {
+	r := e.Request
+	text, err := json.Marshal(&line{
+		Time: r.Received.UTC().Format(time.RFC3339Nano), RequestID: r.ID, Client: e.host(), User: e.user(),
+		Method: r.Method, Scheme: r.Scheme, Host: r.Host, Path: r.Path, Query: r.Query, Protocol: e.protocol(),
+		Status: e.Status, Bytes: e.Bytes, Micros: e.Duration.Microseconds(), Waited: r.QueueWait.Microseconds(),
+		Referer: r.Get("referer"), UserAgent: r.Get("user-agent"), Worker: r.WorkerPID,
+	})
+	if err != nil {
+		return dst // strings and numbers always have a form
+	}
+	return append(append(dst, text...), '\n')
+}

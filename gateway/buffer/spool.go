@@ -1,0 +1,249 @@
+package buffer
+
+import (
+	"errors"
+	"os"
+	"sync"
+
+	"github.com/gonicorn/gonicorn/gateway"
+)
+
+// SpoolOptions bound a spool.
+type SpoolOptions struct {
+	Dir string // of temporary files; empty is the system's
+	Max int64  // bytes held, most of them in a file; 0 is no bound
+}
+
+// spoolMemory is how many bytes of a response are kept in memory before the
+// rest goes to a file.
+const spoolMemory = 64 << 10
+
+// Spool is a response on its way from a fast worker to a slow client. One
+// goroutine writes, another drains. What the client has not taken is kept in
+// memory, then in a file; only when both are full does the writer wait.
+type Spool struct {
+	o SpoolOptions
+
+	mu       sync.Mutex
+	changed  sync.Cond
+	memory   []byte   // first in line
+	file     *os.File // behind memory; nil until it is needed
+	at, size int64    // unread part of the file
+	named    []region // files that the worker has named, behind all of that
+	flush    bool     // the client should have all there is
+	closed   bool
+	trailers []gateway.Field
+	err      error // ends both sides
+}
+
+// region is a part of a file.
+type region struct {
+	f      *os.File // closed once it is sent
+	off, n int64
+}
+
+// NewSpool makes an empty spool.
+func NewSpool(o SpoolOptions) *Spool {
+	s := &Spool{o: o}
+	s.changed.L = &s.mu
+	return s
+}
+
+// Write adds a part of the response. It waits only while Max bytes are held,
+// and fails once the spool was aborted.
+func (s *Spool) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.err == nil && (len(s.named) > 0 || s.o.Max > 0 && s.held() > 0 && s.held()+int64(len(p)) > s.o.Max) {
+		s.changed.Wait()
+	}
+	if s.err != nil {
+		return 0, s.err
+	}
+	if s.size == s.at && len(s.memory)+len(p) <= spoolMemory {
+		s.memory = append(s.memory, p...)
+	} else if err := s.spill(p); err != nil {
+		s.abort(err)
+		return 0, err
+	}
+	s.changed.Broadcast()
+	return len(p), nil
+}
+
+func (s *Spool) held() int64 { return int64(len(s.memory)) + s.size - s.at }
+
+// spill appends to the file.
+func (s *Spool) spill(p []byte) (err error) {
+	if s.file == nil {
+		if s.file, err = tempFile(s.o.Dir); err != nil {
+			return err
+		}
+	}
+	n, err := s.file.WriteAt(p, s.size)
+	s.size += int64(n)
+	if err != nil {
+		return noSpace(err)
+	}
+	return nil
+}
+
+// WriteFile adds n bytes of f from off. The spool keeps a descriptor of its
+// own.
+func (s *Spool) WriteFile(f *os.File, off, n int64) error {
+	dup, err := duplicate(f)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		dup.Close()
+		return s.err
+	}
+	s.named = append(s.named, region{dup, off, n})
+	s.changed.Broadcast()
+	return nil
+}
+
+// Flush asks for everything to be sent as soon as the client takes it.
+func (s *Spool) Flush() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.flush = true
+	s.changed.Broadcast()
+	return s.err
+}
+
+// Close ends the response.
+func (s *Spool) Close(trailers []gateway.Field) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed, s.trailers = true, append([]gateway.Field(nil), trailers...)
+	s.changed.Broadcast()
+}
+
+// Abort ends both sides with an error.
+func (s *Spool) Abort(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.abort(err)
+}
+
+func (s *Spool) abort(err error) {
+	if s.err == nil {
+		s.err = err
+	}
+	s.changed.Broadcast()
+}
+
+var errNothing = errors.New("nothing to send yet")
+
+// Drain sends everything to w until the response has ended, and ends it there.
+// It returns how many bytes of the body w has taken.
+func (s *Spool) Drain(w gateway.Reply) (sent int64, err error) {
+	mem := chunks.Get().(*chunk)
+	defer chunks.Put(mem)
+	defer s.free()
+	for {
+		part, file, flush, err := s.next(mem.p[:])
+		switch {
+		case errors.Is(err, errNothing):
+			if flush {
+				if err := w.Flush(); err != nil {
+					return sent, err
+				}
+			}
+			if done, err := s.wait(); err != nil {
+				return sent, err
+			} else if done {
+				return sent, w.End(s.trailers)
+			}
+			continue
+		case err != nil:
+			return sent, err
+		case file.f != nil:
+			err = w.WriteFile(file.f, file.off, file.n)
+			file.f.Close()
+			sent += file.n
+		default:
+			_, err = w.Write(part)
+			sent += int64(len(part))
+		}
+		if err != nil {
+			return sent, err
+		}
+	}
+}
+
+// next takes what is first in line; errNothing says that there is nothing.
+func (s *Spool) next(into []byte) (part []byte, file region, flush bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer s.changed.Broadcast()
+	switch {
+	case s.err != nil:
+		return nil, region{}, false, s.err
+	case len(s.memory) > 0:
+		part = into[:copy(into, s.memory)]
+		s.memory = s.memory[:copy(s.memory, s.memory[len(part):])]
+	case s.at < s.size:
+		n, err := s.file.ReadAt(into[:min(int64(len(into)), s.size-s.at)], s.at)
+		if err != nil && n == 0 {
+			return nil, region{}, false, noSpace(err)
+		}
+		part = into[:n]
+		if s.at += int64(n); s.at == s.size {
+			s.at, s.size = 0, 0
+			_ = s.file.Truncate(0) // gives the room back; the file is used again either way
+		}
+	case len(s.named) > 0:
+		file = s.named[0]
+		s.named = s.named[1:]
+	default:
+		flush, s.flush = s.flush, false
+		return nil, region{}, flush, errNothing
+	}
+	return part, file, false, nil
+}
+
+// wait waits until there is something to do; done means that the response has
+// ended and all of it was taken.
+func (s *Spool) wait() (done bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.err == nil && s.held() == 0 && len(s.named) == 0 && !s.closed && !s.flush {
+		s.changed.Wait()
+	}
+	return s.closed && s.held() == 0 && len(s.named) == 0, s.err
+}
+
+// free closes all files.
+func (s *Spool) free() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.file != nil {
+		s.file.Close()
+		s.file = nil
+	}
+	for _, r := range s.named {
+		r.f.Close()
+	}
+	s.named = nil
+	s.abort(gateway.ErrClientGone) // nobody takes what comes now
+}
+
+// duplicate opens a second descriptor of the same file.
+func duplicate(f *os.File) (*os.File, error) {
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return nil, noSpace(err)
+	}
+	var dup *os.File
+	if ctlErr := conn.Control(func(fd uintptr) { dup, err = dupFD(fd, f.Name()) }); ctlErr != nil {
+		err = ctlErr
+	}
+	if err != nil {
+		return nil, noSpace(err)
+	}
+	return dup, nil
+}

@@ -1,0 +1,53 @@
+package forward
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+)
+
+// Peers is a set of addresses.
+type Peers struct {
+	all  bool
+	nets []netip.Prefix
+}
+
+// ParsePeers reads addresses and networks; "*" is every one.
+func ParsePeers(list []string) (Peers, error) {
+	var p Peers
+	for _, text := range list {
+		text = strings.TrimSpace(text)
+		switch {
+		case text == "":
+		case text == "*":
+			p.all = true
+		case strings.Contains(text, "/"):
+			prefix, err := netip.ParsePrefix(text)
+			if err != nil {
+				return p, fmt.Errorf("%q is no network such as 10.0.0.0/8: %w", text, err)
+			}
+			p.nets = append(p.nets, prefix.Masked())
+		default:
+			addr, err := netip.ParseAddr(text)
+			if err != nil {
+				return p, fmt.Errorf("%q is no IP address: %w", text, err)
+			}
+			p.nets = append(p.nets, netip.PrefixFrom(addr.Unmap(), addr.Unmap().BitLen()))
+		}
+	}
+	return p, nil
+}
+
+// Contains reports whether an address is one of them.
+func (p Peers) Contains(a netip.Addr) bool {
+	if p.all {
+		return true
+	}
+	a = a.Unmap().WithZone("")
+	for _, n := range p.nets {
+		if n.Contains(a) {
+			return true
+		}
+	}
+	return false
+}

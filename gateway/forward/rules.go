@@ -1,0 +1,162 @@
+// Package forward finds out who a request is from when proxies stand before
+// the gateway, and tells the workers: nobody but a trusted proxy is believed.
+package forward
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/gonicorn/gonicorn/gateway"
+)
+
+// Options name the proxies that are believed, as Gunicorn's settings do.
+type Options struct {
+	Allow               []string          // forwarded_allow_ips: addresses, networks, or "*"
+	SecureSchemeHeaders map[string]string // by which such a proxy says that the client uses HTTPS
+}
+
+// Rules are Options made ready.
+type Rules struct {
+	peers  Peers
+	secure []gateway.Field // names in lower case
+}
+
+// New checks the options.
+func New(o Options) (*Rules, error) {
+	peers, err := ParsePeers(o.Allow)
+	if err != nil {
+		return nil, fmt.Errorf("forwarded_allow_ips: %w", err)
+	}
+	r := &Rules{peers: peers}
+	for name, value := range o.SecureSchemeHeaders {
+		r.secure = append(r.secure, gateway.Field{Name: strings.ToLower(name), Value: value})
+	}
+	return r, nil
+}
+
+// Trusts reports whether what comes from there is believed. A unix socket's
+// peers are, as in Gunicorn.
+func (r *Rules) Trusts(peer netip.Addr, unix bool) bool { return unix || r.peers.Contains(peer) }
+
+// Apply gives the request an id, finds its scheme, and sets the fields that
+// tell the worker where it comes from. What contradicts itself is a
+// *gateway.BadRequest.
+func (r *Rules) Apply(q *gateway.Request) error {
+	trusted := r.Trusts(q.Remote.Addr(), q.LocalUnix != "")
+	if trusted {
+		if err := r.scheme(q); err != nil {
+			return err
+		}
+	}
+	var before said
+	kept := q.Header[:0]
+	for _, f := range q.Header {
+		if !before.take(f) {
+			kept = append(kept, f)
+		}
+	}
+	if q.ID = before.id; !valid(q.ID) {
+		q.ID = NewID()
+	}
+	if !trusted {
+		before = said{}
+	}
+	q.Header = before.append(kept, q)
+	return nil
+}
+
+// scheme believes a proxy's word about its client's connection.
+func (r *Rules) scheme(q *gateway.Request) error {
+	secure, plain := false, false
+	for i := range r.secure {
+		for j := range q.Header {
+			if q.Header[j].Name != r.secure[i].Name {
+				continue
+			}
+			if strings.EqualFold(q.Header[j].Value, r.secure[i].Value) {
+				secure = true
+			} else {
+				plain = true
+			}
+		}
+	}
+	if secure && plain {
+		return &gateway.BadRequest{Status: 400, Reason: "contradictory scheme headers"}
+	}
+	if secure {
+		q.Scheme = "https"
+	}
+	return nil
+}
+
+// said is what a request says of where it comes from.
+type said struct{ id, by, host, forwarded, realIP string }
+
+// take takes a field that says so; several of a kind are one list.
+func (s *said) take(f gateway.Field) bool {
+	switch f.Name {
+	case "x-request-id":
+		s.id = f.Value
+	case "x-forwarded-for":
+		join(&s.by, f.Value)
+	case "x-forwarded-host":
+		s.host = f.Value
+	case "forwarded":
+		join(&s.forwarded, f.Value)
+	case "x-real-ip":
+		s.realIP = f.Value
+	case "x-forwarded-proto":
+	default:
+		return false
+	}
+	return true
+}
+
+func join(list *string, value string) {
+	if *list != "" {
+		value = *list + ", " + value
+	}
+	*list = value
+}
+
+// append adds the fields for the worker.
+func (s *said) append(to []gateway.Field, q *gateway.Request) []gateway.Field {
+	peer, node := "", "unknown" // RFC 7239, 6.2
+	if addr := q.Remote.Addr(); addr.IsValid() {
+		peer = addr.Unmap().String()
+		node = peer
+		if addr.Unmap().Is6() {
+			node = `"[` + peer + `]"`
+		}
+	}
+	by := peer
+	if s.by != "" {
+		if by = s.by; peer != "" {
+			by += ", " + peer
+		}
+	}
+	if by != "" {
+		to = append(to, gateway.Field{Name: "x-forwarded-for", Value: by})
+	}
+	host := s.host
+	if host == "" {
+		host = q.Host
+	}
+	forwarded := "for=" + node + ";proto=" + q.Scheme
+	if q.Host != "" {
+		forwarded += `;host="` + q.Host + `"`
+	}
+	if s.forwarded != "" {
+		forwarded = s.forwarded + ", " + forwarded
+	}
+	to = append(to, gateway.Field{Name: "x-forwarded-proto", Value: q.Scheme},
+		gateway.Field{Name: "forwarded", Value: forwarded}, gateway.Field{Name: "x-request-id", Value: q.ID})
+	if host != "" {
+		to = append(to, gateway.Field{Name: "x-forwarded-host", Value: host})
+	}
+	if s.realIP != "" {
+		to = append(to, gateway.Field{Name: "x-real-ip", Value: s.realIP})
+	}
+	return to
+}

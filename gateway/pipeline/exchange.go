@@ -1,0 +1,257 @@
+package pipeline
+
+import (
+	"errors"
+	"net"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/gateway/accesslog"
+	"github.com/gonicorn/gonicorn/gateway/buffer"
+)
+
+// held is how much of a response is held back in the hope that its end comes
+// before anything must be sent: bytes.
+const held = 64 << 10
+
+// exchange is one request and the answer to it. As the backend's Reply it takes
+// the response off the worker's hands: a short one is kept until it is
+// complete, and sent when the worker is free already; a long or slow one goes
+// through a spool, from which another goroutine sends it.
+type exchange struct {
+	p *Pipeline
+	r *gateway.Request
+	w gateway.Reply
+
+	timer   *time.Timer // runs until the answer begins; may be nil
+	status  int
+	reason  string
+	fields  []gateway.Field
+	length  int64
+	plain   bool // nothing is held back
+	headed  bool // Head was called
+	ended   bool // End was called
+	sent    int64
+	body    []byte // held back
+	trailer []gateway.Field
+	file    string // that the app wants sent in place of its body
+	spool   *buffer.Spool
+	sender  chan error  // gets what became of the spool
+	started atomic.Bool // something may have gone out
+	begun   time.Time
+}
+
+var errNotEnded = errors.New("the answer has no end")
+
+func newExchange(p *Pipeline, r *gateway.Request, w gateway.Reply) *exchange {
+	return &exchange{p: p, r: r, w: w, plain: !p.ResponseBuffering, begun: r.Received}
+}
+
+// again forgets an answer of which nothing has gone out.
+func (e *exchange) again() {
+	e.headed, e.ended, e.body, e.fields, e.file, e.trailer = false, false, e.body[:0], nil, "", nil
+	e.status, e.plain = 0, !e.p.ResponseBuffering
+}
+
+// Started implements gateway.Reply.
+func (e *exchange) Started() bool { return e.started.Load() || e.w.Started() }
+
+// Interim implements gateway.Reply.
+func (e *exchange) Interim(status int, fields []gateway.Field) error {
+	if e.headed {
+		return nil
+	}
+	return e.w.Interim(status, fields)
+}
+
+// Upgrade implements gateway.Reply.
+func (e *exchange) Upgrade(status int, fields []gateway.Field) (net.Conn, error) {
+	e.stopTimer()
+	e.status = status
+	e.started.Store(true)
+	conn, err := e.w.Upgrade(status, fields)
+	e.ended = true
+	return conn, err
+}
+
+func (e *exchange) stopTimer() {
+	if e.timer != nil {
+		e.timer.Stop()
+	}
+}
+
+// Head implements gateway.Reply.
+func (e *exchange) Head(status int, reason string, fields []gateway.Field, length int64) error {
+	e.stopTimer()
+	e.status, e.reason, e.length, e.headed = status, reason, length, true
+	e.fields = e.inspect(fields)
+	if e.file != "" || !e.plain {
+		return nil
+	}
+	return e.sendHead()
+}
+
+// inspect finds what the response says to a gateway, and takes it out.
+func (e *exchange) inspect(fields []gateway.Field) []gateway.Field {
+	keep := make([]gateway.Field, 0, len(fields)+1)
+	for _, f := range fields {
+		switch {
+		case len(f.Name) == 17 && strings.EqualFold(f.Name, "x-accel-buffering"):
+			if strings.EqualFold(f.Value, "no") {
+				e.plain = true
+			}
+			continue
+		case len(f.Name) == 12 && strings.EqualFold(f.Name, "content-type"):
+			e.plain = e.plain || len(f.Value) >= 17 && strings.EqualFold(f.Value[:17], "text/event-stream")
+		case e.p.Sendfile != nil && (strings.EqualFold(f.Name, "x-sendfile") || strings.EqualFold(f.Name, "x-accel-redirect")):
+			e.file = f.Value
+			continue
+		case len(f.Name) == 12 && strings.EqualFold(f.Name, "x-request-id"):
+			continue
+		}
+		keep = append(keep, f)
+	}
+	if e.r.ID != "" {
+		keep = append(keep, gateway.Field{Name: "x-request-id", Value: e.r.ID})
+	}
+	return keep
+}
+
+func (e *exchange) sendHead() error {
+	e.started.Store(true)
+	return e.w.Head(e.status, e.reason, e.fields, e.length)
+}
+
+// Write implements gateway.Reply.
+func (e *exchange) Write(p []byte) (int, error) {
+	switch {
+	case e.file != "":
+		return len(p), nil
+	case e.plain:
+		n, err := e.w.Write(p)
+		e.sent += int64(n)
+		return n, err
+	case e.spool != nil:
+		return e.spool.Write(p)
+	case len(e.body)+len(p) <= held:
+		e.body = append(e.body, p...)
+		return len(p), nil
+	}
+	e.stream()
+	return e.spool.Write(p)
+}
+
+// WriteFile implements gateway.Reply.
+func (e *exchange) WriteFile(f *os.File, off, n int64) error {
+	switch {
+	case e.file != "":
+		return nil
+	case e.plain:
+		e.sent += n
+		return e.w.WriteFile(f, off, n)
+	case e.spool == nil:
+		e.stream()
+	}
+	return e.spool.WriteFile(f, off, n)
+}
+
+// Flush implements gateway.Reply: what is held back goes out, since nobody
+// knows when more comes.
+func (e *exchange) Flush() error {
+	switch {
+	case e.file != "" || !e.headed:
+		return nil
+	case e.plain:
+		return e.w.Flush()
+	case e.spool == nil:
+		e.stream()
+	}
+	return e.spool.Flush()
+}
+
+// End implements gateway.Reply.
+func (e *exchange) End(trailers []gateway.Field) error {
+	e.ended = true
+	switch {
+	case e.file != "":
+		return nil
+	case e.plain:
+		return e.w.End(trailers)
+	case e.spool != nil:
+		e.spool.Close(trailers)
+		return nil
+	}
+	e.trailer = append([]gateway.Field(nil), trailers...)
+	return nil
+}
+
+// stream starts sending through a spool.
+func (e *exchange) stream() {
+	e.started.Store(true)
+	e.spool, e.sender = buffer.NewSpool(e.p.Response), make(chan error, 1)
+	if len(e.body) > 0 {
+		_, _ = e.spool.Write(e.body) // an error comes again
+	}
+	go func() { e.sender <- e.drain() }()
+}
+
+// drain sends what the spool holds until its end.
+func (e *exchange) drain() error {
+	err := e.sendHead()
+	if err == nil {
+		var n int64
+		n, err = e.spool.Drain(e.w)
+		e.sent += n
+	}
+	if err != nil {
+		e.spool.Abort(err)
+	}
+	return err
+}
+
+// settle sends what is still held back, or waits until all has been sent. The
+// worker is free by now.
+func (e *exchange) settle(err error) error {
+	if err == nil && !e.ended {
+		err = errNotEnded
+	}
+	switch {
+	case e.spool != nil:
+		if err != nil {
+			e.spool.Abort(err)
+		}
+		sent := <-e.sender
+		if err == nil {
+			err = sent
+		}
+		return err
+	case err != nil || e.plain || !e.headed:
+		return err
+	case e.file != "":
+		return e.sendNamed()
+	}
+	if err := e.sendHead(); err != nil {
+		return err
+	}
+	if len(e.body) > 0 {
+		n, err := e.w.Write(e.body)
+		e.sent += int64(n)
+		if err != nil {
+			return err
+		}
+	}
+	return e.w.End(e.trailer)
+}
+
+// finish writes the access log's line.
+func (e *exchange) finish() {
+	if e.p.Access == nil {
+		return
+	}
+	e.p.Access.Log(&accesslog.Entry{
+		Request: e.r, Status: e.status, Bytes: e.sent, Duration: time.Since(e.begun), Fields: e.fields,
+	})
+}

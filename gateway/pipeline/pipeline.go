@@ -1,0 +1,175 @@
+// Package pipeline is what happens to a request between the front and the
+// workers: it gets an id, its sender is found out, its body is read before a
+// worker is bothered, and the worker's answer is taken off its hands as fast as
+// it comes. What goes wrong becomes a page that helps, and every request a line
+// in the access log.
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/gateway/accesslog"
+	"github.com/gonicorn/gonicorn/gateway/buffer"
+	"github.com/gonicorn/gonicorn/gateway/errorpage"
+	"github.com/gonicorn/gonicorn/gateway/forward"
+	"github.com/gonicorn/gonicorn/gateway/sendfile"
+)
+
+// retryAfter is what a client is told that found no worker, in seconds.
+const retryAfter = 1
+
+// unsentTries is how often a request is carried to another worker that none
+// has seen anything of.
+const unsentTries = 8
+
+// Options are the parts of a pipeline and its settings.
+type Options struct {
+	Backend           gateway.Backend
+	Forward           *forward.Rules
+	Body              buffer.Options // for request bodies
+	Response          buffer.SpoolOptions
+	RequestBuffering  bool
+	ResponseBuffering bool
+	RequestTimeout    time.Duration   // until a worker has begun its answer; 0 is no bound
+	Sendfile          *sendfile.Roots // nil: apps may not name files
+	Access            *accesslog.Log  // nil: there is none
+	Log               *slog.Logger
+}
+
+// Pipeline carries requests from fronts to a backend. It implements
+// gateway.Handler.
+type Pipeline struct{ Options }
+
+// New makes a pipeline.
+func New(o Options) *Pipeline { return &Pipeline{o} }
+
+// Serve implements gateway.Handler.
+func (p *Pipeline) Serve(ctx context.Context, r *gateway.Request, w gateway.Reply) {
+	e := newExchange(p, r, w)
+	defer e.finish()
+	if err := p.Forward.Apply(r); err != nil {
+		e.failed(ctx, err)
+		return
+	}
+	if r.Method == "CONNECT" && r.Upgrade == "" {
+		e.page(405, nil)
+		return
+	}
+	if p.RequestBuffering && r.Body.Stream != nil && r.Upgrade == "" {
+		body, err := buffer.ReadBody(r.Body.Stream, r.Body.Length, p.Body)
+		if err != nil {
+			e.failed(ctx, err)
+			return
+		}
+		defer body.Release()
+		r.Body.Length, r.Body.Inline, r.Body.File, r.Body.Stream = body.Length, body.Inline, body.File, nil
+	}
+	if err := e.carry(ctx); err != nil {
+		e.failed(ctx, err)
+	}
+}
+
+// Refuse implements gateway.Handler.
+func (p *Pipeline) Refuse(r *gateway.Request, why *gateway.BadRequest, w gateway.Reply) {
+	e := newExchange(p, r, w)
+	defer e.finish()
+	if r.ID == "" {
+		r.ID = forward.NewID()
+	}
+	e.failed(context.Background(), why)
+}
+
+// carry has the request answered by a worker, by another one if the first dies
+// before a byte of its answer has gone out and asking twice does no harm.
+func (e *exchange) carry(ctx context.Context) error {
+	unsent := 0
+	for replayed := false; ; {
+		err := e.once(ctx)
+		var worker *gateway.WorkerError
+		if err == nil || !errors.As(err, &worker) || !worker.Died || e.Started() || e.r.Body.Stream != nil {
+			return err
+		}
+		switch {
+		case worker.Unsent && unsent < unsentTries:
+			unsent++
+		case !replayed && safe(e.r.Method):
+			replayed = true
+			e.p.Log.Warn("a worker died with a request in hand: it goes to another one",
+				"request", e.r.ID, "method", e.r.Method, "path", e.r.Path, "pid", worker.PID)
+		default:
+			return err
+		}
+		e.again()
+	}
+}
+
+// once has the request answered by one worker.
+func (e *exchange) once(ctx context.Context) error {
+	if e.p.RequestTimeout <= 0 || e.r.Upgrade != "" {
+		return e.settle(e.p.Backend.Serve(ctx, e.r, e))
+	}
+	timed, cancel := context.WithCancelCause(ctx)
+	e.timer = time.AfterFunc(e.p.RequestTimeout, func() { cancel(gateway.ErrTimeout) })
+	err := e.p.Backend.Serve(timed, e.r, e)
+	e.timer.Stop()
+	err = e.settle(err)
+	cancel(nil)
+	return err
+}
+
+// safe tells the methods that may be carried out twice (RFC 9110, 9.2.1).
+func safe(method string) bool {
+	return method == "GET" || method == "HEAD" || method == "OPTIONS"
+}
+
+// failed answers a request that went wrong, if anybody still listens and
+// nothing has gone out. What has begun is cut off, so that the client can tell.
+func (e *exchange) failed(ctx context.Context, err error) {
+	var (
+		bad      *gateway.BadRequest
+		response *gateway.BadResponse
+		worker   *gateway.WorkerError
+	)
+	status, fields := 500, []gateway.Field(nil)
+	switch {
+	case errors.Is(err, gateway.ErrClientGone) || errors.Is(context.Cause(ctx), gateway.ErrClientGone):
+		e.status = 499 // as nginx has it in its log; nobody is there to see it
+		return
+	case errors.As(err, &bad):
+		status = bad.Status
+		e.p.Log.Debug("request refused", "request", e.r.ID, "status", status, "reason", bad.Reason)
+	case errors.Is(err, gateway.ErrNoCapacity):
+		status, fields = 503, []gateway.Field{{Name: "retry-after", Value: strconv.Itoa(retryAfter)}}
+	case errors.Is(err, gateway.ErrTimeout):
+		status = 504
+		e.log("request took too long", err)
+	case errors.As(err, &response):
+		e.log("the app's response is malformed", err)
+	case errors.As(err, &worker):
+		status = 502
+		e.log("a worker failed a request", err)
+	default:
+		e.log("request failed", err)
+	}
+	if !e.Started() {
+		e.page(status, fields)
+	}
+}
+
+func (e *exchange) log(what string, err error) {
+	e.p.Log.Error(what, "request", e.r.ID, "method", e.r.Method, "path", e.r.Path, "error", err)
+}
+
+// page answers with an error page.
+func (e *exchange) page(status int, fields []gateway.Field) {
+	e.again()
+	e.status, e.plain = status, true
+	if err := errorpage.Write(e, e.r, status, fields); err != nil {
+		e.status = 499
+	}
+}

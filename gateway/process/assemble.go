@@ -1,0 +1,92 @@
+package process
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/gonicorn/gonicorn/gateway/buffer"
+	"github.com/gonicorn/gonicorn/gateway/forward"
+	"github.com/gonicorn/gonicorn/gateway/front"
+	"github.com/gonicorn/gonicorn/gateway/http1"
+	"github.com/gonicorn/gonicorn/gateway/pipeline"
+	"github.com/gonicorn/gonicorn/gateway/sendfile"
+	"github.com/gonicorn/gonicorn/gateway/upstream"
+)
+
+// assemble makes the parts and connects them: front, pipeline, backend.
+func (p *process) assemble() error {
+	if err := p.makeBackend(); err != nil {
+		return err
+	}
+	p.link.update = p.backend.Update
+	s := &p.set
+	o := pipeline.Options{
+		Backend: p.backend, Forward: p.peers, Access: p.access, Log: p.log,
+		Body:             buffer.Options{Dir: s.TmpDir, Max: s.MaxBody},
+		Response:         buffer.SpoolOptions{Dir: s.TmpDir, Max: s.MaxBuffer},
+		RequestBuffering: s.RequestBuffering, ResponseBuffering: s.ResponseBuffering, RequestTimeout: s.RequestTimeout,
+	}
+	if s.Sendfile && len(s.SendfileRoots) > 0 {
+		var err error
+		if o.Sendfile, err = sendfile.Open(s.SendfileRoots); err != nil {
+			return err
+		}
+	}
+	return p.makeFront(pipeline.New(o))
+}
+
+func (p *process) makeBackend() error {
+	switch p.set.Backend {
+	case Upstream:
+		p.backend = upstream.New(upstream.Options{Pool: p.pool, Board: p.from.Board, Log: p.log, DrainTimeout: p.set.Graceful})
+		return nil
+	}
+	return fmt.Errorf("there is no backend %q", p.set.Backend)
+}
+
+func (p *process) makeFront(handler *pipeline.Pipeline) error {
+	s := &p.set
+	server := &http1.Server{
+		Rules: p.rules(), Handler: handler, Trusted: p.trusted, Log: p.log, Name: s.ServerName, MaxBody: s.MaxBody,
+		HeaderTimeout: s.HeaderTimeout, BodyTimeout: s.BodyTimeout, WriteTimeout: s.WriteTimeout, KeepAlive: s.Keepalive,
+	}
+	proxies, err := forward.ParsePeers(s.ProxyAllow)
+	if err != nil {
+		return fmt.Errorf("proxy_allow_ips: %w", err)
+	}
+	o := front.Options{
+		HTTP1: server, NoHTTP1: !s.HTTP1, HTTP2: s.HTTP2 && s.TLS, HTTP2Cleartext: s.HTTP2Cleartext && !s.TLS,
+		Streams: s.MaxStreams, Window: s.WindowSize, Frame: s.FrameSize, HeaderList: s.HeaderListSize,
+		Proxy: s.ProxyProtocol, ProxyAllow: proxies.Contains, Log: p.log,
+	}
+	if s.TLS {
+		p.tls = front.NewTLS(o.Protocols())
+		o.TLS, p.link.certify = p.tls, p.tls.Set
+	}
+	p.front, err = front.New(o)
+	return err
+}
+
+// rules are the limits, with 0 as Gunicorn's largest.
+func (p *process) rules() http1.Rules {
+	s := &p.set
+	r := http1.Rules{
+		Limits:                http1.Limits{RequestLine: s.RequestLine, Fields: s.Fields, FieldSize: s.FieldSize},
+		PermitObsoleteFolding: s.PermitObsoleteFolding, StripHeaderSpaces: s.StripHeaderSpaces,
+		PermitUnconventionalMethod: s.PermitUnconventionalMethod, PermitUnconventionalHTTP: s.PermitUnconventionalHTTP,
+		CasefoldMethod: s.CasefoldMethod,
+	}
+	if r.RequestLine == 0 {
+		r.RequestLine = 8190
+	}
+	switch s.HeaderMap {
+	case "refuse":
+		r.HeaderMap = http1.Refuse
+	case "dangerous":
+		r.HeaderMap = http1.Dangerous
+	}
+	for _, name := range s.ForwarderHeaders {
+		r.ForwarderHeaders = append(r.ForwarderHeaders, strings.ToLower(name))
+	}
+	return r
+}

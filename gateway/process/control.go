@@ -1,0 +1,161 @@
+package process
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"sync"
+
+	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/gateway/front"
+	"github.com/gonicorn/gonicorn/internal/control"
+	"github.com/gonicorn/gonicorn/internal/wire"
+)
+
+// arbiterLink is the gateway's side of its socket to the arbiter.
+type arbiterLink struct {
+	conn *control.Conn
+	log  *slog.Logger
+
+	update  func([]gateway.Worker)     // takes over a list of workers and their sockets
+	certify func(front.Material) error // takes over new certificates
+	queue   func(fd int)               // takes over the shared queue's socket
+
+	pending  []gateway.Worker // of a list that is not complete yet
+	conns    map[int]int      // slot to descriptor, likewise
+	workers  chan struct{}    // closed once the first list is there
+	material chan struct{}    // closed once the first certificates are there
+
+	mu   sync.Mutex
+	idle []wire.Idle // to be reported
+	news chan struct{}
+}
+
+func newArbiterLink(fd int, log *slog.Logger) *arbiterLink {
+	return &arbiterLink{
+		conn: control.NewConn(fd), log: log, conns: map[int]int{},
+		workers: make(chan struct{}), material: make(chan struct{}), news: make(chan struct{}, 1),
+	}
+}
+
+// hear takes what the arbiter says until it is gone.
+func (l *arbiterLink) hear() {
+	for {
+		var m wire.ToGateway
+		files, err := l.conn.Receive(&m)
+		switch {
+		case errors.Is(err, io.EOF):
+			return
+		case errors.Is(err, control.ErrMessage):
+			l.log.Error("the arbiter sends nonsense", "error", err)
+		case err != nil:
+			l.log.Error("cannot hear the arbiter", "error", err)
+			return
+		default:
+			if err := l.take(m, files); err != nil {
+				l.log.Error("cannot do what the arbiter says", "error", err)
+			}
+		}
+	}
+}
+
+// take acts on one message; it owns the descriptors.
+func (l *arbiterLink) take(m wire.ToGateway, files []int) error {
+	next := func() int {
+		if len(files) == 0 {
+			return -1
+		}
+		fd := files[0]
+		files = files[1:]
+		return fd
+	}
+	if m.Material {
+		if err := l.readMaterial(next()); err != nil {
+			return err
+		}
+	}
+	if m.Queue && l.queue != nil {
+		l.queue(next())
+	}
+	for _, slot := range m.Conns {
+		l.conns[slot] = next()
+	}
+	if !m.Snapshot {
+		return nil
+	}
+	for _, w := range m.Workers {
+		w.Conn = -1
+		if fd, ok := l.conns[w.Slot]; ok {
+			w.Conn = fd
+			delete(l.conns, w.Slot)
+		}
+		l.pending = append(l.pending, w)
+	}
+	if !m.More {
+		l.update(l.pending)
+		l.pending = nil
+		once(l.workers)
+	}
+	return nil
+}
+
+// readMaterial takes over the certificates in a file, which it closes.
+func (l *arbiterLink) readMaterial(fd int) error {
+	f := os.NewFile(uintptr(fd), "material")
+	if f == nil {
+		return errors.New("read certificates: no file came along")
+	}
+	defer f.Close()
+	var m front.Material
+	if err := json.NewDecoder(io.NewSectionReader(f, 0, 64<<20)).Decode(&m); err != nil {
+		return fmt.Errorf("read certificates: %w", err)
+	}
+	if err := l.certify(m); err != nil {
+		return err
+	}
+	once(l.material)
+	return nil
+}
+
+// once closes a channel that only this goroutine closes.
+func once(c chan struct{}) {
+	select {
+	case <-c:
+	default:
+		close(c)
+	}
+}
+
+// reportIdle tells the arbiter that a draining worker has nothing in hand any
+// more. It does not wait.
+func (l *arbiterLink) reportIdle(slot, pid int) {
+	l.mu.Lock()
+	l.idle = append(l.idle, wire.Idle{Slot: slot, PID: pid})
+	l.mu.Unlock()
+	select {
+	case l.news <- struct{}{}:
+	default:
+	}
+}
+
+// tell sends what is to be reported until done is closed.
+func (l *arbiterLink) tell(done <-chan struct{}) {
+	for {
+		select {
+		case <-done:
+			return
+		case <-l.news:
+		}
+		l.mu.Lock()
+		m := wire.FromGateway{Idle: l.idle}
+		l.idle = nil
+		l.mu.Unlock()
+		if err := l.conn.Send(m, nil); err != nil {
+			l.log.Warn("cannot tell the arbiter", "error", err)
+			return
+		}
+	}
+}

@@ -1,0 +1,285 @@
+package process
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime/pprof"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/gateway/accesslog"
+	"github.com/gonicorn/gonicorn/gateway/admission"
+	"github.com/gonicorn/gonicorn/gateway/forward"
+	"github.com/gonicorn/gonicorn/gateway/front"
+	"github.com/gonicorn/gonicorn/internal/inherited"
+	"github.com/gonicorn/gonicorn/internal/logging"
+	"github.com/gonicorn/gonicorn/internal/notify"
+	"github.com/gonicorn/gonicorn/internal/scoreboard"
+	"github.com/gonicorn/gonicorn/internal/wire"
+)
+
+const (
+	exitOK      = 0
+	exitFailed  = 1
+	exitAborted = 128 + int(syscall.SIGABRT) // as shells have it
+
+	beatEvery = 500 * time.Millisecond
+)
+
+// process is the gateway's process.
+type process struct {
+	set   Settings
+	from  *inherited.Process
+	log   *slog.Logger
+	link  *arbiterLink
+	pool  *admission.Pool
+	front *front.Front
+	tls   *front.TLS // nil without TLS
+	peers *forward.Rules
+
+	access  *accesslog.Log // nil without one
+	backend gateway.Backend
+}
+
+// Main is the gateway's process: it serves until it is told to stop, and
+// returns the exit code.
+//
+// TERM, and the end of the arbiter, let it finish what it has in hand within
+// graceful_timeout; INT and QUIT end it at once; USR1 opens the access log
+// anew; ABRT makes it write the stacks of all goroutines to stderr and end with
+// 134.
+func Main() int {
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGABRT, syscall.SIGUSR1, syscall.SIGPIPE)
+	p := &process{}
+	var err error
+	if p.from, err = inherited.Take(); err == nil {
+		err = p.prepare()
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "gateway failed:", err)
+		_ = notify.Send(p.from.Notify, wire.NotifyError+"="+strings.ReplaceAll(err.Error(), "\n", " ")) // stderr has said it
+		return exitFailed
+	}
+	return p.run(signals)
+}
+
+// prepare puts the gateway together, and gives up what it does not need.
+func (p *process) prepare() error {
+	if err := json.Unmarshal(p.from.Settings, &p.set); err != nil {
+		return fmt.Errorf("read settings in %s: %w", wire.EnvWorker, err)
+	}
+	level, err := logging.ParseLevel(p.set.LogLevel)
+	if err != nil {
+		return fmt.Errorf("loglevel: %w", err)
+	}
+	p.log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level, ReplaceAttr: withoutTime}))
+	if p.peers, err = forward.New(forward.Options{Allow: p.set.ForwardedAllow, SecureSchemeHeaders: p.set.SecureSchemeHeaders}); err != nil {
+		return err
+	}
+	if err := p.openAccessLog(); err != nil {
+		return err
+	}
+	p.link = newArbiterLink(p.from.Control, p.log)
+	p.pool = admission.New(p.set.QueueSize, p.set.QueueTimeout)
+	p.pool.OnIdle = p.link.reportIdle
+	if err := p.assemble(); err != nil {
+		return err
+	}
+	return p.confine()
+}
+
+// withoutTime leaves the time to the arbiter's log, which has it.
+func withoutTime(groups []string, a slog.Attr) slog.Attr {
+	if len(groups) == 0 && a.Key == slog.TimeKey {
+		return slog.Attr{}
+	}
+	return a
+}
+
+func (p *process) openAccessLog() error {
+	if p.set.AccessLog == "" && p.set.SyslogAddr == "" {
+		return nil
+	}
+	format, err := accesslog.Compile(p.set.AccessLogFormat)
+	if err != nil {
+		return err
+	}
+	var sinks []accesslog.Sink
+	if path := p.set.AccessLog; path != "" {
+		if path == "-" {
+			path = "/dev/stdout"
+		}
+		sink, err := logging.Open(path, logging.SinkOptions{UID: -1, GID: -1})
+		if err != nil {
+			return fmt.Errorf("accesslog: %w", err)
+		}
+		sink.ReportTo(p.log)
+		sinks = append(sinks, sink)
+	}
+	if p.set.SyslogAddr != "" {
+		sink, err := accesslog.DialSyslog(p.set.SyslogAddr, p.set.SyslogPrefix, p.set.SyslogFacility)
+		if err != nil {
+			return err
+		}
+		sinks = append(sinks, sink)
+	}
+	p.access = accesslog.New(format, sinks...)
+	return nil
+}
+
+// confine limits the process to the files that it uses.
+func (p *process) confine() error {
+	tmp := p.set.TmpDir
+	if tmp == "" {
+		tmp = os.TempDir()
+	}
+	write := []string{tmp}
+	if p.set.AccessLog != "" && p.set.AccessLog != "-" {
+		write = append(write, filepath.Dir(p.set.AccessLog))
+	}
+	return confine(p.set.SendfileRoots, write)
+}
+
+// run serves until somebody ends it.
+func (p *process) run(signals <-chan os.Signal) int {
+	go p.link.hear()
+	done := make(chan struct{})
+	defer close(done)
+	go p.link.tell(done)
+	p.beat(done)
+	go p.beats(done)
+
+	finished := make(chan struct{})
+	finish := func(graceful time.Duration) {
+		go func() {
+			defer close(finished)
+			ctx, cancel := context.WithTimeout(context.Background(), graceful)
+			defer cancel()
+			p.front.Drain(ctx)
+		}()
+	}
+	prepared, draining, lifeline := p.prepared(), false, p.from.Lifeline
+	for {
+		select {
+		case <-prepared:
+			prepared = nil
+			p.serve()
+			p.tell("READY=1")
+		case <-lifeline:
+			lifeline = nil
+			p.log.Warn("the arbiter is gone; finishing what is in hand")
+			if !draining {
+				draining = true
+				finish(p.set.Graceful)
+			}
+		case <-finished:
+			return p.end()
+		case sig := <-signals:
+			switch sig {
+			case syscall.SIGTERM:
+				if !draining {
+					draining = true
+					finish(p.set.Graceful)
+				}
+			case syscall.SIGINT, syscall.SIGQUIT:
+				p.front.Close()
+				return p.end()
+			case syscall.SIGABRT:
+				_ = pprof.Lookup("goroutine").WriteTo(os.Stderr, 2) // nobody to tell if it fails
+				return exitAborted
+			case syscall.SIGUSR1:
+				p.reopen()
+			}
+		}
+	}
+}
+
+// prepared is closed once the arbiter has said all that must be known first.
+func (p *process) prepared() <-chan struct{} {
+	all := make(chan struct{})
+	go func() {
+		<-p.link.workers
+		if p.tls != nil {
+			<-p.link.material
+		}
+		close(all)
+	}()
+	return all
+}
+
+func (p *process) serve() {
+	for i, l := range p.from.Listeners {
+		unix := ""
+		if i < len(p.set.Unix) {
+			unix = p.set.Unix[i]
+		}
+		go p.front.Serve(l, unix)
+	}
+}
+
+// end closes what is left.
+func (p *process) end() int {
+	p.backend.Update(nil)
+	if p.access != nil {
+		if err := p.access.Close(); err != nil {
+			p.log.Error("cannot close the access log", "error", err)
+		}
+	}
+	return exitOK
+}
+
+func (p *process) reopen() {
+	if p.access == nil {
+		return
+	}
+	if err := p.access.Reopen(); err != nil {
+		p.log.Error("cannot reopen the access log", "error", err)
+	}
+}
+
+// tell repeats what the arbiter must hear until it has room for it.
+func (p *process) tell(state string) {
+	for {
+		err := notify.Send(p.from.Notify, state)
+		if err == nil || !errors.Is(err, os.ErrDeadlineExceeded) {
+			if err != nil {
+				p.log.Warn("cannot tell the arbiter", "state", state, "error", err)
+			}
+			return
+		}
+	}
+}
+
+func (p *process) beat(<-chan struct{}) {
+	p.from.Slot.Heartbeat.Store(scoreboard.Now())
+	p.from.Slot.Beats.Store(1)
+}
+
+// beats shows that the scheduler runs.
+func (p *process) beats(done <-chan struct{}) {
+	tick := time.NewTicker(beatEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-done:
+			return
+		case <-tick.C:
+			stats := p.pool.Stats()
+			p.from.Slot.InFlight.Store(int64(stats.InFlight))
+			p.from.Slot.Heartbeat.Store(scoreboard.Now())
+		}
+	}
+}
+
+// trusted reports whether a peer may send forwarder_headers.
+func (p *process) trusted(peer netip.Addr, unix bool) bool { return p.peers.Trusts(peer, unix) }

@@ -1,0 +1,132 @@
+// Package control carries messages between the arbiter and the gateway: JSON
+// objects with descriptors (SCM_RIGHTS, unix(7)) over a SOCK_SEQPACKET socket.
+package control
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"syscall"
+
+	"github.com/gonicorn/gonicorn/internal/wire"
+	"golang.org/x/sys/unix"
+)
+
+// maxFiles is SCM_MAX_FD: the kernel passes no more descriptors at once.
+const maxFiles = 253
+
+// ErrMessage says that the peer sent something that is no message.
+var ErrMessage = errors.New("not a message")
+
+// Conn is one end of a socket. Its methods wait, each in a thread; one
+// goroutine may send while another receives.
+type Conn struct {
+	fd     int
+	buf    []byte
+	rights []byte
+
+	mu     sync.Mutex
+	closed bool
+}
+
+// NewConn takes over a descriptor.
+func NewConn(fd int) *Conn {
+	unix.CloseOnExec(fd)
+	return &Conn{fd: fd, buf: make([]byte, wire.ControlMessage), rights: make([]byte, unix.CmsgSpace(4*maxFiles))}
+}
+
+// Send sends m with descriptors, which stay the caller's.
+func (c *Conn) Send(m any, files []int) error {
+	text, err := json.Marshal(m)
+	if err != nil {
+		return fmt.Errorf("encode message: %w", err)
+	}
+	var rights []byte
+	if len(files) > 0 {
+		rights = unix.UnixRights(files...)
+	}
+	for {
+		err := unix.Sendmsg(c.fd, text, rights, nil, unix.MSG_NOSIGNAL)
+		if !errors.Is(err, syscall.EINTR) {
+			if err != nil {
+				return fmt.Errorf("send message: %w", err)
+			}
+			return nil
+		}
+	}
+}
+
+// Receive waits for a message. The descriptors that came along are the
+// caller's. It returns io.EOF when the peer is gone, and ErrMessage when what
+// came is no message, after which it can be called again.
+func (c *Conn) Receive(m any) (files []int, err error) {
+	var n, rightsLen, flags int
+	for {
+		n, rightsLen, flags, _, err = unix.Recvmsg(c.fd, c.buf, c.rights, recvFlags)
+		if !errors.Is(err, syscall.EINTR) {
+			break
+		}
+	}
+	if errors.Is(err, syscall.ECONNRESET) || err == nil && n == 0 {
+		return nil, io.EOF
+	}
+	if err != nil {
+		return nil, fmt.Errorf("receive message: %w", err)
+	}
+	if files, err = parseRights(c.rights[:rightsLen]); err != nil {
+		return nil, err
+	}
+	if flags&(unix.MSG_TRUNC|unix.MSG_CTRUNC) != 0 {
+		closeAll(files)
+		return nil, fmt.Errorf("receive message: cut off: %w", ErrMessage)
+	}
+	if err := json.Unmarshal(c.buf[:n], m); err != nil {
+		closeAll(files)
+		return nil, fmt.Errorf("receive message: %w: %w", err, ErrMessage)
+	}
+	return files, nil
+}
+
+func parseRights(rights []byte) (files []int, err error) {
+	messages, err := unix.ParseSocketControlMessage(rights)
+	if err != nil {
+		return nil, fmt.Errorf("receive descriptors: %w", err)
+	}
+	for i := range messages {
+		fds, err := unix.ParseUnixRights(&messages[i])
+		if err != nil {
+			closeAll(files)
+			return nil, fmt.Errorf("receive descriptors: %w", err)
+		}
+		files = append(files, fds...)
+	}
+	return files, nil
+}
+
+func closeAll(files []int) {
+	for _, fd := range files {
+		unix.Close(fd)
+	}
+}
+
+// Hangup wakes whoever sends or receives; they fail from now on. The
+// descriptor stays open until Close.
+func (c *Conn) Hangup() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.closed {
+		_ = unix.Shutdown(c.fd, unix.SHUT_RDWR) // the peer may be gone
+	}
+}
+
+// Close closes the descriptor. Nobody may be sending or receiving.
+func (c *Conn) Close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.closed {
+		c.closed = true
+		unix.Close(c.fd)
+	}
+}

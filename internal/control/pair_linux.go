@@ -1,0 +1,37 @@
+package control
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+const recvFlags = unix.MSG_CMSG_CLOEXEC
+
+// Pair makes two connected sockets that no child inherits. Theirs is for the
+// process at the other end; the caller closes it once that has it.
+func Pair() (ours *Conn, theirs int, err error) {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, -1, fmt.Errorf("make a control socket: %w", err)
+	}
+	return NewConn(pair[0]), pair[1], nil
+}
+
+// File makes an unnamed file in memory that holds content. The caller closes
+// it.
+func File(content []byte) (fd int, err error) {
+	fd, err = unix.MemfdCreate("gonicorn", unix.MFD_CLOEXEC)
+	if err != nil {
+		return -1, fmt.Errorf("make a file in memory: %w", err)
+	}
+	for at := 0; at < len(content); {
+		n, err := unix.Pwrite(fd, content[at:], int64(at))
+		if err != nil {
+			unix.Close(fd)
+			return -1, fmt.Errorf("write a file in memory: %w", err)
+		}
+		at += n
+	}
+	return fd, nil
+}

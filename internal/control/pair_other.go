@@ -1,0 +1,20 @@
+//go:build !linux
+
+package control
+
+import (
+	"errors"
+	"fmt"
+)
+
+const recvFlags = 0
+
+// Pair needs Linux.
+func Pair() (*Conn, int, error) {
+	return nil, -1, fmt.Errorf("make a control socket: %w", errors.ErrUnsupported)
+}
+
+// File needs Linux.
+func File([]byte) (int, error) {
+	return -1, fmt.Errorf("make a file in memory: %w", errors.ErrUnsupported)
+}
