@@ -1,0 +1,130 @@
+// Package upstream is the backend of workers that speak HTTP/1.1 themselves: a
+// command that listens at an address of its own. It keeps connections to every
+// worker process alive and uses each for one request at a time.
+package upstream
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/gateway/admission"
+	"github.com/gonicorn/gonicorn/internal/scoreboard"
+)
+
+// Options are a backend's settings. A zero field takes its default.
+type Options struct {
+	Pool  *admission.Pool   // who takes the next request; Backend.Update updates it
+	Board *scoreboard.Board // where to say what the workers do; may be nil
+	Log   *slog.Logger
+
+	DialTimeout     time.Duration // 5 s
+	IdleConns       int           // kept for each worker at most; its capacity
+	IdleTimeout     time.Duration // after which they are closed; 1 min
+	MaxResponseHead int           // bytes; 64 KiB
+	DrainTimeout    time.Duration // until tunnels of a draining worker are cut; 30 s
+}
+
+func (o Options) withDefaults() Options {
+	if o.DialTimeout <= 0 {
+		o.DialTimeout = 5 * time.Second
+	}
+	if o.IdleTimeout <= 0 {
+		o.IdleTimeout = time.Minute
+	}
+	if o.MaxResponseHead <= 0 {
+		o.MaxResponseHead = 64 << 10
+	}
+	if o.DrainTimeout <= 0 {
+		o.DrainTimeout = 30 * time.Second
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// unsentTries is how many workers in turn are tried that take nothing of a
+// request: a crash may have taken several at once.
+const unsentTries = 4
+
+// Backend carries requests to workers by HTTP/1.1. It implements
+// gateway.Backend. Update with no workers closes all it has open.
+type Backend struct {
+	Options
+	clock     clock
+	exchanges sync.Pool
+
+	updating sync.Mutex
+	workers  atomic.Pointer[map[int]*worker] // by slot; never changed, only replaced
+}
+
+// New makes a backend without workers.
+func New(o Options) *Backend {
+	b := &Backend{Options: o.withDefaults(), clock: newClock()}
+	b.exchanges.New = func() any { return newExchange(b) }
+	b.workers.Store(&map[int]*worker{})
+	return b
+}
+
+// Update implements gateway.Backend. Idle connections to draining workers are
+// closed, WebSockets are told that they go away.
+func (b *Backend) Update(workers []gateway.Worker) {
+	b.updating.Lock()
+	defer b.updating.Unlock()
+	old, set := *b.workers.Load(), make(map[int]*worker, len(workers))
+	for _, spec := range workers {
+		w := old[spec.Slot]
+		if w == nil || w.pid != spec.PID {
+			w = newWorker(b, spec)
+		}
+		set[spec.Slot] = w
+	}
+	// The pool never hands out a slot that nobody knows: those who come are
+	// added before it hears of them, those who go are removed after.
+	both := maps.Clone(old)
+	maps.Copy(both, set)
+	b.workers.Store(&both)
+	b.Pool.Update(workers)
+	b.workers.Store(&set)
+	for _, spec := range workers {
+		set[spec.Slot].update(spec)
+	}
+	for slot, w := range old {
+		if set[slot] != w {
+			w.vanish()
+		}
+	}
+}
+
+// Serve implements gateway.Backend.
+func (b *Backend) Serve(ctx context.Context, r *gateway.Request, w gateway.Reply) error {
+	x := b.exchanges.Get().(*exchange)
+	defer x.recycle()
+	if err := x.prepare(ctx, r, w); err != nil {
+		return err
+	}
+	for try := 1; ; try++ {
+		slot, waited, err := b.Pool.Acquire(ctx)
+		r.QueueWait += waited
+		if err != nil {
+			return err
+		}
+		worker := (*b.workers.Load())[slot]
+		if worker == nil { // it has vanished since
+			b.Pool.Release(slot)
+			continue
+		}
+		err = x.carry(worker)
+		var failed *gateway.WorkerError
+		if try < unsentTries && errors.As(err, &failed) && failed.Unsent {
+			continue
+		}
+		return err
+	}
+}

@@ -1,0 +1,248 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/gateway/http1"
+)
+
+const (
+	firstBuffer = 4 << 10  // of a response, bytes
+	copyFirst   = 8 << 10  // for a body, as long as it comes in small parts
+	copyMost    = 64 << 10 // for a body otherwise
+	atOnce      = 16 << 10 // a body up to this goes out in one write with its head
+)
+
+// exchange is one request on its way to a worker and back. It is used again for
+// other requests, with its buffers.
+type exchange struct {
+	b     *Backend
+	in    *http1.Reader // reads through the exchange from conn
+	head  http1.ResponseHead
+	out   []byte // the request's head, and its body if that is small
+	buf   []byte // for the response's body
+	large bool   // in has grown
+	entry entry
+
+	ctx     context.Context
+	r       *gateway.Request
+	w       gateway.Reply
+	worker  *worker
+	upgrade string // what the worker may switch to
+	method  string // as the worker got it
+	ownKey  bool   // the WebSocket's key is the gateway's
+	inline  bool   // the body is in out
+
+	conn     *conn
+	sender   *sender // sends the body meanwhile; may be nil
+	pending  []byte  // out, until the first read
+	answered bool    // the worker has sent something
+	dirty    bool    // the reply has something that was not flushed
+	free     bool    // the worker has been given back
+	readErr  error   // of the connection, not of the parser
+	replyErr error   // of the reply
+
+	trailers  *http1.ChunkedReader // of a chunked response
+	tunnelled bool                 // the reply was ended by an upgrade
+}
+
+func newExchange(b *Backend) *exchange {
+	x := &exchange{b: b, out: make([]byte, 0, 1024)}
+	x.in = http1.NewReader(x, firstBuffer)
+	return x
+}
+
+// recycle gives the exchange back, with clean buffers.
+func (x *exchange) recycle() {
+	fresh := exchange{b: x.b, in: x.in, head: x.head, out: x.out[:0], buf: x.buf}
+	if x.large || cap(x.out) > atOnce+firstBuffer*2 {
+		fresh.out, fresh.head = make([]byte, 0, 1024), http1.ResponseHead{}
+		fresh.in = nil
+	}
+	*x = fresh
+	if x.in == nil {
+		x.in = http1.NewReader(x, firstBuffer)
+	}
+	x.in.Discard(len(x.in.Buffered()))
+	x.head.Reset()
+	clear(x.head.Fields[:cap(x.head.Fields)])
+	x.b.exchanges.Put(x)
+}
+
+// prepare writes the request's head, and its body where that is small.
+func (x *exchange) prepare(ctx context.Context, r *gateway.Request, w gateway.Reply) error {
+	x.ctx, x.r, x.w = ctx, r, w
+	out, err := x.appendHead(x.out)
+	if err != nil {
+		return err
+	}
+	switch {
+	case r.Method == "CONNECT": // what the client sends is for the tunnel
+		x.inline = true
+	case r.Body.File == nil && r.Body.Stream == nil && len(r.Body.Inline) <= atOnce:
+		x.inline = true
+		out = append(out, r.Body.Inline...)
+	}
+	x.out = out
+	return nil
+}
+
+// carry has one worker answer the request.
+func (x *exchange) carry(w *worker) error {
+	x.worker, x.free = w, false
+	w.ledger.begin(&x.entry, x.r.Number, x.b.clock.now(), x.inline || x.r.Body.Stream == nil)
+	defer x.release()
+	for fresh := false; ; {
+		c, err := x.connect(fresh)
+		if err != nil {
+			return err
+		}
+		x.answered, x.dirty, x.readErr, x.replyErr, x.sender = false, false, nil, nil, nil
+		x.conn, c.wrote = c, 0
+		err = x.over(c)
+		if err == nil || !c.reused || x.answered || x.ctx.Err() != nil {
+			return err
+		}
+		if c.wrote > 0 {
+			if !x.repeatable() {
+				return err
+			}
+			fresh = true
+		}
+		x.in.Discard(len(x.in.Buffered()))
+		x.head.Reset()
+	}
+}
+
+// connect returns an idle connection or a new one. A request that may have been
+// seen by the worker is not Unsent any more.
+func (x *exchange) connect(fresh bool) (*conn, error) {
+	if !fresh {
+		if c := x.worker.take(x.b.clock.now()); c != nil {
+			return c, nil
+		}
+	}
+	c, err := x.worker.dial(x.ctx)
+	var failed *gateway.WorkerError
+	if fresh && errors.As(err, &failed) {
+		failed.Unsent = false
+	}
+	return c, err
+}
+
+// repeatable reports whether the request may be sent again after a connection
+// has broken without an answer (RFC 9110, 9.2.2).
+func (x *exchange) repeatable() bool {
+	switch x.method {
+	case "GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE":
+		return x.r.Body.Stream == nil
+	}
+	return false
+}
+
+// over sends the request over a connection and passes the answer on. The
+// connection is kept or closed, and the body's sender has ended afterwards.
+func (x *exchange) over(c *conn) error {
+	stop := context.AfterFunc(x.ctx, c.kill)
+	reusable, err := x.roundTrip(c)
+	if !stop() {
+		reusable = false
+	}
+	if x.sender != nil {
+		reusable = x.sender.finished() && reusable
+	}
+	if reusable {
+		x.worker.put(c, x.b.clock.now())
+	} else {
+		c.discard()
+	}
+	x.conn = nil
+	if x.answered || err == nil || x.sender != nil && x.r.Body.Stream != nil {
+		x.release() // the client may go on sending for long
+	}
+	if err == nil {
+		err = x.end()
+	}
+	if x.sender != nil {
+		if sent := x.sender.wait(); sent != nil && err != nil && x.ctx.Err() == nil {
+			return sent
+		}
+	}
+	return err
+}
+
+// release gives the worker back, once.
+func (x *exchange) release() {
+	if x.free {
+		return
+	}
+	x.free = true
+	x.worker.ledger.end(&x.entry, x.b.clock.now(), x.answered)
+	x.b.Pool.Release(x.worker.slot)
+}
+
+// Read implements io.Reader for the response's parser: before it waits for the
+// worker, what has been passed on is flushed.
+func (x *exchange) Read(p []byte) (n int, err error) {
+	if out := x.pending; out != nil {
+		x.pending = nil
+		n, err = x.conn.exchange(out, p)
+	} else {
+		n, err = x.conn.read(p, x.dirty)
+		if err == errDry {
+			x.dirty = false
+			if x.replyErr = x.w.Flush(); x.replyErr != nil {
+				return 0, x.replyErr
+			}
+			n, err = x.conn.read(p, false)
+		}
+	}
+	if n > 0 {
+		x.answered = true
+	}
+	x.readErr = err
+	return n, err
+}
+
+// failed says what went wrong while the response was read: what ended the
+// request, what its client did, or what the worker did.
+func (x *exchange) failed(err error) error {
+	if cause := context.Cause(x.ctx); cause != nil {
+		return cause
+	}
+	if x.replyErr != nil {
+		var bad *gateway.BadResponse
+		if errors.As(x.replyErr, &bad) {
+			return &gateway.WorkerError{Slot: x.worker.slot, PID: x.worker.pid, Err: bad}
+		}
+		return x.replyErr
+	}
+	e := &gateway.WorkerError{Slot: x.worker.slot, PID: x.worker.pid}
+	switch {
+	case x.readErr == nil:
+		var bad *gateway.BadRequest
+		if errors.As(err, &bad) {
+			err = &gateway.BadResponse{Reason: bad.Reason}
+		}
+		e.Err = err
+	case x.worker.gone.Load():
+		e.Died, e.Err = true, fmt.Errorf("read response: %w", errReaped)
+	case errors.Is(x.readErr, io.EOF) && !x.answered:
+		e.Died, e.Err = true, errors.New("connection was closed before the answer began")
+	case errors.Is(x.readErr, io.EOF):
+		e.Died, e.Err = true, fmt.Errorf("read response: %w", io.ErrUnexpectedEOF)
+	default:
+		e.Died, e.Err = true, fmt.Errorf("read response: %w", x.readErr)
+	}
+	if x.conn.wrote == 0 {
+		e.Unsent = true
+		if !x.conn.reused {
+			x.worker.avoid()
+		}
+	}
+	return e
+}

@@ -1,0 +1,180 @@
+package upstream
+
+import (
+	"sync"
+
+	"github.com/gonicorn/gonicorn/internal/scoreboard"
+)
+
+// ledger writes a worker's slot on its behalf: what it has in hand, and since
+// when the oldest request waits for its answer to begin. A request whose answer
+// has begun, a stream or a tunnel, never looks hung.
+type ledger struct {
+	slot *scoreboard.Slot // nil without a scoreboard
+
+	mu          sync.Mutex
+	closed      bool // the slot is somebody else's
+	first, last *entry
+	inHand      int64
+	busySince   int64
+}
+
+// entry is one request in a worker's hands.
+type entry struct {
+	id         uint64
+	start      int64
+	prev, next *entry
+	listed     bool // its answer is waited for
+	answered   bool
+}
+
+// open begins with a worker that has nothing in hand.
+func (l *ledger) open(slot *scoreboard.Slot) {
+	if l.slot = slot; slot == nil {
+		return
+	}
+	slot.InFlight.Store(0)
+	slot.RequestStart.Store(0)
+	slot.RequestID.Store(0)
+	slot.Connections.Store(0)
+	l.state(scoreboard.Busy, scoreboard.Ready)
+}
+
+// state leaves the states alone that the arbiter sets.
+func (l *ledger) state(from, to scoreboard.State) {
+	l.slot.State.CompareAndSwap(uint64(from), uint64(to))
+}
+
+// begin takes a request in. Its answer is waited for at once, or from await on.
+func (l *ledger) begin(e *entry, id uint64, now int64, await bool) {
+	if l.slot == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	*e = entry{id: id, start: now}
+	if l.inHand++; l.inHand == 1 {
+		l.busySince = now
+	}
+	if await {
+		l.push(e)
+	}
+	if l.closed {
+		return
+	}
+	l.slot.InFlight.Store(l.inHand)
+	if l.inHand == 1 {
+		l.state(scoreboard.Ready, scoreboard.Busy)
+	}
+}
+
+// await says that a request has been sent whole.
+func (l *ledger) await(e *entry, now int64) {
+	if l.slot == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !e.answered && !e.listed {
+		e.start = now
+		l.push(e)
+	}
+}
+
+// answer says that the answer to a request has begun.
+func (l *ledger) answer(e *entry) {
+	if l.slot == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.settle(e)
+}
+
+func (l *ledger) settle(e *entry) {
+	e.answered = true
+	if e.listed {
+		l.remove(e)
+	}
+}
+
+// end says that the worker is free of a request, which counts if it was answered.
+func (l *ledger) end(e *entry, now int64, answered bool) {
+	if l.slot == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.settle(e)
+	l.inHand--
+	if l.closed {
+		return
+	}
+	l.slot.InFlight.Store(l.inHand)
+	if l.inHand == 0 {
+		l.slot.BusyNanos.Add(now - l.busySince)
+		l.state(scoreboard.Busy, scoreboard.Ready)
+	}
+	if answered {
+		l.slot.Requests.Add(1)
+	}
+}
+
+// connections says how many connections are open.
+func (l *ledger) connections(n int) {
+	if l.slot == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.closed {
+		l.slot.Connections.Store(int64(n))
+	}
+}
+
+// close writes no more: the process has been reaped.
+func (l *ledger) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+}
+
+func (l *ledger) push(e *entry) {
+	e.listed, e.prev, e.next = true, l.last, nil
+	if l.last == nil {
+		l.first = e
+		l.show()
+	} else {
+		l.last.next = e
+	}
+	l.last = e
+}
+
+func (l *ledger) remove(e *entry) {
+	if e.next == nil {
+		l.last = e.prev
+	} else {
+		e.next.prev = e.prev
+	}
+	if e.prev == nil {
+		l.first = e.next
+		l.show()
+	} else {
+		e.prev.next = e.next
+	}
+	e.listed, e.prev, e.next = false, nil, nil
+}
+
+// show keeps the start no older than the number: a reader between the two
+// stores must not take a new request for an old one.
+func (l *ledger) show() {
+	switch {
+	case l.closed:
+	case l.first == nil:
+		l.slot.RequestStart.Store(0)
+		l.slot.RequestID.Store(0)
+	default:
+		l.slot.RequestStart.Store(l.first.start)
+		l.slot.RequestID.Store(l.first.id)
+	}
+}
