@@ -187,9 +187,13 @@ func TestConnectionsSurviveReloads(t *testing.T) {
 		mark := s.log.mark()
 		s.signal(syscall.SIGHUP)
 		s.expectFrom(mark, `new generation serves`)
-		if resp, body := k.get("/"); resp.StatusCode != 200 || !strings.Contains(body, fmt.Sprintf("generation %d", i+2)) {
-			t.Fatalf("after reload %d: %d %q", i+1, resp.StatusCode, body)
-		}
+		eventually(t, "the new generation answers", func() bool {
+			resp, body := k.get("/")
+			if resp.StatusCode != 200 {
+				t.Fatalf("after reload %d: %d %q", i+1, resp.StatusCode, body)
+			}
+			return strings.Contains(body, fmt.Sprintf("generation %d", i+2))
+		})
 	}
 	if gatewayPID(s) != gateway {
 		t.Error("the gateway was exchanged although no setting of it changed")
@@ -359,6 +363,8 @@ func TestEventsFlowAndAreHeldBack(t *testing.T) {
 	if mb := residentMiB(t, gatewayPID(s)); mb > 200 {
 		t.Errorf("the gateway holds %d MiB for a client that reads nothing", mb)
 	}
+	k.conn.Close()
+	endless.conn.Close()
 	s.stop()
 }
 

@@ -38,7 +38,7 @@ func (p *process) assemble() error {
 func (p *process) makeBackend() error {
 	switch p.set.Backend {
 	case Upstream:
-		p.backend = upstream.New(upstream.Options{Pool: p.pool, Board: p.from.Board, Log: p.log, DrainTimeout: p.set.Graceful})
+		p.backend = upstream.New(upstream.Options{Pool: p.pool, Board: p.from.Board, Log: p.log, DrainTimeout: p.set.Graceful, HoldHung: p.set.HoldsHung})
 		return nil
 	}
 	return fmt.Errorf("there is no backend %q", p.set.Backend)
