@@ -6,7 +6,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.8.0
 
-.PHONY: build run test check bench fmt clean docs
+.PHONY: build run test check bench bench-gateway fmt clean docs
 
 build:
 	$(GO) build -trimpath -ldflags "-X github.com/gonicorn/gonicorn/cmd/cli.version=$(VERSION)" -o bin/gonicorn ./cmd/gonicorn
@@ -28,7 +28,11 @@ check:
 	-$(GO) run $(GOVULNCHECK) ./...
 
 bench: build
-	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 20m ./e2e
+	$(GO) test -run '^$$' -bench 'Crash|Idle$$|Hundred|UnderLoad' -benchtime 1x -timeout 20m ./e2e
+
+# The gateway beside nginx and HAProxy, where they are installed.
+bench-gateway: build
+	$(GO) test -run '^$$' -bench Gateway -benchtime 1x -timeout 30m ./e2e
 
 # The files that are made from the table of settings.
 docs:

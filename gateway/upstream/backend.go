@@ -28,6 +28,11 @@ type Options struct {
 	IdleTimeout     time.Duration // after which they are closed; 1 min
 	MaxResponseHead int           // bytes; 64 KiB
 	DrainTimeout    time.Duration // until tunnels of a draining worker are cut; 30 s
+
+	// HoldHung leaves a request that was not answered in time in its worker's
+	// hands: the worker gets no other in its place, and looks hung on the
+	// scoreboard until somebody ends it.
+	HoldHung bool
 }
 
 func (o Options) withDefaults() Options {
@@ -120,6 +125,7 @@ func (b *Backend) Serve(ctx context.Context, r *gateway.Request, w gateway.Reply
 			b.Pool.Release(slot)
 			continue
 		}
+		r.WorkerPID = worker.pid
 		err = x.carry(worker)
 		var failed *gateway.WorkerError
 		if try < unsentTries && errors.As(err, &failed) && failed.Unsent {

@@ -181,6 +181,10 @@ func (x *exchange) release() {
 		return
 	}
 	x.free = true
+	if x.b.HoldHung && !x.answered && errors.Is(context.Cause(x.ctx), gateway.ErrTimeout) {
+		x.worker.ledger.hold(&x.entry)
+		return
+	}
 	x.worker.ledger.end(&x.entry, x.b.clock.now(), x.answered)
 	x.b.Pool.Release(x.worker.slot)
 }

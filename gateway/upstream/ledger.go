@@ -120,6 +120,25 @@ func (l *ledger) end(e *entry, now int64, answered bool) {
 	}
 }
 
+// hold keeps a request that nobody waits for any more: the worker still does
+// something with it, or nothing.
+func (l *ledger) hold(e *entry) {
+	if l.slot == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	kept := &entry{id: e.id, start: e.start, listed: true}
+	l.settle(e)
+	if kept.next = l.first; kept.next == nil {
+		l.last = kept
+	} else {
+		l.first.prev = kept
+	}
+	l.first = kept
+	l.show()
+}
+
 // connections says how many connections are open.
 func (l *ledger) connections(n int) {
 	if l.slot == nil {
