@@ -5,7 +5,6 @@ import (
 	"io"
 	"os"
 	"sync/atomic"
-	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
 )
@@ -14,35 +13,46 @@ import (
 // already: bytes.
 const inlineBody = 64 << 10
 
+// How far a body has been read.
+const (
+	bodyOpen int32 = iota
+	bodyDone
+	bodyFailed
+)
+
 // body is the request body as the client sends it. It implements io.Reader.
+// Handlers may read it while they answer, from another goroutine.
 type body struct {
 	x       *conn
 	chunked *ChunkedReader
-	left    int64 // to come; of a chunked one, how much is allowed
-	invite  bool  // the client waits for 100 (Continue)
-	done    atomic.Bool
+	left    atomic.Int64 // to come; of a chunked one, how much is allowed
+	state   atomic.Int32
+	invite  bool // the client waits for 100 (Continue)
+	hasty   bool // no time is given between two reads
 	err     error
 }
 
 // begin sets up the request's body: nothing, all of it, or a stream.
 func (b *body) begin() {
 	x := b.x
-	*b = body{x: x, left: x.head.Length, invite: x.head.Continue}
+	b.chunked, b.invite, b.hasty, b.err = nil, x.head.Continue, false, nil
+	b.left.Store(x.head.Length)
+	b.state.Store(bodyOpen)
 	r := &x.req
-	r.Body.Length = x.head.Length
+	r.Body = gateway.Body{Length: x.head.Length}
 	switch n := x.head.Length; {
 	case n == 0:
-		b.done.Store(true)
+		b.state.Store(bodyDone)
 		return
 	case n < 0:
-		b.left = x.s.MaxBody
-		b.chunked = NewChunkedReader(x.in, &x.s.Rules)
+		b.left.Store(x.s.MaxBody)
+		b.chunked = NewChunkedReader(&x.in, &x.s.Rules)
 		r.Body.Trailers = b.chunked.Trailers
 	case n <= inlineBody && int64(len(x.in.Buffered())) >= n:
-		x.data = append(x.data[:0], x.in.Buffered()[:n]...)
+		// It stays where it is: the watcher reads into another buffer.
+		r.Body.Inline = x.in.Buffered()[:n:n]
 		x.in.Discard(int(n))
-		r.Body.Inline = x.data
-		b.done.Store(true)
+		b.state.Store(bodyDone)
 		return
 	}
 	r.Body.Stream = b
@@ -54,14 +64,17 @@ func (b *body) Read(p []byte) (int, error) {
 	if b.err != nil {
 		return 0, b.err
 	}
+	if len(p) == 0 {
+		return 0, nil
+	}
 	if b.invite {
 		b.invite = false
 		if err := b.x.reply.invite(); err != nil {
 			return 0, b.fail(err)
 		}
 	}
-	if t := b.x.s.BodyTimeout; t > 0 {
-		b.x.readDeadline(time.Now().Add(t))
+	if !b.hasty {
+		b.x.readWithin(b.x.s.BodyTimeout)
 	}
 	n, err := b.read(p)
 	if err != nil {
@@ -73,20 +86,16 @@ func (b *body) Read(p []byte) (int, error) {
 func (b *body) read(p []byte) (int, error) {
 	if b.chunked != nil {
 		n, err := b.chunked.Read(p)
-		if b.x.s.MaxBody > 0 {
-			if b.left -= int64(n); b.left < 0 {
-				return 0, &gateway.BadRequest{Status: 413, Reason: "request body too large"}
-			}
+		if b.x.s.MaxBody > 0 && b.left.Add(-int64(n)) < 0 {
+			return 0, &gateway.BadRequest{Status: 413, Reason: "request body too large"}
 		}
 		return n, err
 	}
-	if int64(len(p)) > b.left {
-		p = p[:b.left]
-	}
-	n, err := b.x.in.Read(p)
-	b.left -= int64(n)
+	left := b.left.Load()
+	n, err := b.x.in.Read(p[:min(int64(len(p)), left)])
+	b.left.Store(left - int64(n))
 	switch {
-	case b.left == 0:
+	case left == int64(n):
 		return n, io.EOF
 	case errors.Is(err, io.EOF):
 		err = io.ErrUnexpectedEOF
@@ -99,7 +108,10 @@ func (b *body) fail(err error) error {
 	bad := (*gateway.BadRequest)(nil)
 	switch {
 	case errors.Is(err, io.EOF):
-		b.done.Store(true)
+		b.err = io.EOF
+		b.state.Store(bodyDone)
+		b.x.watch.arm()
+		return io.EOF
 	case errors.As(err, &bad):
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		err = &gateway.BadRequest{Status: 408, Reason: "the body took too long"}
@@ -107,23 +119,30 @@ func (b *body) fail(err error) error {
 		err = gateway.ErrClientGone
 	}
 	b.err = err
+	b.state.Store(bodyFailed)
 	return err
 }
 
 // finish reads what is left of the body, if that is little, so that the next
 // request can follow; it reports whether it can.
 func (b *body) finish() bool {
-	if b.done.Load() {
+	if b.state.Load() == bodyOpen {
+		b.hasty = true
+		b.x.readBy = long
+		b.x.readWithin(lingerTime)
+		_, _ = io.CopyN(io.Discard, b, keepBody) // what became of it is in the state
+	}
+	return b.state.Load() == bodyDone
+}
+
+// tooMuch reports whether what is left is not worth reading for the sake of
+// the connection.
+func (b *body) tooMuch() bool {
+	switch b.state.Load() {
+	case bodyOpen:
+		return b.chunked == nil && b.left.Load() > keepBody
+	case bodyFailed:
 		return true
 	}
-	if b.err != nil || b.invite {
-		b.x.linger()
-		return false // a client that was not invited may send the body or not
-	}
-	_, err := io.CopyN(io.Discard, b, keepBody)
-	if err != nil && b.done.Load() {
-		return true
-	}
-	b.x.linger()
 	return false
 }

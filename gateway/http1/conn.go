@@ -4,54 +4,70 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"os"
 	"runtime/debug"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
 )
 
 const (
-	firstBuffer = 2 << 10   // bytes of a connection's buffer at first
-	keepBuffer  = 16 << 10  // a larger one is not kept while the connection is idle
-	keepBody    = 256 << 10 // bytes of a body that nobody wanted which are read to keep the connection
-	lingerTime  = time.Second
-	watchAfter  = 20 * time.Millisecond // a request in hand for longer has its client watched
+	keepBody   = 256 << 10 // bytes of a body that nobody wanted which are read to keep the connection
+	lingerTime = 2 * time.Second
 )
 
 // conn is one connection being served.
 type conn struct {
-	s     *Server
-	c     Conn
-	in    *Reader
-	head  RequestHead
-	req   gateway.Request
-	body  body
-	reply reply
-	watch watcher
-	data  []byte // a small request body
+	s       *Server
+	c       Conn
+	raw     syscall.RawConn // of c where it is a plain socket, else nil
+	trusted bool            // the peer may send forwarder headers
+	in      Reader
+	head    RequestHead
+	req     gateway.Request
+	body    body
+	reply   reply
+	watch   watcher
 
 	readBy, writeBy time.Time // the deadlines that are set
 	hurried         sync.Mutex
 	idle            bool // waits for a request; guarded by hurried
+
+	tryRead func(fd uintptr) bool // x.try, made once
+	tryErr  error                 // its result
+	one     [1]byte
+	parts   [2][]byte // of a write
+	vector  net.Buffers
 }
 
 func newConn(s *Server, c Conn) *conn {
-	x := &conn{s: s, c: c}
-	x.in = NewReader(c.Conn, firstBuffer)
+	x := &conn{s: s, c: c, raw: rawSocket(c.Conn)}
+	x.trusted = s.Trusted != nil && s.Trusted(c.Remote.Addr(), c.LocalUnix != "")
+	x.in.src = c.Conn
+	x.in.w = len(c.Ahead)
+	x.in.buf = c.Ahead
+	x.c.Ahead = nil
+	x.tryRead = x.try
 	x.reply.x, x.body.x, x.watch.x = x, x, x
 	return x
 }
 
 // serve serves requests until one is the connection's last.
 func (x *conn) serve(ctx context.Context) {
+	// The context is the connection's: a client that is gone is gone for good.
+	ctx, cancel := context.WithCancelCause(ctx)
+	x.watch.gone = cancel
+	defer x.release()
 	defer x.c.Close()
-	defer x.watch.end()
+	defer cancel(nil)
+	defer x.watch.stop()
 	for {
-		more, err := x.await()
-		if !more {
+		if err := x.await(); err != nil {
 			if bad := (*gateway.BadRequest)(nil); errors.As(err, &bad) {
+				x.head.salvage(x.in.Buffered())
 				x.refuse(bad)
 			}
 			return
@@ -59,122 +75,51 @@ func (x *conn) serve(ctx context.Context) {
 		if !x.exchange(ctx) {
 			return
 		}
-		x.recycle()
+		x.head.Reset()
+		x.req = gateway.Request{}
 	}
 }
 
-// await reads the next request's head. False ends the connection, with the
-// answer it must get if the error is a *BadRequest.
-func (x *conn) await() (more bool, err error) {
-	trusted := x.s.Trusted != nil && x.s.Trusted(x.c.Remote.Addr(), x.c.LocalUnix != "")
-	x.req = gateway.Request{}
-	started := len(x.in.Buffered()) > 0
-	if started {
-		x.req.Received = time.Now()
+// await reads the next request's head. An error ends the connection: with an
+// answer if it is a *BadRequest.
+func (x *conn) await() error {
+	if len(x.in.Buffered()) == 0 {
+		if err := x.first(); err != nil {
+			return err
+		}
 	}
+	x.req.Received = time.Now()
 	for {
-		if b := x.in.Buffered(); len(b) > 0 {
-			n, err := x.head.Parse(b, &x.s.Rules, trusted)
-			if err != nil {
-				return false, err
-			}
-			if n > 0 {
-				x.in.Discard(n)
-				return true, nil
-			}
+		n, err := x.head.Parse(x.in.Buffered(), &x.s.Rules, x.trusted)
+		if err != nil {
+			return err
 		}
-		if err := x.fillHead(&started); err != nil {
-			return false, err
+		if n > 0 {
+			x.in.Discard(n)
+			return nil
+		}
+		if err := x.fillHead(); err != nil {
+			return err
 		}
 	}
 }
 
-// fillHead reads more of a head. Before its first byte the connection is idle.
-func (x *conn) fillHead(started *bool) error {
-	if *started {
-		if x.s.HeaderTimeout > 0 {
-			x.readDeadline(x.req.Received.Add(x.s.HeaderTimeout))
-		}
-	} else if !x.beIdle() {
-		return io.EOF
+// fillHead reads more of a head.
+func (x *conn) fillHead() error {
+	if t := x.s.HeaderTimeout; t > 0 {
+		x.readUntil(x.req.Received.Add(t))
+	} else {
+		x.readWithin(0)
 	}
 	limits := x.s.Rules.Limits.withDefaults()
 	err := x.in.Fill(limits.Head + limits.RequestLine)
-	if !*started {
-		x.hurried.Lock()
-		x.idle = false
-		x.hurried.Unlock()
-		*started = err == nil
-		x.req.Received = time.Now()
-	}
 	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded) && *started:
+	case errors.Is(err, os.ErrDeadlineExceeded):
 		return &gateway.BadRequest{Status: 408, Reason: "the head took too long"}
 	case errors.Is(err, errFull):
 		return tooLarge("request head too long")
 	}
 	return err
-}
-
-// beIdle sets the time for the next request to begin. The first request of a
-// connection has as long as a head. It returns false when none is wanted.
-func (x *conn) beIdle() bool {
-	x.hurried.Lock()
-	defer x.hurried.Unlock()
-	x.idle = true
-	wait := x.s.KeepAlive
-	if x.reply.served == 0 {
-		wait = x.s.HeaderTimeout
-	} else if wait <= 0 {
-		return false
-	}
-	if x.s.draining.Load() {
-		wait = min(drainIdle, max(wait, 1))
-	}
-	if wait > 0 {
-		x.readDeadline(time.Now().Add(wait))
-	} else {
-		x.readDeadline(time.Time{})
-	}
-	return true
-}
-
-// hurry shortens an idle connection's time, since the server drains.
-func (x *conn) hurry() {
-	x.hurried.Lock()
-	defer x.hurried.Unlock()
-	if x.idle {
-		_ = x.c.SetReadDeadline(time.Now().Add(drainIdle)) // a closed one is what is wanted
-	}
-}
-
-// readDeadline sets the time for the next read, unless what is set is near.
-func (x *conn) readDeadline(t time.Time) {
-	if near(x.readBy, t) {
-		return
-	}
-	x.readBy = t
-	_ = x.c.SetReadDeadline(t) // the read fails too
-}
-
-func (x *conn) writeDeadline() {
-	if x.s.WriteTimeout <= 0 {
-		return
-	}
-	if t := time.Now().Add(x.s.WriteTimeout); !near(x.writeBy, t) {
-		x.writeBy = t
-		_ = x.c.SetWriteDeadline(t) // the write fails too
-	}
-}
-
-// near saves setting a deadline anew for every request: an eighth of the time
-// less does no harm.
-func near(set, want time.Time) bool {
-	if set.IsZero() || want.IsZero() {
-		return set.Equal(want)
-	}
-	off := want.Sub(set)
-	return off >= 0 && off < time.Until(want)/8
 }
 
 // exchange has the request answered, and reports whether the connection can
@@ -187,19 +132,29 @@ func (x *conn) exchange(ctx context.Context) bool {
 	x.describe()
 	x.body.begin()
 	x.reply.begin()
-	requestCtx, cancel := context.WithCancelCause(ctx)
-	x.watch.begin(cancel)
-	x.handle(requestCtx)
+	x.watch.begin()
+	x.handle(ctx)
 	x.watch.stop()
-	cancel(nil)
-	return x.reply.finish() && x.body.finish()
+	again := x.reply.finish()
+	switch {
+	case again && x.body.finish():
+		return true
+	case x.reply.ended && (again || x.unread()):
+		x.linger()
+	}
+	return false
+}
+
+// unread reports whether the client may have sent what nobody has read.
+func (x *conn) unread() bool {
+	return x.body.state.Load() != bodyDone || len(x.in.Buffered()) > 0 || x.s.draining.Load()
 }
 
 // handle calls the handler, which cannot take the process with it.
 func (x *conn) handle(ctx context.Context) {
 	defer func() {
 		if p := recover(); p != nil {
-			x.s.Log.Error("the gateway panics", "panic", p, "request", x.req.ID, "stack", string(debug.Stack()))
+			x.s.log().Error("a handler panics", "panic", p, "request", x.req.ID, "stack", string(debug.Stack()))
 			x.reply.broken = true
 		}
 	}()
@@ -218,12 +173,18 @@ func (x *conn) describe() {
 // refuse answers what is no acceptable request and ends the connection so that
 // the answer arrives although not all was read.
 func (x *conn) refuse(why *gateway.BadRequest) {
+	x.head.Length, x.head.KeepAlive, x.head.Upgrade = 0, false, ""
 	x.describe()
 	x.body.begin()
 	x.reply.begin()
-	x.reply.last = true
+	defer func() {
+		if p := recover(); p != nil {
+			x.s.log().Error("a handler panics", "panic", p, "stack", string(debug.Stack()))
+		}
+	}()
 	x.s.Handler.Refuse(&x.req, why, &x.reply)
-	if x.reply.finish() || x.reply.ended {
+	x.reply.finish()
+	if x.reply.ended {
 		x.linger()
 	}
 }
@@ -235,21 +196,8 @@ func (x *conn) linger() {
 	if !ok || half.CloseWrite() != nil {
 		return
 	}
-	_ = x.c.SetReadDeadline(time.Now().Add(lingerTime)) // the copy fails too
-	_, _ = io.CopyN(io.Discard, x.c.Conn, keepBody)
-}
-
-// recycle makes the connection ready for the next request.
-func (x *conn) recycle() {
-	x.head.Reset()
-	x.req = gateway.Request{}
-	if cap(x.data) > keepBuffer {
-		x.data = nil
-	}
-	if cap(x.reply.out) > 2*keepBuffer {
-		x.reply.out = nil
-	}
-	if len(x.in.buf) > keepBuffer && len(x.in.Buffered()) == 0 {
-		x.in = NewReader(x.c.Conn, firstBuffer)
-	}
+	x.release()
+	x.readBy = long
+	x.readWithin(lingerTime)
+	_, _ = io.Copy(io.Discard, x.c.Conn) // until the client has gone or the time is up
 }

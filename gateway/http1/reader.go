@@ -55,12 +55,22 @@ func (b *Reader) room() {
 		return
 	}
 	into := b.buf
-	if b.r < len(b.buf)/2 {
+	if len(b.buf) == 0 || b.r < len(b.buf)/2 {
 		into = make([]byte, max(512, 2*len(b.buf)))
 	}
 	b.w = copy(into, b.buf[b.r:b.w])
 	b.buf, b.r = into, 0
 }
+
+// take takes the buffer away, with what is in it.
+func (b *Reader) take() []byte {
+	p := b.buf
+	b.buf, b.r, b.w = nil, 0, 0
+	return p
+}
+
+// lend gives the Reader another buffer; what is in the one before is lost.
+func (b *Reader) lend(p []byte) { b.buf, b.r, b.w = p, 0, 0 }
 
 // Read reads what is buffered, else from the source; large reads go around the
 // buffer.

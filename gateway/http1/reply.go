@@ -6,27 +6,26 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
-)
-
-const (
-	sendAt   = 16 << 10 // bytes collected before they are sent
-	joinMost = 8 << 10  // a longer part of a body is not copied
 )
 
 // reply is the response to one request on its way to the client. It implements
 // gateway.Reply.
 type reply struct {
 	x      *conn
-	out    []byte // not sent yet
+	out    []byte // not sent yet; nil while there is nothing to say
 	served int    // requests answered on this connection
+
+	mu     sync.Mutex // guards against whoever reads the body: it may send 100 (Continue)
+	headed bool       // the final response has begun
+	awaits bool       // the client does not send the body before 100 (Continue)
 
 	length   int64 // of the body as announced; -1 when it is framed
 	sent     int64 // of the body
-	headed   bool
-	flushed  bool // bytes of the final response have gone out
+	flushed  bool  // bytes of the final response have gone out
 	ended    bool
 	chunked  bool
 	bodyless bool // no body may follow: HEAD, 204, 304
@@ -37,20 +36,30 @@ type reply struct {
 }
 
 func (r *reply) begin() {
-	*r = reply{x: r.x, out: r.out[:0], served: r.served}
-	r.last = !r.x.head.KeepAlive || r.x.s.KeepAlive <= 0 || r.x.s.draining.Load()
+	x := r.x
+	*r = reply{x: x, out: r.out[:0], served: r.served}
+	r.awaits = x.head.Continue && x.body.state.Load() == bodyOpen
+	r.last = !x.head.KeepAlive || x.s.KeepAlive <= 0 || x.s.draining.Load()
 }
 
 // Started implements gateway.Reply.
 func (r *reply) Started() bool { return r.flushed }
 
-// invite sends 100 (Continue).
+// continueLine is only read.
+var continueLine = []byte("HTTP/1.1 100 Continue\r\n\r\n")
+
+// invite sends 100 (Continue). It is called by whoever reads the body.
 func (r *reply) invite() error {
-	if r.headed {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.headed || !r.awaits {
 		return nil
 	}
-	r.out = append(r.out, "HTTP/1.1 100 Continue\r\n\r\n"...)
-	return r.send(nil)
+	r.awaits = false
+	if r.x.write(continueLine) != nil {
+		return gateway.ErrClientGone
+	}
+	return nil
 }
 
 // Interim implements gateway.Reply.
@@ -61,10 +70,12 @@ func (r *reply) Interim(status int, fields []gateway.Field) error {
 	if err := check(fields); err != nil {
 		return err
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.statusLine(status, "")
 	for i := range fields {
-		if !hopByHop(fields[i].Name) {
-			r.out = appendField(r.out, fields[i].Name, fields[i].Value)
+		if name := fields[i].Name; !hopByHop(name) && !foldEqual(name, "content-length") {
+			r.out = appendField(r.out, name, fields[i].Value)
 		}
 	}
 	r.out = append(r.out, "\r\n"...)
@@ -73,24 +84,29 @@ func (r *reply) Interim(status int, fields []gateway.Field) error {
 
 // Head implements gateway.Reply.
 func (r *reply) Head(status int, reason string, fields []gateway.Field, length int64) error {
-	if r.headed {
+	switch {
+	case r.headed:
 		return &gateway.BadResponse{Reason: "a second head"}
-	}
-	if status < 200 || status > 999 || !all(reason, valueChar) {
+	case status < 200 || status > 999:
 		return &gateway.BadResponse{Reason: "invalid status"}
+	case !all(reason, valueChar):
+		return &gateway.BadResponse{Reason: "invalid reason phrase"}
 	}
 	if err := check(fields); err != nil {
 		return err
 	}
+	r.mu.Lock()
 	r.headed = true
 	r.frame(status, length)
+	r.mu.Unlock()
 	r.statusLine(status, reason)
 	r.fields(fields)
 	r.framing(status, length)
 	return nil
 }
 
-// frame decides how the body ends (RFC 9112, 6.3).
+// frame decides how the body ends (RFC 9112, 6.3), and whether the connection
+// outlives it.
 func (r *reply) frame(status int, length int64) {
 	x := r.x
 	r.bodyless = x.head.Method == "HEAD" || status == 204 || status == 304
@@ -99,12 +115,13 @@ func (r *reply) frame(status int, length int64) {
 		r.chunked = x.head.Minor > 0
 		r.last = r.last || !r.chunked
 	}
-	if !x.body.done.Load() && (x.body.invite || x.body.chunked == nil && x.body.left > keepBody) {
-		r.last = true // what is left of the request's body is not worth reading
-	}
+	r.last = r.last || r.awaits || x.body.tooMuch() || x.s.draining.Load()
 }
 
 func (r *reply) statusLine(status int, reason string) {
+	if r.out == nil {
+		r.out = r.x.s.blocks.get()[:0]
+	}
 	r.out = append(r.out, "HTTP/1.1 "...)
 	r.out = strconv.AppendInt(r.out, int64(status), 10)
 	r.out = append(r.out, ' ')
@@ -118,11 +135,11 @@ func (r *reply) statusLine(status int, reason string) {
 // and what it should have.
 func (r *reply) fields(fields []gateway.Field) {
 	server, dated := r.x.s.Name == "", false
-	named := Get(fields, "connection")
+	named := named(fields)
 	for i := range fields {
 		f := &fields[i]
 		switch {
-		case hopByHop(f.Name) || foldEqual(f.Name, "content-length") || named != "" && nominated(named, f.Name):
+		case hopByHop(f.Name) || foldEqual(f.Name, "content-length") || named && nominated(fields, f.Name):
 			continue
 		case foldEqual(f.Name, "server"):
 			server = true
@@ -143,7 +160,7 @@ func (r *reply) framing(status int, length int64) {
 	switch {
 	case r.chunked:
 		r.out = append(r.out, "Transfer-Encoding: chunked\r\n"...)
-	case length >= 0 && status != 204:
+	case length > 0 && status != 204 || length == 0 && !r.bodyless:
 		r.out = append(r.out, "Content-Length: "...)
 		r.out = append(strconv.AppendInt(r.out, length, 10), "\r\n"...)
 	}
@@ -173,25 +190,24 @@ func check(fields []gateway.Field) error {
 
 // Write implements gateway.Reply.
 func (r *reply) Write(p []byte) (int, error) {
-	if err := r.room(int64(len(p))); err != nil || len(p) == 0 || r.bodyless {
-		return len(p), err
+	if err := r.room(int64(len(p))); err != nil {
+		return 0, err
+	}
+	if len(p) == 0 || r.bodyless {
+		return len(p), nil
 	}
 	if r.chunked {
 		r.out = appendChunkSize(r.out, len(p))
 	}
-	var err error
-	if len(p) <= joinMost {
+	if len(r.out)+len(p) <= cap(r.out) {
 		r.out = append(r.out, p...)
-	} else {
-		err = r.send(p)
+	} else if err := r.send(p); err != nil {
+		return 0, err
 	}
 	if r.chunked {
 		r.out = append(r.out, "\r\n"...)
 	}
-	if err == nil && len(r.out) >= sendAt {
-		err = r.send(nil)
-	}
-	return len(p), err
+	return len(p), nil
 }
 
 // room counts what is about to be written of the body.
@@ -217,23 +233,43 @@ func (r *reply) WriteFile(f *os.File, off, n int64) error {
 		return err
 	}
 	if r.chunked {
-		r.out = appendChunkSize(r.out, int(n))
+		r.out = append(strconv.AppendInt(r.out, n, 16), "\r\n"...)
 	}
-	if err := r.send(nil); err != nil {
+	if err := r.file(f, off, n); err != nil {
 		return err
-	}
-	sent, err := sendFile(r.x.c.Conn, f, off, n, r.x.writeDeadline)
-	if sent != n {
-		if err == nil {
-			err = io.ErrUnexpectedEOF // the file has become shorter
-		}
-		r.broken = true
-		return r.lost(err)
 	}
 	if r.chunked {
 		r.out = append(r.out, "\r\n"...)
 	}
 	return nil
+}
+
+// file sends a part of a file, with the head where both are small.
+func (r *reply) file(f *os.File, off, n int64) error {
+	if have := int64(len(r.out)); have+n <= int64(cap(r.out)) {
+		m, _ := f.ReadAt(r.out[have:have+n], off)
+		if r.out = r.out[:have+int64(m)]; int64(m) < n {
+			return r.short()
+		}
+		return nil
+	}
+	if err := r.send(nil); err != nil {
+		return err
+	}
+	err := r.x.writeFile(f, off, n)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return r.short()
+	}
+	if err != nil {
+		return r.lost()
+	}
+	return nil
+}
+
+// short ends a response whose file has become shorter.
+func (r *reply) short() error {
+	r.broken = true
+	return &gateway.BadResponse{Reason: "file shorter than said"}
 }
 
 // Flush implements gateway.Reply.
@@ -274,20 +310,19 @@ func (r *reply) send(p []byte) error {
 	r.x.writeDeadline()
 	var err error
 	if len(p) == 0 {
-		_, err = r.x.c.Write(r.out)
+		err = r.x.write(r.out)
 	} else {
-		bufs := net.Buffers{r.out, p}
-		_, err = bufs.WriteTo(r.x.c.Conn)
+		err = r.x.writeBoth(r.out, p)
 	}
 	r.out = r.out[:0]
 	if err != nil {
-		return r.lost(err)
+		return r.lost()
 	}
 	return nil
 }
 
 // lost takes note that the client takes nothing more.
-func (r *reply) lost(error) error {
+func (r *reply) lost() error {
 	r.gone = gateway.ErrClientGone
 	return r.gone
 }
@@ -297,10 +332,15 @@ func (r *reply) Upgrade(status int, fields []gateway.Field) (net.Conn, error) {
 	if r.headed {
 		return nil, &gateway.BadResponse{Reason: "an upgrade behind a head"}
 	}
+	if r.x.head.Upgrade == "" && r.x.head.Method != "CONNECT" || status != 101 && (status < 200 || status > 299) {
+		return nil, &gateway.BadResponse{Reason: "an upgrade that was not asked for"}
+	}
 	if err := check(fields); err != nil {
 		return nil, err
 	}
+	r.mu.Lock()
 	r.headed, r.upgraded, r.last = true, true, true
+	r.mu.Unlock()
 	r.statusLine(status, "")
 	for i := range fields {
 		if f := &fields[i]; !hopByHop(f.Name) && !foldEqual(f.Name, "content-length") {
@@ -317,9 +357,9 @@ func (r *reply) Upgrade(status int, fields []gateway.Field) (net.Conn, error) {
 	}
 	r.x.watch.stop()
 	if err := r.x.c.SetDeadline(time.Time{}); err != nil {
-		return nil, r.lost(err)
+		return nil, r.lost()
 	}
-	return &upgraded{Conn: r.x.c.Conn, first: r.x.in}, nil
+	return &upgraded{Conn: r.x.c.Conn, first: &r.x.in}, nil
 }
 
 // finish completes the exchange from the connection's side; it reports whether
@@ -329,11 +369,18 @@ func (r *reply) finish() bool {
 	if r.upgraded || r.gone != nil {
 		return false
 	}
-	if !r.headed && !r.flushed {
-		// Nobody has answered: the handler has failed in a way of its own.
-		r.last, r.broken = true, false
+	if !r.ended && !r.flushed {
+		// Nobody has answered, or not to the end: a 500 says more than silence.
+		r.out, r.sent, r.last = r.out[:0], 0, true
+		r.headed, r.broken, r.chunked = false, false, false
 		if r.Head(500, "", nil, 0) != nil || r.End(nil) != nil {
 			return false
+		}
+	}
+	if !r.ended && !r.chunked && !r.bodyless && r.length < 0 {
+		// The connection's end is the body's end: only a reset tells another.
+		if c, ok := r.x.c.Conn.(*net.TCPConn); ok {
+			_ = c.SetLinger(0)
 		}
 	}
 	return r.ended && !r.broken && !r.last

@@ -41,6 +41,7 @@ type framing struct {
 
 // Reset makes h ready for the next request; Fields is used again.
 func (h *RequestHead) Reset() {
+	clear(h.Fields) // they would keep the head's text
 	*h = RequestHead{Fields: h.Fields[:0], lines: h.lines}
 	h.lines.reset()
 }
@@ -209,4 +210,24 @@ func (h *RequestHead) finish(head string, rules *Rules) error {
 		return err
 	}
 	return h.connection()
+}
+
+// salvage fills in what a head that was refused tells nevertheless: method,
+// target, path and the fields before what is wrong.
+func (h *RequestHead) salvage(buf []byte) {
+	if !h.started {
+		return
+	}
+	if h.Method == "" {
+		start := 0
+		if buf[0] == '\r' {
+			start = 2
+		}
+		head := string(buf)
+		h.Method, h.Target = head[start:h.spans.method], head[h.spans.method+1:h.spans.target]
+		h.Fields = h.lines.append(h.Fields[:0], head)
+	}
+	if h.Path == "" && h.Target[0] == '/' {
+		h.split()
+	}
 }

@@ -26,8 +26,10 @@ type Server struct {
 	Name          string        // the Server field, where the app sends none; empty for none
 	// Trusted tells the proxies that may send Rules.ForwarderHeaders.
 	Trusted func(peer netip.Addr, unix bool) bool
-	Log     *slog.Logger
+	Log     *slog.Logger // nil is slog.Default
 
+	blocks   blocks
+	idle     atomic.Int64 // connections that wait for a request
 	number   atomic.Uint64
 	date     atomic.Pointer[date]
 	draining atomic.Bool
@@ -45,10 +47,12 @@ type Conn struct {
 	Local     netip.AddrPort // likewise
 	LocalUnix string         // path of the unix socket, or empty
 	TLS       *tls.ConnectionState
+	Ahead     []byte // what was read of it already
 }
 
 // ServeConn serves the requests of one connection, one after another, and
-// closes it. When ctx ends, the requests in hand are told so.
+// closes it. When ctx ends, the requests in hand are told so; the context that
+// they get is the connection's and outlives each of them.
 func (s *Server) ServeConn(ctx context.Context, c Conn) {
 	x := newConn(s, c)
 	s.add(x)
@@ -75,16 +79,25 @@ func (s *Server) remove(x *conn) {
 	}
 }
 
-// Connections counts the open connections.
-func (s *Server) Connections() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.conns)
+// Counts are the connections of a server.
+type Counts struct {
+	Open int // all
+	Idle int // of them, wait for a request; the others have one in hand
 }
 
-// drainIdle is how long an idle connection may still bring a request once the
-// server drains: it is answered, and told that it is the last.
-const drainIdle = time.Second
+// Counts counts the connections.
+func (s *Server) Counts() Counts {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return Counts{Open: len(s.conns), Idle: int(s.idle.Load())}
+}
+
+func (s *Server) log() *slog.Logger {
+	if s.Log == nil {
+		return slog.Default()
+	}
+	return s.Log
+}
 
 // Drain lets every connection end with the request that it has in hand, or
 // with the one that comes within a moment, and waits for that until ctx ends.

@@ -11,22 +11,26 @@ import (
 	"github.com/gonicorn/gonicorn/gateway"
 )
 
+// watchAfter is how long a request is in hand before its client is watched.
+const watchAfter = 20 * time.Millisecond
+
 // watcher notices that the client goes away while its request is in hand. It
 // begins to read only after a while, so that quick requests cost nothing; what
 // it reads is the next request's.
 type watcher struct {
 	x     *conn
+	gone  context.CancelCauseFunc // of the connection's context
 	timer *time.Timer
 
-	mu     sync.Mutex
-	cancel context.CancelCauseFunc // of the request; nil when none is in hand
-	ended  chan struct{}           // closed when the read in progress has ended; nil without one
+	mu    sync.Mutex
+	on    bool          // a request is in hand
+	ended chan struct{} // closed when the read in progress has ended; nil without one
 }
 
 // begin watches over a request.
-func (w *watcher) begin(cancel context.CancelCauseFunc) {
+func (w *watcher) begin() {
 	w.mu.Lock()
-	w.cancel = cancel
+	w.on = true
 	w.mu.Unlock()
 	if w.timer == nil {
 		w.timer = time.AfterFunc(watchAfter, w.look)
@@ -35,58 +39,61 @@ func (w *watcher) begin(cancel context.CancelCauseFunc) {
 	}
 }
 
-// look reads from the connection until something comes. It runs in a goroutine
-// of the timer's.
-func (w *watcher) look() {
+// arm looks again: the request's body, whose reader has noticed so far whether
+// the client is there, has ended.
+func (w *watcher) arm() {
 	w.mu.Lock()
-	if w.cancel == nil || w.ended != nil {
-		w.mu.Unlock()
-		return
+	defer w.mu.Unlock()
+	if w.on {
+		w.timer.Reset(watchAfter)
 	}
-	if !w.x.body.done.Load() {
-		w.timer.Reset(watchAfter) // whoever reads the body notices
-		w.mu.Unlock()
-		return
-	}
-	if len(w.x.in.Buffered()) > 0 {
-		w.mu.Unlock()
-		return // the next request is there: the client means to stay
-	}
-	cancel, ended := w.cancel, make(chan struct{})
-	w.ended = ended
-	_ = w.x.c.SetReadDeadline(time.Time{}) // the read fails too
-	w.mu.Unlock()
+}
 
-	err := w.x.in.Fill(firstBuffer)
-	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, io.ErrNoProgress) {
-		cancel(gateway.ErrClientGone)
+// look reads from the connection as long as a request is in hand. It runs in a
+// goroutine of the timer's.
+func (w *watcher) look() {
+	x := w.x
+	w.mu.Lock()
+	if !w.on || w.ended != nil || x.body.state.Load() != bodyDone || len(x.in.Buffered()) > 0 {
+		w.mu.Unlock()
+		return // a client that has sent the next request means to stay
 	}
-	close(ended)
+	ended := make(chan struct{})
+	w.ended = ended
+	x.in.lend(x.s.blocks.get()) // the body may lie in the other one
+	_ = x.c.SetReadDeadline(time.Time{})
+	w.mu.Unlock()
+	defer close(ended)
+	for {
+		err := x.in.Fill(block)
+		switch {
+		case err == nil:
+			continue
+		case errors.Is(err, errFull), errors.Is(err, io.ErrNoProgress), errors.Is(err, os.ErrDeadlineExceeded):
+		case errors.Is(err, io.EOF) && len(x.in.Buffered()) > 0:
+		default:
+			w.gone(gateway.ErrClientGone)
+		}
+		return
+	}
 }
 
 // stop ends the watch; nobody reads from the connection afterwards.
 func (w *watcher) stop() {
-	w.timer.Stop()
-	w.mu.Lock()
-	w.cancel = nil
-	ended := w.ended
-	if ended != nil {
-		_ = w.x.c.SetReadDeadline(time.Unix(1, 0)) // ends the read
-	}
-	w.mu.Unlock()
-	if ended == nil {
+	if w.timer == nil {
 		return
 	}
-	<-ended
+	w.timer.Stop()
 	w.mu.Lock()
+	w.on = false
+	ended := w.ended
 	w.ended = nil
+	if ended != nil {
+		_ = w.x.c.SetReadDeadline(long) // ends the read
+	}
 	w.mu.Unlock()
-	w.x.readBy = time.Unix(1, 0)
-}
-
-// end gives the timer back.
-func (w *watcher) end() {
-	if w.timer != nil {
-		w.stop()
+	if ended != nil {
+		<-ended
+		w.x.readBy = long
 	}
 }

@@ -99,13 +99,13 @@ func AppendRequestHead(dst []byte, r *gateway.Request, fields []gateway.Field) (
 	dst = append(dst, r.Target...)
 	dst = append(dst, " HTTP/1.1\r\n"...)
 	dst = appendField(dst, "host", r.Host)
-	named := Get(fields, "connection")
+	named := named(fields)
 	for i := range fields {
 		f := &fields[i]
 		if f.Name == "" || !all(f.Name, tokenChar) || !all(f.Value, valueChar) {
 			return dst, bad("invalid header field")
 		}
-		if hopByHop(f.Name) || replaced(f.Name) || named != "" && nominated(named, f.Name) {
+		if hopByHop(f.Name) || replaced(f.Name) || named && nominated(fields, f.Name) {
 			continue
 		}
 		dst = appendField(dst, f.Name, f.Value)
@@ -119,13 +119,28 @@ func replaced(name string) bool {
 		foldEqual(name, "http2-settings") || foldEqual(name, "trailer")
 }
 
+// named reports whether there is a Connection field, which may name others.
+func named(fields []gateway.Field) bool {
+	for i := range fields {
+		if foldEqual(fields[i].Name, "connection") {
+			return true
+		}
+	}
+	return false
+}
+
 // nominated reports whether a Connection field names the field. Fields that
 // requests cannot do without are not to be had that way.
-func nominated(connection, name string) bool {
-	for connection != "" {
-		var e string
-		if e, connection = nextElement(connection); len(e) == len(name) && equalFold(e, name) {
-			return !endToEnd(name)
+func nominated(fields []gateway.Field, name string) bool {
+	for i := range fields {
+		if !foldEqual(fields[i].Name, "connection") {
+			continue
+		}
+		for list := fields[i].Value; list != ""; {
+			var e string
+			if e, list = nextElement(list); len(e) == len(name) && equalFold(e, name) {
+				return !endToEnd(name)
+			}
 		}
 	}
 	return false

@@ -1,0 +1,127 @@
+package http1
+
+import (
+	"errors"
+	"io"
+	"os"
+	"time"
+)
+
+const (
+	// drainIdle is how long an idle connection may still bring a request once
+	// the server drains: it is answered, and told that it is the last.
+	drainIdle  = time.Second
+	keepFields = 64 // room for more is not kept while the connection is idle
+)
+
+// first waits for the first bytes of a request and holds no buffer meanwhile.
+// io.EOF ends the connection silently.
+func (x *conn) first() error {
+	x.release()
+	if !x.beIdle() {
+		return io.EOF
+	}
+	err := x.readFirst()
+	if errors.Is(err, os.ErrDeadlineExceeded) && x.raw != nil && pending(x.raw) {
+		// It came in the moment before: closing now would lose it.
+		x.readWithin(drainIdle)
+		err = x.readFirst()
+	}
+	x.beBusy()
+	return err
+}
+
+func (x *conn) readFirst() error {
+	if x.raw != nil {
+		err := x.raw.Read(x.tryRead)
+		if err == nil {
+			err = x.tryErr
+		}
+		return err
+	}
+	n, err := x.c.Read(x.one[:])
+	if n > 0 {
+		x.in.lend(x.s.blocks.get())
+		x.in.w = copy(x.in.buf, x.one[:n])
+		return nil
+	}
+	if err == nil {
+		err = io.ErrNoProgress
+	}
+	return err
+}
+
+// try reads from the socket, if there is anything: with a buffer that it takes
+// for that moment only.
+func (x *conn) try(fd uintptr) (done bool) {
+	p := x.s.blocks.get()
+	n, again, err := readSocket(fd, p)
+	if n <= 0 {
+		x.s.blocks.put(p)
+	}
+	if again {
+		return false
+	}
+	x.tryErr = err
+	switch {
+	case n > 0:
+		x.in.lend(p)
+		x.in.w = n
+	case err == nil:
+		x.tryErr = io.EOF
+	}
+	return true
+}
+
+// release gives back what the last request needed.
+func (x *conn) release() {
+	if p := x.in.take(); p != nil {
+		x.s.blocks.put(p)
+	}
+	if x.reply.out != nil {
+		x.s.blocks.put(x.reply.out)
+		x.reply.out = nil
+	}
+	if cap(x.head.Fields) > keepFields {
+		x.head = RequestHead{}
+	}
+}
+
+// beIdle sets the time for the next request to begin. The first request of a
+// connection has as long as a head. It returns false when none is wanted.
+func (x *conn) beIdle() bool {
+	wait := x.s.KeepAlive
+	if x.reply.served == 0 {
+		wait = x.s.HeaderTimeout
+	} else if wait <= 0 {
+		return false
+	}
+	x.hurried.Lock()
+	defer x.hurried.Unlock()
+	x.idle = true
+	x.s.idle.Add(1)
+	if x.s.draining.Load() && (wait <= 0 || wait > drainIdle) {
+		wait = drainIdle
+	}
+	x.readWithin(wait)
+	return true
+}
+
+func (x *conn) beBusy() {
+	x.hurried.Lock()
+	defer x.hurried.Unlock()
+	x.idle = false
+	x.s.idle.Add(-1)
+	if x.s.draining.Load() {
+		x.readBy = long // hurry may have set another
+	}
+}
+
+// hurry shortens an idle connection's time, since the server drains.
+func (x *conn) hurry() {
+	x.hurried.Lock()
+	defer x.hurried.Unlock()
+	if x.idle {
+		_ = x.c.SetReadDeadline(time.Now().Add(drainIdle)) // a closed one is what is wanted
+	}
+}

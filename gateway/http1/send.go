@@ -1,0 +1,124 @@
+package http1
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"time"
+)
+
+// record is how much is written at once where a write that was cut short
+// cannot be taken up again: one record of TLS.
+const record = 16 << 10
+
+// long is a time that has passed: a deadline that is never near the one wanted.
+var long = time.Unix(1, 0)
+
+// readWithin sets the time for the next read; 0 is no bound.
+func (x *conn) readWithin(d time.Duration) {
+	if d <= 0 {
+		x.readUntil(time.Time{})
+		return
+	}
+	x.readUntil(time.Now().Add(d))
+}
+
+func (x *conn) readUntil(t time.Time) {
+	if near(x.readBy, t) {
+		return
+	}
+	x.readBy = t
+	_ = x.c.SetReadDeadline(t) // the read fails too
+}
+
+// writeDeadline gives the client time to take some more.
+func (x *conn) writeDeadline() {
+	if x.s.WriteTimeout <= 0 {
+		return
+	}
+	if t := time.Now().Add(x.s.WriteTimeout); !near(x.writeBy, t) {
+		x.writeBy = t
+		_ = x.c.SetWriteDeadline(t) // the write fails too
+	}
+}
+
+// near saves setting a deadline anew for every request: an eighth of the time
+// less does no harm.
+func near(set, want time.Time) bool {
+	if set.IsZero() || want.IsZero() {
+		return set.Equal(want)
+	}
+	off := want.Sub(set)
+	return off >= 0 && off < time.Until(want)/8
+}
+
+// write sends p; a client that takes a little of it has time anew.
+func (x *conn) write(p []byte) error {
+	for len(p) > 0 {
+		part := p
+		if x.raw == nil {
+			part = p[:min(len(p), record)]
+		}
+		x.writeDeadline()
+		n, err := x.c.Write(part)
+		if err != nil && !x.slow(n, err) {
+			return err
+		}
+		p = p[n:]
+	}
+	return nil
+}
+
+// slow reports whether a write took too long of which the client has taken
+// some: it is not gone.
+func (x *conn) slow(n int, err error) bool {
+	return n > 0 && x.raw != nil && errors.Is(err, os.ErrDeadlineExceeded)
+}
+
+// writeBoth sends a and b, with one system call where it can be.
+func (x *conn) writeBoth(a, b []byte) error {
+	if x.raw == nil {
+		k := min(cap(a)-len(a), len(b))
+		if err := x.write(append(a, b[:k]...)); err != nil {
+			return err
+		}
+		return x.write(b[k:])
+	}
+	x.parts = [2][]byte{a, b}
+	x.vector = net.Buffers(x.parts[:])
+	defer func() { x.parts = [2][]byte{} }()
+	for len(x.vector) > 0 {
+		x.writeDeadline()
+		n, err := x.vector.WriteTo(x.c.Conn)
+		if err != nil && !x.slow(int(n), err) {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeFile sends n bytes of f from off.
+func (x *conn) writeFile(f *os.File, off, n int64) error {
+	if x.raw != nil {
+		sent, err := sendFile(x.raw, f, off, n, x.writeDeadline)
+		if err == nil && sent < n {
+			return io.ErrUnexpectedEOF // the file has become shorter
+		}
+		if sent > 0 || !errors.Is(err, errors.ErrUnsupported) {
+			return err
+		}
+	}
+	buf := make([]byte, min(n, 2*record))
+	for n > 0 {
+		part := buf[:min(n, int64(len(buf)))]
+		if m, err := f.ReadAt(part, off); m < len(part) {
+			return errors.Join(io.ErrUnexpectedEOF, err)
+		}
+		if err := x.write(part); err != nil {
+			return err
+		}
+		off, n = off+int64(len(part)), n-int64(len(part))
+	}
+	return nil
+}
