@@ -1,0 +1,189 @@
+package channel
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Conn is one end of a SOCK_SEQPACKET socket (unix(7)): every send is one
+// message and every receive takes one, with descriptors if any came along.
+type Conn struct {
+	file *os.File
+	raw  syscall.RawConn
+
+	sending sync.Mutex // guards out
+	out     outgoing
+	in      incoming // the one reader's
+}
+
+// outgoing and incoming hold what one call sends or receives, so that the
+// functions that the poller calls are made once.
+type outgoing struct {
+	p, oob []byte
+	err    error
+	wait   bool
+	call   func(fd uintptr) bool
+}
+
+type incoming struct {
+	p, oob  []byte
+	n, oobn int
+	flags   int
+	err     error
+	call    func(fd uintptr) bool
+}
+
+// NewConn takes over fd: Close closes it.
+func NewConn(fd int) (*Conn, error) {
+	if err := unix.SetNonblock(fd, true); err != nil {
+		return nil, fmt.Errorf("use socket %d: %w", fd, err)
+	}
+	file := os.NewFile(uintptr(fd), "worker")
+	raw, err := file.SyscallConn()
+	if err != nil {
+		file.Close()
+		return nil, fmt.Errorf("use socket %d: %w", fd, err)
+	}
+	c := &Conn{file: file, raw: raw}
+	c.in.oob = make([]byte, unix.CmsgSpace(4*4))
+	c.out.call = c.sendOnce
+	c.in.call = c.receiveOnce
+	return c, nil
+}
+
+// Close ends a Receive or Send in progress with os.ErrClosed.
+func (c *Conn) Close() error { return c.file.Close() }
+
+// TrySend sends one message, or returns ErrFull at once if it does not fit
+// into the socket's buffer now. The descriptors are borrowed.
+func (c *Conn) TrySend(p []byte, fds ...int) error { return c.send(p, false, fds) }
+
+// Send sends one message and waits until it fits into the socket's buffer.
+func (c *Conn) Send(p []byte, fds ...int) error { return c.send(p, true, fds) }
+
+func (c *Conn) send(p []byte, wait bool, fds []int) error {
+	c.sending.Lock()
+	defer c.sending.Unlock()
+	c.out.p, c.out.wait, c.out.oob, c.out.err = p, wait, nil, nil
+	if len(fds) > 0 {
+		c.out.oob = unix.UnixRights(fds...)
+	}
+	if err := c.raw.Write(c.out.call); err != nil {
+		return fmt.Errorf("send to worker: %w", err)
+	}
+	if c.out.err != nil && !errors.Is(c.out.err, ErrFull) {
+		return fmt.Errorf("send to worker: %w", c.out.err)
+	}
+	return c.out.err
+}
+
+func (c *Conn) sendOnce(fd uintptr) bool {
+	for {
+		_, err := unix.SendmsgN(int(fd), c.out.p, c.out.oob, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+		switch err {
+		case unix.EINTR:
+			continue
+		case unix.EAGAIN:
+			if c.out.wait {
+				return false
+			}
+			c.out.err = ErrFull
+		default:
+			c.out.err = err
+		}
+		return true
+	}
+}
+
+// Receive takes one message into p, with at most one descriptor, which the
+// caller owns; -1 means none. It returns io.EOF once the other end is closed.
+// One goroutine may receive at a time.
+func (c *Conn) Receive(p []byte) (n, fd int, err error) {
+	c.in.p = p
+	if err := c.raw.Read(c.in.call); err != nil {
+		return 0, -1, fmt.Errorf("receive from worker: %w", err)
+	}
+	if errors.Is(c.in.err, unix.ECONNRESET) {
+		return 0, -1, io.EOF // it closed its end with messages unread
+	}
+	if c.in.err != nil {
+		return 0, -1, fmt.Errorf("receive from worker: %w", c.in.err)
+	}
+	fd = passed(c.in.oob[:c.in.oobn])
+	if c.in.n == 0 {
+		return 0, fd, io.EOF
+	}
+	if c.in.flags&unix.MSG_TRUNC != 0 {
+		return c.in.n, fd, fmt.Errorf("receive from worker: %w", ErrLong)
+	}
+	return c.in.n, fd, nil
+}
+
+func (c *Conn) receiveOnce(fd uintptr) bool {
+	for {
+		c.in.n, c.in.oobn, c.in.flags, _, c.in.err = unix.Recvmsg(int(fd), c.in.p, c.in.oob, unix.MSG_DONTWAIT|unix.MSG_CMSG_CLOEXEC)
+		if c.in.err == unix.EINTR {
+			continue
+		}
+		return c.in.err != unix.EAGAIN
+	}
+}
+
+// passed returns the first descriptor of a control message and closes others.
+func passed(oob []byte) int {
+	if len(oob) == 0 {
+		return -1
+	}
+	first := -1
+	messages, _ := unix.ParseSocketControlMessage(oob) // a malformed one has no rights
+	for i := range messages {
+		fds, _ := unix.ParseUnixRights(&messages[i])
+		for _, fd := range fds {
+			if first < 0 {
+				first = fd
+				continue
+			}
+			unix.Close(fd)
+		}
+	}
+	return first
+}
+
+// Unsent is how many bytes of memory messages take that were sent on the
+// socket and not received yet (SIOCOUTQ, unix(7)).
+func (c *Conn) Unsent() (n int, err error) {
+	ctlErr := c.raw.Control(func(fd uintptr) { n, err = unix.IoctlGetInt(int(fd), unix.TIOCOUTQ) })
+	return n, errors.Join(ctlErr, err)
+}
+
+// memfd holds p for a reader on the other side, who gets the descriptor.
+func memfd(p []byte) (*os.File, error) {
+	fd, err := unix.MemfdCreate("gonicorn-message", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("hold long message: %w", err)
+	}
+	f := os.NewFile(uintptr(fd), "message")
+	if _, err := f.WriteAt(p, 0); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("hold long message: %w", err)
+	}
+	return f, nil
+}
+
+// rawFD is f's descriptor, without the change to blocking mode that File.Fd
+// used to make. f must stay open.
+func rawFD(f *os.File) (int, error) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	n := -1
+	err = raw.Control(func(fd uintptr) { n = int(fd) })
+	return n, err
+}

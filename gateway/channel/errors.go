@@ -1,0 +1,15 @@
+package channel
+
+import "errors"
+
+var (
+	// ErrFull says that the socket's buffer has no room for the message now.
+	ErrFull = errors.New("the socket's buffer is full")
+	// ErrLong says that a worker sent a message longer than wire.MaxMessage.
+	ErrLong = errors.New("message too long")
+	// ErrMalformed says that the app's answer is none: what exactly is in the
+	// error that wraps it.
+	ErrMalformed = errors.New("malformed answer")
+	// ErrDied says that the worker ended with the request in hand.
+	ErrDied = errors.New("ended with the request in hand")
+)

@@ -1,0 +1,217 @@
+package channel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/internal/wire"
+)
+
+// Exchange is one request on its way to a worker and back. Frames for it come
+// from the goroutine that reads the worker's socket; Run, in the request's own
+// goroutine, turns them into a response.
+type Exchange struct {
+	Number  uint64 // of the request, on the wire and in claims
+	Request *gateway.Request
+	Sent    time.Time
+	Order   atomic.Uint64 // of sending on a queue, from 1; the queue's
+
+	env   *Env
+	reply gateway.Reply
+	ended func(x *Exchange)
+	wake  chan struct{} // has one element when there is something new
+
+	mu      sync.Mutex
+	link    *Link // the worker's that has it, once that is known
+	waiting []delivery
+	bytes   int   // of the payloads waiting
+	failure error // nothing more will come
+	left    bool  // Run has returned; nobody wants what comes
+	over    bool  // the last frame is there
+	told    bool  // the worker knows that nobody wants the answer
+
+	window *window   // of what goes to the worker; Run's
+	credit int       // bytes taken that the worker does not know of; Run's
+	filled bool      // first is in use
+	first  [512]byte // of the first frame's payload, if it is short; the link's
+}
+
+// delivery is a frame and the memory that its payload is in.
+type delivery struct {
+	wire.Frame
+	memory *memory // nil: the payload is the frame's own
+	fd     int     // a descriptor that came along, or -1
+}
+
+// overdraft is how far beyond its window a worker may go: it may always finish
+// the message that it has begun.
+const overdraft = 2 * wire.MaxMessage
+
+var errFlood = fmt.Errorf("more than %d bytes beyond what was asked for: %w", overdraft, ErrMalformed)
+
+// Link returns the link to the worker that has the exchange, nil if nobody
+// knows yet.
+func (x *Exchange) Link() *Link {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.link
+}
+
+// SetLink says which worker the exchange goes to.
+func (x *Exchange) SetLink(l *Link) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.link = l
+}
+
+// belongs reports whether the worker behind l has the exchange: the first that
+// answers has.
+func (x *Exchange) belongs(l *Link) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.link == nil {
+		x.link = l
+	}
+	return x.link == l
+}
+
+// room returns memory for a payload of n bytes. Only the link that the
+// exchange belongs to calls it.
+func (x *Exchange) room(n int) []byte {
+	if !x.filled && n <= len(x.first) {
+		x.filled = true
+		return x.first[:0]
+	}
+	return make([]byte, 0, n)
+}
+
+// deliver hands a frame over; it reports whether it took the memory and the
+// descriptor.
+func (x *Exchange) deliver(l *Link, d delivery) bool {
+	x.mu.Lock()
+	x.over = x.over || d.End()
+	if x.left || x.failure != nil {
+		x.mu.Unlock()
+		if !d.End() {
+			x.cancel()
+		}
+		return false
+	}
+	x.bytes += len(d.Payload)
+	if x.bytes > wire.Window+overdraft {
+		x.failure = &gateway.WorkerError{Slot: l.Slot, PID: l.PID, Err: errFlood}
+	} else {
+		x.waiting = append(x.waiting, d)
+	}
+	x.mu.Unlock()
+	x.poke()
+	return true
+}
+
+func (x *Exchange) fail(err error) {
+	x.mu.Lock()
+	x.failure = err
+	x.mu.Unlock()
+	x.poke()
+}
+
+func (x *Exchange) poke() {
+	select {
+	case x.wake <- struct{}{}:
+	default:
+	}
+}
+
+// next takes the next frame, waiting for it if need be. idle is called before
+// it waits.
+func (x *Exchange) next(ctx context.Context, idle func() error) (delivery, error) {
+	for {
+		x.mu.Lock()
+		if len(x.waiting) > 0 {
+			d := x.waiting[0]
+			x.waiting[0] = delivery{}
+			x.waiting = x.waiting[1:]
+			x.bytes -= len(d.Payload)
+			x.mu.Unlock()
+			return d, nil
+		}
+		err := x.failure
+		x.mu.Unlock()
+		if err != nil {
+			return delivery{}, err
+		}
+		if err := idle(); err != nil {
+			return delivery{}, err
+		}
+		select {
+		case <-x.wake:
+		case <-ctx.Done():
+			return delivery{}, context.Cause(ctx)
+		}
+	}
+}
+
+// Run carries the worker's answer to the client. It returns nil once the
+// response has been ended, else what gateway.Backend says of Serve.
+func (x *Exchange) Run(ctx context.Context) error {
+	a := answer{x: x, length: -1}
+	err := a.run(ctx)
+	x.leave()
+	return err
+}
+
+// leave drops what comes from now on and tells the worker, unless it is done.
+func (x *Exchange) leave() {
+	x.mu.Lock()
+	x.left = true
+	over, waiting := x.over || x.failure != nil, x.waiting
+	x.waiting = nil
+	x.mu.Unlock()
+	for i := range waiting {
+		waiting[i].release()
+	}
+	if !over {
+		x.cancel()
+	}
+}
+
+// cancel tells the worker, once, that nobody wants the answer any more. If it
+// is not known who has the request, the first frame of the answer tells.
+func (x *Exchange) cancel() {
+	x.mu.Lock()
+	link, told := x.link, x.told
+	x.told = x.told || link != nil
+	x.mu.Unlock()
+	if link != nil && !told {
+		link.sendOp(wire.OpCancel, x.Number)
+	}
+}
+
+// taken gives the worker credit for n bytes that have gone to the client.
+func (x *Exchange) taken(n int) {
+	x.credit += n
+	if x.credit >= wire.Window/2 {
+		if link := x.Link(); link != nil {
+			link.sendCredit(x.Number, x.credit)
+		}
+		x.credit = 0
+	}
+}
+
+// workerError says of the worker that has the exchange what it did.
+func (x *Exchange) workerError(err error) error {
+	e := &gateway.WorkerError{Err: err}
+	if link := x.Link(); link != nil {
+		e.Slot, e.PID = link.Slot, link.PID
+	}
+	return e
+}
+
+func isMalformed(err error) bool {
+	return errors.Is(err, ErrMalformed) || errors.Is(err, wire.ErrFrame)
+}

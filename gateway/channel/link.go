@@ -1,0 +1,197 @@
+package channel
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"sync"
+
+	"github.com/gonicorn/gonicorn/gateway/websocket"
+	"github.com/gonicorn/gonicorn/internal/scoreboard"
+	"github.com/gonicorn/gonicorn/internal/wire"
+	"golang.org/x/sys/unix"
+)
+
+// Env is what all exchanges of a gateway share.
+type Env struct {
+	RootPath  string            // where the app is mounted
+	Epoch     uint64            // tells this gateway from those before it; below 1<<24
+	WebSocket websocket.Config  // bounds, and whether to compress
+	Board     *scoreboard.Board // nil: nothing is known of the workers but what they say
+	Log       *slog.Logger
+}
+
+// Hello is what a worker says of itself when it is ready to take requests.
+type Hello struct {
+	Interface string `json:"interface"` // wsgi or asgi
+	PID       int    `json:"pid"`
+}
+
+// Owner is told what happens to a link. Its methods are called from the
+// goroutine that reads the link.
+type Owner interface {
+	// Hello is called when the worker has said what it is.
+	Hello(l *Link, h Hello)
+	// GoAway is called when the worker wants no more requests.
+	GoAway(l *Link)
+	// Closed is called once, when nothing more will come from the worker.
+	Closed(l *Link, err error)
+}
+
+// Link is a worker's own socket at the gateway's end: answers come in and
+// what concerns single requests goes out.
+type Link struct {
+	Slot, PID int
+
+	conn     *Conn
+	out      *outbox
+	registry *Registry
+	owner    Owner
+	env      *Env
+	done     sync.WaitGroup
+}
+
+// NewLink takes over the socket fd of the worker in a slot, and starts reading
+// it. Close ends it.
+func NewLink(fd, slot, pid int, registry *Registry, owner Owner) (*Link, error) {
+	conn, err := NewConn(fd)
+	if err != nil {
+		return nil, err
+	}
+	l := &Link{Slot: slot, PID: pid, conn: conn, registry: registry, owner: owner, env: registry.env}
+	l.out = newOutbox(conn)
+	l.done.Add(2)
+	go func() { defer l.done.Done(); l.out.run() }()
+	go func() { defer l.done.Done(); l.read() }()
+	l.out.add(nil, func(m *wire.Marshal) {
+		m.Tuple(2)
+		m.Int(wire.OpHello)
+		m.Uint(registry.env.Epoch)
+	})
+	return l, nil
+}
+
+// Close closes the socket and waits for the goroutines of the link, from none
+// of which it may be called.
+func (l *Link) Close() {
+	l.conn.Close()
+	l.out.close()
+	l.done.Wait()
+}
+
+// Hangup closes the socket without waiting.
+func (l *Link) Hangup() {
+	l.conn.Close()
+	l.out.close()
+}
+
+// Drained tells the worker that no more requests come, in answer to GoAway.
+func (l *Link) Drained() {
+	l.out.add(nil, func(m *wire.Marshal) {
+		m.Tuple(1)
+		m.Int(wire.OpDrained)
+	})
+}
+
+func (l *Link) sendOp(op int64, number uint64) {
+	l.out.add(nil, func(m *wire.Marshal) {
+		m.Tuple(2)
+		m.Int(op)
+		m.Uint(number)
+	})
+}
+
+func (l *Link) sendCredit(number uint64, n int) {
+	l.out.add(nil, func(m *wire.Marshal) {
+		m.Tuple(3)
+		m.Int(wire.OpCredit)
+		m.Uint(number)
+		m.Int(int64(n))
+	})
+}
+
+// read hands frames to their exchanges until the worker closes its end.
+func (l *Link) read() {
+	mem := memories.Get().(*memory)
+	for {
+		n, fd, err := l.conn.Receive(mem.p[:])
+		if err != nil {
+			if fd >= 0 {
+				unix.Close(fd)
+			}
+			if errors.Is(err, io.EOF) || errors.Is(err, os.ErrClosed) {
+				err = nil
+			}
+			memories.Put(mem)
+			l.owner.Closed(l, err)
+			return
+		}
+		kept, err := l.dispatch(mem, n, fd)
+		if kept {
+			mem = memories.Get().(*memory)
+		}
+		if err != nil {
+			l.env.Log.Error("worker sends nonsense; its socket is closed", "pid", l.PID, "error", err)
+			l.Hangup()
+		}
+	}
+}
+
+// dispatch hands out the frames of one message; it reports whether somebody
+// keeps its memory.
+func (l *Link) dispatch(mem *memory, n, fd int) (kept bool, err error) {
+	rest := mem.p[:n]
+	for first := true; len(rest) > 0; first = false {
+		d := delivery{fd: -1}
+		if first {
+			d.fd, fd = fd, -1
+		}
+		d.Frame, rest, err = wire.NextFrame(rest)
+		if err != nil {
+			d.release()
+			return kept, err
+		}
+		if first && len(rest) == 0 && len(d.Payload) >= handOver {
+			d.memory = mem
+		}
+		took, err := l.frame(d)
+		if err != nil {
+			return kept, err
+		}
+		kept = kept || took && d.memory != nil
+	}
+	return kept, nil
+}
+
+// frame acts on one frame; it reports whether the frame went to an exchange.
+func (l *Link) frame(d delivery) (took bool, err error) {
+	switch d.Kind {
+	case wire.FrameHello:
+		var h Hello
+		if err := json.Unmarshal(d.Payload, &h); err != nil {
+			return false, fmt.Errorf("read hello: %w: %w", wire.ErrFrame, err)
+		}
+		l.owner.Hello(l, h)
+	case wire.FrameGoAway:
+		l.owner.GoAway(l)
+	default:
+		if x := l.registry.find(d.Number); x != nil && x.belongs(l) {
+			if d.memory == nil {
+				d.Payload = append(x.room(len(d.Payload)), d.Payload...)
+			}
+			if d.End() {
+				l.registry.end(x)
+			}
+			took = x.deliver(l, d)
+		}
+	}
+	if !took {
+		if d.fd >= 0 {
+			unix.Close(d.fd)
+		}
+	}
+	return took, nil
+}

@@ -1,0 +1,163 @@
+package channel
+
+import (
+	"os"
+	"sync"
+
+	"github.com/gonicorn/gonicorn/internal/wire"
+)
+
+// outbox sends tuples to a worker, as many in a message as wait for it. Its
+// bounds are those of the exchanges: a window of bytes each.
+type outbox struct {
+	conn *Conn
+	wake chan struct{} // has one element when there is something to send
+	done chan struct{} // closed by close
+
+	mu      sync.Mutex
+	waiting []*letter
+	spare   *letter
+	closed  bool
+}
+
+// letter is one message to be sent: a list of tuples.
+type letter struct {
+	wire.Marshal
+	count int
+	file  *os.File // to be passed along and closed; the letter then has only one tuple
+}
+
+// listHead is the size of a list's head: its type and its length.
+const listHead = 5
+
+func newOutbox(conn *Conn) *outbox {
+	return &outbox{conn: conn, wake: make(chan struct{}, 1), done: make(chan struct{})}
+}
+
+// add appends the tuple that encode writes. A file goes along with it and is
+// closed, whatever happens.
+func (o *outbox) add(file *os.File, encode func(m *wire.Marshal)) {
+	o.mu.Lock()
+	if o.closed {
+		o.mu.Unlock()
+		if file != nil {
+			file.Close()
+		}
+		return
+	}
+	l := o.last(file != nil)
+	encode(&l.Marshal)
+	l.count++
+	l.file = file
+	o.mu.Unlock()
+	select {
+	case o.wake <- struct{}{}:
+	default:
+	}
+}
+
+// last returns the letter that the next tuple goes into.
+func (o *outbox) last(alone bool) *letter {
+	if n := len(o.waiting); n > 0 && !alone {
+		if l := o.waiting[n-1]; l.file == nil && l.Len() < wire.MaxChunk {
+			return l
+		}
+	}
+	l := o.spare
+	o.spare = nil
+	if l == nil {
+		l = new(letter)
+	}
+	l.Reset()
+	l.List(0)
+	l.count, l.file = 0, nil
+	o.waiting = append(o.waiting, l)
+	return l
+}
+
+// run sends until the outbox or the socket is closed.
+func (o *outbox) run() {
+	var batch []*letter
+	for {
+		select {
+		case <-o.wake:
+		case <-o.done:
+			return
+		}
+		o.mu.Lock()
+		batch, o.waiting = o.waiting, batch[:0]
+		o.mu.Unlock()
+		for i, l := range batch {
+			if err := o.send(l); err != nil {
+				o.drop(batch[i:])
+				o.close()
+				return
+			}
+			batch[i] = nil
+			o.mu.Lock()
+			o.spare = l
+			o.mu.Unlock()
+		}
+	}
+}
+
+// send sends one letter, as a memfd if it is too long for a message.
+func (o *outbox) send(l *letter) (err error) {
+	l.SetCount(0, l.count)
+	file := l.file
+	l.file = nil
+	if file != nil {
+		defer file.Close()
+	}
+	return SendMarshal(o.conn.Send, l.Bytes(), file)
+}
+
+// SendMarshal sends an encoded object through send: in a memfd if it is longer
+// than a message may be. The file goes along and stays the caller's.
+func SendMarshal(send func(p []byte, fds ...int) error, p []byte, file *os.File) error {
+	var fds []int
+	if len(p) > wire.MaxMessage {
+		long, err := memfd(p)
+		if err != nil {
+			return err
+		}
+		defer long.Close()
+		fd, err := rawFD(long)
+		if err != nil {
+			return err
+		}
+		fds = append(fds, fd)
+		var m wire.Marshal
+		m.Int(int64(len(p)))
+		p = m.Bytes()
+	}
+	if file == nil {
+		return send(p, fds...)
+	}
+	fd, err := rawFD(file)
+	if err != nil {
+		return err
+	}
+	return send(p, append(fds, fd)...)
+}
+
+func (o *outbox) drop(letters []*letter) {
+	for _, l := range letters {
+		if l != nil && l.file != nil {
+			l.file.Close()
+		}
+	}
+}
+
+// close drops what waits and ends run.
+func (o *outbox) close() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed {
+		return
+	}
+	o.closed = true
+	o.drop(o.waiting)
+	o.waiting = nil
+	close(o.done)
+}

@@ -1,0 +1,79 @@
+package channel
+
+import (
+	"sync"
+	"time"
+
+	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/internal/wire"
+)
+
+// Registry is the exchanges that workers have not ended yet, by number. It is
+// safe for concurrent use.
+type Registry struct {
+	env  *Env
+	mu   sync.Mutex
+	last uint64
+	open map[uint64]*Exchange
+}
+
+// NewRegistry makes a registry whose numbers carry env's epoch.
+func NewRegistry(env *Env) *Registry {
+	return &Registry{env: env, last: env.Epoch << wire.EpochShift, open: map[uint64]*Exchange{}}
+}
+
+// New makes the exchange of a request. ended is called once, when the worker
+// has said its last of it or Fail was called.
+func (r *Registry) New(req *gateway.Request, w gateway.Reply, ended func(x *Exchange)) *Exchange {
+	x := &Exchange{Request: req, Sent: time.Now(), reply: w, env: r.env, ended: ended, wake: make(chan struct{}, 1)}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.last++
+	x.Number = r.last
+	r.open[x.Number] = x
+	return x
+}
+
+// find returns the exchange of this number, or nil.
+func (r *Registry) find(number uint64) *Exchange {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.open[number]
+}
+
+// end takes the exchange out; false means that it was out already.
+func (r *Registry) end(x *Exchange) bool {
+	r.mu.Lock()
+	_, there := r.open[x.Number]
+	delete(r.open, x.Number)
+	r.mu.Unlock()
+	if there && x.ended != nil {
+		x.ended(x)
+	}
+	return there
+}
+
+// Fail ends the exchange with err unless its worker has.
+func (r *Registry) Fail(x *Exchange, err error) {
+	if r.end(x) {
+		x.fail(err)
+	}
+}
+
+// Forget takes out an exchange that was never sent, without calling ended.
+func (r *Registry) Forget(x *Exchange) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.open, x.Number)
+}
+
+// Open returns the exchanges that are not ended, in no order.
+func (r *Registry) Open() []*Exchange {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := make([]*Exchange, 0, len(r.open))
+	for _, x := range r.open {
+		all = append(all, x)
+	}
+	return all
+}

@@ -1,0 +1,268 @@
+// Package queue is the backend of sync and threaded Python workers: one
+// SOCK_SEQPACKET socket that every idle worker receives from, so that the
+// kernel is the dispatcher.
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/gateway/channel"
+)
+
+// ahead is how many requests a worker may find in the kernel's queue when it
+// has finished one: enough that it need not wait for the gateway, and few
+// enough that a client who leaves is noticed in time.
+const ahead = 2
+
+// retry is when a message is tried again for which the kernel's queue had no room.
+const retry = 5 * time.Millisecond
+
+// Backend implements gateway.Backend.
+type Backend struct {
+	env      *channel.Env
+	gate     channel.Gate
+	registry *channel.Registry
+
+	sending chan struct{} // holds one element while nobody sends
+	room    chan struct{} // has one element when a message may have left the queue
+
+	mu      sync.Mutex
+	queue   *channel.Conn
+	app     string // interface of the app, "" until a worker has said
+	members map[int]*member
+	order   uint64 // of the last message sent
+	taken   uint64 // a worker is known to have taken this one, and so all before it
+	doubt   doubt
+}
+
+// member is a worker as far as it is known: from Update, from Attach, or both.
+type member struct {
+	worker gateway.Worker
+	known  bool // Update has it
+	link   *channel.Link
+	ready  bool // it has said hello
+}
+
+// New makes a backend without workers. The gate, which may be nil, bounds what
+// is with the workers at once.
+func New(env *channel.Env, gate channel.Gate) *Backend {
+	if gate == nil {
+		gate = new(channel.Places)
+	}
+	b := &Backend{env: env, gate: gate, registry: channel.NewRegistry(env), members: map[int]*member{},
+		sending: make(chan struct{}, 1), room: make(chan struct{}, 1)}
+	b.sending <- struct{}{}
+	return b
+}
+
+// AttachQueue takes over the gateway's end of the queue. It is called once,
+// before the first Serve.
+func (b *Backend) AttachQueue(fd int) error {
+	conn, err := channel.NewConn(fd)
+	if err != nil {
+		return fmt.Errorf("attach queue: %w", err)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.queue = conn
+	return nil
+}
+
+// Attach takes over the gateway's end of the socket on which the worker in a
+// slot answers.
+func (b *Backend) Attach(slot, pid, fd int) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	link, err := channel.NewLink(fd, slot, pid, b.registry, owner{b})
+	if err != nil {
+		return fmt.Errorf("attach worker pid %d: %w", pid, err)
+	}
+	m := b.member(slot)
+	if old := m.link; old != nil {
+		old.Hangup()
+	}
+	m.link, m.ready = link, false
+	return nil
+}
+
+// Detach forgets the worker in a slot; what it held fails.
+func (b *Backend) Detach(slot int) {
+	b.mu.Lock()
+	m := b.members[slot]
+	delete(b.members, slot)
+	b.resize()
+	b.mu.Unlock()
+	if m != nil && m.link != nil {
+		m.link.Hangup() // Closed does the rest
+	}
+}
+
+// Update implements gateway.Backend.
+func (b *Backend) Update(workers []gateway.Worker) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, m := range b.members {
+		if m.known {
+			m.known = false
+			m.worker.Capacity = -1 // until it is seen again
+		}
+	}
+	for _, w := range workers {
+		m := b.member(w.Slot)
+		m.worker, m.known = w, true
+	}
+	for slot, m := range b.members {
+		if m.worker.Capacity < 0 {
+			delete(b.members, slot)
+			if m.link != nil {
+				m.link.Hangup()
+			}
+		}
+	}
+	b.resize()
+}
+
+func (b *Backend) member(slot int) *member {
+	m := b.members[slot]
+	if m == nil {
+		m = &member{}
+		b.members[slot] = m
+	}
+	return m
+}
+
+// resize tells the gate what the workers take.
+func (b *Backend) resize() {
+	n := 0
+	for _, m := range b.members {
+		if m.known && m.ready && !m.worker.Draining {
+			n += max(m.worker.Capacity, 1) + ahead
+		}
+	}
+	b.gate.Resize(n)
+}
+
+// Serve implements gateway.Backend.
+func (b *Backend) Serve(ctx context.Context, r *gateway.Request, w gateway.Reply) error {
+	began := time.Now()
+	if err := b.gate.Enter(ctx); err != nil {
+		return err
+	}
+	r.QueueWait += time.Since(began)
+	b.mu.Lock()
+	app := b.app
+	b.mu.Unlock()
+	if refused, err := channel.Refuse(r, w, app); refused {
+		b.gate.Leave()
+		return err
+	}
+	x := b.registry.New(r, w, b.ended)
+	post, err := x.Post(app)
+	if err == nil {
+		defer post.Close()
+		err = post.Send(func(p []byte, fds ...int) error { return b.send(ctx, x, p, fds...) })
+	}
+	if err != nil {
+		b.registry.Forget(x)
+		b.gate.Leave()
+		return err
+	}
+	return x.Run(ctx)
+}
+
+// ended frees the place of a request whose worker is done with it.
+func (b *Backend) ended(x *channel.Exchange) {
+	b.mu.Lock()
+	b.taken = max(b.taken, x.Order.Load())
+	b.mu.Unlock()
+	b.gate.Leave()
+	select {
+	case b.room <- struct{}{}:
+	default:
+	}
+}
+
+// send puts a message into the queue. Messages are numbered in the order in
+// which they go in, which is that in which they come out.
+func (b *Backend) send(ctx context.Context, x *channel.Exchange, p []byte, fds ...int) error {
+	for {
+		select {
+		case <-b.sending:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		b.mu.Lock()
+		queue := b.queue
+		x.Order.Store(b.order + 1)
+		b.mu.Unlock()
+		if queue == nil {
+			b.sending <- struct{}{}
+			return gateway.ErrNoCapacity
+		}
+		err := queue.TrySend(p, fds...)
+		if err == nil {
+			b.mu.Lock()
+			b.order++
+			b.mu.Unlock()
+		}
+		b.sending <- struct{}{}
+		if !errors.Is(err, channel.ErrFull) {
+			return err
+		}
+		again := time.NewTimer(retry)
+		select {
+		case <-b.room:
+		case <-again.C:
+		case <-ctx.Done():
+		}
+		again.Stop()
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// Held lists the requests in hand, for a diagnosis.
+func (b *Backend) Held() []channel.Held {
+	now := time.Now()
+	claimed := b.claims()
+	var all []channel.Held
+	for _, x := range b.registry.Open() {
+		h := x.Held(now)
+		if link := claimed[x.Number]; link != nil {
+			h.Slot, h.PID = link.Slot, link.PID
+		}
+		all = append(all, h)
+	}
+	return all
+}
+
+// Close hangs up on all workers; what they hold fails.
+func (b *Backend) Close() {
+	b.mu.Lock()
+	links, queue := b.links(), b.queue
+	b.members, b.queue = map[int]*member{}, nil
+	b.doubt.stop()
+	b.mu.Unlock()
+	for _, l := range links {
+		l.Close()
+	}
+	if queue != nil {
+		_ = queue.Close()
+	}
+}
+
+func (b *Backend) links() []*channel.Link {
+	var all []*channel.Link
+	for _, m := range b.members {
+		if m.link != nil {
+			all = append(all, m.link)
+		}
+	}
+	return all
+}

@@ -1,0 +1,184 @@
+package stream
+
+import (
+	"container/list"
+	"context"
+	"sync"
+	"time"
+
+	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/gateway/channel"
+	"github.com/gonicorn/gonicorn/internal/scoreboard"
+)
+
+// member is a worker as far as it is known: from Update, from Attach, or both.
+type member struct {
+	worker gateway.Worker
+	known  bool // Update has it
+	link   *channel.Link
+	app    string // its app's interface, "" until it has said hello
+	away   bool   // it wants no more requests
+	load   int    // requests in flight
+	coming int    // of those, how many have not been put into the link yet
+	warned bool   // its stall has been logged
+}
+
+// again is how often requests that wait look for a worker whose loop runs again.
+const again = 50 * time.Millisecond
+
+// hesitant is how late a heartbeat may be before other workers are preferred.
+const hesitant = 300 * time.Millisecond
+
+// pool chooses the worker of each request: the one with the fewest in flight
+// whose loop runs. Those that find none wait in the order in which they came.
+type pool struct {
+	env        *channel.Env
+	stallAfter time.Duration
+
+	mu      sync.Mutex
+	members map[int]*member // by slot
+	waiting list.List       // of chan *member with room for one
+	timer   *time.Timer
+}
+
+// enter takes a place at a worker, waiting for one if need be.
+func (p *pool) enter(ctx context.Context) (*member, error) {
+	p.mu.Lock()
+	if p.waiting.Len() == 0 {
+		if m := p.choose(); m != nil {
+			p.mu.Unlock()
+			return m, nil
+		}
+	}
+	turn := make(chan *member, 1)
+	at := p.waiting.PushBack(turn)
+	p.lookLater()
+	p.mu.Unlock()
+	select {
+	case m := <-turn:
+		return m, nil
+	case <-ctx.Done():
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	select {
+	case m := <-turn: // it came at the same moment; the next one gets it
+		p.put(m)
+		m.load--
+		p.admit()
+	default:
+		p.waiting.Remove(at)
+	}
+	return nil, context.Cause(ctx)
+}
+
+// leave gives a place back.
+func (p *pool) leave(m *member) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	m.load--
+	p.admit()
+}
+
+// reach returns how to reach a worker; nil if it has hung up.
+func (p *pool) reach(m *member) (*channel.Link, string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return m.link, m.app
+}
+
+// posted says that the request which took a place is in the link, or will
+// never be. It reports whether the link l is still the worker's.
+func (p *pool) posted(m *member, l *channel.Link) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.put(m)
+	return l != nil && m.link == l
+}
+
+// put lets a worker that goes away know when the last request is in its link.
+func (p *pool) put(m *member) {
+	m.coming--
+	if m.away && m.coming == 0 && m.link != nil {
+		m.link.Drained()
+	}
+}
+
+// choose takes a place at the best worker, nil if there is none.
+func (p *pool) choose() *member {
+	var best *member
+	var bestLate bool
+	now := scoreboard.Now()
+	for _, m := range p.members {
+		if !m.known || m.link == nil || m.app == "" || m.away || m.worker.Draining || m.load >= max(m.worker.Capacity, 1) {
+			continue
+		}
+		lag := p.lag(m, now)
+		if p.stalled(m, lag) {
+			continue
+		}
+		late := lag > hesitant
+		if best == nil || bestLate && !late || bestLate == late && m.load < best.load {
+			best, bestLate = m, late
+		}
+	}
+	if best != nil {
+		best.load++
+		best.coming++
+	}
+	return best
+}
+
+// admit gives places to those who wait.
+func (p *pool) admit() {
+	for p.waiting.Len() > 0 {
+		m := p.choose()
+		if m == nil {
+			p.lookLater()
+			return
+		}
+		p.waiting.Remove(p.waiting.Front()).(chan *member) <- m
+	}
+}
+
+// lookLater has admit called again: nobody tells when a loop runs again.
+func (p *pool) lookLater() {
+	if p.timer == nil {
+		p.timer = time.AfterFunc(again, func() {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.admit()
+		})
+		return
+	}
+	p.timer.Reset(again)
+}
+
+// lag is how old the heartbeat of a worker's loop is.
+func (p *pool) lag(m *member, now int64) time.Duration {
+	if p.env.Board == nil || m.worker.Slot < 0 || m.worker.Slot >= scoreboard.Slots {
+		return 0
+	}
+	slot := p.env.Board.Slot(m.worker.Slot)
+	if slot.Beats.Load() == 0 {
+		return 0
+	}
+	return time.Duration(now - slot.Heartbeat.Load())
+}
+
+// stalled reports whether a worker's loop is held up, and logs it once a stall.
+func (p *pool) stalled(m *member, lag time.Duration) bool {
+	if p.stallAfter <= 0 {
+		return false
+	}
+	if lag < p.stallAfter {
+		m.warned = false
+		return false
+	}
+	if !m.warned {
+		m.warned = true
+		p.env.Log.Warn("event loop is held up; it gets no further request meanwhile",
+			"worker", m.worker.ID, "pid", m.link.PID, "for", lag.Round(time.Millisecond).String(), "in_flight", m.load)
+	}
+	return true
+}
