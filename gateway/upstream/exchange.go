@@ -181,8 +181,7 @@ func (x *exchange) release() {
 		return
 	}
 	x.free = true
-	if x.b.HoldHung && !x.answered && errors.Is(context.Cause(x.ctx), gateway.ErrTimeout) {
-		x.worker.ledger.hold(&x.entry)
+	if x.b.HoldHung && !x.answered && errors.Is(context.Cause(x.ctx), gateway.ErrTimeout) && x.worker.hold(&x.entry) {
 		return
 	}
 	x.worker.ledger.end(&x.entry, x.b.clock.now(), x.answered)

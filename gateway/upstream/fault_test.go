@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/internal/scoreboard"
 )
 
 // TestBadResponses has a corpus of what a broken or hostile worker says.
@@ -87,23 +88,19 @@ func TestStaleConnections(t *testing.T) {
 	for name, last := range map[string]string{"closed": "", "spoken on": "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n"} {
 		t.Run(name, func(t *testing.T) {
 			ended := make(chan struct{}, 10)
-			s := newSetup(t, Options{}, serveConn(t, func(n int, c net.Conn, in *bufio.Reader) {
+			s := newSetup(t, Options{}, serveConn(t, func(_ int, c net.Conn, in *bufio.Reader) {
 				if _, _, ok := readRequest(in); !ok {
 					return
 				}
 				say(c, okResponse)
-				if n < 3 {
-					say(c, last)
-					_ = c.(*net.TCPConn).CloseWrite()
-					ended <- struct{}{}
-				}
+				say(c, last)
+				_ = c.(*net.TCPConn).CloseWrite()
+				ended <- struct{}{}
 				_, _ = in.ReadByte()
 			}))
-			for range 4 {
+			for range 3 {
 				s.want(t, inline("POST", "/", "x"), 200, "ok")
-				if len(ended) > 0 {
-					<-ended
-				}
+				within(t, "the connection is stale", ended)
 			}
 		})
 	}
@@ -290,5 +287,37 @@ func TestReapedWorker(t *testing.T) {
 			within(t, "the worker has sent it", got)
 		}
 		s.workers[0].PID++
+	}
+}
+
+// A request that took too long keeps its place in its worker, but not in the
+// one that comes after it.
+func TestHungWorkerIsHeld(t *testing.T) {
+	board, err := scoreboard.Create()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer board.Close()
+	hangs := serveConn(t, func(_ int, _ net.Conn, in *bufio.Reader) { _, _ = io.Copy(io.Discard, in) })
+	s := newSetup(t, Options{Board: board, HoldHung: true}, hangs)
+	s.workers[0].Capacity = 1
+	s.Update(s.workers)
+	ctx, cancel := context.WithTimeoutCause(t.Context(), time.Millisecond, gateway.ErrTimeout)
+	defer cancel()
+	if err := s.Serve(ctx, request("GET", "/"), &recorder{}); !errors.Is(err, gateway.ErrTimeout) {
+		t.Fatal(err)
+	}
+	slot := board.Slot(0)
+	if s.Pool.Held(0) != 1 || slot.InFlight.Load() != 1 || slot.RequestStart.Load() == 0 {
+		t.Errorf("%d held, %d in flight, oldest began at %d", s.Pool.Held(0), slot.InFlight.Load(), slot.RequestStart.Load())
+	}
+	works := serveHTTP(t, "tcp", app())
+	s.workers[0].PID, s.workers[0].Address = 2000, works.String()
+	s.Update(s.workers)
+	for range 3 {
+		s.want(t, request("GET", "/hello"), 200, "hello")
+	}
+	if n := s.Pool.Held(0); n != 0 {
+		t.Errorf("%d held by the new one", n)
 	}
 }

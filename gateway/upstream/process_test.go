@@ -46,7 +46,8 @@ func serveProcess(h http.Handler) {
 	_, _ = io.Copy(io.Discard, os.Stdin)
 }
 
-func startProcess(t *testing.T, role string) net.Addr {
+// startProcess also returns what waits for the process to end by itself.
+func startProcess(t *testing.T, role string) (a net.Addr, ended <-chan struct{}) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), envRole+"="+role)
@@ -61,29 +62,35 @@ func startProcess(t *testing.T, role string) net.Addr {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { stdin.Close(); _ = cmd.Wait() })
+	exited := make(chan struct{})
+	t.Cleanup(func() { stdin.Close(); <-exited })
 	line, err := bufio.NewReader(stdout).ReadString('\n')
 	if err != nil {
+		close(exited)
 		t.Fatal(err)
 	}
-	a, err := net.ResolveTCPAddr("tcp", line[:len(line)-1])
+	go func() { defer close(exited); _ = cmd.Wait() }()
+	a, err = net.ResolveTCPAddr("tcp", line[:len(line)-1])
 	if err != nil {
 		t.Fatal(err)
 	}
-	return a
+	return a, exited
 }
 
 func TestWorkerProcessDies(t *testing.T) {
-	s := newSetup(t, Options{}, startProcess(t, "dies"))
+	a, ended := startProcess(t, "dies")
+	s := newSetup(t, Options{}, a)
 	_, err := s.do(t, request("GET", "/"))
 	var failed *gateway.WorkerError
 	if !errors.As(err, &failed) || !failed.Died || failed.Unsent {
 		t.Fatalf("with the request in hand: %#v", err)
 	}
+	within(t, "the process is reaped", ended)
 	if _, err = s.do(t, request("GET", "/")); !errors.As(err, &failed) || !failed.Died || !failed.Unsent {
 		t.Fatalf("when dead: %#v", err)
 	}
-	s = newSetup(t, Options{}, startProcess(t, "halves"))
+	a, _ = startProcess(t, "halves")
+	s = newSetup(t, Options{}, a)
 	w, err := s.do(t, request("GET", "/"))
 	if !errors.As(err, &failed) || !failed.Died || w.ended || w.body.String() != "half" {
 		t.Fatalf("within the answer: %#v, %+v", err, w)
@@ -92,13 +99,14 @@ func TestWorkerProcessDies(t *testing.T) {
 
 // While every worker is dead requests wait, and go to the first that comes.
 func TestRequestsOutliveACrashOfAllWorkers(t *testing.T) {
-	s := newSetup(t, Options{}, startProcess(t, "works"))
+	a, _ := startProcess(t, "works")
+	s := newSetup(t, Options{}, a)
 	s.want(t, request("POST", "/"), 200, "works")
 	s.Update(nil)
 	done := make(chan error, 1)
 	w := &recorder{}
 	go func() { done <- s.Serve(t.Context(), request("POST", "/"), w) }()
-	a := startProcess(t, "works")
+	a, _ = startProcess(t, "works")
 	s.workers[0].PID, s.workers[0].Address = 2000, a.String()
 	s.Update(s.workers)
 	if err := within(t, "the new worker answers", done); err != nil || w.body.String() != "works" {

@@ -34,6 +34,7 @@ type worker struct {
 	tunnels  map[*tunnel]struct{}
 	sweep    *time.Timer // runs while there are idle ones
 	refusals int         // in a row
+	hung     int         // requests that nobody waits for, and that the pool still counts
 }
 
 func newWorker(b *Backend, spec gateway.Worker) *worker {
@@ -63,7 +64,13 @@ func (w *worker) update(spec gateway.Worker) {
 // vanish fails what the process held: it has been reaped. What it had sent
 // before is still read.
 func (w *worker) vanish() {
+	w.mu.Lock()
 	w.gone.Store(true)
+	hung := w.hung
+	w.mu.Unlock()
+	for range hung {
+		w.b.Pool.Release(w.slot)
+	}
 	w.ledger.close()
 	w.closeIdle(w.b.clock.now(), true)
 	w.mu.Lock()
@@ -74,6 +81,19 @@ func (w *worker) vanish() {
 	if w.sweep != nil {
 		w.sweep.Stop()
 	}
+}
+
+// hold keeps a request in the worker's hands, and its place in the pool, until
+// the process has been reaped. It reports whether it has not been yet.
+func (w *worker) hold(e *entry) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.gone.Load() {
+		return false
+	}
+	w.hung++
+	w.ledger.hold(e)
+	return true
 }
 
 // take returns an idle connection, nil when there is none.
