@@ -26,7 +26,8 @@ const (
 // takes its pending(...) away from the table.
 const (
 	noUwsgi    = "clients speak HTTP; have nginx use proxy_pass in place of uwsgi_pass"
-	noPython   = "this version does not run Python apps yet"
+	noPython   = "this version does not configure Python's logging"
+	noFork     = "this version starts every worker anew"
 	noElastic  = "this version keeps the number of workers fixed"
 	noRollout  = "this version exchanges workers one at a time"
 	noLimits   = "this version does not set resource limits"

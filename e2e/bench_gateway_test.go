@@ -87,7 +87,7 @@ func startHAProxy(b *testing.B, ports []string) proxy {
 	dir, addr := b.TempDir(), listenLocal()
 	conf := fmt.Sprintf(`global
   nbthread 2
-  maxconn 20000
+  maxconn 4000
 defaults
   mode http
   timeout connect 5s

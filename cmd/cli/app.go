@@ -10,6 +10,7 @@ import (
 
 	"github.com/gonicorn/gonicorn/arbiter"
 	"github.com/gonicorn/gonicorn/config"
+	"github.com/gonicorn/gonicorn/gateway/process"
 	"github.com/gonicorn/gonicorn/internal/proc"
 	"github.com/gonicorn/gonicorn/internal/wire"
 	"github.com/gonicorn/gonicorn/workers/handler"
@@ -27,6 +28,8 @@ type app interface {
 	speaks(c *config.Config) bool
 	// inside reports whether gonicorn's own code runs in its workers.
 	inside() bool
+	// backend is how a gateway reaches its workers of a class.
+	backend(class string) string
 	// launcher starts its workers.
 	launcher(s *supervisor, p *prepared) (arbiter.Launcher, error)
 }
@@ -52,6 +55,7 @@ func (a program) check(c *config.Config) error {
 
 func (a program) speaks(c *config.Config) bool { return c.Notify }
 func (a program) inside() bool                 { return false }
+func (a program) backend(string) string        { return process.Upstream }
 
 func (a program) launcher(s *supervisor, p *prepared) (arbiter.Launcher, error) {
 	c := p.config
@@ -85,6 +89,7 @@ func (a goHandler) transport(*config.Config) string { return transportInherit }
 func (a goHandler) check(*config.Config) error      { return nil }
 func (a goHandler) speaks(*config.Config) bool      { return true }
 func (a goHandler) inside() bool                    { return true }
+func (a goHandler) backend(string) string           { return "" }
 
 func (a goHandler) launcher(s *supervisor, p *prepared) (arbiter.Launcher, error) {
 	c := p.config
@@ -106,9 +111,9 @@ func (a goHandler) launcher(s *supervisor, p *prepared) (arbiter.Launcher, error
 }
 
 // guard builds the process that ends the workers when the arbiter was killed.
-// Go workers notice that themselves.
+// Go workers notice that themselves; Python ones may be too busy.
 func (s *supervisor) guard(p *prepared) (*arbiter.Generation, error) {
-	if p.app.inside() {
+	if _, is := p.app.(goHandler); is {
 		return nil, nil //nolint:nilnil // none is needed
 	}
 	c := p.config

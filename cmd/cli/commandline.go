@@ -57,8 +57,8 @@ func (l *commandLine) run(args []string) (int, error) {
 			return exitOK, nil
 		}
 	}
-	a, err := l.app(p)
-	if err == nil {
+	a, err := l.app(p, c)
+	if err == nil && c.CheckConfig {
 		err = a.check(c)
 	}
 	if err != nil {
@@ -94,7 +94,7 @@ func (l *commandLine) load(p parsed) (*config.Loaded, error) {
 }
 
 // app finds out what is to be run.
-func (l *commandLine) app(p parsed) (app, error) {
+func (l *commandLine) app(p parsed, c *config.Config) (app, error) {
 	switch {
 	case l.o.IsHandler:
 		if len(p.positionals) > 0 || p.command != nil {
@@ -111,8 +111,12 @@ func (l *commandLine) app(p parsed) (app, error) {
 		return program{argv: p.command}, nil
 	case len(p.positionals) == 1 && p.positionals[0] == demoApp:
 		return goHandler{name: "the embedded demo"}, nil
-	case len(p.positionals) > 0:
-		return nil, &appError{fmt.Errorf("cannot run %q: Python apps are not supported yet; run a command, as in: gonicorn -b :8000 -- uvicorn %s --fd 3", p.positionals[0], p.positionals[0])}
+	case len(p.positionals) == 1:
+		return &pythonApp{name: p.positionals[0]}, nil
+	case len(p.positionals) > 1:
+		return nil, &appError{fmt.Errorf("there are two apps, %q and %q; name one, or write -- in front of a command", p.positionals[0], p.positionals[1])}
+	case c.WSGIApp != "":
+		return &pythonApp{name: c.WSGIApp}, nil
 	}
 	return nil, &appError{errors.New("no app is given; type, for example: gonicorn -w 4 -b :8000 -- node server.js, or: gonicorn demo; all flags: gonicorn --help")}
 }

@@ -76,7 +76,7 @@ func (s *supervisor) material(c *config.Config) ([]byte, error) {
 func gatewaySettings(p *prepared) process.Settings {
 	c := p.config
 	set := process.Settings{
-		Backend: process.Upstream,
+		Backend: p.app.backend(p.class.Name()),
 
 		QueueSize: c.QueueSize, QueueTimeout: c.QueueTimeout, RequestTimeout: c.RequestTimeout,
 		HeaderTimeout: c.HeaderTimeout, BodyTimeout: c.BodyTimeout, WriteTimeout: c.WriteTimeout,
@@ -144,7 +144,7 @@ func absolute(dir, path string) string {
 func (s *supervisor) prepareGateway(p *prepared) (err error) {
 	s.transport = p.transport
 	s.hub = newHub(s.log, func(slot, pid int) { s.arbiter.Idle(slot, pid) })
-	if p.transport != transportGateway || p.app.inside() {
+	if _, is := p.app.(program); !is || p.transport != transportGateway {
 		return nil
 	}
 	uid, gid := owner(p.config)
@@ -155,7 +155,7 @@ func (s *supervisor) prepareGateway(p *prepared) (err error) {
 // front builds the gateway's generation. It is nil when the one that runs
 // already does the same.
 func (s *supervisor) front(p *prepared, number int) *arbiter.Generation {
-	if p.frontend == nil || !s.changed(p.frontend.key) {
+	if p.frontend == nil || !p.newFront {
 		return nil
 	}
 	c := p.config
@@ -169,39 +169,54 @@ func (s *supervisor) front(p *prepared, number int) *arbiter.Generation {
 	return &arbiter.Generation{
 		Number: number,
 		Launcher: &launcher{
-			s: s, role: "gateway", spec: spec, sockets: p.sockets, inside: true, capture: true, equip: s.connectGateway,
+			s: s, role: "gateway", spec: spec, sockets: p.sockets, inside: true, capture: true, stdout: c.Accesslog == "-",
+			equip: s.connectGateway(p.queue),
 		},
 		Settings: arbiter.Settings{
 			Workers: 1, Timeout: gatewayTimeout, BootTimeout: c.BootTimeout, GracefulTimeout: c.GracefulTimeout,
 			Heartbeat: true, Notifies: true, RestartImmediately: true, ReopensLogs: true,
 		},
-		Adopted: func() { s.adopt(key) }, Released: p.release,
+		Adopted: func() { s.adopt(key, p.queue) }, Released: func() { p.release(); p.queue.close() },
 	}
 }
 
 // connectGateway gives a gateway about to be started its socket to this process.
-func (s *supervisor) connectGateway(place arbiter.Place, spec *proc.Spec) (equipment, error) {
-	theirs, err := s.hub.connect(place.Generation, -1)
-	if err != nil {
-		return equipment{}, err
+func (s *supervisor) connectGateway(queue *queue) func(arbiter.Place, *proc.Spec) (equipment, error) {
+	return func(place arbiter.Place, spec *proc.Spec) (equipment, error) {
+		fd := -1
+		if queue != nil {
+			fd = queue.gateway
+		}
+		theirs, err := s.hub.connect(place.Generation, fd)
+		if err != nil {
+			return equipment{}, err
+		}
+		spec.Env = append(spec.Env, wire.EnvControl+"="+strconv.Itoa(len(spec.Files)), wire.EnvEpoch+"="+strconv.Itoa(place.Age))
+		spec.Files = append(spec.Files, theirs)
+		return equipment{started: func(error) { unix.Close(theirs) }}, nil
 	}
-	spec.Env = append(spec.Env, wire.EnvControl+"="+strconv.Itoa(len(spec.Files)))
-	spec.Files = append(spec.Files, theirs)
-	return equipment{started: func(error) { unix.Close(theirs) }}, nil
 }
 
-// changed reports whether the gateway that serves does something else than one
-// with this key.
-func (s *supervisor) changed(key string) bool {
+// share gives a prepared config the queue of the gateway that will serve it:
+// the one that serves, if it does the same, or a new one.
+func (s *supervisor) share(p *prepared) (err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.serving != key
+	p.newFront = s.serving != p.frontend.key
+	switch {
+	case p.app.backend(p.class.Name()) != process.Queue:
+	case p.newFront:
+		p.queue, err = newQueue()
+	default:
+		p.queue = s.queue
+	}
+	return err
 }
 
-func (s *supervisor) adopt(key string) {
+func (s *supervisor) adopt(key string, q *queue) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.serving = key
+	s.serving, s.queue = key, q
 }
 
 // offer gives a command about to be started an endpoint of its own.

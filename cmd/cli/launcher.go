@@ -24,6 +24,7 @@ type launcher struct {
 	sockets []*listen.Socket
 	inside  bool // gonicorn's own code runs inside: it gets the scoreboard and the lifeline
 	capture bool // its output goes to the error log
+	stdout  bool // but its stdout is this process's
 	// equip, which may be nil, adds what one process gets for itself.
 	equip func(p arbiter.Place, spec *proc.Spec) (equipment, error)
 }
@@ -50,6 +51,9 @@ func (l *launcher) Launch(p arbiter.Place) (arbiter.Process, error) {
 		return arbiter.Process{}, fmt.Errorf("read output of %s: %w", l.role, err)
 	}
 	spec.Files = l.files(w, w)
+	if l.stdout {
+		spec.Files = l.files(1, w)
+	}
 	process, err := l.start(spec, p)
 	unix.Close(w)
 	if err != nil {

@@ -28,6 +28,8 @@ type prepared struct {
 	credential *proc.Credential
 	sockets    []*listen.Socket
 	frontend   *frontend // nil without a gateway
+	newFront   bool      // it does something else than the one that serves
+	queue      *queue    // between it and the workers; nil where they need none
 	release    func()    // gives the sockets up
 }
 
@@ -35,6 +37,9 @@ type prepared struct {
 // started. A mistake is one error that says what to do.
 func (s *supervisor) prepare(c *config.Config) (*prepared, error) {
 	p := &prepared{config: c, app: s.app, transport: s.app.transport(c), release: func() {}}
+	if err := p.app.check(c); err != nil {
+		return nil, err
+	}
 	var found bool
 	if p.class, found = workers.Lookup(s.o.classes(), c.EffectiveClass()); !found {
 		return nil, fmt.Errorf("worker_class %q: there is no such class", c.WorkerClass)
@@ -42,9 +47,6 @@ func (s *supervisor) prepare(c *config.Config) (*prepared, error) {
 	var err error
 	if p.credential, err = proc.Lookup(c.User, c.Group, c.Initgroups); err != nil {
 		return nil, fmt.Errorf("privileges: %w", err)
-	}
-	if err := p.app.check(c); err != nil {
-		return nil, err
 	}
 	if p.transport == transportNone {
 		return p, nil
@@ -81,6 +83,12 @@ func (s *supervisor) generation(p *prepared, number int) (*arbiter.Generation, e
 // both builds the workers' generation and, where it changes, the gateway's.
 // Either way the prepared sockets have found an owner, or are given up.
 func (s *supervisor) both(p *prepared, number int) (arbiter.Loaded, error) {
+	if p.frontend != nil {
+		if err := s.share(p); err != nil {
+			p.release()
+			return arbiter.Loaded{}, err
+		}
+	}
 	g, err := s.generation(p, number)
 	if err != nil {
 		p.release()

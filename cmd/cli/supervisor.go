@@ -37,9 +37,11 @@ type supervisor struct {
 	offers    *command.Offers // nil where no command is behind a gateway
 	transport string          // of all generations
 	openToAll sync.Once       // said that the app listens on all interfaces
+	runner    int             // file of the Python runner; -1 until it is needed
 
 	mu      sync.Mutex
 	serving string // key of the gateway that serves
+	queue   *queue // of the gateway that serves; nil where it has none
 
 	sink   *logging.Sink
 	level  *slog.LevelVar
@@ -63,7 +65,7 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 			daemon.done(exitCode(err), err)
 		}
 	}()
-	s := &supervisor{o: o, app: a, reread: reread, file: first.File, actions: make(chan signals.Action, 64)}
+	s := &supervisor{o: o, app: a, reread: reread, file: first.File, actions: make(chan signals.Action, 64), runner: -1}
 	if err := s.open(&first.Config); err != nil {
 		s.close()
 		return err
@@ -82,7 +84,7 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 		return err
 	}
 	if p.frontend != nil {
-		s.adopt(p.frontend.key)
+		s.adopt(p.frontend.key, p.queue)
 	}
 	if err := s.hold(&first.Config); err != nil {
 		p.release()
@@ -181,7 +183,7 @@ func (s *supervisor) close() {
 	if s.board != nil {
 		s.board.Close()
 	}
-	for _, fd := range []int{s.null, s.lifeline, s.alive} {
+	for _, fd := range []int{s.null, s.lifeline, s.alive, s.runner} {
 		if fd >= 0 {
 			unix.Close(fd)
 		}

@@ -5,12 +5,16 @@ import (
 	"strings"
 
 	"github.com/gonicorn/gonicorn/gateway/buffer"
+	"github.com/gonicorn/gonicorn/gateway/channel"
 	"github.com/gonicorn/gonicorn/gateway/forward"
 	"github.com/gonicorn/gonicorn/gateway/front"
 	"github.com/gonicorn/gonicorn/gateway/http1"
 	"github.com/gonicorn/gonicorn/gateway/pipeline"
+	"github.com/gonicorn/gonicorn/gateway/queue"
 	"github.com/gonicorn/gonicorn/gateway/sendfile"
+	"github.com/gonicorn/gonicorn/gateway/stream"
 	"github.com/gonicorn/gonicorn/gateway/upstream"
+	"github.com/gonicorn/gonicorn/gateway/websocket"
 )
 
 // assemble makes the parts and connects them: front, pipeline, backend.
@@ -18,7 +22,7 @@ func (p *process) assemble() error {
 	if err := p.makeBackend(); err != nil {
 		return err
 	}
-	p.link.update = p.backend.Update
+	p.link.update = p.update
 	s := &p.set
 	o := pipeline.Options{
 		Backend: p.backend, Forward: p.peers, Access: p.access, Log: p.log,
@@ -36,7 +40,22 @@ func (p *process) assemble() error {
 }
 
 func (p *process) makeBackend() error {
+	env := &channel.Env{
+		RootPath: p.set.RootPath, Epoch: p.from.Epoch, Board: p.from.Board, Log: p.log,
+		WebSocket: websocket.Config{
+			MaxMessage: p.set.WebSocketMessage, Deflate: true, PingInterval: pingInterval, PingTimeout: pingTimeout,
+		},
+	}
 	switch p.set.Backend {
+	case Queue:
+		b := queue.New(env, &gate{pool: p.pool})
+		p.backend, p.attacher = b, b
+		p.link.queue = b.AttachQueue
+		return nil
+	case Stream:
+		b := stream.New(env, p.set.StallWarning, p.set.QueueSize, p.set.QueueTimeout)
+		p.backend, p.attacher = b, b
+		return nil
 	case Upstream:
 		p.backend = upstream.New(upstream.Options{Pool: p.pool, Board: p.from.Board, Log: p.log, DrainTimeout: p.set.Graceful, HoldHung: p.set.HoldsHung})
 		return nil

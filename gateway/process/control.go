@@ -22,7 +22,7 @@ type arbiterLink struct {
 
 	update  func([]gateway.Worker)     // takes over a list of workers and their sockets
 	certify func(front.Material) error // takes over new certificates
-	queue   func(fd int)               // takes over the shared queue's socket
+	queue   func(fd int) error         // takes over the shared queue's socket
 
 	pending  []gateway.Worker // of a list that is not complete yet
 	conns    map[int]int      // slot to descriptor, likewise
@@ -78,7 +78,9 @@ func (l *arbiterLink) take(m wire.ToGateway, files []int) error {
 		}
 	}
 	if m.Queue && l.queue != nil {
-		l.queue(next())
+		if err := l.queue(next()); err != nil {
+			return err
+		}
 	}
 	for _, slot := range m.Conns {
 		l.conns[slot] = next()

@@ -46,8 +46,9 @@ type process struct {
 	tls   *front.TLS // nil without TLS
 	peers *forward.Rules
 
-	access  *accesslog.Log // nil without one
-	backend gateway.Backend
+	access   *accesslog.Log // nil without one
+	backend  gateway.Backend
+	attacher attacher // nil where workers have no sockets of their own
 }
 
 // Main is the gateway's process: it serves until it is told to stop, and

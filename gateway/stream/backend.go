@@ -19,10 +19,11 @@ type Backend struct {
 }
 
 // New makes a backend without workers. A worker whose loop has not run for
-// stallAfter gets no requests; 0 is never.
-func New(env *channel.Env, stallAfter time.Duration) *Backend {
+// stallAfter gets no requests; 0 is never. At most size requests wait for a
+// worker, each for timeout; 0 is no bound of time.
+func New(env *channel.Env, stallAfter time.Duration, size int, timeout time.Duration) *Backend {
 	return &Backend{
-		pool:     pool{env: env, stallAfter: stallAfter, members: map[int]*member{}},
+		pool:     pool{env: env, stallAfter: stallAfter, size: size, timeout: timeout, members: map[int]*member{}},
 		registry: channel.NewRegistry(env),
 	}
 }

@@ -34,6 +34,8 @@ const hesitant = 300 * time.Millisecond
 type pool struct {
 	env        *channel.Env
 	stallAfter time.Duration
+	size       int           // how many may wait
+	timeout    time.Duration // for how long
 
 	mu      sync.Mutex
 	members map[int]*member // by slot
@@ -50,14 +52,27 @@ func (p *pool) enter(ctx context.Context) (*member, error) {
 			return m, nil
 		}
 	}
+	if p.waiting.Len() >= p.size {
+		p.mu.Unlock()
+		return nil, gateway.ErrNoCapacity
+	}
 	turn := make(chan *member, 1)
 	at := p.waiting.PushBack(turn)
 	p.lookLater()
 	p.mu.Unlock()
+	var late <-chan time.Time
+	if p.timeout > 0 {
+		timer := time.NewTimer(p.timeout)
+		defer timer.Stop()
+		late = timer.C
+	}
+	err := gateway.ErrNoCapacity
 	select {
 	case m := <-turn:
 		return m, nil
+	case <-late:
 	case <-ctx.Done():
+		err = context.Cause(ctx)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -69,7 +84,7 @@ func (p *pool) enter(ctx context.Context) (*member, error) {
 	default:
 		p.waiting.Remove(at)
 	}
-	return nil, context.Cause(ctx)
+	return nil, err
 }
 
 // leave gives a place back.

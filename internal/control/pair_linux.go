@@ -8,6 +8,9 @@ import (
 
 const recvFlags = unix.MSG_CMSG_CLOEXEC
 
+// socketRoom is what may wait in a worker's socket, in bytes of the kernel's memory.
+const socketRoom = 1 << 20
+
 // Pair makes two connected sockets that no child inherits. Theirs is for the
 // process at the other end; the caller closes it once that has it.
 func Pair() (ours *Conn, theirs int, err error) {
@@ -16,6 +19,21 @@ func Pair() (ours *Conn, theirs int, err error) {
 		return nil, -1, fmt.Errorf("make a control socket: %w", err)
 	}
 	return NewConn(pair[0]), pair[1], nil
+}
+
+// SocketPair makes two connected SOCK_SEQPACKET sockets that no child inherits,
+// with room for the largest message. The caller closes both.
+func SocketPair() (a, b int, err error) {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, -1, fmt.Errorf("make a socket for a worker: %w", err)
+	}
+	for _, fd := range pair {
+		if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, socketRoom) != nil {
+			_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, socketRoom) // as much as the system allows
+		}
+	}
+	return pair[0], pair[1], nil
 }
 
 // File makes an unnamed file in memory that holds content. The caller closes

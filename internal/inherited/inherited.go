@@ -29,7 +29,8 @@ type Process struct {
 	Slot           *scoreboard.Slot
 	Lifeline       <-chan struct{} // closed when the arbiter is gone
 	Listeners      []net.Listener
-	Control        int // the socket to the arbiter; -1 without one
+	Control        int    // the socket to the arbiter; -1 without one
+	Epoch          uint64 // counts gateways, from 1
 }
 
 // Take takes over everything and cleans the environment, so that neither the
@@ -38,7 +39,7 @@ type Process struct {
 func Take() (*Process, error) {
 	env := map[string]string{}
 	for _, name := range []string{
-		wire.EnvRole, wire.EnvWorker, wire.EnvBoard, wire.EnvSlot, wire.EnvLifeline, wire.EnvControl, wire.EnvNotifySocket,
+		wire.EnvRole, wire.EnvWorker, wire.EnvBoard, wire.EnvSlot, wire.EnvLifeline, wire.EnvControl, wire.EnvEpoch, wire.EnvNotifySocket,
 		wire.EnvWatchdogUsec, wire.EnvWatchdogPID, wire.EnvListenFDs, wire.EnvListenPID, wire.EnvListenFDNames,
 	} {
 		env[name] = os.Getenv(name)
@@ -49,6 +50,7 @@ func Take() (*Process, error) {
 	p := &Process{Settings: []byte(env[wire.EnvWorker]), Notify: env[wire.EnvNotifySocket], Control: -1}
 	p.ID, _ = strconv.Atoi(os.Getenv(wire.EnvWorkerID)) // for people only, and the app's to read
 	p.Generation, _ = strconv.Atoi(os.Getenv(wire.EnvGeneration))
+	p.Epoch, _ = strconv.ParseUint(env[wire.EnvEpoch], 10, 24) // a gateway's
 	if text := env[wire.EnvControl]; text != "" {
 		var err error
 		if p.Control, err = strconv.Atoi(text); err != nil {

@@ -18,7 +18,11 @@ const (
 	EnvSlot     = "GONICORN_SLOT"          // the process's slot on it
 	EnvLifeline = "GONICORN_LIFELINE_FD"   // descriptor of a pipe that reads EOF when the arbiter is gone
 	EnvWorker   = "GONICORN_WORKER"        // JSON: a worker's settings (handler.Settings, python's runner)
-	EnvControl  = "GONICORN_CONTROL_FD"    // the gateway's stream socket to the arbiter
+	EnvControl  = "GONICORN_CONTROL_FD"    // the gateway's socket to the arbiter
+	EnvEpoch    = "GONICORN_EPOCH"         // counts gateway processes, from 1
+	EnvConn     = "GONICORN_CONN_FD"       // a Python worker's own socket to the gateway
+	EnvQueue    = "GONICORN_QUEUE_FD"      // the socket from which sync and threaded Python workers take requests
+	EnvRunner   = "GONICORN_RUNNER_FD"     // a file with the runner's sources
 )
 
 // Variables of other projects' protocols.

@@ -1,6 +1,6 @@
 """Makes the runner's modules importable from memory and starts it.
 
-Executed by a one-line program (see command.go) with `settings` and `sources`
+Executed by the one line that `python3 -c` gets (see command.go), with `sources`
 in its globals. Nothing is put on sys.path and nothing is written anywhere.
 """
 
@@ -40,4 +40,4 @@ sys.meta_path.insert(0, Finder(sources))  # noqa: F821
 
 from _gonicorn.main import main  # noqa: E402
 
-sys.exit(main(settings))  # noqa: F821
+main()

@@ -1,0 +1,151 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+
+	"github.com/gonicorn/gonicorn/arbiter"
+	"github.com/gonicorn/gonicorn/config"
+	"github.com/gonicorn/gonicorn/gateway/process"
+	"github.com/gonicorn/gonicorn/internal/control"
+	"github.com/gonicorn/gonicorn/internal/proc"
+	"github.com/gonicorn/gonicorn/internal/wire"
+	"github.com/gonicorn/gonicorn/workers/python"
+	"golang.org/x/sys/unix"
+)
+
+// pythonApp is a WSGI or ASGI app, run by the embedded runner.
+type pythonApp struct {
+	name        string
+	interpreter python.Interpreter // found by check
+}
+
+func (a *pythonApp) describe() string {
+	i := a.interpreter
+	return fmt.Sprintf("%s (Python %s, %s, from %s)", a.name, i.Version, i.Path, i.How)
+}
+
+func (a *pythonApp) transport(*config.Config) string { return transportGateway }
+
+// check finds the interpreter, and, where nobody has chosen a class, looks at
+// the app to choose one.
+func (a *pythonApp) check(c *config.Config) (err error) {
+	if c.Transport != "" && c.Transport != transportGateway {
+		return &appError{fmt.Errorf("transport %q is for commands: a Python app is reached through the gateway; leave --transport away", c.Transport)}
+	}
+	env := environ(c)
+	if a.interpreter, err = python.Find(context.Background(), c.Python, c.Chdir, env); err != nil {
+		return &appError{err}
+	}
+	if c.ClassGiven && !c.CheckConfig || c.Threads > 1 {
+		return nil
+	}
+	var out bytes.Buffer
+	is, err := python.Inspect(context.Background(), a.interpreter, a.settings(c, "sync"), env, &out, c.BootTimeout)
+	if err == nil && is.Error != "" {
+		err = errors.New(is.Error)
+	}
+	if err != nil {
+		_, _ = os.Stderr.Write(out.Bytes()) // the traceback, which the error goes without
+		return &appError{err}
+	}
+	if is.Interface == python.ASGI && !c.ClassGiven {
+		c.WorkerClass = "event-loop"
+	}
+	return nil
+}
+
+func (a *pythonApp) speaks(*config.Config) bool { return true }
+func (a *pythonApp) inside() bool               { return true }
+
+// backend is how the gateway reaches the workers.
+func (a *pythonApp) backend(class string) string {
+	if class == "event-loop" {
+		return process.Stream
+	}
+	return process.Queue
+}
+
+func (a *pythonApp) settings(c *config.Config, class string) python.Settings {
+	return python.Settings{
+		App: a.name, Factory: c.Factory, Class: class, Threads: c.Threads, Chdir: c.Chdir, Pythonpath: c.Pythonpath,
+		Lifespan: c.ASGILifespan, Loop: c.ASGILoop, Multiprocess: c.Workers > 1, RootPath: c.RootPath,
+	}
+}
+
+func (a *pythonApp) launcher(s *supervisor, p *prepared) (arbiter.Launcher, error) {
+	c := p.config
+	set, err := json.Marshal(a.settings(c, p.class.Name()))
+	if err != nil {
+		return nil, fmt.Errorf("encode worker settings: %w", err)
+	}
+	if s.runner < 0 {
+		text, err := python.Runner()
+		if err != nil {
+			return nil, err
+		}
+		if s.runner, err = control.File(text); err != nil {
+			return nil, err
+		}
+	}
+	env := append(environ(c), wire.EnvWorker+"="+string(set), wire.EnvNotifySocket+"="+s.notify.Addr())
+	spec := proc.Spec{
+		Path: a.interpreter.Path, Args: python.Args(title("worker", c)), Env: env, Dir: c.Chdir,
+		Credential: p.credential, Umask: c.Umask,
+	}
+	return &launcher{
+		s: s, role: "worker", spec: spec, inside: true, capture: c.CaptureOutput, equip: s.connectPython(p.queue),
+	}, nil
+}
+
+// connectPython gives a Python worker about to be started the runner, a socket
+// of its own to the gateway, and the queue where it takes requests from one.
+func (s *supervisor) connectPython(queue *queue) func(arbiter.Place, *proc.Spec) (equipment, error) {
+	return func(place arbiter.Place, spec *proc.Spec) (equipment, error) {
+		ours, theirs, err := control.SocketPair()
+		if err != nil {
+			return equipment{}, err
+		}
+		add := func(name string, fd int) {
+			spec.Env = append(spec.Env, name+"="+strconv.Itoa(len(spec.Files)))
+			spec.Files = append(spec.Files, fd)
+		}
+		add(wire.EnvConn, theirs)
+		add(wire.EnvRunner, s.runner)
+		if queue != nil {
+			add(wire.EnvQueue, queue.workers)
+		}
+		return equipment{started: func(err error) {
+			unix.Close(theirs)
+			if err != nil {
+				unix.Close(ours)
+				return
+			}
+			s.hub.own(place.Slot, ours)
+		}}, nil
+	}
+}
+
+// queue is the socket pair through which one gateway hands requests to all
+// workers of its time.
+type queue struct{ gateway, workers int }
+
+func newQueue() (*queue, error) {
+	gateway, workers, err := control.SocketPair()
+	if err != nil {
+		return nil, err
+	}
+	return &queue{gateway, workers}, nil
+}
+
+func (q *queue) close() {
+	if q != nil {
+		unix.Close(q.gateway)
+		unix.Close(q.workers)
+	}
+}

@@ -1,0 +1,63 @@
+package python
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gonicorn/gonicorn/internal/control"
+	"github.com/gonicorn/gonicorn/internal/wire"
+)
+
+// Inspection is what an app turned out to be.
+type Inspection struct {
+	Interface string `json:"interface"` // WSGI or ASGI
+	Error     string `json:"error"`     // why it cannot be loaded, or empty
+}
+
+// Inspect imports the app once, in a process of its own that ends at once, and
+// says what it is. What the app writes, and the traceback of what is wrong with
+// it, goes to out. It costs one import of the app.
+func Inspect(ctx context.Context, i Interpreter, set Settings, env []string, out *bytes.Buffer, limit time.Duration) (Inspection, error) {
+	if limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, limit)
+		defer cancel()
+	}
+	set.Inspect = true
+	text, err := json.Marshal(set)
+	if err != nil {
+		return Inspection{}, fmt.Errorf("inspect the app: %w", err)
+	}
+	runner, err := Runner()
+	if err != nil {
+		return Inspection{}, err
+	}
+	fd, err := control.File(runner)
+	if err != nil {
+		return Inspection{}, err
+	}
+	file := os.NewFile(uintptr(fd), "runner")
+	defer file.Close()
+	cmd := exec.CommandContext(ctx, i.Path, Args("")[1:]...)
+	cmd.Env = append(env, wire.EnvWorker+"="+string(text), wire.EnvRunner+"="+strconv.Itoa(3))
+	cmd.ExtraFiles = []*os.File{file}
+	cmd.Stderr = out
+	cmd.WaitDelay = time.Second
+	answer, err := cmd.Output()
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return Inspection{}, fmt.Errorf("inspect the app: importing it took longer than %s (boot_timeout)", limit)
+	}
+	var got Inspection
+	if json.Unmarshal(answer, &got) != nil {
+		return Inspection{}, fmt.Errorf("inspect the app: Python ended without an answer: %w: %s", err, strings.TrimSpace(out.String()))
+	}
+	return got, nil
+}

@@ -1,0 +1,102 @@
+package python
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/gonicorn/gonicorn/internal/proc"
+)
+
+// oldest is the oldest Python that the runner is written for.
+const (
+	oldestMajor = 3
+	oldestMinor = 9
+)
+
+// askTime bounds how long an interpreter may take to say its version.
+const askTime = 10 * time.Second
+
+// Interpreter is a Python that was found.
+type Interpreter struct {
+	Path    string
+	Version string // 3.11.7
+	How     string // where it was found, for people
+}
+
+// Find finds the interpreter for an app in dir: the one that is named, the one
+// of the active virtual environment, the one of .venv or venv in dir, or
+// python3 on PATH. Errors say what was looked for.
+func Find(ctx context.Context, named, dir string, env []string) (Interpreter, error) {
+	path, how, err := look(named, dir, env)
+	if err != nil {
+		return Interpreter{}, err
+	}
+	i := Interpreter{Path: path, How: how}
+	if i.Version, err = version(ctx, path, env); err != nil {
+		return Interpreter{}, fmt.Errorf("%s (%s) is no working Python: %w", path, how, err)
+	}
+	var major, minor int
+	if _, err := fmt.Sscanf(i.Version, "%d.%d", &major, &minor); err != nil {
+		return Interpreter{}, fmt.Errorf("%s (%s) is no Python: it says its version is %q", path, how, i.Version)
+	}
+	if major < oldestMajor || major == oldestMajor && minor < oldestMinor {
+		return Interpreter{}, fmt.Errorf("%s (%s) is Python %s; gonicorn needs %d.%d or later: name another one with --python",
+			path, how, i.Version, oldestMajor, oldestMinor)
+	}
+	return i, nil
+}
+
+func look(named, dir string, env []string) (path, how string, err error) {
+	if named != "" {
+		path, err := proc.LookPath(named, dir, env)
+		if err != nil {
+			return "", "", fmt.Errorf("--python: %w", err)
+		}
+		return path, "--python", nil
+	}
+	if venv := proc.Getenv(env, "VIRTUAL_ENV"); venv != "" {
+		path := filepath.Join(venv, "bin", "python3")
+		if _, err := os.Stat(path); err != nil {
+			return "", "", fmt.Errorf("VIRTUAL_ENV is %s, which has no bin/python3: make it anew with: python3 -m venv %s", venv, venv)
+		}
+		return path, "VIRTUAL_ENV", nil
+	}
+	for _, venv := range []string{".venv", "venv"} {
+		path, err := filepath.Abs(filepath.Join(dir, venv, "bin", "python3"))
+		if err != nil {
+			continue
+		}
+		if _, err := os.Stat(path); err == nil {
+			return path, venv, nil
+		}
+	}
+	for _, name := range []string{"python3", "python"} {
+		if path, err := proc.LookPath(name, dir, env); err == nil {
+			return path, "PATH", nil
+		}
+	}
+	return "", "", errors.New("there is no python3 on PATH, no .venv in the app's folder, and no VIRTUAL_ENV: install Python, or name one with --python")
+}
+
+// version asks the interpreter.
+func version(ctx context.Context, path string, env []string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, path, "-I", "-S", "-c", "import sys; print('%d.%d.%d' % sys.version_info[:3])")
+	cmd.Env = env
+	out, err := cmd.Output()
+	if err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) && len(exit.Stderr) > 0 {
+			return "", errors.New(strings.TrimSpace(string(exit.Stderr)))
+		}
+		return "", err
+	}
+	return strings.TrimSpace(string(out)), nil
+}

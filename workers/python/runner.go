@@ -1,0 +1,56 @@
+package python
+
+import (
+	"embed"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+
+	"github.com/gonicorn/gonicorn/internal/wire"
+)
+
+//go:embed runner/*.py
+var sources embed.FS
+
+// program is what `python3 -c` gets: it reads the runner from a descriptor that
+// it has inherited, so that nothing is installed or written anywhere. Several
+// processes share the descriptor's offset, which pread(2) does not use.
+const program = `import json, os; fd = int(os.environ.pop("` + wire.EnvRunner + `")); ` +
+	`r = json.loads(os.pread(fd, os.fstat(fd).st_size, 0)); os.close(fd); ` +
+	`exec(compile(r["boot"], "<gonicorn>/boot.py", "exec"), {"sources": r["sources"]})`
+
+// Args is the command line of a Python that runs the runner. The program needs
+// the file of Runner as a descriptor, whose number is in GONICORN_RUNNER_FD,
+// and Settings in GONICORN_WORKER.
+func Args(title string) []string { return []string{title, "-c", program} }
+
+// Runner is the content of the file that the runner is read from.
+func Runner() ([]byte, error) {
+	all := map[string]string{}
+	boot := ""
+	err := fs.WalkDir(sources, "runner", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := sources.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		if module := strings.TrimSuffix(path.Base(name), ".py"); module == "boot" {
+			boot = string(text)
+		} else {
+			all[module] = string(text)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the runner: %w", err)
+	}
+	text, err := json.Marshal(map[string]any{"boot": boot, "sources": all})
+	if err != nil {
+		return nil, fmt.Errorf("read the runner: %w", err)
+	}
+	return text, nil
+}

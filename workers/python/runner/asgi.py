@@ -1,0 +1,414 @@
+"""Runs an ASGI 3 app for one request, whatever carries its frames."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections import deque
+
+from . import frames, loader, wsgi
+from .frames import BODY, CHUNK, END, FAIL, HEAD, HTTP, INTERIM, MORE, SENDFILE, TRAILER, WINDOW, Malformed, pack
+from .lifespan import Lifespan
+from .stacks import log_exception
+
+
+class Exchange:
+    """One request: its receive() and send() as the specification has them (asgi.readthedocs.io).
+
+    `carrier` sends frames: post(frame bytes, descriptor or -1), and knows the loop.
+    """
+
+    __slots__ = ("carrier", "number", "request_id", "scope", "start", "status", "headers", "started", "ended", "trailers",
+                 "window", "gone", "waiter", "writer", "parts", "body", "file", "unread", "accepted", "denied", "socket", "code")
+
+    def __init__(self, carrier, number: int, request_id: str, kind: int, scope: dict, start: int):
+        self.carrier = carrier
+        self.number = number
+        self.request_id = request_id
+        self.scope = scope
+        self.start = start
+        self.status = 0
+        self.headers = ()
+        self.started = False  # the head has gone out
+        self.ended = False
+        self.trailers = False  # the app has announced some
+        self.window = WINDOW
+        self.gone = False  # the client is
+        self.waiter = None  # receive() waits on it
+        self.writer = None  # send() waits on it
+        self.parts = deque()  # of the body, or messages of the WebSocket
+        self.body = 0  # 0 to be read, 1 the last part was delivered
+        self.file = None
+        self.unread = 0  # bytes taken that the gateway does not know of
+        self.socket = kind == frames.WEBSOCKET
+        self.accepted = False
+        self.denied = False
+        self.code = 1005
+
+    # What the carrier calls, in the loop's thread.
+
+    def credit(self, n: int) -> None:
+        self.window += n
+        wake(self.writer)
+
+    def cancel(self) -> None:
+        self.gone = True
+        wake(self.waiter)
+        wake(self.writer)
+
+    def message(self, message: tuple) -> None:
+        op = message[0]
+        if op == frames.OP_BODY:
+            self.parts.append((message[2], message[3]))
+        elif op == frames.OP_TEXT:
+            self.parts.append({"type": "websocket.receive", "text": message[2]})
+        elif op == frames.OP_BINARY:
+            self.parts.append({"type": "websocket.receive", "bytes": message[2]})
+        elif op == frames.OP_CLOSED:
+            self.code = message[2]
+            self.parts.append({"type": "websocket.disconnect", "code": message[2], "reason": message[3]})
+            self.gone = True
+        wake(self.waiter)
+
+    # What the app calls.
+
+    async def receive(self) -> dict:
+        if self.socket:
+            return await self.receive_socket()
+        if self.body:
+            while not self.gone and not (self.ended and not self.carrier.keeps_waiting):
+                self.waiter = self.carrier.loop.create_future()
+                await self.waiter
+            return {"type": "http.disconnect"}
+        if self.file is not None:
+            return self.read_file()
+        while not self.parts:
+            if self.gone:
+                return {"type": "http.disconnect"}
+            self.waiter = self.carrier.loop.create_future()
+            await self.waiter
+        data, more = self.parts.popleft()
+        if not more:
+            self.body = 1
+        self.took(len(data))
+        return {"type": "http.request", "body": data, "more_body": bool(more)}
+
+    def read_file(self) -> dict:
+        """A part of a body that is in a file or a pipe; a file is read at the speed of memory."""
+        try:
+            data = self.file.read(CHUNK)
+        except wsgi.ClientGone:
+            self.gone = True
+            return {"type": "http.disconnect"}
+        if len(data) < CHUNK:
+            self.body = 1
+            self.file.close()
+        return {"type": "http.request", "body": data, "more_body": not self.body}
+
+    def took(self, n: int) -> None:
+        self.unread += n
+        if self.unread >= WINDOW // 4 and not self.gone:
+            self.carrier.post(frames.credit(self.number, self.unread))
+            self.unread = 0
+
+    async def receive_socket(self) -> dict:
+        if not self.body:
+            self.body = 1
+            return {"type": "websocket.connect"}
+        while not self.parts:
+            if self.gone or self.ended:
+                return {"type": "websocket.disconnect", "code": self.code if self.gone else 1006, "reason": ""}
+            self.waiter = self.carrier.loop.create_future()
+            await self.waiter
+        message = self.parts.popleft()
+        data = message.get("bytes")
+        self.took(len(data) if data is not None else len(message.get("text", "").encode()))
+        return message
+
+    async def send(self, message: dict) -> None:
+        kind = message["type"]
+        if kind == "http.response.body" and not self.socket:
+            if self.status == 0:
+                raise Malformed("http.response.body before http.response.start")
+            more = message.get("more_body", False)
+            self.send_body(message.get("body", b""), not more and not self.trailers)
+            if more and (self.window <= 0 or self.carrier.congested):
+                await self.drain()
+        elif kind == "http.response.start" and not self.socket:
+            if self.status:
+                raise Malformed("http.response.start twice")
+            self.start_response(message)
+        elif self.socket:
+            await self.send_socket(kind, message)
+        elif kind == "http.response.trailers":
+            self.send_trailers(message)
+        elif kind == "http.response.early_hint":
+            links = [(b"link", link) for link in message["links"]]
+            self.carrier.post(frames.fields_frame(INTERIM, self.number, links, 0, 103))
+        elif kind == "http.response.pathsend":
+            self.send_path(message["path"])
+        else:
+            raise Malformed("unknown message %r" % (kind,))
+
+    def start_response(self, message: dict) -> None:
+        status = message["status"]
+        if type(status) is not int or not 200 <= status <= 599:
+            try:
+                status = int(status)
+            except (TypeError, ValueError):
+                status = 0
+            if not 200 <= status <= 599:
+                raise Malformed("status that is none: %.80r" % (message["status"],))
+        self.status = status
+        self.headers = message.get("headers", ())
+        self.trailers = message.get("trailers", False)
+
+    def send_body(self, data, end: bool) -> None:
+        if type(data) is not bytes:
+            if not isinstance(data, (bytes, bytearray, memoryview)):
+                raise Malformed("body of %s instead of bytes" % type(data).__name__)
+            data = bytes(data)
+        if self.gone:
+            self.ended = self.ended or end
+            return
+        if self.ended:
+            raise Malformed("http.response.body after the end of the response")
+        post = self.carrier.post
+        if len(data) > CHUNK:
+            data = self.send_chunks(data, end)
+        flags = END if end else 0
+        self.ended = end
+        self.window -= len(data)
+        if self.started:
+            post(pack(len(data), BODY, flags, 0, self.number, 0, 0, 0) + data)
+            return
+        block, count = frames.byte_fields(self.headers)
+        self.started = True
+        post(pack(len(block) + len(data), HEAD, flags, self.status, self.number, len(block), count, 0) + block + data)
+
+    def send_chunks(self, data: bytes, end: bool) -> bytes:
+        """Sends all but the last part of a long body; a body sent whole has its length in front."""
+        if not self.started:
+            block, count = frames.byte_fields(self.headers)
+            if end and not any(name.lower() == b"content-length" for name, _ in self.headers):
+                block += b"\ncontent-length\n%d" % len(data) if block else b"content-length\n%d" % len(data)
+                count += 1
+            self.started = True
+            self.carrier.post(pack(len(block), HEAD, 0, self.status, self.number, len(block), count, 0) + block)
+        at = 0
+        while len(data) - at > CHUNK:
+            self.carrier.post(pack(CHUNK, BODY, 0, 0, self.number, 0, 0, 0) + data[at : at + CHUNK])
+            at += CHUNK
+            self.window -= CHUNK
+        return data[at:]
+
+    def send_trailers(self, message: dict) -> None:
+        if not self.trailers:
+            raise Malformed("http.response.trailers that were not announced")
+        if not self.started:
+            self.send_body(b"", False)
+        if not message.get("more_trailers", False):
+            self.ended = True
+            if not self.gone:
+                self.carrier.post(frames.fields_frame(TRAILER, self.number, message.get("headers", ()), END))
+
+    def send_path(self, path: str) -> None:
+        if not self.status or self.started:
+            raise Malformed("http.response.pathsend out of order")
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            size = os.fstat(fd).st_size
+            if not any(name.lower() == b"content-length" for name, _ in self.headers):
+                self.headers = [*self.headers, (b"content-length", b"%d" % size)]
+            self.send_body(b"", False)
+            self.ended = True
+            payload = frames.pack_range(0, size)
+            self.carrier.post(pack(len(payload), SENDFILE, END, 0, self.number, 0, 0, 0) + payload, fd)
+        finally:
+            os.close(fd)
+
+    async def send_socket(self, kind: str, message: dict) -> None:
+        if kind == "websocket.send":
+            if not self.accepted or self.ended:
+                raise Malformed("websocket.send on a socket that is not open")
+            text = message.get("text")
+            data = text.encode() if text is not None else message.get("bytes")
+            if not isinstance(data, (bytes, bytearray, memoryview)):
+                raise Malformed("websocket.send without text or bytes")
+            self.send_message(frames.TEXT if text is not None else frames.BINARY, bytes(data))
+            if self.window <= 0 or self.carrier.congested:
+                await self.drain()
+        elif kind == "websocket.accept":
+            if self.accepted or self.denied:
+                raise Malformed("websocket.accept twice")
+            self.accepted = True
+            headers = list(message.get("headers", ()))
+            if message.get("subprotocol"):
+                headers.append((b"sec-websocket-protocol", message["subprotocol"].encode("latin-1")))
+            self.carrier.post(frames.fields_frame(frames.ACCEPT, self.number, headers))
+        elif kind == "websocket.close":
+            self.close_socket(message.get("code") or 1000, message.get("reason") or "")
+        elif kind == "websocket.http.response.start" and not self.accepted and not self.status:
+            self.denied = True
+            self.start_response(message)
+        elif kind == "websocket.http.response.body" and self.denied:
+            self.send_body(message.get("body", b""), not message.get("more_body", False))
+        else:
+            raise Malformed("message out of order: %r" % (kind,))
+
+    def send_message(self, kind: int, data: bytes) -> None:
+        if self.gone:
+            return
+        while len(data) > CHUNK:
+            self.carrier.post(frames.frame(kind, self.number, data[:CHUNK], MORE))
+            data = data[CHUNK:]
+            self.window -= CHUNK
+        self.window -= len(data)
+        self.carrier.post(frames.frame(kind, self.number, data))
+
+    def close_socket(self, code: int, reason: str) -> None:
+        if self.ended:
+            return
+        self.ended = True
+        if self.accepted:
+            self.carrier.post(frames.frame(frames.CLOSE, self.number, reason.encode()[:123], END, code))
+        else:
+            self.carrier.post(pack(0, HEAD, END, 403, self.number, 0, 0, 0))
+
+    async def drain(self) -> None:
+        """Waits until the gateway wants more."""
+        while (self.window <= 0 or self.carrier.congested) and not self.gone:
+            self.writer = self.carrier.loop.create_future()
+            await self.writer
+
+    # The end.
+
+    async def run(self, app) -> None:
+        """Calls the app; whatever it does, the answer ends here."""
+        try:
+            result = await app(self.scope, self.receive, self.send)
+            if result is not None:
+                self.fail("the app returned %s instead of None" % type(result).__name__)
+            elif not self.ended and not self.gone:
+                self.unfinished()
+        except Malformed as e:
+            self.fail(str(e))
+        except KeyError as e:
+            log_exception(e, self.request_id, self.scope)
+            self.fail("")
+        except Exception as e:
+            log_exception(e, self.request_id, self.scope)
+            self.fail("")
+        except asyncio.CancelledError:
+            self.fail("the app's task was cancelled")
+        except BaseException as e:
+            log_exception(e, self.request_id, self.scope)
+            self.fail("")
+            raise
+        finally:
+            if self.file is not None:
+                self.file.close()
+
+    def unfinished(self) -> None:
+        if self.socket and self.accepted:
+            self.close_socket(1000, "")
+        elif self.socket and not self.denied:
+            self.close_socket(1000, "")
+        elif not self.status:
+            self.fail("the app returned without a response")
+        else:
+            self.fail("the app returned before the end of its response")
+
+    def fail(self, why: str) -> None:
+        """500 if nothing has gone out, else the response is cut."""
+        if self.ended and not why:
+            return
+        if not self.ended or why:
+            ended, self.ended = self.ended, True
+            if ended:
+                return
+            text = why.encode("utf-8", "replace")[:2000]
+            self.carrier.post(pack(len(text), FAIL, END, 0, self.number, 0, 0, 0) + text)
+
+
+def wake(future) -> None:
+    if future is not None and not future.done():
+        future.set_result(None)
+
+
+class Threaded:
+    """ASGI under sync and threaded: a loop a thread, one request at a time in each."""
+
+    def __init__(self, app, chosen, link):
+        self.app = loader.single(app)
+        self.chosen = chosen
+        self.link = link
+        self.local = threading.local()
+        self.lifespan = Lifespan(self.app, chosen.lifespan)
+        self.main = asyncio.new_event_loop()
+
+    def start(self) -> None:
+        self.main.run_until_complete(self.lifespan.startup())
+        self.lifespan.raise_failure()
+
+    def stop(self) -> None:
+        self.main.run_until_complete(self.lifespan.shutdown())
+
+    def call(self, number: int, request_id: str, kind: int, scope: dict, body, fds: list) -> None:
+        loop = getattr(self.local, "loop", None)
+        if loop is None:
+            loop = self.main if threading.current_thread() is threading.main_thread() else asyncio.new_event_loop()
+            self.local.loop = loop
+        carrier = Blocking(loop, self.link)
+        exchange = Exchange(carrier, number, request_id, kind, scope, 0)
+        if self.lifespan.state is not None:
+            scope["state"] = self.lifespan.state.copy()
+        if kind == HTTP:
+            if type(body) is bytes:
+                exchange.parts.append((body, 0))
+            else:
+                exchange.file = wsgi.open_body(body, fds)
+        carrier.serve(exchange, self.app)
+
+
+class Blocking:
+    """Carries the frames of one exchange from a thread that does nothing else meanwhile."""
+
+    keeps_waiting = False
+    congested = False
+
+    def __init__(self, loop, link):
+        self.loop = loop
+        self.link = link
+
+    def serve(self, exchange: Exchange, app) -> None:
+        remote = Remote(self.loop, exchange)
+        self.link.exchanges[exchange.number] = remote
+        self.loop.add_reader(self.link.sock, self.link.poll)
+        try:
+            self.loop.run_until_complete(exchange.run(app))
+        finally:
+            self.loop.remove_reader(self.link.sock)
+            del self.link.exchanges[exchange.number]
+
+    def post(self, frame: bytes, fd: int = -1) -> None:
+        self.link.send([frame], fd)
+
+
+class Remote:
+    """Hands what another thread reads for an exchange to the exchange's loop."""
+
+    def __init__(self, loop, exchange: Exchange):
+        self.number = exchange.number
+        self.loop = loop
+        self.exchange = exchange
+
+    def credit(self, n: int) -> None:
+        self.loop.call_soon_threadsafe(self.exchange.credit, n)
+
+    def cancel(self) -> None:
+        self.loop.call_soon_threadsafe(self.exchange.cancel)
+
+    def message(self, message: tuple) -> None:
+        self.loop.call_soon_threadsafe(self.exchange.message, message)

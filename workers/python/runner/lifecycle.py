@@ -1,0 +1,57 @@
+"""When a worker is ready, when it must finish, and when it is worn."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+from . import notify
+
+
+class Lifecycle:
+    """Turns signals and the end of the arbiter into one event: drain.
+
+    `wake` is a descriptor that becomes readable when the worker is to finish.
+    """
+
+    def __init__(self, on_drain=None):
+        self.draining = False
+        self.retired = False
+        self.on_drain = on_drain
+        self.wake, self.waker = os.pipe()
+        os.set_blocking(self.waker, False)
+
+    def install(self) -> None:
+        signal.signal(signal.SIGTERM, self.drain)
+        signal.signal(signal.SIGINT, self.quit)
+        signal.signal(signal.SIGQUIT, self.quit)
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+
+    def drain(self, *_) -> None:
+        if self.draining:
+            return
+        self.draining = True
+        try:
+            os.write(self.waker, b"x")
+        except OSError:
+            pass  # it is readable already
+        if self.on_drain is not None:
+            self.on_drain()
+
+    def quit(self, *_) -> None:
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        finally:
+            os._exit(0)
+
+    def ready(self) -> None:
+        notify.notify("READY=1")
+
+    def retire(self) -> None:
+        """Asks for a successor, once."""
+        if not self.retired:
+            self.retired = True
+            notify.notify("X_GONICORN_RETIRE=max_requests")

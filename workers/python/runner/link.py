@@ -1,0 +1,142 @@
+"""The worker's own socket to the gateway, for code that runs in threads."""
+
+from __future__ import annotations
+
+import json
+import marshal
+import os
+import select
+import socket
+from array import array
+from threading import Condition
+
+from . import frames
+
+INT = array("i").itemsize
+
+
+def passed(ancillary: list) -> list[int]:
+    """The descriptors that came along with a message."""
+    fds: list[int] = []
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            got = array("i")
+            got.frombytes(data[: len(data) - len(data) % INT])
+            fds.extend(got)
+    return fds
+
+
+def decode(buffer: bytearray, fds: list[int]):
+    """The object of a message; one too long for a message is in the first descriptor."""
+    message = marshal.loads(buffer)
+    if type(message) is not int:
+        return message
+    with open(fds.pop(0), "rb") as file:
+        return marshal.loads(file.read(message))
+
+
+def attach(fd: int) -> socket.socket:
+    """Takes over a SOCK_SEQPACKET descriptor; a child that is only forked does not keep it."""
+    sock = socket.socket(fileno=fd)
+    sock.set_inheritable(False)
+    os.register_at_fork(after_in_child=sock.close)
+    return sock
+
+
+class Link:
+    """Sends whole messages and reads what the gateway says of single requests.
+
+    Whoever needs to read becomes the leader and reads for all; with `external`
+    somebody else always does.
+    """
+
+    def __init__(self, sock: socket.socket, interface: str, external: bool = False):
+        self.sock = sock
+        self.interface = interface
+        self.leading = external
+        self.changed = Condition()
+        self.exchanges: dict = {}  # by number: what has credit() and cancel()
+        self.buffer = bytearray(frames.MAX_MESSAGE)
+        self.epoch = 0  # of the gateway that is there
+        self.gone = False  # there is no gateway, nor will there be one
+
+    def hello(self) -> None:
+        text = json.dumps({"interface": self.interface, "pid": os.getpid()})
+        self.send([frames.frame(frames.HELLO, 0, text.encode())])
+
+    def send(self, parts: list, fd: int = -1) -> None:
+        """Sends one message, waiting until there is room for it."""
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", [fd]))] if fd >= 0 else []
+        while True:
+            try:
+                self.sock.sendmsg(parts, rights, socket.MSG_NOSIGNAL)
+                return
+            except BlockingIOError:
+                poll = select.poll()
+                poll.register(self.sock, select.POLLOUT)
+                poll.poll()
+
+    def wait(self, needed) -> None:
+        """Reads what the gateway says until needed() is false or there is no gateway."""
+        with self.changed:
+            while needed() and not self.gone:
+                if self.leading:
+                    self.changed.wait()
+                else:
+                    self.lead(0)
+
+    def poll(self) -> None:
+        """Reads what the gateway has said so far."""
+        with self.changed:
+            if not self.leading:
+                self.lead(socket.MSG_DONTWAIT)
+
+    def lead(self, flags: int) -> None:
+        self.leading = True
+        self.changed.release()
+        try:
+            while self.pump(flags) and flags:
+                pass
+        finally:
+            self.changed.acquire()
+            self.leading = False
+            self.changed.notify_all()
+
+    def pump(self, flags: int) -> bool:
+        """Reads one message; false if there is none now."""
+        try:
+            n, ancillary, _, _ = self.sock.recvmsg_into([self.buffer], frames.ANCILLARY, flags)
+        except BlockingIOError:
+            return False
+        except ConnectionError:
+            n, ancillary = 0, []
+        if not n:
+            self.gone = True
+            return False
+        for message in decode(self.buffer, passed(ancillary)):
+            self.deliver(message)
+        return True
+
+    def deliver(self, message: tuple) -> None:
+        op, number = message[0], message[1] if len(message) > 1 else 0
+        if op == frames.OP_HELLO:
+            self.epoch = number
+            self.hello()
+            for exchange in list(self.exchanges.values()):
+                if exchange.number >> frames.EPOCH_SHIFT != number:
+                    exchange.cancel()  # its gateway is gone
+            return
+        exchange = self.exchanges.get(number)
+        if exchange is None:
+            return
+        if op == frames.OP_CREDIT:
+            exchange.credit(message[2])
+        elif op == frames.OP_CANCEL:
+            exchange.cancel()
+        else:
+            exchange.message(message)
+
+    def wake(self) -> None:
+        """Has those that wait look again; for an external reader."""
+        with self.changed:
+            self.changed.notify_all()

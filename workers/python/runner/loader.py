@@ -1,0 +1,215 @@
+"""Finds the app that was named, and says what is wrong when it cannot."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import functools
+import importlib
+import inspect
+import os
+import pkgutil
+import sys
+
+WSGI, ASGI = "wsgi", "asgi"
+NAMES = ("application", "app")  # what a module's app is called when nobody says
+
+
+class AppError(Exception):
+    """The app cannot be loaded; trying again would not help."""
+
+
+class BootFailure(AppError):
+    """The app failed while it started; it may do better the next time."""
+
+
+def prepare_path(chdir: str, pythonpath: list[str]) -> None:
+    """Puts the app's folder first on sys.path, as `python app.py` does, and the others behind it."""
+    folder = os.path.abspath(chdir or ".")
+    os.chdir(folder)
+    if sys.path and sys.path[0] == "":
+        del sys.path[0]
+    for path in [*reversed([os.path.abspath(p) for p in pythonpath]), folder]:
+        if path in sys.path:
+            sys.path.remove(path)
+        sys.path.insert(0, path)
+
+
+def load(name: str, factory: bool):
+    """The callable behind module:attribute, module:factory(...) or module."""
+    module_name, _, expression = name.partition(":")
+    if module_name.endswith(".py") or "/" in module_name:
+        hint = module_name.removesuffix(".py") if hasattr(str, "removesuffix") else module_name
+        raise AppError("%r is a file; name the module: %s:app" % (module_name, os.path.basename(hint).replace(".py", "")))
+    module = import_module(module_name)
+    app = attribute(module, expression)
+    if factory:
+        app = call(app, (), {}, expression)
+    return checked(app, module_name, expression)
+
+
+def import_module(name: str):
+    if not name or not all(part.isidentifier() for part in name.split(".")):
+        raise AppError("%r is no name of a module; write module:attribute, such as main:app" % name)
+    try:
+        return importlib.import_module(name)
+    except SyntaxError as e:
+        where = "%s:%s" % (os.path.relpath(e.filename) if e.filename else name, e.lineno)
+        raise AppError("syntax error in %s: %s" % (where, e.msg)) from e
+    except ModuleNotFoundError as e:
+        missing = e.name or ""
+        if name == missing or name.startswith(missing + "."):
+            raise AppError(no_module(name)) from None
+        raise AppError(
+            "%s imports %s, which is not there; install it for this Python: %s -m pip install %s"
+            % (name, missing, sys.executable, missing.partition(".")[0])
+        ) from e
+    except ImportError as e:
+        raise AppError("cannot import %s: %s (Python: %s)" % (name, e, sys.executable)) from e
+    except SystemExit as e:
+        raise AppError("%s ends the process while it is imported: exit(%s)" % (name, e.code)) from e
+    except Exception as e:
+        raise BootFailure("%s fails while it is imported: %s: %s" % (name, type(e).__name__, e)) from e
+
+
+def no_module(name: str) -> str:
+    folder = os.getcwd()
+    text = "there is no module %s in %s" % (name, folder)
+    here = [m.name for m in pkgutil.iter_modules([folder])]
+    near = difflib.get_close_matches(name, here, 3, 0.5) or [m for m in ("main", "app", "wsgi", "asgi") if m in here]
+    if near:
+        text += "; did you mean %s?" % " or ".join("%s:%s" % (m, guess(m)) for m in near)
+    elif here:
+        text += "; there are: %s" % ", ".join(sorted(here)[:10])
+    else:
+        text += "; go to the app's folder, or give it with --chdir"
+    return text
+
+
+def guess(module: str) -> str:
+    """The app's name in a module that is not imported."""
+    try:
+        with open(module + ".py", encoding="utf-8") as f:
+            tree = ast.parse(f.read())
+    except (OSError, SyntaxError, ValueError):
+        return "app"
+    names = [t.id for n in tree.body if isinstance(n, ast.Assign) for t in n.targets if isinstance(t, ast.Name)]
+    names += [n.name for n in tree.body if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    for name in ("app", "application", *names):
+        if name in names:
+            return name
+    return "app"
+
+
+def attribute(module, expression: str):
+    """What an expression names: dotted attributes, and a call with literals at the end."""
+    if not expression:
+        for name in NAMES:
+            if hasattr(module, name):
+                return getattr(module, name)
+        raise AppError("module %s has neither %s; %s" % (module.__name__, " nor ".join(NAMES), candidates(module)))
+    try:
+        node = ast.parse(expression, mode="eval").body
+    except SyntaxError:
+        raise AppError("%r is no attribute; write module:attribute or module:factory()" % expression) from None
+    if not isinstance(node, ast.Call):
+        return lookup(module, node, expression)
+    try:
+        args = [ast.literal_eval(a) for a in node.args]
+        kwargs = {k.arg: ast.literal_eval(k.value) for k in node.keywords if k.arg}
+    except ValueError:
+        raise AppError("%r: the arguments of the factory must be literals" % expression) from None
+    return call(lookup(module, node.func, expression), args, kwargs, expression)
+
+
+def lookup(module, node, expression: str):
+    path = []
+    while isinstance(node, ast.Attribute):
+        path.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name):
+        raise AppError("%r is no attribute; write module:attribute or module:factory()" % expression)
+    path.append(node.id)
+    found = module
+    for name in reversed(path):
+        try:
+            found = getattr(found, name)
+        except AttributeError:
+            raise AppError("module %s has no %s; %s" % (module.__name__, expression, candidates(module))) from None
+    return found
+
+
+def candidates(module) -> str:
+    """The callables that a module has itself, those that look like apps first."""
+    names = [
+        n
+        for n, v in vars(module).items()
+        if not n.startswith("_") and callable(v) and not inspect.isclass(v)
+        and getattr(v, "__module__", module.__name__) in (module.__name__, type(v).__module__)
+    ]
+    if not names:
+        return "it has no callable at all"
+    names.sort(key=lambda n: (n not in NAMES, inspect.isfunction(getattr(module, n)), n))
+    return "its callables are: %s" % ", ".join(names[:10])
+
+
+def call(factory, args, kwargs, expression: str):
+    if not callable(factory):
+        raise AppError("%s cannot be called: it is of type %s" % (expression, type(factory).__name__))
+    try:
+        return factory(*args, **kwargs)
+    except TypeError as e:
+        if e.__traceback__ is not None and e.__traceback__.tb_next is None:
+            raise AppError("cannot call the factory %s: %s" % (expression, e)) from None
+        raise BootFailure("the factory %s fails: TypeError: %s" % (expression, e)) from e
+    except Exception as e:
+        raise BootFailure("the factory %s fails: %s: %s" % (expression, type(e).__name__, e)) from e
+
+
+def checked(app, module: str, expression: str):
+    name = "%s:%s" % (module, expression or "app")
+    if app is None:
+        raise AppError("%s is None" % name)
+    if not callable(app):
+        raise AppError("%s is not callable: it is of type %s" % (name, type(app).__name__))
+    if required(app) == 0:
+        raise AppError("%s takes no arguments: it is a factory; type %s() or add --factory" % (name, name))
+    return app
+
+
+def required(app) -> int:
+    """How many arguments an app must be called with; -1 if Python does not know."""
+    try:
+        parameters = inspect.signature(app).parameters.values()
+    except (TypeError, ValueError):
+        return -1
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        return -1
+    return len([p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.default is p.empty])
+
+
+def interface_of(app) -> str:
+    """Tells ASGI from WSGI by the callable."""
+    unwrapped = app
+    while isinstance(unwrapped, functools.partial):
+        unwrapped = unwrapped.func
+    for f in (unwrapped, getattr(unwrapped, "__call__", None), inspect.unwrap(unwrapped)):
+        if inspect.iscoroutinefunction(f):
+            return ASGI
+    if inspect.isclass(unwrapped):
+        return ASGI if hasattr(unwrapped, "__await__") or required(app) == 1 else WSGI
+    return {1: ASGI, 3: ASGI}.get(required(app), WSGI)
+
+
+def single(app):
+    """An ASGI 3 app of an ASGI 2 one, which is called with the scope first."""
+    unwrapped = app.func if isinstance(app, functools.partial) else app
+    if required(app) != 1 and not (inspect.isclass(unwrapped) and not hasattr(unwrapped, "__await__")):
+        return app
+    if inspect.isclass(unwrapped) and hasattr(unwrapped, "__await__"):
+        return app
+
+    async def asgi3(scope, receive, send):
+        await app(scope)(receive, send)
+
+    return asgi3

@@ -1,0 +1,335 @@
+"""The class event-loop: every request a task of one loop, all frames over one socket."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import marshal
+import os
+import socket
+from array import array
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from time import monotonic_ns
+
+from . import frames, loader, wsgi
+from .asgi import Exchange
+from .frames import EPOCH_SHIFT, MAX_MESSAGE, OP_REQUEST
+from .lifecycle import Lifecycle
+from .lifespan import Lifespan
+from .link import Link, attach, passed
+from .settings import Settings
+from .slot import (
+    BEATS,
+    DRAINING,
+    HEARTBEAT,
+    IN_FLIGHT,
+    LOOP_LAG,
+    MAX_REQUESTS,
+    READY,
+    REQUEST_ID,
+    REQUEST_START,
+    REQUESTS,
+    STATE,
+    open_slot,
+)
+from .stacks import Diagnosis
+
+BEAT = 0.1  # seconds between two signs of life
+BATCH = 64  # messages read before the loop turns
+POOL = 40  # threads for WSGI apps where nobody says
+
+
+def make_loop(which: str):
+    """uvloop where it can be imported, unless somebody chose."""
+    if which != "asyncio":
+        try:
+            import uvloop
+
+            return uvloop.new_event_loop()
+        except ImportError:
+            if which == "uvloop":
+                raise loader.AppError("asgi_loop is uvloop, which is not installed") from None
+    return asyncio.new_event_loop()
+
+
+def serve(app, interface: str, chosen: Settings) -> None:
+    loop = make_loop(chosen.loop)
+    asyncio.set_event_loop(loop)
+    worker = Worker(app, interface, chosen, loop)
+    worker.life.install()
+    Diagnosis(worker.held, worker.describe).install()
+    try:
+        loop.run_until_complete(worker.serve())
+    finally:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+
+
+class Worker:
+    """A worker's loop and what it has in hand. It is the carrier of its exchanges."""
+
+    keeps_waiting = True
+
+    def __init__(self, app, interface: str, chosen: Settings, loop):
+        self.loop = loop
+        self.chosen = chosen
+        self.interface = interface
+        self.app = loader.single(app) if interface == "asgi" else app
+        self.slot = open_slot(chosen.board_fd, chosen.slot)
+        self.life = Lifecycle()
+        self.sock = attach(chosen.conn_fd)
+        self.fd = self.sock.fileno()
+        self.link = Link(self.sock, interface, external=True)  # for threads
+        self.exchanges: dict = {}
+        self.tasks: set = set()
+        self.epoch = 0
+        self.buffer = bytearray(MAX_MESSAGE)
+        self.out: deque = deque()  # (frames, their bytes, descriptor)
+        self.flushing = False
+        self.congested = False
+        self.drained = loop.create_future()
+        self.idle = None  # set while the last requests are waited for
+        self.lifespan = Lifespan(self.app, chosen.lifespan if interface == "asgi" else "off")
+        self.pool = None
+        self.requests = 0
+
+    # The life of the worker.
+
+    async def serve(self) -> None:
+        await self.lifespan.startup()
+        self.lifespan.raise_failure()
+        if self.interface == "wsgi":
+            threads = self.chosen.threads if self.chosen.threads > 1 else POOL
+            self.pool = ThreadPoolExecutor(threads, thread_name_prefix="worker")
+            self.base = wsgi.base_environ(True, self.chosen.multiprocess)
+        self.loop.add_reader(self.fd, self.read)
+        self.loop.add_reader(self.life.wake, self.drain)
+        if self.chosen.lifeline_fd >= 0:
+            self.loop.add_reader(self.chosen.lifeline_fd, self.life.drain)
+        self.slot[STATE] = READY
+        self.beat()
+        self.slot[BEATS] = 1
+        self.life.ready()
+        await self.drained
+        await self.finish()
+        await self.lifespan.shutdown()
+        self.flush()
+        self.loop.remove_reader(self.fd)
+
+    def drain(self) -> None:
+        self.loop.remove_reader(self.life.wake)
+        if self.chosen.lifeline_fd >= 0:
+            self.loop.remove_reader(self.chosen.lifeline_fd)
+        self.slot[STATE] = DRAINING
+        self.post(frames.frame(frames.GOAWAY, 0))
+        self.loop.call_later(1, self.end_taking)  # there may be no gateway to answer
+
+    def end_taking(self) -> None:
+        if not self.drained.done():
+            self.drained.set_result(None)
+
+    async def finish(self) -> None:
+        """Waits for the requests in hand; WebSockets are told that the worker restarts."""
+        for exchange in list(self.exchanges.values()):
+            if isinstance(exchange, Exchange) and exchange.socket and exchange.accepted:
+                exchange.parts.append({"type": "websocket.disconnect", "code": 1012, "reason": ""})
+                exchange.close_socket(1012, "")
+                exchange.cancel()
+        while self.exchanges:
+            self.idle = self.loop.create_future()
+            await self.idle
+
+    def beat(self) -> None:
+        slot, now = self.slot, monotonic_ns()
+        last = slot[HEARTBEAT]
+        if last:
+            slot[LOOP_LAG] = max(0, now - last - int(BEAT * 1e9))
+        slot[HEARTBEAT] = now
+        self.loop.call_later(BEAT, self.beat)
+
+    # What comes from the gateway.
+
+    def read(self) -> None:
+        for _ in range(BATCH):
+            try:
+                n, ancillary, _, _ = self.sock.recvmsg_into([self.buffer], frames.ANCILLARY, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return
+            except ConnectionError:
+                n, ancillary = 0, ()
+            if not n:
+                self.loop.remove_reader(self.fd)
+                self.link.gone = True
+                self.link.wake()
+                self.life.drain()
+                self.end_taking()
+                return
+            fds = passed(ancillary) if ancillary else ()
+            messages = marshal.loads(self.buffer)
+            if type(messages) is int:
+                with open(fds.pop(0), "rb") as file:
+                    messages = marshal.loads(file.read(messages))
+            if type(messages) is tuple:
+                messages = (messages,)
+            for message in messages:
+                if message[0] == OP_REQUEST:
+                    self.begin(message, fds)
+                else:
+                    self.operate(message)
+
+    def operate(self, message: tuple) -> None:
+        op = message[0]
+        if op == frames.OP_HELLO:
+            self.epoch = message[1]
+            self.link.deliver(message)
+            for exchange in list(self.exchanges.values()):
+                if exchange.number >> EPOCH_SHIFT != self.epoch:
+                    exchange.cancel()  # its gateway is gone
+            return
+        if op == frames.OP_DRAINED:
+            self.end_taking()
+            return
+        exchange = self.exchanges.get(message[1])
+        if exchange is None:
+            return
+        if op == frames.OP_CREDIT:
+            exchange.credit(message[2])
+        elif op == frames.OP_CANCEL:
+            exchange.cancel()
+        else:
+            exchange.message(message)
+        if self.pool is not None:
+            self.link.wake()
+
+    def begin(self, message: tuple, fds: list) -> None:
+        _, number, request_id, kind, scope, body = message
+        now = monotonic_ns()
+        slot = self.slot
+        if kind == frames.WSGI:
+            exchange = wsgi.Response(self.link, number)
+            self.link.exchanges[number] = exchange
+            self.claim(number, exchange, now)
+            self.begin_wsgi(exchange, request_id, scope, body, fds, now)
+            return
+        exchange = Exchange(self, number, request_id, kind, scope, now)
+        if type(body) is bytes:
+            exchange.parts.append((body, 0)) if kind == frames.HTTP else None
+        elif body[0] == frames.FILE:
+            exchange.file = wsgi.open_body(body, fds)
+        if self.lifespan.state is not None:
+            scope["state"] = self.lifespan.state.copy()
+        self.exchanges[number] = exchange
+        if len(self.exchanges) == 1:
+            slot[REQUEST_START] = now
+            slot[REQUEST_ID] = number
+        slot[IN_FLIGHT] = len(self.exchanges)
+        task = self.loop.create_task(self.run(exchange))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    def claim(self, number: int, exchange, now: int) -> None:
+        self.exchanges[number] = exchange
+        if len(self.exchanges) == 1:
+            self.slot[REQUEST_START] = now
+            self.slot[REQUEST_ID] = number
+        self.slot[IN_FLIGHT] = len(self.exchanges)
+
+    async def run(self, exchange: Exchange) -> None:
+        try:
+            await exchange.run(self.app)
+        finally:
+            self.end(exchange.number)
+
+    def begin_wsgi(self, response, request_id: str, environ: dict, body, fds: list, now: int) -> None:
+        response.request_id, response.environ, response.begun = request_id, environ, now
+        environ.update(self.base)
+        environ["gonicorn.request_id"] = request_id
+        if type(body) is tuple and body[0] == frames.FRAMES:
+            body_in = response.input = wsgi.FrameBody(self.link, response)
+            environ["wsgi.input"] = io.BufferedReader(body_in)
+        else:
+            environ["wsgi.input"] = wsgi.open_body(body, fds)
+        future = self.loop.run_in_executor(self.pool, wsgi.run, self.app, response, request_id, environ)
+        future.add_done_callback(lambda _: self.end(response.number))
+
+    def end(self, number: int) -> None:
+        slot = self.slot
+        del self.exchanges[number]
+        n = slot[IN_FLIGHT] = len(self.exchanges)
+        if not n:
+            slot[REQUEST_START] = 0
+            slot[REQUEST_ID] = 0
+            if self.idle is not None and not self.idle.done():
+                self.idle.set_result(None)
+        elif slot[REQUEST_ID] == number:
+            oldest = next(iter(self.exchanges.values()))
+            slot[REQUEST_START] = getattr(oldest, "start", None) or getattr(oldest, "begun", 0)
+            slot[REQUEST_ID] = oldest.number
+        self.requests = done = self.requests + 1
+        slot[REQUESTS] = done
+        if 0 < slot[MAX_REQUESTS] <= done:
+            self.life.retire()
+
+    # What goes to the gateway.
+
+    def post(self, frame: bytes, fd: int = -1) -> None:
+        """Sends a frame with all others of this turn of the loop."""
+        if fd >= 0:
+            self.out.append(([frame], len(frame), os.dup(fd)))
+        else:
+            last = self.out[-1] if self.out else None
+            if last is not None and last[2] < 0 and last[1] + len(frame) <= MAX_MESSAGE:
+                last[0].append(frame)
+                self.out[-1] = (last[0], last[1] + len(frame), -1)
+            else:
+                self.out.append(([frame], len(frame), -1))
+        if not self.flushing:
+            self.flushing = True
+            self.loop.call_soon(self.flush)
+
+    def flush(self) -> None:
+        out = self.out
+        while out:
+            parts, _, fd = out[0]
+            data = parts[0] if len(parts) == 1 else b"".join(parts)
+            try:
+                if fd < 0:
+                    self.sock.send(data, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+                else:
+                    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", [fd]))]
+                    self.sock.sendmsg([data], rights, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+            except BlockingIOError:
+                self.congest()
+                return
+            except OSError:
+                out.clear()  # there is no gateway any more
+                break
+            out.popleft()
+            if fd >= 0:
+                os.close(fd)
+        self.flushing = False
+        if self.congested:
+            self.congested = False
+            self.loop.remove_writer(self.fd)
+            for exchange in list(self.exchanges.values()):
+                exchange.credit(0)
+
+    def congest(self) -> None:
+        if not self.congested:
+            self.congested = True
+            self.loop.add_writer(self.fd, self.flush)
+
+    # What a diagnosis wants to know.
+
+    def held(self):
+        for e in list(self.exchanges.values()):
+            if isinstance(e, Exchange):
+                yield e.start, e.request_id, e.scope
+            else:
+                yield e.begun, e.request_id, e.environ
+
+    def describe(self) -> list[str]:
+        task = asyncio.current_task(self.loop)
+        if task is None:
+            return ["  the loop runs no task"]
+        return ["  the loop runs %r" % (task,)]

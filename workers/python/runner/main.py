@@ -1,0 +1,77 @@
+"""A worker from its start to its end."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+
+from . import loader, notify, settings
+from .loader import AppError
+from .stacks import trim
+
+
+def main() -> None:
+    notify.take_environment()
+    chosen = settings.take()
+    sys.argv = ["gonicorn"]
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True, errors="backslashreplace")  # a log wants whole lines, at once
+    if chosen.inspect:
+        inspect(chosen)
+        return
+    try:
+        app, interface = load(chosen)
+        serve(app, interface, chosen)
+    except loader.BootFailure as e:
+        report(e, "")
+    except AppError as e:
+        report(e, "app: ")
+
+
+def load(chosen: settings.Settings):
+    loader.prepare_path(chosen.chdir, chosen.pythonpath)
+    app = loader.load(chosen.app, chosen.factory)
+    return app, loader.interface_of(app)
+
+
+def inspect(chosen: settings.Settings) -> None:
+    """Prints what the app is, as one line of JSON, for whoever has asked."""
+    out = os.dup(1)
+    os.dup2(2, 1)  # what the app prints while it is imported is none of it
+    try:
+        _, interface = load(chosen)
+        answer = {"interface": interface}
+    except AppError as e:
+        show(e)
+        answer = {"error": str(e)}
+    os.write(out, json.dumps(answer).encode())
+    os._exit(0)
+
+
+def serve(app, interface: str, chosen: settings.Settings) -> None:
+    if chosen.worker_class == "event-loop":
+        from . import loop
+
+        loop.serve(app, interface, chosen)
+    else:
+        from . import threaded
+
+        threaded.serve(app, interface, chosen)
+
+
+def report(error: AppError, prefix: str) -> None:
+    """Says why the worker cannot start: the traceback to the log, the reason to the arbiter."""
+    show(error)
+    notify.notify("X_GONICORN_ERROR=" + prefix + str(error).replace("\n", " "))
+    sys.stderr.flush()
+    sys.stdout.flush()
+    os._exit(1)
+
+
+def show(error: AppError) -> None:
+    cause = error.__cause__
+    if cause is not None:
+        lines = traceback.format_exception(type(cause), cause, trim(cause.__traceback__))
+        sys.stderr.write("".join(lines))

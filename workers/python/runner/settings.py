@@ -1,0 +1,61 @@
+"""What the arbiter tells a worker: see settings.go for the meaning of each."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+
+INTERNAL = (
+    "GONICORN_ROLE",
+    "GONICORN_WORKER",
+    "GONICORN_SCOREBOARD_FD",
+    "GONICORN_SLOT",
+    "GONICORN_LIFELINE_FD",
+    "GONICORN_CONN_FD",
+    "GONICORN_QUEUE_FD",
+    "LISTEN_FDS",
+    "LISTEN_PID",
+    "LISTEN_FDNAMES",
+    "WATCHDOG_USEC",
+    "WATCHDOG_PID",
+)
+
+
+@dataclass
+class Settings:
+    app: str = ""
+    factory: bool = False
+    worker_class: str = "sync"
+    threads: int = 1
+    chdir: str = ""
+    pythonpath: list[str] = field(default_factory=list)
+    lifespan: str = "auto"
+    loop: str = "auto"
+    multiprocess: bool = False
+    root_path: str = ""
+    inspect: bool = False  # look at the app, print what it is, and end
+    board_fd: int = -1
+    slot: int = 0
+    lifeline_fd: int = -1
+    conn_fd: int = -1
+    queue_fd: int = -1
+
+
+def take() -> Settings:
+    """Reads the settings and takes them out of the environment, so that the app's children do not see them."""
+    environ = {name: os.environ.pop(name, "") for name in INTERNAL}
+    settings = Settings(**json.loads(environ["GONICORN_WORKER"]))
+    for name, variable in (
+        ("board_fd", "GONICORN_SCOREBOARD_FD"),
+        ("slot", "GONICORN_SLOT"),
+        ("lifeline_fd", "GONICORN_LIFELINE_FD"),
+        ("conn_fd", "GONICORN_CONN_FD"),
+        ("queue_fd", "GONICORN_QUEUE_FD"),
+    ):
+        if environ[variable]:
+            setattr(settings, name, int(environ[variable]))
+    for fd in (settings.board_fd, settings.lifeline_fd, settings.conn_fd, settings.queue_fd):
+        if fd >= 0:
+            os.set_inheritable(fd, False)
+    return settings

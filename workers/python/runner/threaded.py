@@ -1,0 +1,121 @@
+"""The classes sync and threaded: threads that take requests from the queue that all workers share."""
+
+from __future__ import annotations
+
+import marshal
+import os
+import select
+import socket
+import threading
+
+from . import frames, wsgi
+from .lifecycle import Lifecycle
+from .link import Link, attach, decode, passed
+from .settings import Settings
+from .slot import MAX_THREADS, READY, STATE, Ledger, open_slot
+from .stacks import Diagnosis
+
+
+def serve(app, interface: str, chosen: Settings) -> None:
+    """Serves until the worker is told to finish, with the main thread as one of the threads."""
+    threads = min(max(1, chosen.threads), MAX_THREADS)
+    slot = open_slot(chosen.board_fd, chosen.slot)
+    server = Server(app, interface, chosen, threads, Ledger(slot, threads))
+    server.life.install()
+    Diagnosis(lambda: [h for h in server.ledger.held if h]).install()
+    run = server.run
+    if interface == "asgi":
+        from .asgi import Threaded
+
+        threaded = Threaded(app, chosen, server.link)
+        threaded.start()
+        server.call = threaded.call
+    slot[STATE] = READY
+    server.life.ready()
+    others = [threading.Thread(target=run, args=(n,), name="worker-%d" % n, daemon=True) for n in range(1, threads)]
+    for t in others:
+        t.start()
+    run(0)
+    for t in others:
+        t.join()
+    if interface == "asgi":
+        threaded.stop()
+
+
+class Server:
+    """What the threads of a worker share."""
+
+    def __init__(self, app, interface: str, chosen: Settings, threads: int, ledger: Ledger):
+        self.app = app
+        self.ledger = ledger
+        self.life = Lifecycle(ledger.drain)
+        self.queue = attach(chosen.queue_fd)
+        self.link = Link(attach(chosen.conn_fd), interface)
+        self.lifeline = chosen.lifeline_fd
+        self.base = wsgi.base_environ(threads > 1, chosen.multiprocess)
+        self.call = self.call_wsgi
+
+    def poller(self):
+        """Waits for a request, for news of the gateway, or for the end; a request wakes one thread of all workers."""
+        poller = select.epoll()
+        poller.register(self.queue, select.EPOLLIN | select.EPOLLEXCLUSIVE)
+        poller.register(self.link.sock, select.EPOLLIN | select.EPOLLEXCLUSIVE)
+        poller.register(self.life.wake, select.EPOLLIN)
+        if self.lifeline >= 0:
+            poller.register(self.lifeline, select.EPOLLIN)
+        return poller
+
+    def run(self, thread: int) -> None:
+        """Takes one request after the other until the worker is to finish."""
+        life, ledger, call = self.life, self.ledger, self.call
+        buffer = bytearray(frames.MAX_MESSAGE)
+        into, receive, nowait = [buffer], self.queue.recvmsg_into, socket.MSG_DONTWAIT
+        space, loads = frames.ANCILLARY, marshal.loads
+        poller = self.poller()
+        while not life.draining:
+            try:
+                n, ancillary, _, _ = receive(into, space, nowait)
+            except BlockingIOError:
+                self.wait(poller)
+                continue
+            except ConnectionError:
+                n = 0
+            if not n:
+                life.drain()  # neither gateway nor arbiter is there
+                return
+            fds = passed(ancillary) if ancillary else []
+            message = loads(buffer)
+            if type(message) is int:
+                message = decode(buffer, fds)
+            number, request_id, kind, environ, body = message
+            if number >> frames.EPOCH_SHIFT < self.link.epoch:
+                close(fds)
+                continue  # its gateway is gone, and so is its client
+            ledger.begin(thread, number, request_id, environ)
+            try:
+                call(number, request_id, kind, environ, body, fds)
+            finally:
+                close(fds)
+                if ledger.end(thread) and ledger.full():
+                    life.retire()
+
+    def wait(self, poller) -> None:
+        for fd, _ in poller.poll():
+            if fd == self.link.sock.fileno():
+                self.link.poll()
+            elif fd == self.lifeline:
+                self.life.drain()
+
+    def call_wsgi(self, number: int, request_id: str, kind: int, environ: dict, body, fds: list) -> None:
+        environ.update(self.base)
+        environ["wsgi.input"] = wsgi.open_body(body, fds)
+        environ["gonicorn.request_id"] = request_id
+        wsgi.run(self.app, wsgi.Response(self.link, number), request_id, environ)
+
+
+def close(fds: list) -> None:
+    for fd in fds:
+        try:
+            os.close(fd)
+        except OSError:
+            pass

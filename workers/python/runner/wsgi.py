@@ -1,0 +1,371 @@
+"""Runs a WSGI app (PEP 3333) for one request."""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+import sys
+
+from . import frames
+from .frames import BODY, CHUNK, END, FAIL, HEAD, REASON, SENDFILE, WINDOW, Malformed, flatten, pack
+from .link import Link
+from .stacks import log_exception
+
+
+class ClientGone(OSError):
+    """Nobody wants the rest of the answer; or the rest of the body will not come."""
+
+
+class ChunkedPipe(io.RawIOBase):
+    """A request body of unknown length: chunks behind their lengths, an empty one at the end."""
+
+    def __init__(self, fd: int):
+        self.pipe = open(fd, "rb")
+        self.left = 0
+        self.ended = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, into) -> int:
+        if not self.left and not self.ended:
+            head = self.pipe.read(4)
+            if len(head) < 4:
+                raise ClientGone("the client went away before the end of its request")
+            (self.left,) = struct.unpack("<I", head)
+            self.ended = not self.left
+        if self.ended:
+            return 0
+        n = self.pipe.readinto(memoryview(into)[: self.left])
+        if not n:
+            raise ClientGone("the client went away before the end of its request")
+        self.left -= n
+        return n
+
+    def close(self) -> None:
+        self.pipe.close()
+        super().close()
+
+
+class SizedPipe(io.RawIOBase):
+    """A request body of known length."""
+
+    def __init__(self, fd: int, length: int):
+        self.pipe = open(fd, "rb", buffering=0)
+        self.left = length
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, into) -> int:
+        if not self.left:
+            return 0
+        n = self.pipe.readinto(memoryview(into)[: self.left])
+        if not n:
+            raise ClientGone("the client went away before the end of its request")
+        self.left -= n
+        return n
+
+    def close(self) -> None:
+        self.pipe.close()
+        super().close()
+
+
+class FrameBody(io.RawIOBase):
+    """A request body that comes in frames over the worker's own socket."""
+
+    def __init__(self, link: Link, response):
+        self.link = link
+        self.response = response
+        self.parts: list[bytes] = []
+        self.more = True
+
+    def readable(self) -> bool:
+        return True
+
+    def feed(self, data: bytes, more: int) -> None:
+        if data:
+            self.parts.append(data)
+        self.more = bool(more)
+
+    def readinto(self, into) -> int:
+        response, link = self.response, self.link
+        link.wait(lambda: not self.parts and self.more and not response.cancelled)
+        if not self.parts:
+            if self.more:
+                raise ClientGone("the client went away before the end of its request")
+            return 0
+        data = self.parts[0]
+        n = min(len(data), len(into))
+        into[:n] = data[:n]
+        if n < len(data):
+            self.parts[0] = data[n:]
+        else:
+            del self.parts[0]
+        link.send([frames.credit(response.number, n)])
+        return n
+
+
+def open_body(body, fds: list[int]):
+    """wsgi.input of a body that is inline, in a file, or in a pipe."""
+    if type(body) is bytes:
+        return io.BytesIO(body)
+    form, length = body
+    fd = fds.pop(0)
+    if form == frames.FILE:
+        os.lseek(fd, 0, os.SEEK_SET)
+        return open(fd, "rb")
+    return io.BufferedReader(ChunkedPipe(fd) if form == frames.CHUNKS else SizedPipe(fd, length))
+
+
+class FileWrapper:
+    """wsgi.file_wrapper: a real file goes to the client by sendfile(2)."""
+
+    def __init__(self, filelike, block_size: int = 8192):
+        self.filelike = filelike
+        self.block_size = block_size
+        if hasattr(filelike, "close"):
+            self.close = filelike.close
+
+    def __iter__(self):
+        return iter(lambda: self.filelike.read(self.block_size), b"")
+
+    def region(self) -> tuple[int, int, int] | None:
+        """Descriptor, offset and length, None if it is no regular file."""
+        try:
+            fd = self.filelike.fileno()
+            offset = self.filelike.tell()
+            size = os.fstat(fd)
+        except (AttributeError, OSError, ValueError):
+            return None
+        if size.st_mode & 0o170000 != 0o100000:
+            return None
+        return fd, offset, max(size.st_size - offset, 0)
+
+
+class Response:
+    """The answer to one request, as far as it is."""
+
+    __slots__ = ("link", "number", "status", "block", "count", "started", "sent", "ended", "window", "cancelled", "left",
+                 "request_id", "environ", "begun", "input")
+
+    def __init__(self, link: Link, number: int):
+        self.link = link
+        self.number = number
+        self.status = 0
+        self.started = False  # start_response was called
+        self.sent = False  # the head has gone out
+        self.ended = False
+        self.window = WINDOW
+        self.cancelled = False
+        self.left = -1  # bytes of the body to come, if the app has said
+        self.input = None  # a body that comes in frames
+
+    def start_response(self, status, headers, exc_info=None):
+        if exc_info:
+            try:
+                if self.sent:
+                    raise exc_info[1].with_traceback(exc_info[2])
+            finally:
+                exc_info = None
+        elif self.started:
+            raise Malformed("start_response called twice without exc_info")
+        try:
+            self.status = int(status[:3])
+            block = "\n".join(flatten(headers))
+            reason = status[4:]
+            self.block = ("%s\n%s" % (reason, block) if headers else reason).encode("latin-1")
+        except UnicodeEncodeError:
+            raise Malformed("status or headers that are not latin-1: %.80r %.200r" % (status, headers)) from None
+        except (TypeError, ValueError):
+            raise Malformed("status or headers that are none: %.80r %.200r" % (status, headers)) from None
+        if status[3:4] not in ("", " "):
+            raise Malformed("status that is none: %.80r" % status)
+        self.count = len(headers)
+        self.left = -1
+        for name, value in headers:
+            if len(name) == 14 and name.lower() == "content-length" and value.isdigit():
+                self.left = int(value)
+        self.started = True
+        return self.write
+
+    def write(self, data: bytes) -> None:
+        """Sends a part of the body at once."""
+        if type(data) is not bytes:
+            self.check(data)
+        self.send(data, False)
+
+    def check(self, data) -> None:
+        if not isinstance(data, (bytes, bytearray, memoryview)):
+            raise Malformed("body of %s instead of bytes" % type(data).__name__)
+
+    def send(self, data: bytes, end: bool) -> None:
+        if not self.started:
+            raise Malformed("body before start_response")
+        if self.left >= 0:
+            self.left -= len(data)
+            end = end or self.left == 0
+        if self.ended:
+            if data:
+                raise Malformed("body longer than its Content-Length")
+            return
+        if len(data) > CHUNK:
+            data = self.send_chunks(memoryview(data).cast("B"))
+        flags = END if end else 0
+        self.window -= len(data)
+        self.ended = end
+        if self.sent:
+            self.pace()
+            self.link.send([pack(len(data), BODY, flags, 0, self.number, 0, 0, 0), data])
+            return
+        self.sent = True
+        block = self.block
+        head = pack(len(block) + len(data), HEAD, flags | REASON, self.status, self.number, len(block), self.count, 0)
+        if len(block) > CHUNK:
+            raise Malformed("%d bytes of headers" % len(block))
+        if len(data) < 4096:
+            self.link.send([head + block + data])
+        else:
+            self.link.send([head, block, data])
+
+    def send_chunks(self, data: memoryview) -> memoryview:
+        """Sends all but the last part of a long body."""
+        if not self.sent:
+            left, self.left = self.left, -1
+            self.send(b"", False)
+            self.left = left
+        while len(data) > CHUNK:
+            self.pace()
+            self.window -= CHUNK
+            self.link.send([pack(CHUNK, BODY, 0, 0, self.number, 0, 0, 0), data[:CHUNK]])
+            data = data[CHUNK:]
+        return data
+
+    def pace(self) -> None:
+        """Waits until the gateway wants more; notices that the client is gone."""
+        link = self.link
+        if self.number not in link.exchanges:
+            link.exchanges[self.number] = self
+        if self.window <= 0:
+            link.wait(lambda: self.window <= 0 and not self.cancelled)
+        else:
+            link.poll()
+        if self.cancelled or link.gone:
+            raise ClientGone("the client went away")
+
+    def send_file(self, file: FileWrapper) -> bool:
+        """Sends a file by its descriptor; false if it has none."""
+        region = file.region()
+        if region is None:
+            return False
+        fd, offset, length = region
+        if self.left >= 0:
+            length = min(length, self.left)
+        elif not self.sent:
+            self.block += b"\nContent-Length\n%d" % length
+            self.count += 1
+        self.left = -1
+        if not self.sent:
+            self.send(b"", False)
+        self.ended = True
+        payload = frames.pack_range(offset, length)
+        self.link.send([pack(len(payload), SENDFILE, END, 0, self.number, 0, 0, 0) + payload], fd)
+        return True
+
+    def fail(self, why: str = "") -> None:
+        """Gives up: 500 if nothing has gone out, else the response is cut."""
+        if not self.ended:
+            self.ended = True
+            text = why.encode("utf-8", "replace")[:2000]
+            self.link.send([pack(len(text), FAIL, END, 0, self.number, 0, 0, 0) + text])
+
+    # What the link calls, with link.changed not held.
+
+    def credit(self, n: int) -> None:
+        self.window += n
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+    def message(self, message: tuple) -> None:
+        if self.input is not None:
+            self.input.feed(message[2], message[3])
+
+
+def iterate(response: Response, result) -> None:
+    """Sends what an app returned, each part before asking for the next."""
+    kind = type(result)
+    if kind is list or kind is tuple:
+        body = result[0] if len(result) == 1 else b"".join(result)
+        if type(body) is not bytes:
+            response.check(body)
+        response.send(body, True)
+        return
+    if kind is FileWrapper and response.started and response.send_file(result):
+        return
+    if result is None:
+        raise Malformed("the app returned None")
+    if isinstance(result, (str, bytes)) and not isinstance(result, bytes):
+        raise Malformed("the app returned str instead of an iterable of bytes")
+    if isinstance(result, bytes):
+        response.send(result, True)
+        return
+    for data in result:
+        if type(data) is not bytes:
+            response.check(data)
+        if data:
+            response.send(data, False)
+    if not response.ended:
+        response.send(b"", True)
+
+
+def run(app, response: Response, request_id: str, environ: dict) -> None:
+    """Calls the app and sends its answer; whatever it does, the answer ends here."""
+    result = None
+    try:
+        try:
+            result = app(environ, response.start_response)
+            iterate(response, result)
+        finally:
+            if type(result) is not list:
+                close = getattr(result, "close", None)
+                if close is not None:
+                    close()
+    except ClientGone:
+        response.fail()
+    except Malformed as e:
+        response.fail(str(e))
+    except TypeError as e:
+        if result is not None and not response.sent and not hasattr(result, "__iter__"):
+            response.fail("the app returned %s instead of an iterable of bytes" % type(result).__name__)
+        else:
+            log_exception(e, request_id, environ)
+            response.fail()
+    except OSError as e:
+        if not response.link.gone:
+            log_exception(e, request_id, environ)
+            response.fail()
+    except Exception as e:
+        log_exception(e, request_id, environ)
+        response.fail()
+    except SystemExit as e:
+        log_exception(e, request_id, environ)
+        response.fail()
+        raise
+    finally:
+        response.link.exchanges.pop(response.number, None)
+
+
+def base_environ(multithread: bool, multiprocess: bool) -> dict:
+    """What is the same in every environ."""
+    return {
+        "wsgi.version": (1, 0),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": multithread,
+        "wsgi.multiprocess": multiprocess,
+        "wsgi.run_once": False,
+        "wsgi.input_terminated": True,
+        "wsgi.file_wrapper": FileWrapper,
+        "SERVER_SOFTWARE": "gonicorn",
+    }
