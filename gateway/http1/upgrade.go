@@ -1,0 +1,72 @@
+package http1
+
+import (
+	"errors"
+	"net"
+	"time"
+
+	"github.com/gonicorn/gonicorn/gateway"
+)
+
+// Upgrade implements gateway.Reply.
+func (r *reply) Upgrade(status int, fields []gateway.Field) (net.Conn, error) {
+	if r.headed {
+		return nil, &gateway.BadResponse{Reason: "an upgrade behind a head"}
+	}
+	if r.x.head.Upgrade == "" && r.x.head.Method != "CONNECT" || status != 101 && (status < 200 || status > 299) {
+		return nil, &gateway.BadResponse{Reason: "an upgrade that was not asked for"}
+	}
+	if err := check(fields); err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	r.headed, r.upgraded, r.last = true, true, true
+	r.mu.Unlock()
+	r.statusLine(status, "")
+	for i := range fields {
+		if f := &fields[i]; !hopByHop(f.Name) && !foldEqual(f.Name, "content-length") {
+			r.out = appendField(r.out, f.Name, f.Value)
+		}
+	}
+	if status == 101 {
+		r.out = append(r.out, "Connection: Upgrade\r\nUpgrade: "...)
+		r.out = append(append(r.out, r.x.head.Upgrade...), "\r\n"...)
+	}
+	r.out = append(r.out, "\r\n"...)
+	if err := r.send(nil); err != nil {
+		return nil, err
+	}
+	r.x.watch.stop()
+	if err := r.x.c.SetDeadline(time.Time{}); err != nil {
+		return nil, r.lost()
+	}
+	return &upgraded{Conn: r.x.c.Conn, first: &r.x.in}, nil
+}
+
+// upgraded is a connection that is HTTP no more: what had been read already
+// comes first.
+type upgraded struct {
+	net.Conn
+	first *Reader
+}
+
+// Read implements net.Conn.
+func (u *upgraded) Read(p []byte) (int, error) {
+	if u.first != nil {
+		if b := u.first.Buffered(); len(b) > 0 {
+			n := copy(p, b)
+			u.first.Discard(n)
+			return n, nil
+		}
+		u.first = nil
+	}
+	return u.Conn.Read(p)
+}
+
+// CloseWrite tells the client that nothing more comes.
+func (u *upgraded) CloseWrite() error {
+	if half, ok := u.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}
