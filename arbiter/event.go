@@ -33,7 +33,8 @@ type (
 		endpoint Endpoint
 		err      error
 	}
-	idled struct{ slot, pid int } // the gateway has nothing in hand at a draining worker
+	stalledLoop struct{ slot, pid int } // the gateway finds a worker's event loop held up
+	idled       struct{ slot, pid int } // the gateway has nothing in hand at a draining worker
 )
 
 func (tick) isEvent()      {}
@@ -47,6 +48,8 @@ func (reopened) isEvent()  {}
 func (scaled) isEvent()    {}
 func (probed) isEvent()    {}
 func (idled) isEvent()     {}
+
+func (stalledLoop) isEvent() {}
 
 // post hands an event to the loop from another goroutine, unless the loop has
 // ended.
@@ -79,6 +82,8 @@ func (a *Arbiter) handle(ctx context.Context, e event, now time.Duration) {
 		a.workers.scale(e.workers, now)
 	case probed:
 		a.workers.probed(e, now)
+	case stalledLoop:
+		a.workers.stalledLoop(e.slot, e.pid)
 	case idled:
 		a.workers.idled(e.slot, e.pid)
 	}
@@ -298,6 +303,9 @@ func (a *Arbiter) sweep(now time.Duration) time.Duration {
 
 // Idle says that the gateway has nothing in hand at a worker that leaves.
 func (a *Arbiter) Idle(slot, pid int) { a.post(idled{slot, pid}) }
+
+// Stalled says that a worker's event loop is held up: it is to say by what.
+func (a *Arbiter) Stalled(slot, pid int) { a.post(stalledLoop{slot, pid}) }
 
 // Scale asks for n workers.
 func (a *Arbiter) Scale(n int) { a.post(scaled{n}) }

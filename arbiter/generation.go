@@ -37,6 +37,7 @@ type Settings struct {
 	MaxLifetimeJitter   time.Duration // plus a random time up to this
 	RestartImmediately  bool          // restart without delay if it had ever been ready (the gateway)
 	RestartNeverGivesUp bool          // a first boot that keeps failing does not end gonicorn
+	ShowsStacks         bool          // the process writes its stacks at USR2 and goes on
 	ReopensLogs         bool          // the process takes USR1, which ends a command that does not know it
 }
 

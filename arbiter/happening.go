@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/gonicorn/gonicorn/internal/proc"
@@ -107,6 +108,13 @@ func (f *fleet) idled(slot, pid int) {
 		if w.pid == pid && w.place.Slot == slot && w.hold == untilIdle {
 			f.let(w)
 		}
+	}
+}
+
+// stalledLoop has a worker show its stacks, which goes on.
+func (f *fleet) stalledLoop(slot, pid int) {
+	if w := f.find(pid, 0); w != nil && w.place.Slot == slot && w.leaves == "" && w.gen.Settings.ShowsStacks {
+		f.hands.signal(w, syscall.SIGUSR2)
 	}
 }
 

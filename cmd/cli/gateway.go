@@ -143,7 +143,9 @@ func absolute(dir, path string) string {
 // prepareGateway makes what all gateways and the commands behind them share.
 func (s *supervisor) prepareGateway(p *prepared) (err error) {
 	s.transport = p.transport
-	s.hub = newHub(s.log, func(slot, pid int) { s.arbiter.Idle(slot, pid) })
+	s.hub = newHub(s.log,
+		func(slot, pid int) { s.arbiter.Idle(slot, pid) },
+		func(slot, pid int) { s.arbiter.Stalled(slot, pid) })
 	if _, is := p.app.(program); !is || p.transport != transportGateway {
 		return nil
 	}

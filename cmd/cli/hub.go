@@ -18,8 +18,9 @@ import (
 // reload and the new one: each gets the workers of its own time. The arbiter's
 // loop never waits for a gateway: only the newest state is ever sent.
 type hub struct {
-	log  *slog.Logger
-	idle func(slot, pid int)
+	log *slog.Logger
+
+	idle, stalled func(slot, pid int) // of a worker; must not wait for a gateway
 
 	mu       sync.Mutex
 	peers    []arbiter.Peer
@@ -41,8 +42,8 @@ type link struct {
 	material *byte       // first byte of the material that was sent
 }
 
-func newHub(log *slog.Logger, idle func(slot, pid int)) *hub {
-	return &hub{log: log, idle: idle, conns: map[int]int{}}
+func newHub(log *slog.Logger, idle, stalled func(slot, pid int)) *hub {
+	return &hub{log: log, idle: idle, stalled: stalled, conns: map[int]int{}}
 }
 
 // connect makes the socket for a gateway about to be started, and returns its
@@ -130,6 +131,9 @@ func (h *hub) hear(l *link) {
 		}
 		for _, i := range m.Idle {
 			h.idle(i.Slot, i.PID)
+		}
+		for _, i := range m.Stalls {
+			h.stalled(i.Slot, i.PID)
 		}
 	}
 	close(l.gone)

@@ -140,6 +140,7 @@ func settings(p *prepared) arbiter.Settings {
 		MaxLifetime: c.MaxLifetime, MaxLifetimeJitter: c.MaxLifetimeJitter,
 		ReopensLogs: p.app.inside(),
 	}
+	_, set.ShowsStacks = p.app.(*pythonApp)
 	set.Notifies = p.app.speaks(c)
 	switch {
 	case p.transport == transportGateway:

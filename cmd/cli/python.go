@@ -95,7 +95,7 @@ func (a *pythonApp) launcher(s *supervisor, p *prepared) (arbiter.Launcher, erro
 	}
 	env := append(environ(c), wire.EnvWorker+"="+string(set), wire.EnvNotifySocket+"="+s.notify.Addr())
 	spec := proc.Spec{
-		Path: a.interpreter.Path, Args: python.Args(title("worker", c)), Env: env, Dir: c.Chdir,
+		Path: a.interpreter.Path, Args: python.Args(a.interpreter), Env: env, Dir: c.Chdir,
 		Credential: p.credential, Umask: c.Umask,
 	}
 	return &launcher{

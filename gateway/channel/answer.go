@@ -72,7 +72,10 @@ func (a *answer) frame(ctx context.Context, d *delivery) error {
 	case wire.FrameInterim:
 		return a.interim(&d.Frame)
 	case wire.FrameFail:
-		return a.failed(string(d.Payload))
+		if err := a.failed(string(d.Payload)); err != nil {
+			return err
+		}
+		return errEnded
 	case wire.FrameAccept:
 		return a.accept(ctx, &d.Frame)
 	case wire.FrameCredit:

@@ -54,6 +54,8 @@ func (p *process) makeBackend() error {
 		return nil
 	case Stream:
 		b := stream.New(env, p.set.StallWarning, p.set.QueueSize, p.set.QueueTimeout)
+		b.OnStall(p.link.reportStall)
+		p.look = b.Look
 		p.backend, p.attacher = b, b
 		return nil
 	case Upstream:

@@ -30,7 +30,7 @@ type arbiterLink struct {
 	material chan struct{}    // closed once the first certificates are there
 
 	mu   sync.Mutex
-	idle []wire.Idle // to be reported
+	next wire.FromGateway // to be reported
 	news chan struct{}
 }
 
@@ -134,8 +134,18 @@ func once(c chan struct{}) {
 // reportIdle tells the arbiter that a draining worker has nothing in hand any
 // more. It does not wait.
 func (l *arbiterLink) reportIdle(slot, pid int) {
+	l.report(func(m *wire.FromGateway) { m.Idle = append(m.Idle, wire.Idle{Slot: slot, PID: pid}) })
+}
+
+// reportStall tells the arbiter that a worker's event loop is held up, so that
+// it has the worker say by what. It does not wait.
+func (l *arbiterLink) reportStall(slot, pid int) {
+	l.report(func(m *wire.FromGateway) { m.Stalls = append(m.Stalls, wire.Idle{Slot: slot, PID: pid}) })
+}
+
+func (l *arbiterLink) report(add func(*wire.FromGateway)) {
 	l.mu.Lock()
-	l.idle = append(l.idle, wire.Idle{Slot: slot, PID: pid})
+	add(&l.next)
 	l.mu.Unlock()
 	select {
 	case l.news <- struct{}{}:
@@ -152,8 +162,8 @@ func (l *arbiterLink) tell(done <-chan struct{}) {
 		case <-l.news:
 		}
 		l.mu.Lock()
-		m := wire.FromGateway{Idle: l.idle}
-		l.idle = nil
+		m := l.next
+		l.next = wire.FromGateway{}
 		l.mu.Unlock()
 		if err := l.conn.Send(m, nil); err != nil {
 			l.log.Warn("cannot tell the arbiter", "error", err)

@@ -32,7 +32,7 @@ const (
 	exitFailed  = 1
 	exitAborted = 128 + int(syscall.SIGABRT) // as shells have it
 
-	beatEvery = 500 * time.Millisecond
+	beatEvery = 250 * time.Millisecond
 )
 
 // process is the gateway's process.
@@ -48,6 +48,7 @@ type process struct {
 
 	access   *accesslog.Log // nil without one
 	backend  gateway.Backend
+	look     func()   // notices what nobody tells; may be nil
 	attacher attacher // nil where workers have no sockets of their own
 }
 
@@ -275,6 +276,9 @@ func (p *process) beats(done <-chan struct{}) {
 		case <-done:
 			return
 		case <-tick.C:
+			if p.look != nil {
+				p.look()
+			}
 			stats := p.pool.Stats()
 			p.from.Slot.InFlight.Store(int64(stats.InFlight))
 			p.from.Slot.Heartbeat.Store(scoreboard.Now())

@@ -28,6 +28,13 @@ func New(env *channel.Env, stallAfter time.Duration, size int, timeout time.Dura
 	}
 }
 
+// OnStall has f called once for every stall of a worker's loop. f must not
+// wait. It is set before the first worker is attached.
+func (b *Backend) OnStall(f func(slot, pid int)) { b.pool.onStall = f }
+
+// Look notices stalls; it is called from time to time.
+func (b *Backend) Look() { b.pool.look() }
+
 // Attach takes over the gateway's end of the socket of the worker in a slot.
 func (b *Backend) Attach(slot, pid, fd int) error {
 	p := &b.pool

@@ -36,6 +36,7 @@ type pool struct {
 	stallAfter time.Duration
 	size       int           // how many may wait
 	timeout    time.Duration // for how long
+	onStall    func(slot, pid int)
 
 	mu      sync.Mutex
 	members map[int]*member // by slot
@@ -181,6 +182,18 @@ func (p *pool) lag(m *member, now int64) time.Duration {
 	return time.Duration(now - slot.Heartbeat.Load())
 }
 
+// look notices stalls while no request asks for a worker.
+func (p *pool) look() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := scoreboard.Now()
+	for _, m := range p.members {
+		if m.known && m.link != nil && m.app != "" {
+			p.stalled(m, p.lag(m, now))
+		}
+	}
+}
+
 // stalled reports whether a worker's loop is held up, and logs it once a stall.
 func (p *pool) stalled(m *member, lag time.Duration) bool {
 	if p.stallAfter <= 0 {
@@ -192,6 +205,9 @@ func (p *pool) stalled(m *member, lag time.Duration) bool {
 	}
 	if !m.warned {
 		m.warned = true
+		if p.onStall != nil {
+			p.onStall(m.worker.Slot, m.link.PID)
+		}
 		p.env.Log.Warn("event loop is held up; it gets no further request meanwhile",
 			"worker", m.worker.ID, "pid", m.link.PID, "for", lag.Round(time.Millisecond).String(), "in_flight", m.load)
 	}

@@ -34,7 +34,7 @@ type ToGateway struct {
 // FromGateway is a message from the gateway.
 type FromGateway struct {
 	Idle   []Idle `json:"idle,omitempty"`   // draining workers that have nothing in hand any more
-	Demand bool   `json:"demand,omitempty"` // a request waits and there is no worker
+	Stalls []Idle `json:"stalls,omitempty"` // workers whose event loop has been held up for long
 }
 
 // Idle names a worker.

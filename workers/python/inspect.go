@@ -46,7 +46,7 @@ func Inspect(ctx context.Context, i Interpreter, set Settings, env []string, out
 	}
 	file := os.NewFile(uintptr(fd), "runner")
 	defer file.Close()
-	cmd := exec.CommandContext(ctx, i.Path, Args("")[1:]...)
+	cmd := exec.CommandContext(ctx, i.Path, Args(i)[1:]...)
 	cmd.Env = append(env, wire.EnvWorker+"="+string(text), wire.EnvRunner+"="+strconv.Itoa(3))
 	cmd.ExtraFiles = []*os.File{file}
 	cmd.Stderr = out

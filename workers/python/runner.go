@@ -23,8 +23,9 @@ const program = `import json, os; fd = int(os.environ.pop("` + wire.EnvRunner + 
 
 // Args is the command line of a Python that runs the runner. The program needs
 // the file of Runner as a descriptor, whose number is in GONICORN_RUNNER_FD,
-// and Settings in GONICORN_WORKER.
-func Args(title string) []string { return []string{title, "-c", program} }
+// and Settings in GONICORN_WORKER. Python finds its virtual environment by the
+// first argument, which must be its path.
+func Args(i Interpreter) []string { return []string{i.Path, "-c", program} }
 
 // Runner is the content of the file that the runner is read from.
 func Runner() ([]byte, error) {

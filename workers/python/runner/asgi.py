@@ -20,7 +20,7 @@ class Exchange:
     """
 
     __slots__ = ("carrier", "number", "request_id", "scope", "start", "status", "headers", "started", "ended", "trailers",
-                 "window", "gone", "waiter", "writer", "parts", "body", "file", "unread", "accepted", "denied", "socket", "code")
+                 "window", "gone", "waiter", "writer", "parts", "body", "file", "unread", "accepted", "denied", "socket", "code", "final")
 
     def __init__(self, carrier, number: int, request_id: str, kind: int, scope: dict, start: int):
         self.carrier = carrier
@@ -45,6 +45,7 @@ class Exchange:
         self.accepted = False
         self.denied = False
         self.code = 1005
+        self.final = False  # the gateway has been told that this was all
 
     # What the carrier calls, in the loop's thread.
 
@@ -178,7 +179,7 @@ class Exchange:
         if len(data) > CHUNK:
             data = self.send_chunks(data, end)
         flags = END if end else 0
-        self.ended = end
+        self.ended = self.final = end
         self.window -= len(data)
         if self.started:
             post(pack(len(data), BODY, flags, 0, self.number, 0, 0, 0) + data)
@@ -211,6 +212,7 @@ class Exchange:
         if not message.get("more_trailers", False):
             self.ended = True
             if not self.gone:
+                self.final = True
                 self.carrier.post(frames.fields_frame(TRAILER, self.number, message.get("headers", ()), END))
 
     def send_path(self, path: str) -> None:
@@ -222,7 +224,7 @@ class Exchange:
             if not any(name.lower() == b"content-length" for name, _ in self.headers):
                 self.headers = [*self.headers, (b"content-length", b"%d" % size)]
             self.send_body(b"", False)
-            self.ended = True
+            self.ended = self.final = True
             payload = frames.pack_range(0, size)
             self.carrier.post(pack(len(payload), SENDFILE, END, 0, self.number, 0, 0, 0) + payload, fd)
         finally:
@@ -270,7 +272,7 @@ class Exchange:
     def close_socket(self, code: int, reason: str) -> None:
         if self.ended:
             return
-        self.ended = True
+        self.ended = self.final = True
         if self.accepted:
             self.carrier.post(frames.frame(frames.CLOSE, self.number, reason.encode()[:123], END, code))
         else:
@@ -309,6 +311,16 @@ class Exchange:
         finally:
             if self.file is not None:
                 self.file.close()
+            if not self.final:
+                self.finish()
+
+    def finish(self) -> None:
+        """Says that this was all, to whoever still listens: it frees the worker's place."""
+        self.final = True
+        if self.accepted:
+            self.carrier.post(frames.frame(frames.CLOSE, self.number, b"", END, 1000))
+        else:
+            self.carrier.post(pack(0, FAIL, END, 0, self.number, 0, 0, 0))
 
     def unfinished(self) -> None:
         if self.socket and self.accepted:
@@ -322,14 +334,11 @@ class Exchange:
 
     def fail(self, why: str) -> None:
         """500 if nothing has gone out, else the response is cut."""
-        if self.ended and not why:
+        if self.final:
             return
-        if not self.ended or why:
-            ended, self.ended = self.ended, True
-            if ended:
-                return
-            text = why.encode("utf-8", "replace")[:2000]
-            self.carrier.post(pack(len(text), FAIL, END, 0, self.number, 0, 0, 0) + text)
+        self.ended = self.final = True
+        text = why.encode("utf-8", "replace")[:2000]
+        self.carrier.post(pack(len(text), FAIL, END, 0, self.number, 0, 0, 0) + text)
 
 
 def wake(future) -> None:

@@ -16,6 +16,7 @@ def main() -> None:
     notify.take_environment()
     chosen = settings.take()
     sys.argv = ["gonicorn"]
+    show_name("gonicorn worker")
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True, errors="backslashreplace")  # a log wants whole lines, at once
     if chosen.inspect:
@@ -28,6 +29,15 @@ def main() -> None:
         report(e, "")
     except AppError as e:
         report(e, "app: ")
+
+
+def show_name(name: str) -> None:
+    """How top and ps -o comm show the process."""
+    try:
+        with open("/proc/self/comm", "w") as f:
+            f.write(name[:15])
+    except OSError:
+        pass
 
 
 def load(chosen: settings.Settings):

@@ -49,6 +49,16 @@ class Diagnosis:
         except (AttributeError, ValueError, RuntimeError):
             pass  # stderr is no file: the Python part alone then
 
+        signal.signal(signal.SIGUSR2, self.show)
+        try:
+            faulthandler.register(signal.SIGUSR2, file=sys.__stderr__, all_threads=True, chain=True)
+        except (AttributeError, ValueError, RuntimeError):
+            pass
+
+    def show(self, *_) -> None:
+        """Answers USR2: the same, and goes on."""
+        self.write()
+
     def abort(self, *_) -> None:
         self.write()
         os._exit(ABORTED)

@@ -30,11 +30,11 @@ def serve(app, interface: str, chosen: Settings) -> None:
         threaded = Threaded(app, chosen, server.link)
         threaded.start()
         server.call = threaded.call
-    slot[STATE] = READY
-    server.life.ready()
     others = [threading.Thread(target=run, args=(n,), name="worker-%d" % n, daemon=True) for n in range(1, threads)]
     for t in others:
         t.start()
+    slot[STATE] = READY
+    server.life.ready()
     run(0)
     for t in others:
         t.join()

@@ -147,7 +147,7 @@ class FileWrapper:
 class Response:
     """The answer to one request, as far as it is."""
 
-    __slots__ = ("link", "number", "status", "block", "count", "started", "sent", "ended", "window", "cancelled", "left",
+    __slots__ = ("link", "number", "status", "block", "count", "started", "sent", "ended", "granted", "spent", "cancelled", "left",
                  "request_id", "environ", "begun", "input")
 
     def __init__(self, link: Link, number: int):
@@ -157,7 +157,8 @@ class Response:
         self.started = False  # start_response was called
         self.sent = False  # the head has gone out
         self.ended = False
-        self.window = WINDOW
+        self.granted = WINDOW  # written by whoever reads the link only
+        self.spent = 0  # written by the app's thread only
         self.cancelled = False
         self.left = -1  # bytes of the body to come, if the app has said
         self.input = None  # a body that comes in frames
@@ -213,7 +214,7 @@ class Response:
         if len(data) > CHUNK:
             data = self.send_chunks(memoryview(data).cast("B"))
         flags = END if end else 0
-        self.window -= len(data)
+        self.spent += len(data)
         self.ended = end
         if self.sent:
             self.pace()
@@ -237,7 +238,7 @@ class Response:
             self.left = left
         while len(data) > CHUNK:
             self.pace()
-            self.window -= CHUNK
+            self.spent += CHUNK
             self.link.send([pack(CHUNK, BODY, 0, 0, self.number, 0, 0, 0), data[:CHUNK]])
             data = data[CHUNK:]
         return data
@@ -247,8 +248,8 @@ class Response:
         link = self.link
         if self.number not in link.exchanges:
             link.exchanges[self.number] = self
-        if self.window <= 0:
-            link.wait(lambda: self.window <= 0 and not self.cancelled)
+        if self.spent >= self.granted:
+            link.wait(lambda: self.spent >= self.granted and not self.cancelled)
         else:
             link.poll()
         if self.cancelled or link.gone:
@@ -283,7 +284,7 @@ class Response:
     # What the link calls, with link.changed not held.
 
     def credit(self, n: int) -> None:
-        self.window += n
+        self.granted += n
 
     def cancel(self) -> None:
         self.cancelled = True

@@ -1,0 +1,9 @@
+SECRET_KEY = "only for tests"
+DEBUG = False
+ALLOWED_HOSTS = ["*"]
+ROOT_URLCONF = "djangoproj.urls"
+MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]
+INSTALLED_APPS = ["django.contrib.staticfiles"]
+STATIC_URL = "/static/"
+DATABASES = {}
+FILE_UPLOAD_MAX_MEMORY_SIZE = 1 << 20
