@@ -2,6 +2,7 @@
 # python3.
 
 GO ?= go
+PYTHON ?= python3
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.8.0
@@ -15,12 +16,19 @@ build:
 run: build
 	./bin/gonicorn demo -w 3 -k event-loop -b 127.0.0.1:8000
 
-test:
+# The Python packages that the tests run against.
+.venv: requirements-test.txt
+	$(PYTHON) -m venv .venv
+	.venv/bin/python3 -m pip install --quiet --disable-pip-version-check -r requirements-test.txt
+	@touch .venv
+
+test: .venv
 	$(GO) vet ./...
 	GOOS=darwin $(GO) vet ./...
 	$(GO) test -race -timeout 20m ./...
 
-check:
+check: .venv
+	.venv/bin/ruff check .
 	@test -z "$$(gofmt -l . | tee /dev/stderr)"
 	$(GO) vet ./...
 	GOOS=darwin $(GO) vet ./...

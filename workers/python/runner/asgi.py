@@ -19,8 +19,31 @@ class Exchange:
     `carrier` sends frames: post(frame bytes, descriptor or -1), and knows the loop.
     """
 
-    __slots__ = ("carrier", "number", "request_id", "scope", "start", "status", "headers", "started", "ended", "trailers",
-                 "window", "gone", "waiter", "writer", "parts", "body", "file", "unread", "accepted", "denied", "socket", "code", "final")
+    __slots__ = (
+        "carrier",
+        "number",
+        "request_id",
+        "scope",
+        "start",
+        "status",
+        "headers",
+        "started",
+        "ended",
+        "trailers",
+        "window",
+        "gone",
+        "waiter",
+        "writer",
+        "parts",
+        "body",
+        "file",
+        "unread",
+        "accepted",
+        "denied",
+        "socket",
+        "code",
+        "final",
+    )
 
     def __init__(self, carrier, number: int, request_id: str, kind: int, scope: dict, start: int):
         self.carrier = carrier

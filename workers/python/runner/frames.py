@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 from itertools import chain
-from typing import Iterable
 
 MAX_MESSAGE = 128 << 10  # bytes of one message
 CHUNK = 64 << 10  # bytes of a body that one frame carries

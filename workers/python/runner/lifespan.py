@@ -51,7 +51,9 @@ class Lifespan:
         if kind == "lifespan.startup.failed":
             self.failure = BootFailure("the app's startup failed: %s" % message.get("message", ""))
         elif kind == "lifespan.shutdown.failed":
-            log_exception(RuntimeError("the app's shutdown failed: %s" % message.get("message", "")), "-", {"type": "lifespan"})
+            log_exception(
+                RuntimeError("the app's shutdown failed: %s" % message.get("message", "")), "-", {"type": "lifespan"}
+            )
         self.answered.set()
 
     def raise_failure(self) -> None:

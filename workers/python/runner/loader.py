@@ -40,7 +40,9 @@ def load(name: str, factory: bool):
     module_name, _, expression = name.partition(":")
     if module_name.endswith(".py") or "/" in module_name:
         hint = module_name.removesuffix(".py") if hasattr(str, "removesuffix") else module_name
-        raise AppError("%r is a file; name the module: %s:app" % (module_name, os.path.basename(hint).replace(".py", "")))
+        raise AppError(
+            "%r is a file; name the module: %s:app" % (module_name, os.path.basename(hint).replace(".py", ""))
+        )
     module = import_module(module_name)
     app = attribute(module, expression)
     if factory:
@@ -144,7 +146,9 @@ def candidates(module) -> str:
     names = [
         n
         for n, v in vars(module).items()
-        if not n.startswith("_") and callable(v) and not inspect.isclass(v)
+        if not n.startswith("_")
+        and callable(v)
+        and not inspect.isclass(v)
         and getattr(v, "__module__", module.__name__) in (module.__name__, type(v).__module__)
     ]
     if not names:
@@ -185,7 +189,9 @@ def required(app) -> int:
         return -1
     if any(p.kind is p.VAR_POSITIONAL for p in parameters):
         return -1
-    return len([p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.default is p.empty])
+    return len(
+        [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.default is p.empty]
+    )
 
 
 def interface_of(app) -> str:

@@ -17,7 +17,9 @@ ABORTED = 128 + signal.SIGABRT
 def trim(tb):
     """A traceback without the runner's own frames at its top."""
     first = tb
-    while tb is not None and (tb.tb_frame.f_code.co_filename.startswith(OWN) or "importlib" in tb.tb_frame.f_code.co_filename):
+    while tb is not None and (
+        tb.tb_frame.f_code.co_filename.startswith(OWN) or "importlib" in tb.tb_frame.f_code.co_filename
+    ):
         tb = tb.tb_next
     return tb or first
 
@@ -75,6 +77,8 @@ class Diagnosis:
         names = {t.ident: t.name for t in threading.enumerate()}
         for ident, frame in sys._current_frames().items():
             out.append("  thread %s:" % names.get(ident, ident))
-            stack = [f for f in traceback.extract_stack(frame) if not f.filename.startswith(OWN) and f.filename != "<string>"]
+            stack = [
+                f for f in traceback.extract_stack(frame) if not f.filename.startswith(OWN) and f.filename != "<string>"
+            ]
             out.extend("    " + line for entry in traceback.format_list(stack) for line in entry.rstrip().split("\n"))
         os.write(2, ("\n".join(out) + "\n").encode("utf-8", "replace"))

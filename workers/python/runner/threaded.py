@@ -59,7 +59,7 @@ class Server:
         """Waits for a request, for news of the gateway, or for the end; a request wakes one thread of all workers."""
         poller = select.epoll()
         poller.register(self.queue, select.EPOLLIN | select.EPOLLEXCLUSIVE)
-        poller.register(self.link.sock, select.EPOLLIN | select.EPOLLEXCLUSIVE)
+        poller.register(self.link.sock, select.EPOLLIN)  # exclusive, it would be woken in place of a thread that reads
         poller.register(self.life.wake, select.EPOLLIN)
         if self.lifeline >= 0:
             poller.register(self.lifeline, select.EPOLLIN)

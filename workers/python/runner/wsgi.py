@@ -147,8 +147,24 @@ class FileWrapper:
 class Response:
     """The answer to one request, as far as it is."""
 
-    __slots__ = ("link", "number", "status", "block", "count", "started", "sent", "ended", "granted", "spent", "cancelled", "left",
-                 "request_id", "environ", "begun", "input")
+    __slots__ = (
+        "link",
+        "number",
+        "status",
+        "block",
+        "count",
+        "started",
+        "sent",
+        "ended",
+        "granted",
+        "spent",
+        "cancelled",
+        "left",
+        "request_id",
+        "environ",
+        "begun",
+        "input",
+    )
 
     def __init__(self, link: Link, number: int):
         self.link = link
