@@ -7,7 +7,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.8.0
 
-.PHONY: build run test check bench bench-gateway fmt clean docs
+.PHONY: build run test check bench bench-gateway bench-python fmt clean docs
 
 build:
 	$(GO) build -trimpath -ldflags "-X github.com/gonicorn/gonicorn/cmd/cli.version=$(VERSION)" -o bin/gonicorn ./cmd/gonicorn
@@ -41,6 +41,15 @@ bench: build
 # The gateway beside nginx and HAProxy, where they are installed.
 bench-gateway: build
 	$(GO) test -run '^$$' -bench Gateway -benchtime 1x -timeout 30m ./e2e
+
+# Python apps under gonicorn and under gunicorn, uvicorn, uWSGI, granian, hypercorn.
+.venv-bench: requirements-bench.txt
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python3 -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
+	@touch .venv-bench
+
+bench-python: .venv-bench
+	BENCH_SVG=../docs/bench-python.svg $(GO) test -run '^$$' -bench 'Python$$' -benchtime 1x -timeout 60m ./e2e
 
 # The files that are made from the table of settings.
 docs:

@@ -41,7 +41,7 @@ func commandLine(t *testing.T, example string) string {
 // and returns once gonicorn says that it is ready. The log goes on in lines.
 func run(t *testing.T, example string) (lines <-chan string) {
 	t.Helper()
-	cmd := exec.Command("sh", "-c", "exec "+commandLine(t, example))
+	cmd := exec.Command("sh", "-c", strings.Replace(commandLine(t, example), "go run", "exec go run", 1))
 	cmd.Dir = ".."
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	out, err := cmd.StderrPipe()
@@ -139,6 +139,21 @@ func TestNode(t *testing.T) {
 	run(t, "node")
 	if got := get(t, "http://127.0.0.1:8003/"); !strings.HasPrefix(got, "Hello from node: worker ") {
 		t.Fatalf("it answers %q", got)
+	}
+}
+
+func TestPython(t *testing.T) {
+	for example, want := range map[string]string{
+		"fastapi": "http://127.0.0.1:8004/ from FastAPI", "flask": "http://127.0.0.1:8005/ from Flask",
+		"django": "http://127.0.0.1:8006/ from Django",
+	} {
+		t.Run(example, func(t *testing.T) {
+			run(t, example)
+			url, text, _ := strings.Cut(want, " ")
+			if got := get(t, url); !strings.Contains(got, text) {
+				t.Errorf("it answers %q", got)
+			}
+		})
 	}
 }
 

@@ -29,20 +29,48 @@ func (s *supervisor) watch(ctx context.Context, p *prepared) error {
 			return fmt.Errorf("reload_config: %w", err)
 		}
 	}
-	return nil
+	return s.watchCertificates(ctx, p)
+}
+
+// watchCertificates hands the gateway the certificates anew when their files
+// change. Broken ones are said, and the old ones stay.
+func (s *supervisor) watchCertificates(ctx context.Context, p *prepared) error {
+	if p.frontend == nil || p.frontend.material == nil {
+		return nil
+	}
+	c := p.config
+	var files []string
+	for _, name := range append(append(append([]string{}, c.Certfile...), c.Keyfile...), c.CACerts) {
+		if name != "" {
+			files = append(files, absolute(c.Chdir, name))
+		}
+	}
+	return s.onChange(ctx, watch.Options{Files: files, Log: s.log}, func(path string) {
+		material, err := s.material(c)
+		if err != nil {
+			s.log.Error("the changed certificates are not used", "file", path, "error", err)
+			return
+		}
+		s.log.Info("certificates read anew", "file", path)
+		s.hub.certify(material)
+	})
 }
 
 func (s *supervisor) watchFiles(ctx context.Context, o watch.Options) error {
+	return s.onChange(ctx, o, func(path string) {
+		s.log.Info("changed: " + path)
+		s.act(ctx, signals.Reload)
+	})
+}
+
+func (s *supervisor) onChange(ctx context.Context, o watch.Options, do func(path string)) error {
 	w, err := watch.New(o)
 	if err != nil {
 		return err
 	}
 	s.wg.Go(func() {
 		defer w.Close()
-		w.Run(ctx, func(path string) {
-			s.log.Info("changed: " + path)
-			s.act(ctx, signals.Reload)
-		})
+		w.Run(ctx, do)
 	})
 	return nil
 }

@@ -1,5 +1,5 @@
-// A node server as a worker of gonicorn: it listens on the socket that it
-// inherits and finishes what it has in hand when it is told to go.
+// A node server as a worker of gonicorn: it listens where it is told, and
+// finishes what it has in hand when it is told to go.
 'use strict';
 
 const http = require('node:http');
@@ -12,9 +12,9 @@ const server = http.createServer((request, response) => {
   response.end(`Hello from node: worker ${worker}, pid ${process.pid}, request ${requests}\n`);
 });
 
-// sd_listen_fds(3): sockets come as descriptor 3 and up, for this process only.
-const inherited = process.env.LISTEN_FDS && process.env.LISTEN_PID === String(process.pid);
-server.listen(inherited ? { fd: 3 } : { port: Number(process.env.PORT ?? 8000) });
+// Behind the gateway every worker has a unix socket and a port of its own, and
+// takes either. Nobody else needs to reach them.
+server.listen(process.env.GONICORN_SOCKET ?? { port: Number(process.env.PORT ?? 8000), host: '127.0.0.1' });
 
 process.on('SIGTERM', () => {
   server.close(() => process.exit(0)); // idle connections are closed, busy ones awaited

@@ -154,6 +154,7 @@ func (f *Front) serve(raw net.Conn, unix string) {
 		c.Close()
 	default:
 		f.drop(raw)
+		bare(&c)
 		f.o.HTTP1.ServeConn(f.ctx, c)
 	}
 }

@@ -58,6 +58,17 @@ type prefixed struct {
 	first []byte
 }
 
+// bare takes the wrappers off a connection: what was read too far goes along.
+func bare(c *http1.Conn) {
+	for {
+		p, ok := c.Conn.(*prefixed)
+		if !ok {
+			return
+		}
+		c.Conn, c.Ahead = p.Conn, append(c.Ahead, p.first...)
+	}
+}
+
 // Read implements net.Conn.
 func (p *prefixed) Read(b []byte) (int, error) {
 	if len(p.first) > 0 {
