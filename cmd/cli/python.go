@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 
 	"github.com/gonicorn/gonicorn/arbiter"
@@ -72,8 +73,12 @@ func (a *pythonApp) backend(class string) string {
 }
 
 func (a *pythonApp) settings(c *config.Config, class string) python.Settings {
+	dir, err := filepath.Abs(c.Chdir)
+	if err != nil {
+		dir = c.Chdir
+	}
 	return python.Settings{
-		App: a.name, Factory: c.Factory, Class: class, Threads: c.Threads, Chdir: c.Chdir, Pythonpath: c.Pythonpath,
+		App: a.name, Factory: c.Factory, Class: class, Threads: c.Threads, Chdir: dir, Pythonpath: c.Pythonpath,
 		Lifespan: c.ASGILifespan, Loop: c.ASGILoop, Multiprocess: c.Workers > 1, RootPath: c.RootPath,
 	}
 }

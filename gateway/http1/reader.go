@@ -55,7 +55,7 @@ func (b *Reader) room() {
 		return
 	}
 	into := b.buf
-	if len(b.buf) == 0 || b.r < len(b.buf)/2 {
+	if b.r == 0 || b.r < len(b.buf)/2 {
 		into = make([]byte, max(512, 2*len(b.buf)))
 	}
 	b.w = copy(into, b.buf[b.r:b.w])

@@ -19,7 +19,7 @@ var sources embed.FS
 // processes share the descriptor's offset, which pread(2) does not use.
 const program = `import json, os; fd = int(os.environ.pop("` + wire.EnvRunner + `")); ` +
 	`r = json.loads(os.pread(fd, os.fstat(fd).st_size, 0)); os.close(fd); ` +
-	`exec(compile(r["boot"], "<gonicorn>/boot.py", "exec"), {"sources": r["sources"]})`
+	`exec(compile(r["boot"], "<gonicorn boot>", "exec"), {"sources": r["sources"]})`
 
 // Args is the command line of a Python that runs the runner. The program needs
 // the file of Runner as a descriptor, whose number is in GONICORN_RUNNER_FD,

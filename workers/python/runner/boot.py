@@ -22,7 +22,7 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
         if package != PACKAGE or (name and name not in self.sources):
             return None
         return importlib.util.spec_from_loader(
-            fullname, self, origin="<gonicorn>/%s.py" % (name or "__init__"), is_package=not name
+            fullname, self, origin="<gonicorn %s>" % (name or "__init__"), is_package=not name
         )
 
     def is_package(self, fullname):
@@ -33,7 +33,7 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
 
     def get_code(self, fullname):
         name = fullname.partition(".")[2] or "__init__"
-        return compile(self.get_source(fullname), "<gonicorn>/%s.py" % name, "exec", dont_inherit=True)
+        return compile(self.get_source(fullname), "<gonicorn %s>" % name, "exec", dont_inherit=True)
 
 
 sys.meta_path.insert(0, Finder(sources))  # noqa: F821

@@ -10,7 +10,7 @@ import threading
 import traceback
 from time import monotonic_ns
 
-OWN = "<gonicorn>"
+OWN = "<gonicorn "
 ABORTED = 128 + signal.SIGABRT
 
 
