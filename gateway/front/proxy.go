@@ -22,6 +22,7 @@ func (f *Front) unproxy(c *http1.Conn) bool {
 		return true // its "PROXY" would be no valid request
 	}
 	in := bufio.NewReaderSize(c.Conn, proxyBuffer)
+	gatherV1(in)
 	header, err := proxyproto.Read(in)
 	switch {
 	case errors.Is(err, proxyproto.ErrNoProxyProtocol):
@@ -42,6 +43,21 @@ func (f *Front) unproxy(c *http1.Conn) bool {
 	c.Conn = unread(c.Conn, in)
 	return true
 }
+
+// gatherV1 waits until a header of version 1 is there whole: the library reads
+// no more than has been read ahead. What goes wrong, goes wrong there too.
+func gatherV1(in *bufio.Reader) {
+	const most = 107 // with its CRLF
+	for n := 1; n <= most; n++ {
+		b, err := in.Peek(n)
+		if err != nil || b[n-1] == '\n' || n <= len(v1Begins) && b[n-1] != v1Begins[n-1] {
+			return
+		}
+	}
+}
+
+// v1Begins is how a header of version 1 begins.
+const v1Begins = "PROXY "
 
 // unread puts back what was read too far.
 func unread(c net.Conn, in *bufio.Reader) net.Conn {
