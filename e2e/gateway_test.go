@@ -178,6 +178,17 @@ func TestFullQueueIsSaid(t *testing.T) {
 	s.stop()
 }
 
+func TestIdleConnectionsTakeNoCapacity(t *testing.T) {
+	s := web(t, options{}, "-w", "1", "--keep-alive", "30").ready()
+	for range 50 {
+		dial(t, s.addr()).get("/")
+	}
+	if status, _ := get(t, s.addr(), "/"); status != 200 {
+		t.Errorf("beside 50 idle connections: %d", status)
+	}
+	s.stop()
+}
+
 func TestConnectionsSurviveReloads(t *testing.T) {
 	s := web(t, options{}, "-w", "2", "--keep-alive", "30").ready()
 	gateway := gatewayPID(s)

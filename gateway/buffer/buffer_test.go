@@ -133,7 +133,9 @@ func openGate() chan struct{} { g := make(chan struct{}); close(g); return g }
 func TestSpoolIsAPipe(t *testing.T) {
 	dir := t.TempDir()
 	rapid.Check(t, func(t *rapid.T) {
-		s := NewSpool(SpoolOptions{Dir: dir, Max: int64(rapid.SampledFrom([]int{0, 1 << 10, 200 << 10}).Draw(t, "max"))})
+		budget := NewBudget(int64(rapid.IntRange(0, 5).Draw(t, "budget")) * inlineMost)
+		before := budget.left.Load()
+		s := NewSpool(SpoolOptions{Dir: dir, Budget: budget, Max: int64(rapid.SampledFrom([]int{0, 1 << 10, 200 << 10}).Draw(t, "max"))})
 		c := &client{gate: openGate()}
 		drained := make(chan error, 1)
 		var sent int64
@@ -169,6 +171,9 @@ func TestSpoolIsAPipe(t *testing.T) {
 		}
 		if !bytes.Equal(c.got.Bytes(), want.Bytes()) || sent != int64(want.Len()) {
 			t.Fatalf("%d bytes arrived, %d counted, want %d", c.got.Len(), sent, want.Len())
+		}
+		if left := budget.left.Load(); left != before {
+			t.Fatalf("the budget is %d, was %d", left, before)
 		}
 		if !c.ended || len(c.trailer) != 1 {
 			t.Fatal("the end or its trailers are missing")

@@ -4,19 +4,50 @@ import (
 	"errors"
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"github.com/gonicorn/gonicorn/gateway"
 )
 
 // SpoolOptions bound a spool.
 type SpoolOptions struct {
-	Dir string // of temporary files; empty is the system's
-	Max int64  // bytes held, most of them in a file; 0 is no bound
+	Dir    string  // of temporary files; empty is the system's
+	Max    int64   // bytes held, most of them in a file; 0 is no bound
+	Budget *Budget // of memory for all spools together; nil: each has one chunk
 }
 
-// spoolMemory is how many bytes of a response are kept in memory before the
-// rest goes to a file.
-const spoolMemory = 64 << 10
+// spoolChunks is how many chunks of memory one spool takes at most, if the
+// budget has them, before the rest goes to a file. The first is always there.
+const spoolChunks = 16
+
+// Budget bounds the memory of all spools together, beyond the first chunk of
+// each. It is safe for concurrent use.
+type Budget struct{ left atomic.Int64 }
+
+// NewBudget makes a budget of so many bytes.
+func NewBudget(bytes int64) *Budget {
+	b := &Budget{}
+	b.left.Store(bytes / inlineMost)
+	return b
+}
+
+func (b *Budget) take() bool {
+	if b == nil {
+		return false
+	}
+	if b.left.Add(-1) >= 0 {
+		return true
+	}
+	b.left.Add(1)
+	return false
+}
+
+// part is some of a response in memory.
+type part struct {
+	chunk    *chunk
+	n        int
+	budgeted bool
+}
 
 // Spool is a response on its way from a fast worker to a slow client. One
 // goroutine writes, another drains. What the client has not taken is kept in
@@ -26,7 +57,8 @@ type Spool struct {
 
 	mu       sync.Mutex
 	changed  sync.Cond
-	memory   []byte   // first in line
+	memory   []part   // first in line
+	inMemory int64    // bytes of it
 	file     *os.File // behind memory; nil until it is needed
 	at, size int64    // unread part of the file
 	named    []region // files that the worker has named, behind all of that
@@ -60,17 +92,47 @@ func (s *Spool) Write(p []byte) (int, error) {
 	if s.err != nil {
 		return 0, s.err
 	}
-	if s.size == s.at && len(s.memory)+len(p) <= spoolMemory {
-		s.memory = append(s.memory, p...)
-	} else if err := s.spill(p); err != nil {
-		s.abort(err)
-		return 0, err
+	if rest := s.keep(p); len(rest) > 0 {
+		if err := s.spill(rest); err != nil {
+			s.abort(err)
+			return 0, err
+		}
 	}
 	s.changed.Broadcast()
 	return len(p), nil
 }
 
-func (s *Spool) held() int64 { return int64(len(s.memory)) + s.size - s.at }
+func (s *Spool) held() int64 { return s.inMemory + s.size - s.at }
+
+// keep takes as much of p into memory as may be, and returns the rest. What is
+// in the file must stay in front of it.
+func (s *Spool) keep(p []byte) (rest []byte) {
+	for len(p) > 0 && s.size == s.at {
+		i := len(s.memory) - 1
+		if i < 0 || s.memory[i].n == inlineMost {
+			budgeted := i >= 0
+			if budgeted && (len(s.memory) >= spoolChunks || !s.o.Budget.take()) {
+				return p
+			}
+			s.memory = append(s.memory, part{chunk: chunks.Get().(*chunk), budgeted: budgeted})
+			i++
+		}
+		m := &s.memory[i]
+		n := copy(m.chunk.p[m.n:], p)
+		m.n += n
+		s.inMemory += int64(n)
+		p = p[n:]
+	}
+	return p
+}
+
+// giveBack frees a part's memory.
+func (s *Spool) giveBack(m part) {
+	chunks.Put(m.chunk)
+	if m.budgeted {
+		s.o.Budget.left.Add(1)
+	}
+}
 
 // spill appends to the file.
 func (s *Spool) spill(p []byte) (err error) {
@@ -145,7 +207,7 @@ func (s *Spool) Drain(w gateway.Reply) (sent int64, err error) {
 	defer chunks.Put(mem)
 	defer s.free()
 	for {
-		part, file, flush, err := s.next(mem.p[:])
+		m, p, file, flush, err := s.next(mem.p[:])
 		switch {
 		case errors.Is(err, errNothing):
 			if flush {
@@ -166,8 +228,11 @@ func (s *Spool) Drain(w gateway.Reply) (sent int64, err error) {
 			file.f.Close()
 			sent += file.n
 		default:
-			_, err = w.Write(part)
-			sent += int64(len(part))
+			_, err = w.Write(p)
+			sent += int64(len(p))
+		}
+		if m.chunk != nil {
+			s.giveBack(m)
 		}
 		if err != nil {
 			return sent, err
@@ -175,23 +240,26 @@ func (s *Spool) Drain(w gateway.Reply) (sent int64, err error) {
 	}
 }
 
-// next takes what is first in line; errNothing says that there is nothing.
-func (s *Spool) next(into []byte) (part []byte, file region, flush bool, err error) {
+// next takes what is first in line: memory to be given back, bytes of the file,
+// or a named file. errNothing says that there is nothing.
+func (s *Spool) next(into []byte) (m part, p []byte, file region, flush bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer s.changed.Broadcast()
 	switch {
 	case s.err != nil:
-		return nil, region{}, false, s.err
+		return m, nil, region{}, false, s.err
 	case len(s.memory) > 0:
-		part = into[:copy(into, s.memory)]
-		s.memory = s.memory[:copy(s.memory, s.memory[len(part):])]
+		m = s.memory[0]
+		s.memory = s.memory[1:]
+		p = m.chunk.p[:m.n]
+		s.inMemory -= int64(m.n)
 	case s.at < s.size:
 		n, err := s.file.ReadAt(into[:min(int64(len(into)), s.size-s.at)], s.at)
 		if err != nil && n == 0 {
-			return nil, region{}, false, noSpace(err)
+			return m, nil, region{}, false, noSpace(err)
 		}
-		part = into[:n]
+		p = into[:n]
 		if s.at += int64(n); s.at == s.size {
 			s.at, s.size = 0, 0
 			_ = s.file.Truncate(0) // gives the room back; the file is used again either way
@@ -201,9 +269,9 @@ func (s *Spool) next(into []byte) (part []byte, file region, flush bool, err err
 		s.named = s.named[1:]
 	default:
 		flush, s.flush = s.flush, false
-		return nil, region{}, flush, errNothing
+		return m, nil, region{}, flush, errNothing
 	}
-	return part, file, false, nil
+	return m, p, file, false, nil
 }
 
 // wait waits until there is something to do; done means that the response has
@@ -228,7 +296,10 @@ func (s *Spool) free() {
 	for _, r := range s.named {
 		r.f.Close()
 	}
-	s.named = nil
+	for _, m := range s.memory {
+		s.giveBack(m)
+	}
+	s.named, s.memory, s.inMemory = nil, nil, 0
 	s.abort(gateway.ErrClientGone) // nobody takes what comes now
 }
 

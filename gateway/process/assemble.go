@@ -17,6 +17,10 @@ import (
 	"github.com/gonicorn/gonicorn/gateway/websocket"
 )
 
+// spoolMemory is what all responses together that slow clients have not taken
+// may hold in memory beyond 64 KiB each; then they go to files.
+const spoolMemory = 64 << 20
+
 // assemble makes the parts and connects them: front, pipeline, backend.
 func (p *process) assemble() error {
 	if err := p.makeBackend(); err != nil {
@@ -27,7 +31,7 @@ func (p *process) assemble() error {
 	o := pipeline.Options{
 		Backend: p.backend, Forward: p.peers, Access: p.access, Log: p.log,
 		Body:             buffer.Options{Dir: s.TmpDir, Max: s.MaxBody},
-		Response:         buffer.SpoolOptions{Dir: s.TmpDir, Max: s.MaxBuffer},
+		Response:         buffer.SpoolOptions{Dir: s.TmpDir, Max: s.MaxBuffer, Budget: buffer.NewBudget(spoolMemory)},
 		RequestBuffering: s.RequestBuffering, ResponseBuffering: s.ResponseBuffering, RequestTimeout: s.RequestTimeout,
 	}
 	if s.Sendfile && len(s.SendfileRoots) > 0 {
