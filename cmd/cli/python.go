@@ -24,6 +24,7 @@ import (
 type pythonApp struct {
 	name        string
 	interpreter python.Interpreter // found by check
+	files       []string           // imported from outside the app's folder, where a reload must know
 }
 
 func (a *pythonApp) describe() string {
@@ -43,7 +44,7 @@ func (a *pythonApp) check(c *config.Config) (err error) {
 	if a.interpreter, err = python.Find(context.Background(), c.Python, c.Chdir, env); err != nil {
 		return &appError{err}
 	}
-	if c.ClassGiven && !c.CheckConfig || c.Threads > 1 {
+	if (c.ClassGiven || c.Threads > 1) && !c.CheckConfig && !c.Reload {
 		return nil
 	}
 	var out bytes.Buffer
@@ -53,8 +54,12 @@ func (a *pythonApp) check(c *config.Config) (err error) {
 	}
 	if err != nil {
 		_, _ = os.Stderr.Write(out.Bytes()) // the traceback, which the error goes without
+		if is.Failed {
+			return &arbiter.BootError{Role: "worker", Tries: 1, Reason: err.Error()}
+		}
 		return &appError{err}
 	}
+	a.files = is.Files
 	if is.Interface == python.ASGI && !c.ClassGiven {
 		c.WorkerClass = "event-loop"
 	}

@@ -18,7 +18,7 @@ func (s *supervisor) watch(ctx context.Context, p *prepared) error {
 			dir = "."
 		}
 		err := s.watchFiles(ctx, watch.Options{
-			Folders: []string{dir}, Exclude: c.ReloadExclude, Files: c.ReloadExtraFiles, Log: s.log,
+			Folders: []string{dir}, Exclude: c.ReloadExclude, Files: append(s.imported(), c.ReloadExtraFiles...), Log: s.log,
 		})
 		if err != nil {
 			return fmt.Errorf("reload: %w", err)
@@ -30,6 +30,14 @@ func (s *supervisor) watch(ctx context.Context, p *prepared) error {
 		}
 	}
 	return s.watchCertificates(ctx, p)
+}
+
+// imported lists the sources that a Python app has imported from elsewhere.
+func (s *supervisor) imported() []string {
+	if a, is := s.app.(*pythonApp); is {
+		return a.files
+	}
+	return nil
 }
 
 // watchCertificates hands the gateway the certificates anew when their files

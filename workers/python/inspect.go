@@ -20,6 +20,10 @@ import (
 type Inspection struct {
 	Interface string `json:"interface"` // WSGI or ASGI
 	Error     string `json:"error"`     // why it cannot be loaded, or empty
+	Failed    bool   `json:"failed"`    // it was found, and fails while it starts: it may do better another time
+	// Files are the sources that it has imported from outside its folder and
+	// the interpreter's own: for a reload when they change.
+	Files []string `json:"files"`
 }
 
 // Inspect imports the app once, in a process of its own that ends at once, and

@@ -74,6 +74,21 @@ def import_module(name: str):
         raise BootFailure("%s fails while it is imported: %s: %s" % (name, type(e).__name__, e)) from e
 
 
+def own_files() -> list[str]:
+    """The sources that were imported from elsewhere than the app's folder and the interpreter's."""
+    here = os.getcwd() + os.sep
+    theirs = tuple({os.path.realpath(p) + os.sep for p in (sys.prefix, sys.base_prefix, sys.exec_prefix)})
+    found = set()
+    for module in list(sys.modules.values()):
+        path = getattr(module, "__file__", None)
+        if not path or not path.endswith(".py"):
+            continue
+        path = os.path.realpath(path)
+        if not path.startswith(here) and not path.startswith(theirs):
+            found.add(path)
+    return sorted(found)
+
+
 def no_module(name: str) -> str:
     folder = os.getcwd()
     text = "there is no module %s in %s" % (name, folder)

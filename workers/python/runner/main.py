@@ -52,10 +52,10 @@ def inspect(chosen: settings.Settings) -> None:
     os.dup2(2, 1)  # what the app prints while it is imported is none of it
     try:
         _, interface = load(chosen)
-        answer = {"interface": interface}
+        answer = {"interface": interface, "files": loader.own_files()}
     except AppError as e:
         show(e)
-        answer = {"error": str(e)}
+        answer = {"error": str(e), "failed": isinstance(e, loader.BootFailure)}
     os.write(out, json.dumps(answer).encode())
     os._exit(0)
 
