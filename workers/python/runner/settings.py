@@ -45,7 +45,8 @@ class Settings:
 def take() -> Settings:
     """Reads the settings and takes them out of the environment, so that the app's children do not see them."""
     environ = {name: os.environ.pop(name, "") for name in INTERNAL}
-    settings = Settings(**json.loads(environ["GONICORN_WORKER"]))
+    given = json.loads(environ["GONICORN_WORKER"])
+    settings = Settings(**{k: v for k, v in given.items() if v is not None})
     for name, variable in (
         ("board_fd", "GONICORN_SCOREBOARD_FD"),
         ("slot", "GONICORN_SLOT"),

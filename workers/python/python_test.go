@@ -1,0 +1,145 @@
+package python
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// script writes an executable file.
+func script(t *testing.T, path, text string) string {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+text+"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestFindLooksInOrder(t *testing.T) {
+	home := t.TempDir()
+	named := script(t, home+"/named/python3", "echo 3.12.1")
+	active := filepath.Dir(filepath.Dir(script(t, home+"/active/bin/python3", "echo 3.11.2")))
+	dotted := script(t, home+"/app/.venv/bin/python3", "echo 3.10.3")
+	onPath := script(t, home+"/bin/python3", "echo 3.9.4")
+	path := "PATH=" + home + "/bin:/bin:/usr/bin"
+	for _, c := range []struct {
+		name, python, dir string
+		env               []string
+		path, version, by string
+	}{
+		{"named", named, home + "/app", []string{path, "VIRTUAL_ENV=" + active}, named, "3.12.1", "--python"},
+		{"active", "", home + "/app", []string{path, "VIRTUAL_ENV=" + active}, active + "/bin/python3", "3.11.2", "VIRTUAL_ENV"},
+		{"in the folder", "", home + "/app", []string{path}, dotted, "3.10.3", ".venv"},
+		{"on PATH", "", home, []string{path}, onPath, "3.9.4", "PATH"},
+	} {
+		i, err := Find(t.Context(), c.python, c.dir, c.env)
+		if err != nil || i.Path != c.path || i.Version != c.version || i.How != c.by {
+			t.Errorf("%s: %+v, %v", c.name, i, err)
+		}
+	}
+}
+
+func TestFindSaysWhatIsWrong(t *testing.T) {
+	home := t.TempDir()
+	old := script(t, home+"/old/python3", "echo 3.8.20")
+	broken := script(t, home+"/broken/python3", "echo it is broken >&2; exit 1")
+	other := script(t, home+"/other/python3", "echo hello")
+	for _, c := range []struct {
+		python string
+		env    []string
+		want   string
+	}{
+		{old, nil, "is Python 3.8.20; gonicorn needs 3.9 or later"},
+		{broken, nil, "is no working Python: it is broken"},
+		{other, nil, `says its version is "hello"`},
+		{home + "/none", nil, "--python"},
+		{"", []string{"VIRTUAL_ENV=" + home + "/gone"}, "has no bin/python3: make it anew with"},
+		{"", []string{"PATH=" + home + "/empty"}, "there is no python3 on PATH"},
+	} {
+		_, err := Find(t.Context(), c.python, home, c.env)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v, want %q", err, c.want)
+		}
+	}
+}
+
+// What the runner takes an app for. It runs with the Python that is on PATH.
+func TestInspect(t *testing.T) {
+	dir := t.TempDir()
+	app := `import functools
+
+def wsgi(environ, start_response): pass
+def wsgi_named(e, s, extra=None): pass
+class WSGIClass:
+    def __init__(self, environ, start_response): pass
+    def __iter__(self): return iter([])
+class WSGIObject:
+    def __call__(self, environ, start_response): pass
+wsgi_object = WSGIObject()
+wsgi_partial = functools.partial(wsgi_named, extra=1)
+
+async def asgi(scope, receive, send): pass
+class ASGIObject:
+    async def __call__(self, scope, receive, send): pass
+asgi_object = ASGIObject()
+def asgi_plain(scope, receive, send): pass
+class ASGI2:
+    def __init__(self, scope): pass
+    async def __call__(self, receive, send): pass
+def asgi2(scope):
+    async def app(receive, send): pass
+    return app
+@functools.wraps(asgi)
+def asgi_wrapped(*args): return asgi(*args)
+asgi_partial = functools.partial(asgi)
+class Holder: app = wsgi
+def factory(): return asgi
+def configured(kind="wsgi"): return asgi if kind == "asgi" else wsgi
+application = wsgi
+print("imported")
+`
+	if err := os.WriteFile(filepath.Join(dir, "apps.py"), []byte(app), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	i, err := Find(t.Context(), "", dir, os.Environ())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"apps:wsgi": WSGI, "apps:wsgi_named": WSGI, "apps:WSGIClass": WSGI, "apps:wsgi_object": WSGI, "apps:wsgi_partial": WSGI,
+		"apps": WSGI, "apps:Holder.app": WSGI, "apps:configured()": WSGI,
+		"apps:asgi": ASGI, "apps:asgi_object": ASGI, "apps:asgi_plain": ASGI, "apps:ASGI2": ASGI, "apps:asgi2": ASGI,
+		"apps:asgi_wrapped": ASGI, "apps:asgi_partial": ASGI, "apps:factory()": ASGI, "apps:configured(kind='asgi')": ASGI,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var out bytes.Buffer
+			is, err := Inspect(t.Context(), i, Settings{App: name, Chdir: dir}, os.Environ(), &out, time.Minute)
+			if err != nil || is.Error != "" || is.Interface != want {
+				t.Errorf("%+v, %v, want %s\n%s", is, err, want, out.String())
+			}
+		})
+	}
+}
+
+func TestInspectIsBounded(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "slow.py"), []byte("import time; time.sleep(100)"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	i, err := Find(t.Context(), "", dir, os.Environ())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	_, err = Inspect(t.Context(), i, Settings{App: "slow:app", Chdir: dir}, os.Environ(), &out, 300*time.Millisecond)
+	if err == nil || !strings.Contains(err.Error(), "longer than 300ms") {
+		t.Errorf("error %v", err)
+	}
+}
