@@ -1,0 +1,243 @@
+package websocket
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/gonicorn/gonicorn/gateway"
+)
+
+// masked is a client's frame with a mask of zeros.
+func masked(first byte, payload string) []byte {
+	b := []byte{first}
+	switch n := len(payload); {
+	case n < 126:
+		b = append(b, bitMask|byte(n))
+	default:
+		b = append(b, bitMask|126, byte(n>>8), byte(n))
+	}
+	return append(append(b, 0, 0, 0, 0), payload...)
+}
+
+func join(frames ...[]byte) []byte { return bytes.Join(frames, nil) }
+
+// What a client sends, and the message or the close code that comes of it.
+func TestFrames(t *testing.T) {
+	const (
+		final = bitFinal
+		text  = opText
+	)
+	for name, c := range map[string]struct {
+		sent []byte
+		want string // the message
+		code int    // of the close frame that the client gets
+		told int    // what the app is told
+	}{
+		"text":                      {masked(final|text, "hi"), "hi", 0, 0},
+		"empty":                     {masked(final|text, ""), "", 0, 0},
+		"fragments":                 {join(masked(text, "a"), masked(0, "b"), masked(final, "c")), "abc", 0, 0},
+		"ping between fragments":    {join(masked(text, "a"), masked(final|opPing, "x"), masked(final, "b")), "ab", 0, 0},
+		"pong":                      {join(masked(final|opPong, "x"), masked(final|text, "hi")), "hi", 0, 0},
+		"200 bytes":                 {masked(final|opBinary, strings.Repeat("x", 200)), strings.Repeat("x", 200), 0, 0},
+		"no mask":                   {[]byte{final | text, 2, 'h', 'i'}, "", 1002, 1002},
+		"reserved bit":              {masked(final|0x20|text, "hi"), "", 1002, 1002},
+		"deflate not agreed":        {masked(final|bitDeflate|text, "hi"), "", 1002, 1002},
+		"unknown opcode":            {masked(final|3, "hi"), "", 1002, 1002},
+		"unknown control opcode":    {masked(final|11, ""), "", 1002, 1002},
+		"continuation of nothing":   {masked(final, "hi"), "", 1002, 1002},
+		"text inside text":          {join(masked(text, "a"), masked(final|text, "b")), "", 1002, 1002},
+		"fragmented ping":           {masked(opPing, ""), "", 1002, 1002},
+		"long ping":                 {masked(final|opPing, strings.Repeat("x", 126)), "", 1002, 1002},
+		"no UTF-8":                  {masked(final|text, "\xff"), "", 1007, 1007},
+		"too big":                   {masked(final|opBinary, strings.Repeat("x", 1001)), "", 1009, 1009},
+		"too big in fragments":      {join(masked(opBinary, strings.Repeat("x", 600)), masked(final, strings.Repeat("x", 600))), "", 1009, 1009},
+		"announced too big":         {[]byte{final | opBinary, bitMask | 127, 0x7f, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, "", 1009, 1009},
+		"negative length":           {[]byte{final | opBinary, bitMask | 127, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, "", 1002, 1002},
+		"close":                     {masked(final|opClose, "\x03\xe8bye"), "", 1000, 1000},
+		"close without a code":      {masked(final|opClose, ""), "", 1000, 1005},
+		"close with an own code":    {masked(final|opClose, "\x0f\xa0"), "", 4000, 4000},
+		"close with a reserved one": {masked(final|opClose, "\x03\xed"), "", 1002, 1002},
+		"close of one byte":         {masked(final|opClose, "\x03"), "", 1002, 1002},
+		"close without UTF-8":       {masked(final|opClose, "\x03\xe8\xff"), "", 1002, 1002},
+		"cut off":                   {[]byte{final | text, bitMask | 5, 0}, "", 0, 1006},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server, client := net.Pipe()
+			defer server.Close()
+			conn := NewConn(server, Handshake{}, Config{MaxMessage: 1000})
+			heard := make(chan []byte, 1)
+			go func() { all, _ := io.ReadAll(client); heard <- all }()
+			go func() {
+				_, _ = client.Write(c.sent) // the server may have had enough
+				if name == "cut off" {
+					client.Close()
+				}
+			}()
+			if err := server.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+				t.Fatal(err)
+			}
+			_, p, err := conn.Read()
+			server.Close()
+			var closed *CloseError
+			switch {
+			case c.told == 0 && (err != nil || string(p) != c.want):
+				t.Fatalf("%q, %v; want %q", p, err, c.want)
+			case c.told != 0 && (!errors.As(err, &closed) || closed.Code != c.told):
+				t.Fatalf("the app is told %v, want %d", err, c.told)
+			}
+			if got := closeCode(<-heard); got != c.code {
+				t.Errorf("the client is told %d, want %d", got, c.code)
+			}
+		})
+	}
+}
+
+// closeCode finds the close frame at the end of what a server sent.
+func closeCode(sent []byte) int {
+	for len(sent) >= 2 {
+		n := int(sent[1])
+		if len(sent) < 2+n {
+			return -1
+		}
+		if sent[0]&0x0f == opClose && n >= 2 {
+			return int(sent[2])<<8 | int(sent[3])
+		}
+		sent = sent[2+n:]
+	}
+	return 0
+}
+
+// FuzzRead has a client send anything: a message, or an end, in bounded memory.
+func FuzzRead(f *testing.F) {
+	f.Add(masked(bitFinal|opText, "hi"))
+	f.Add(masked(bitFinal|bitDeflate|opText, "\xca\xc8\x04\x00"))
+	f.Fuzz(func(t *testing.T, sent []byte) {
+		server, client := net.Pipe()
+		conn := NewConn(server, Handshake{deflate: true}, Config{MaxMessage: 1 << 16})
+		go func() { _, _ = io.Copy(io.Discard, client) }()
+		go func() { _, _ = client.Write(sent); client.Close() }()
+		for {
+			_, p, err := conn.Read()
+			if err != nil {
+				break
+			}
+			if len(p) > 1<<16 {
+				t.Fatalf("a message of %d bytes", len(p))
+			}
+		}
+		server.Close()
+	})
+}
+
+// TestRealClient speaks with a client of somebody else's, compressed.
+func TestRealClient(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		r := &gateway.Request{Method: q.Method, Major: 1}
+		for name, values := range q.Header {
+			for _, v := range values {
+				r.Header = append(r.Header, gateway.Field{Name: strings.ToLower(name), Value: v})
+			}
+		}
+		h, err := Check(r, true)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		status, fields := h.Answer(nil)
+		raw, rw, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer raw.Close()
+		if status != 101 {
+			t.Errorf("status %d", status)
+		}
+		head := "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+		for _, f := range fields {
+			head += f.Name + ": " + f.Value + "\r\n"
+		}
+		if _, err := io.WriteString(rw, head+"\r\n"); err != nil || rw.Flush() != nil {
+			t.Error(err)
+			return
+		}
+		conn := NewConn(raw, h, Config{MaxMessage: 1 << 20, Deflate: true, PingInterval: time.Minute, PingTimeout: time.Minute})
+		for {
+			text, p, err := conn.Read()
+			if err != nil {
+				return
+			}
+			if err := conn.Write(text, p, false); err != nil {
+				return
+			}
+		}
+	}))
+	defer server.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for _, mode := range []websocket.CompressionMode{websocket.CompressionDisabled, websocket.CompressionNoContextTakeover, websocket.CompressionContextTakeover} {
+		c, _, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(server.URL, "http"), &websocket.DialOptions{CompressionMode: mode})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.SetReadLimit(1 << 20)
+		for _, n := range []int{0, 1, 125, 126, 65535, 65536, 500000} {
+			want := strings.Repeat("abcdefgh", n/8+1)[:n]
+			if err := c.Write(ctx, websocket.MessageText, []byte(want)); err != nil {
+				t.Fatal(err)
+			}
+			if _, p, err := c.Read(ctx); err != nil || string(p) != want {
+				t.Fatalf("%d bytes with compression %v: %d back, %v", n, mode, len(p), err)
+			}
+		}
+		c.CloseNow()
+	}
+}
+
+func TestHandshake(t *testing.T) {
+	good := func() *gateway.Request {
+		return &gateway.Request{Method: "GET", Major: 1, Header: []gateway.Field{
+			{Name: "sec-websocket-version", Value: "13"}, {Name: "sec-websocket-key", Value: "dGhlIHNhbXBsZSBub25jZQ=="},
+		}}
+	}
+	h, err := Check(good(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, fields := h.Answer(nil); fields[0].Value != "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" { // RFC 6455 section 1.3
+		t.Errorf("%v", fields)
+	}
+	for name, change := range map[string]func(*gateway.Request){
+		"version": func(r *gateway.Request) { r.Header[0].Value = "8" },
+		"key":     func(r *gateway.Request) { r.Header[1].Value = "short" },
+		"method":  func(r *gateway.Request) { r.Method = "POST" },
+	} {
+		r := good()
+		change(r)
+		if _, err := Check(r, false); !errors.Is(err, ErrHandshake) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for offer, taken := range map[string]bool{
+		"permessage-deflate": true, "permessage-deflate; client_max_window_bits": true, "x-webkit-deflate-frame": false,
+		"permessage-deflate; server_max_window_bits=10": false, "permessage-deflate; server_max_window_bits=15": true,
+		"permessage-deflate; unknown": false, "foo, permessage-deflate; server_no_context_takeover": true,
+		"permessage-deflate; server_no_context_takeover=1": false, "": false,
+	} {
+		r := good()
+		r.Header = append(r.Header, gateway.Field{Name: "sec-websocket-extensions", Value: offer})
+		if h, err := Check(r, true); err != nil || h.deflate != taken {
+			t.Errorf("%q: taken %v, %v", offer, h.deflate, err)
+		}
+	}
+}
