@@ -21,8 +21,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"golang.org/x/net/http2"
 )
 
 // authority issues certificates for a test.
@@ -248,16 +246,15 @@ func TestBadCertificatesAreNamed(t *testing.T) {
 }
 
 // h2c is a client that begins with HTTP/2 without TLS.
-func h2c(addr string) *http2.Transport {
-	return &http2.Transport{AllowHTTP: true, DialTLSContext: func(ctx context.Context, _, _ string, _ *tls.Config) (net.Conn, error) {
-		var d net.Dialer
-		return d.DialContext(ctx, "tcp", addr)
-	}}
+func h2c() *http.Transport {
+	t := &http.Transport{Protocols: new(http.Protocols)}
+	t.Protocols.SetUnencryptedHTTP2(true)
+	return t
 }
 
 func TestHTTP2WithoutTLS(t *testing.T) {
 	s := web(t, options{}, "--http-protocols", "h2,h1", "--http2-cleartext", "prior-knowledge", "-k", "event-loop", "--max-body", "2000000").ready()
-	transport := h2c(s.addr())
+	transport := h2c()
 	defer transport.CloseIdleConnections()
 	do := func(method, path string, body io.Reader) (*http.Response, string) {
 		t.Helper()

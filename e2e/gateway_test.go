@@ -388,6 +388,30 @@ func residentMiB(t *testing.T, pid int) int {
 	return int(number(string(text), `VmRSS:\s+(\d+) kB`)) / 1024
 }
 
+func TestBodiesStreamBothWays(t *testing.T) {
+	s := web(t, options{}, "--no-request-buffering").ready()
+	k := dial(t, s.addr())
+	k.send("POST /duplex HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+	resp, err := http.ReadResponse(k.in, &http.Request{Method: "POST"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, part := range []string{"hello", "again"} {
+		if i > 0 {
+			k.send("5\r\n" + part + "\r\n")
+		}
+		got := make([]byte, 5)
+		if _, err := io.ReadFull(resp.Body, got); err != nil || string(got) != part {
+			t.Fatalf("part %d: %q, %v", i, got, err)
+		}
+	}
+	k.send("0\r\n\r\n")
+	if rest, err := io.ReadAll(resp.Body); err != nil || len(rest) > 0 {
+		t.Errorf("%q behind the end, %v", rest, err)
+	}
+	s.stop()
+}
+
 func TestAppHearsThatTheClientIsGone(t *testing.T) {
 	s := web(t, options{}).ready()
 	k := dial(t, s.addr())

@@ -78,6 +78,7 @@ func webMux() http.Handler {
 			fmt.Println("echo failed after", n, err)
 		}
 	})
+	mux.HandleFunc("/duplex", playDuplex)
 	mux.HandleFunc("/headers", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(map[string]any{"host": r.Host, "header": r.Header, "method": r.Method, "uri": r.RequestURI})
@@ -109,6 +110,21 @@ func playCrashOnce(w http.ResponseWriter, r *http.Request) {
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	}
 	fmt.Fprintf(w, "pid %d survived %s", os.Getpid(), r.Method)
+}
+
+// playDuplex sends back every part of the body as soon as it is there.
+func playDuplex(w http.ResponseWriter, r *http.Request) {
+	c := http.NewResponseController(w)
+	if err := c.EnableFullDuplex(); err != nil {
+		fmt.Println("no full duplex:", err)
+	}
+	buf := make([]byte, 4096)
+	for {
+		n, err := r.Body.Read(buf)
+		if _, werr := w.Write(buf[:n]); werr != nil || c.Flush() != nil || err != nil {
+			return
+		}
+	}
 }
 
 // playBig writes as much as it is asked for, as fast as it can, and says when

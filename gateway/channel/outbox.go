@@ -27,9 +27,6 @@ type letter struct {
 	file  *os.File // to be passed along and closed; the letter then has only one tuple
 }
 
-// listHead is the size of a list's head: its type and its length.
-const listHead = 5
-
 func newOutbox(conn *Conn) *outbox {
 	return &outbox{conn: conn, wake: make(chan struct{}, 1), done: make(chan struct{})}
 }

@@ -57,15 +57,6 @@ func all[T []byte | string](s T, class uint8) bool {
 	return true
 }
 
-// lower makes letters of b lower case, in place.
-func lower(b []byte) {
-	for i, c := range b {
-		if classes[c]&upperChar != 0 {
-			b[i] = c | 0x20
-		}
-	}
-}
-
 // foldEqual reports whether s is want in any case; want is lower case ASCII.
 func foldEqual[T []byte | string](s T, want string) bool {
 	if len(s) != len(want) {

@@ -34,8 +34,6 @@ type RequestHead struct {
 type framing struct {
 	host, lengths, codings, expects int
 	hostAt, upgradeAt               int // indices of spans, plus one
-	length                          int64
-	chunked                         bool
 	close, keepAlive, upgrade       bool
 }
 

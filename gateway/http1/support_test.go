@@ -193,14 +193,6 @@ func (c *client) wantEnd() {
 	}
 }
 
-// wantCut wants the connection to be reset.
-func (c *client) wantCut() {
-	c.t.Helper()
-	if rest, err := io.ReadAll(c.in); err == nil {
-		c.t.Fatalf("got %q and the end, want a reset", rest)
-	}
-}
-
 // wait waits for a channel.
 func wait[T any](t testing.TB, what string, c <-chan T) T {
 	t.Helper()

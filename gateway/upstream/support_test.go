@@ -36,7 +36,6 @@ func TestMain(m *testing.M) {
 
 // recorder is a Reply that keeps what it gets.
 type recorder struct {
-	mu       sync.Mutex
 	status   int
 	reason   string
 	fields   []gateway.Field

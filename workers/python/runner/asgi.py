@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-import threading
 from collections import deque
 
-from . import frames, loader, wsgi
-from .frames import BODY, CHUNK, END, FAIL, HEAD, HTTP, INTERIM, MORE, SENDFILE, TRAILER, WINDOW, Malformed, pack
-from .lifespan import Lifespan
+from . import frames, wsgi
+from .frames import BODY, CHUNK, END, FAIL, HEAD, INTERIM, MORE, SENDFILE, TRAILER, WINDOW, Malformed, pack
 from .stacks import log_exception
 
 
@@ -367,80 +365,3 @@ class Exchange:
 def wake(future) -> None:
     if future is not None and not future.done():
         future.set_result(None)
-
-
-class Threaded:
-    """ASGI under sync and threaded: a loop a thread, one request at a time in each."""
-
-    def __init__(self, app, chosen, link):
-        self.app = loader.single(app)
-        self.chosen = chosen
-        self.link = link
-        self.local = threading.local()
-        self.lifespan = Lifespan(self.app, chosen.lifespan)
-        self.main = asyncio.new_event_loop()
-
-    def start(self) -> None:
-        self.main.run_until_complete(self.lifespan.startup())
-        self.lifespan.raise_failure()
-
-    def stop(self) -> None:
-        self.main.run_until_complete(self.lifespan.shutdown())
-
-    def call(self, number: int, request_id: str, kind: int, scope: dict, body, fds: list) -> None:
-        loop = getattr(self.local, "loop", None)
-        if loop is None:
-            loop = self.main if threading.current_thread() is threading.main_thread() else asyncio.new_event_loop()
-            self.local.loop = loop
-        carrier = Blocking(loop, self.link)
-        exchange = Exchange(carrier, number, request_id, kind, scope, 0)
-        if self.lifespan.state is not None:
-            scope["state"] = self.lifespan.state.copy()
-        if kind == HTTP:
-            if type(body) is bytes:
-                exchange.parts.append((body, 0))
-            else:
-                exchange.file = wsgi.open_body(body, fds)
-        carrier.serve(exchange, self.app)
-
-
-class Blocking:
-    """Carries the frames of one exchange from a thread that does nothing else meanwhile."""
-
-    keeps_waiting = False
-    congested = False
-
-    def __init__(self, loop, link):
-        self.loop = loop
-        self.link = link
-
-    def serve(self, exchange: Exchange, app) -> None:
-        remote = Remote(self.loop, exchange)
-        self.link.exchanges[exchange.number] = remote
-        self.loop.add_reader(self.link.sock, self.link.poll)
-        try:
-            self.loop.run_until_complete(exchange.run(app))
-        finally:
-            self.loop.remove_reader(self.link.sock)
-            del self.link.exchanges[exchange.number]
-
-    def post(self, frame: bytes, fd: int = -1) -> None:
-        self.link.send([frame], fd)
-
-
-class Remote:
-    """Hands what another thread reads for an exchange to the exchange's loop."""
-
-    def __init__(self, loop, exchange: Exchange):
-        self.number = exchange.number
-        self.loop = loop
-        self.exchange = exchange
-
-    def credit(self, n: int) -> None:
-        self.loop.call_soon_threadsafe(self.exchange.credit, n)
-
-    def cancel(self) -> None:
-        self.loop.call_soon_threadsafe(self.exchange.cancel)
-
-    def message(self, message: tuple) -> None:
-        self.loop.call_soon_threadsafe(self.exchange.message, message)

@@ -25,7 +25,7 @@ def serve(app, interface: str, chosen: Settings) -> None:
     Diagnosis(lambda: [h for h in server.ledger.held if h]).install()
     run = server.run
     if interface == "asgi":
-        from .asgi import Threaded
+        from .asgi_threads import Threaded
 
         threaded = Threaded(app, chosen, server.link)
         threaded.start()
