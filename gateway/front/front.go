@@ -6,22 +6,21 @@ package front
 import (
 	"context"
 	"crypto/tls"
-	"errors"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/gonicorn/gonicorn/gateway"
 	"github.com/gonicorn/gonicorn/gateway/http1"
-	"golang.org/x/net/http2"
 )
 
 const (
-	handshakeTime = 10 * time.Second // for TLS and the PROXY protocol together
-	acceptPause   = 50 * time.Millisecond
+	handshakeTimeout = 10 * time.Second // for the PROXY protocol, TLS and HTTP/2's preface together
+	lastMoment       = 2 * time.Second  // for handlers to notice that all connections are closed
 )
 
 // Options are what a front is made of.
@@ -31,7 +30,7 @@ type Options struct {
 
 	NoHTTP1        bool // speak HTTP/2 only
 	HTTP2          bool // over TLS, by ALPN
-	HTTP2Cleartext bool // without TLS, by prior knowledge
+	HTTP2Cleartext bool // without TLS, by prior knowledge (RFC 9113, 3.3)
 	Streams        int  // requests at once on one HTTP/2 connection
 	Window         int  // bytes of a request's body under way on one stream
 	Frame          int  // bytes of the largest frame taken
@@ -39,39 +38,13 @@ type Options struct {
 
 	Proxy      string                     // off, v1, v2, auto: the PROXY protocol
 	ProxyAllow func(peer netip.Addr) bool // who may use it; unix sockets' peers always
-	Log        *slog.Logger
-}
 
-// Front accepts connections and serves them.
-type Front struct {
-	o     Options
-	tls   *tls.Config
-	http2 *http2.Server
-	base  *http.Server // its Shutdown tells HTTP/2 clients to go
-
-	ctx    context.Context // of all connections
-	cancel context.CancelFunc
-
-	mu        sync.Mutex
-	listeners []net.Listener
-	conns     map[net.Conn]struct{} // that are not HTTP/1's yet, or any more
-	closing   bool
-	wg        sync.WaitGroup
-}
-
-// New makes a front.
-func New(o Options) (*Front, error) {
-	f := &Front{o: o, conns: map[net.Conn]struct{}{}}
-	f.ctx, f.cancel = context.WithCancel(context.Background())
-	if o.TLS != nil {
-		f.tls = o.TLS.server()
-	}
-	if o.HTTP2 || o.HTTP2Cleartext {
-		if err := f.setUpHTTP2(); err != nil {
-			return nil, err
-		}
-	}
-	return f, nil
+	// MaxConnections bounds the connections that are open; more wait in the
+	// kernel's backlog. 0 leaves it to the limit of open files. Each listener
+	// but the first may go one over it.
+	MaxConnections   int
+	HandshakeTimeout time.Duration // until a connection can bring its first request; 0 is 10 s
+	Log              *slog.Logger
 }
 
 // Protocols are what to offer by ALPN.
@@ -86,90 +59,94 @@ func (o Options) Protocols() []string {
 	return all
 }
 
-// Serve accepts on a listener, which it closes, until Drain. unix is the path
-// of a unix socket, or empty.
-func (f *Front) Serve(l net.Listener, unix string) {
-	f.mu.Lock()
-	f.listeners = append(f.listeners, l)
-	closing := f.closing
-	f.mu.Unlock()
-	if closing {
-		l.Close()
-		return
+// Front accepts connections and serves them.
+type Front struct {
+	o     Options
+	http2 *http2Server
+	base  *http.Server // its Shutdown tells HTTP/2 clients to go
+	seats seats
+
+	acceptFailed, full, badProxy sparing // their log lines
+
+	ctx     context.Context // of all connections
+	cancel  context.CancelCauseFunc
+	closing atomic.Bool
+
+	mu        sync.Mutex
+	listeners map[net.Listener]struct{}
+	conns     map[net.Conn]struct{} // that are not HTTP/1's
+	wg        sync.WaitGroup        // accept loops and connections
+}
+
+// New makes a front.
+func New(o Options) (*Front, error) {
+	if o.HandshakeTimeout <= 0 {
+		o.HandshakeTimeout = handshakeTimeout
 	}
-	var said time.Time
-	for {
-		conn, err := l.Accept()
-		switch {
-		case errors.Is(err, net.ErrClosed):
-			return
-		case err != nil:
-			// Out of descriptors, most likely: what is open must end first.
-			if time.Since(said) > time.Second {
-				said = time.Now()
-				f.o.Log.Error("cannot accept connections", "error", err)
-			}
-			pause := time.NewTimer(acceptPause)
-			select {
-			case <-pause.C:
-			case <-f.ctx.Done():
-			}
-			continue
+	f := &Front{o: o, listeners: map[net.Listener]struct{}{}, conns: map[net.Conn]struct{}{}}
+	f.seats.set(o.MaxConnections)
+	f.ctx, f.cancel = context.WithCancelCause(context.Background())
+	if o.HTTP2 || o.HTTP2Cleartext {
+		if err := f.setUpHTTP2(); err != nil {
+			return nil, err
 		}
-		f.wg.Go(func() { f.serve(conn, unix) })
 	}
+	return f, nil
 }
 
 // serve serves one connection.
 func (f *Front) serve(raw net.Conn, unix string) {
 	c := http1.Conn{Conn: raw, Scheme: "http", LocalUnix: unix, Remote: addrPort(raw.RemoteAddr()), Local: addrPort(raw.LocalAddr())}
-	if f.tls == nil && !f.o.HTTP2Cleartext && !f.proxied() {
+	if f.o.TLS == nil && !f.o.HTTP2Cleartext && !f.proxied() {
 		f.o.HTTP1.ServeConn(f.ctx, c)
 		return
 	}
-	f.hold(raw)
-	defer f.drop(raw)
-	_ = raw.SetDeadline(time.Now().Add(handshakeTime)) // what follows fails too
-	if f.proxied() && !f.unproxy(&c) {
-		raw.Close()
+	defer raw.Close()
+	defer f.release(raw)
+	if !f.hold(raw) {
 		return
 	}
-	protocol := ""
-	if f.tls != nil {
-		var ok bool
-		if protocol, ok = f.handshake(&c); !ok {
-			raw.Close()
-			return
-		}
-	} else if f.o.HTTP2Cleartext {
-		if sniffHTTP2(&c) {
-			protocol = "h2c"
-		}
+	_ = raw.SetDeadline(time.Now().Add(f.o.HandshakeTimeout)) // what follows fails too
+	if f.proxied() && !f.unproxy(&c) {
+		return
+	}
+	protocol, ok := f.negotiate(&c)
+	if !ok {
+		return
 	}
 	_ = raw.SetDeadline(time.Time{}) // likewise
 	switch {
 	case protocol == "h2" || protocol == "h2c":
 		f.serveHTTP2(c, protocol == "h2c")
-	case f.o.NoHTTP1:
-		c.Close()
-	default:
-		f.drop(raw)
+	case !f.o.NoHTTP1:
+		f.release(raw)
 		bare(&c)
 		f.o.HTTP1.ServeConn(f.ctx, c)
 	}
 }
 
+// negotiate finds out what a connection speaks: h2, h2c, or anything else for
+// HTTP/1. False means that the connection must be closed.
+func (f *Front) negotiate(c *http1.Conn) (protocol string, ok bool) {
+	switch {
+	case f.o.TLS != nil:
+		return f.handshake(c)
+	case f.o.HTTP2Cleartext && sniffHTTP2(c):
+		return "h2c", true
+	}
+	return "", true
+}
+
 // handshake does TLS, and returns the protocol that was agreed on.
 func (f *Front) handshake(c *http1.Conn) (protocol string, ok bool) {
-	conn := tls.Server(c.Conn, f.tls)
+	config := f.o.TLS.config.Load()
+	if config == nil {
+		return "", false // nothing to speak it with yet
+	}
+	conn := tls.Server(c.Conn, config)
 	if err := conn.HandshakeContext(f.ctx); err != nil {
-		var record tls.RecordHeaderError
-		if errors.As(err, &record) && record.Conn != nil && looksLikeHTTP(record.RecordHeader) {
-			_, _ = io.WriteString(record.Conn, "HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n"+
-				"This port speaks HTTPS: write https:// in place of http://.\n")
-		} else {
-			f.o.Log.Debug("TLS handshake failed", "client", c.Remote, "error", err)
-		}
+		f.o.Log.Debug("TLS handshake failed", "client", c.Remote, "error", err)
+		tellPlain(err)
 		return "", false
 	}
 	state := conn.ConnectionState()
@@ -177,65 +154,66 @@ func (f *Front) handshake(c *http1.Conn) (protocol string, ok bool) {
 	return state.NegotiatedProtocol, true
 }
 
-func looksLikeHTTP(head [5]byte) bool {
-	switch string(head[:]) {
-	case "GET /", "HEAD ", "POST ", "PUT /", "OPTIO", "DELET", "PATCH":
-		return true
-	}
-	return false
-}
-
-func (f *Front) hold(c net.Conn) {
+// hold keeps a connection to be closed when the time to drain is over; false
+// means that it is already.
+func (f *Front) hold(c net.Conn) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.conns[c] = struct{}{}
+	return f.ctx.Err() == nil
 }
 
-func (f *Front) drop(c net.Conn) {
+func (f *Front) release(c net.Conn) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.conns, c)
 }
 
-// Drain accepts nothing more and waits until every connection has finished
-// what it has in hand, or ctx ends; then it closes what is left and returns
-// when the last request has ended.
+// Drain accepts nothing more, tells clients to go elsewhere, and waits until
+// every connection has finished what it has in hand, or ctx ends; then it
+// closes what is left. Requests that are cut off get a moment to notice.
 func (f *Front) Drain(ctx context.Context) {
-	f.mu.Lock()
-	f.closing = true
-	for _, l := range f.listeners {
-		l.Close()
-	}
-	f.mu.Unlock()
+	f.stopAccepting()
 	if f.base != nil {
-		go func() { _ = f.base.Shutdown(ctx) }() // sends GOAWAY; what it waits for is waited for below
+		_ = f.base.Shutdown(ctx) // sends GOAWAY; it has no connections to wait for
 	}
-	f.o.HTTP1.Drain(ctx)
 	done := make(chan struct{})
 	go func() { f.wg.Wait(); close(done) }()
+	f.o.HTTP1.Drain(ctx)
 	select {
 	case <-done:
+		f.cancel(gateway.ErrClientGone)
+		return
 	case <-ctx.Done():
-		f.mu.Lock()
-		for c := range f.conns {
-			c.Close()
-		}
-		f.mu.Unlock()
-		f.cancel()
+	}
+	f.cancel(gateway.ErrClientGone)
+	f.mu.Lock()
+	for c := range f.conns {
+		c.Close()
+	}
+	f.mu.Unlock()
+	f.o.HTTP1.Drain(ctx) // those that have come to it in the meantime
+	timer := time.NewTimer(lastMoment)
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-timer.C:
 	}
 }
 
 // Close drops everything.
 func (f *Front) Close() {
-	gone, cancel := context.WithCancel(context.Background())
+	over, cancel := context.WithCancel(context.Background())
 	cancel()
-	f.Drain(gone)
+	f.Drain(over)
 }
 
 // addrPort is the address of a TCP peer; zero for others.
 func addrPort(a net.Addr) netip.AddrPort {
-	if tcp, ok := a.(*net.TCPAddr); ok {
-		return tcp.AddrPort()
+	tcp, ok := a.(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}
 	}
-	return netip.AddrPort{}
+	at := tcp.AddrPort()
+	return netip.AddrPortFrom(at.Addr().Unmap(), at.Port())
 }

@@ -1,27 +1,35 @@
+// The library's server takes a connection; net/http's takes a listener only, and
+// so neither what was read ahead nor whoever comes while it drains.
+//
+//lint:file-ignore SA1019 as said
 package front
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
+	"net"
 	"net/http"
-	"os"
-	"slices"
-	"strings"
 	"time"
 
-	"github.com/gonicorn/gonicorn/gateway"
 	"github.com/gonicorn/gonicorn/gateway/http1"
 	"golang.org/x/net/http2"
 )
 
-// setUpHTTP2 prepares the library's server.
+// connectionWindow is what an HTTP/2 client may have under way of all bodies
+// together, unless a single one may have more: bytes.
+const connectionWindow = 1 << 20
+
+// http2Server is the library's, with what it is configured by.
+type http2Server = http2.Server
+
+// setUpHTTP2 prepares the library's server. It bounds what one connection can
+// make it hold: streams, their bodies, heads and the frames that continue
+// them, resets, and frames to be answered.
 func (f *Front) setUpHTTP2() error {
 	s := f.o.HTTP1
 	f.base = &http.Server{
-		IdleTimeout: s.KeepAlive, MaxHeaderBytes: f.o.HeaderList,
+		IdleTimeout: s.KeepAlive, MaxHeaderBytes: f.o.HeaderList, ConnState: f.noteHTTP2,
 		ErrorLog: slog.NewLogLogger(f.o.Log.Handler(), slog.LevelDebug),
 	}
 	if f.base.IdleTimeout <= 0 {
@@ -30,12 +38,20 @@ func (f *Front) setUpHTTP2() error {
 	f.http2 = &http2.Server{
 		MaxConcurrentStreams: uint32(f.o.Streams), MaxReadFrameSize: uint32(f.o.Frame),
 		IdleTimeout: f.base.IdleTimeout, WriteByteTimeout: s.WriteTimeout,
-		MaxUploadBufferPerStream: int32(f.o.Window), MaxUploadBufferPerConnection: int32(max(1<<20, f.o.Window)),
+		MaxUploadBufferPerStream: int32(f.o.Window), MaxUploadBufferPerConnection: int32(max(connectionWindow, f.o.Window)),
 	}
 	if err := http2.ConfigureServer(f.base, f.http2); err != nil {
 		return fmt.Errorf("set up HTTP/2: %w", err)
 	}
 	return nil
+}
+
+// noteHTTP2 tells a client to go that has come while the front drains: its
+// connection was not known yet when the others were told.
+func (f *Front) noteHTTP2(_ net.Conn, state http.ConnState) {
+	if state == http.StateIdle && f.closing.Load() {
+		_ = f.base.Shutdown(context.Background()) // returns at once: it has no connections of its own
+	}
 }
 
 // serveHTTP2 serves a connection; preface says that the client's was read.
@@ -55,109 +71,9 @@ func sniffHTTP2(c *http1.Conn) bool {
 		m, err := c.Conn.Read(got[n:])
 		n += m
 		if string(got[:n]) != http2.ClientPreface[:n] || err != nil {
-			c.Conn = &prefixed{Conn: c.Conn, first: got[:n:n]}
+			c.Conn = unread(c.Conn, got[:n:n])
 			return false
 		}
 	}
 	return true
-}
-
-// stream serves one request.
-func (f *Front) stream(c http1.Conn, w http.ResponseWriter, q *http.Request) {
-	ctx, cancel := context.WithCancelCause(q.Context())
-	stop := context.AfterFunc(q.Context(), func() { cancel(gateway.ErrClientGone) })
-	defer stop()
-	defer cancel(nil)
-	r := f.request(c, q)
-	reply := &reply2{w: w, control: http.NewResponseController(w), head: q.Method == http.MethodHead, timeout: f.o.HTTP1.WriteTimeout}
-	body := &body2{in: q.Body, control: reply.control, timeout: f.o.HTTP1.BodyTimeout, most: f.o.HTTP1.MaxBody}
-	if q.ContentLength != 0 {
-		r.Body.Stream = body
-	}
-	r.Body.Trailers = func() []gateway.Field { return fields(nil, q.Trailer) }
-	if bad := f.check(r, q); bad != nil {
-		f.o.HTTP1.Handler.Refuse(r, bad, reply)
-	} else {
-		f.o.HTTP1.Handler.Serve(ctx, r, reply)
-	}
-	if !reply.ended {
-		panic(http.ErrAbortHandler) // resets the stream
-	}
-}
-
-// request turns the library's request into the gateway's.
-func (f *Front) request(c http1.Conn, q *http.Request) *gateway.Request {
-	path, query, _ := strings.Cut(q.RequestURI, "?")
-	r := &gateway.Request{
-		Number: f.o.HTTP1.NextNumber(), Method: q.Method, Target: q.RequestURI, Path: path, Query: query,
-		Host: q.Host, Scheme: c.Scheme, Major: 2, Remote: c.Remote, Local: c.Local, LocalUnix: c.LocalUnix,
-		TLS: c.TLS, Received: time.Now(), Body: gateway.Body{Length: q.ContentLength},
-	}
-	if q.Host != "" && q.Header.Get("Host") == "" {
-		r.Header = append(r.Header, gateway.Field{Name: "host", Value: q.Host})
-	}
-	r.Header = fields(r.Header, q.Header)
-	return r
-}
-
-// fields flattens a header, in an order that does not change.
-func fields(to []gateway.Field, h http.Header) []gateway.Field {
-	names := make([]string, 0, len(h))
-	for name := range h {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		for _, value := range h[name] {
-			to = append(to, gateway.Field{Name: strings.ToLower(name), Value: value})
-		}
-	}
-	return to
-}
-
-// check holds an HTTP/2 request to the rules of HTTP/1's.
-func (f *Front) check(r *gateway.Request, q *http.Request) *gateway.BadRequest {
-	if s := f.o.HTTP1; s.MaxBody > 0 && q.ContentLength > s.MaxBody {
-		return &gateway.BadRequest{Status: 413, Reason: "request body too large"}
-	}
-	if host := q.Header.Get("Host"); host != "" && host != q.Host {
-		return &gateway.BadRequest{Status: 400, Reason: "Host and :authority differ"}
-	}
-	if r.Method == http.MethodConnect {
-		return &gateway.BadRequest{Status: 405, Reason: "CONNECT"}
-	}
-	kept, err := f.o.HTTP1.CheckFields(r.Method, r.Target, r.Host, r.Header, r.Remote.Addr(), r.LocalUnix != "")
-	r.Header = kept
-	var bad *gateway.BadRequest
-	if errors.As(err, &bad) {
-		return bad
-	}
-	return nil
-}
-
-// body2 is the body of an HTTP/2 request, with its errors as the gateway's.
-type body2 struct {
-	in      io.Reader
-	control *http.ResponseController
-	timeout time.Duration
-	most    int64
-	read    int64
-}
-
-// Read implements io.Reader.
-func (b *body2) Read(p []byte) (int, error) {
-	if b.timeout > 0 {
-		_ = b.control.SetReadDeadline(time.Now().Add(b.timeout)) // the read fails too
-	}
-	n, err := b.in.Read(p)
-	b.read += int64(n)
-	switch {
-	case b.most > 0 && b.read > b.most:
-		return 0, &gateway.BadRequest{Status: 413, Reason: "request body too large"}
-	case err == nil || errors.Is(err, io.EOF):
-		return n, err
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return n, &gateway.BadRequest{Status: 408, Reason: "the body took too long"}
-	}
-	return n, gateway.ErrClientGone
 }

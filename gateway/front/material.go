@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -40,48 +41,59 @@ type Pair struct {
 }
 
 // Warning is something about a certificate that is no mistake yet.
-type Warning struct {
-	Path string
-	Ends time.Time
-}
+type Warning struct{ Path, Text string }
 
 // String says what it is.
-func (w Warning) String() string {
-	return fmt.Sprintf("the certificate %s expires on %s", w.Path, w.Ends.UTC().Format("2006-01-02 15:04 MST"))
-}
+func (w Warning) String() string { return "the certificate " + w.Path + " " + w.Text }
 
 // LoadMaterial reads and checks the files. Errors name the file and what to do.
 func LoadMaterial(f Files) (Material, []Warning, error) {
 	m := Material{CertReqs: f.CertReqs, Ciphers: f.Ciphers}
 	var warnings []Warning
+	if len(f.Certs) == 0 || len(f.Keys) > 0 && len(f.Keys) != len(f.Certs) {
+		return Material{}, nil, fmt.Errorf("keyfile: there are %d keys for %d certificates", len(f.Keys), len(f.Certs))
+	}
 	for i, cert := range f.Certs {
 		key := cert
 		if len(f.Keys) > 0 {
 			key = f.Keys[i]
 		}
-		pair, ends, err := loadPair(below(f.Dir, cert), below(f.Dir, key))
+		pair, warning, err := loadPair(below(f.Dir, cert), below(f.Dir, key))
 		if err != nil {
 			return Material{}, nil, err
 		}
-		if time.Until(ends) < soon {
-			warnings = append(warnings, Warning{cert, ends})
+		if warning != "" {
+			warnings = append(warnings, Warning{cert, warning})
 		}
 		m.Pairs = append(m.Pairs, pair)
 	}
-	if f.ClientCA != "" {
-		text, err := read("ca_certs", below(f.Dir, f.ClientCA))
-		if err != nil {
-			return Material{}, nil, err
-		}
-		if !x509.NewCertPool().AppendCertsFromPEM(text) {
-			return Material{}, nil, fmt.Errorf("ca_certs: %s holds no certificate in PEM form", f.ClientCA)
-		}
-		m.ClientCA = text
+	if err := m.loadCA(f); err != nil {
+		return Material{}, nil, err
 	}
 	if _, err := m.config(); err != nil {
 		return Material{}, nil, err
 	}
 	return m, warnings, nil
+}
+
+// loadCA reads the authorities.
+func (m *Material) loadCA(f Files) error {
+	if f.ClientCA == "" {
+		if f.CertReqs > 0 {
+			return errors.New("cert_reqs: there are no authorities to check clients' certificates against; name them in ca_certs")
+		}
+		return nil
+	}
+	path := below(f.Dir, f.ClientCA)
+	text, err := read("ca_certs", path)
+	if err != nil {
+		return err
+	}
+	if !x509.NewCertPool().AppendCertsFromPEM(text) {
+		return fmt.Errorf("ca_certs: %s holds no certificate in PEM form", path)
+	}
+	m.ClientCA = text
+	return nil
 }
 
 func below(dir, path string) string {
@@ -104,31 +116,66 @@ func read(setting, path string) ([]byte, error) {
 	return text, nil
 }
 
-// loadPair reads one certificate and its key, and returns when it ends.
-func loadPair(certPath, keyPath string) (Pair, time.Time, error) {
-	cert, err := read("certfile", certPath)
+// loadPair reads one certificate and its key, and warns of what will be wrong
+// with it.
+func loadPair(certPath, keyPath string) (p Pair, warning string, err error) {
+	if p.Cert, err = read("certfile", certPath); err != nil {
+		return Pair{}, "", err
+	}
+	if p.Key, err = read("keyfile", keyPath); err != nil {
+		return Pair{}, "", err
+	}
+	if err := contains("certfile", certPath, p.Cert, "CERTIFICATE", "x509"); err != nil {
+		return Pair{}, "", err
+	}
+	if encrypted(p.Key) {
+		return Pair{}, "", fmt.Errorf("keyfile: %s is encrypted; decrypt it with: openssl pkey -in %s -out PLAIN", keyPath, keyPath)
+	}
+	if err := contains("keyfile", keyPath, p.Key, "PRIVATE KEY", "pkey"); err != nil {
+		return Pair{}, "", err
+	}
+	pair, err := tls.X509KeyPair(p.Cert, p.Key)
 	if err != nil {
-		return Pair{}, time.Time{}, err
+		return Pair{}, "", fmt.Errorf("certfile %s with keyfile %s: %w", certPath, keyPath, err)
 	}
-	key, err := read("keyfile", keyPath)
-	if err != nil {
-		return Pair{}, time.Time{}, err
+	switch now, leaf := time.Now(), pair.Leaf; {
+	case now.After(leaf.NotAfter):
+		return Pair{}, "", fmt.Errorf("certfile: %s expired on %s; renew it", certPath, date(leaf.NotAfter))
+	case now.Before(leaf.NotBefore):
+		warning = "is not valid before " + date(leaf.NotBefore)
+	case leaf.NotAfter.Sub(now) < soon:
+		warning = "expires on " + date(leaf.NotAfter)
 	}
-	if block, _ := pem.Decode(cert); block == nil {
-		return Pair{}, time.Time{}, fmt.Errorf("certfile: %s is not in PEM form", certPath)
+	return p, warning, nil
+}
+
+func date(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST") }
+
+// holds reports whether a PEM file has a block of a kind, such as PRIVATE KEY,
+// of which there are several: RSA, EC.
+func holds(text []byte, kind string) bool {
+	for {
+		var block *pem.Block
+		if block, text = pem.Decode(text); block == nil {
+			return false
+		}
+		if strings.HasSuffix(block.Type, kind) {
+			return true
+		}
 	}
-	if encrypted(key) {
-		return Pair{}, time.Time{}, fmt.Errorf("keyfile: %s is encrypted; decrypt it with: openssl pkey -in %s -out PLAIN", keyPath, keyPath)
+}
+
+// contains wants a block of a kind in a file. command is openssl's for it.
+func contains(setting, path string, text []byte, kind, command string) error {
+	switch block, _ := pem.Decode(text); {
+	case holds(text, kind):
+		return nil
+	case block != nil:
+		return fmt.Errorf("%s: %s holds no %s", setting, path, kind)
+	case len(text) > 1 && text[0] == 0x30 && text[1] >= 0x80: // a long SEQUENCE
+		return fmt.Errorf("%s: %s is not in PEM form but in DER; convert it with: openssl %s -inform DER -in %s -out PEM", setting, path, command, path)
 	}
-	pair, err := tls.X509KeyPair(cert, key)
-	if err != nil {
-		return Pair{}, time.Time{}, fmt.Errorf("certfile %s with keyfile %s: %w", certPath, keyPath, err)
-	}
-	leaf := pair.Leaf
-	if now := time.Now(); now.After(leaf.NotAfter) {
-		return Pair{}, time.Time{}, fmt.Errorf("certfile: %s expired on %s; renew it", certPath, leaf.NotAfter.UTC().Format(time.RFC1123))
-	}
-	return Pair{Cert: cert, Key: key}, leaf.NotAfter, nil
+	return fmt.Errorf("%s: %s is not in PEM form", setting, path)
 }
 
 // encrypted reports whether a PEM file holds a key under a passphrase.

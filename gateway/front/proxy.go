@@ -2,103 +2,125 @@ package front
 
 import (
 	"bufio"
+	"bytes"
+	"encoding/binary"
 	"errors"
-	"net"
+	"fmt"
 
 	"github.com/gonicorn/gonicorn/gateway/http1"
 	"github.com/pires/go-proxyproto"
 )
 
-// proxyBuffer is what is read at once of a connection that may begin with the
-// PROXY protocol: a header of version 1 is up to 107 bytes.
-const proxyBuffer = 512
+// Sizes of the PROXY protocol's headers (its specification, 2.1 and 2.2).
+const (
+	proxyLine   = 107     // the longest of version 1
+	proxyFixed  = 16      // of version 2, before its addresses
+	proxyHeader = 4 << 10 // the longest taken, with all its extensions
+)
+
+var (
+	errEnded        = errors.New("the connection ended")
+	errProxyTooLong = errors.New("header too long")
+	errProxyLine    = errors.New("malformed line")
+	errProxyUDP     = errors.New("not about a TCP connection")
+)
 
 func (f *Front) proxied() bool { return f.o.Proxy != "" && f.o.Proxy != "off" }
 
 // unproxy takes the PROXY protocol's header off a connection, if a proxy that
 // may do so has sent one. False means that the connection must be closed.
 func (f *Front) unproxy(c *http1.Conn) bool {
+	head, version, err := f.takeProxyHeader(c)
+	if version == 0 {
+		return err == nil
+	}
 	if c.LocalUnix == "" && !f.o.ProxyAllow(c.Remote.Addr()) {
-		return true // its "PROXY" would be no valid request
+		if f.badProxy.due() {
+			f.o.Log.Warn("PROXY protocol from an address that proxy_allow_ips does not have", "peer", c.Remote)
+		}
+		if f.o.TLS == nil {
+			farewell(c.Conn, "403 Forbidden", "The PROXY protocol may not be used from here.")
+		}
+		return false
 	}
-	in := bufio.NewReaderSize(c.Conn, proxyBuffer)
-	gatherV1(in)
-	header, err := proxyproto.Read(in)
-	switch {
-	case errors.Is(err, proxyproto.ErrNoProxyProtocol):
-	case err != nil:
+	if err == nil {
+		err = f.believe(c, head, version)
+	}
+	if err != nil && f.badProxy.due() {
 		f.o.Log.Warn("bad PROXY protocol header", "peer", c.Remote, "error", err)
-		return false
-	case f.o.Proxy == "v1" && header.Version != 1 || f.o.Proxy == "v2" && header.Version != 2:
-		f.o.Log.Warn("PROXY protocol of another version than proxy_protocol says", "peer", c.Remote, "version", header.Version)
-		return false
-	case !header.Command.IsLocal():
-		if remote := addrPort(header.SourceAddr); remote.IsValid() {
-			c.Remote, c.LocalUnix = remote, ""
-		}
-		if local := addrPort(header.DestinationAddr); local.IsValid() {
-			c.Local = local
-		}
 	}
-	c.Conn = unread(c.Conn, in)
-	return true
+	return err == nil
 }
 
-// gatherV1 waits until a header of version 1 is there whole: the library reads
-// no more than has been read ahead. What goes wrong, goes wrong there too.
-func gatherV1(in *bufio.Reader) {
-	const most = 107 // with its CRLF
-	for n := 1; n <= most; n++ {
-		b, err := in.Peek(n)
-		if err != nil || b[n-1] == '\n' || n <= len(v1Begins) && b[n-1] != v1Begins[n-1] {
-			return
-		}
-	}
-}
-
-// v1Begins is how a header of version 1 begins.
-const v1Begins = "PROXY "
-
-// unread puts back what was read too far.
-func unread(c net.Conn, in *bufio.Reader) net.Conn {
-	if in.Buffered() == 0 {
-		return c
-	}
-	first, _ := in.Peek(in.Buffered())
-	return &prefixed{Conn: c, first: append([]byte(nil), first...)}
-}
-
-// prefixed is a connection some of which has been read already.
-type prefixed struct {
-	net.Conn
-	first []byte
-}
-
-// bare takes the wrappers off a connection: what was read too far goes along.
-func bare(c *http1.Conn) {
+// takeProxyHeader reads a header in full, however it was cut into packets, and
+// leaves what comes behind it. Version 0 means that there is none.
+func (f *Front) takeProxyHeader(c *http1.Conn) (head []byte, version int, err error) {
+	var buf []byte
 	for {
-		p, ok := c.Conn.(*prefixed)
-		if !ok {
-			return
+		size, version, err := proxySize(buf)
+		if err != nil {
+			return nil, version, err
 		}
-		c.Conn, c.Ahead = p.Conn, append(c.Ahead, p.first...)
+		if size <= len(buf) {
+			c.Conn = unread(c.Conn, buf[size:])
+			return buf[:size], version, nil
+		}
+		if len(buf) == cap(buf) {
+			buf = append(make([]byte, 0, max(256, 2*cap(buf))), buf...)
+		}
+		n, err := c.Conn.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		if err != nil && n == 0 {
+			return nil, 0, errEnded
+		}
 	}
 }
 
-// Read implements net.Conn.
-func (p *prefixed) Read(b []byte) (int, error) {
-	if len(p.first) > 0 {
-		n := copy(b, p.first)
-		p.first = p.first[n:]
-		return n, nil
+// proxySize returns how long the header is at the start of buf, or more than
+// len(buf) while that is not known, and the version: 0 where it may be none.
+func proxySize(buf []byte) (size, version int, err error) {
+	switch v1, v2 := []byte("PROXY "), proxyproto.SIGV2; {
+	case bytes.HasPrefix(buf, v1):
+		end := bytes.IndexByte(buf[:min(len(buf), proxyLine)], '\n')
+		if end < 0 && len(buf) >= proxyLine {
+			return 0, 1, errProxyTooLong
+		}
+		if end < 0 {
+			return len(buf) + 1, 1, nil
+		}
+		return end + 1, 1, nil
+	case bytes.HasPrefix(buf, v2):
+		if len(buf) < proxyFixed {
+			return proxyFixed, 2, nil
+		}
+		if size = proxyFixed + int(binary.BigEndian.Uint16(buf[proxyFixed-2:])); size > proxyHeader {
+			return 0, 2, errProxyTooLong
+		}
+		return size, 2, nil
+	case bytes.HasPrefix(v1, buf) || bytes.HasPrefix(v2, buf):
+		return len(buf) + 1, 0, nil
 	}
-	return p.Conn.Read(b)
+	return 0, 0, nil
 }
 
-// CloseWrite tells the peer that nothing more comes.
-func (p *prefixed) CloseWrite() error {
-	if half, ok := p.Conn.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
+// believe takes over the addresses from a header. A proxy's own connections,
+// such as health checks, keep theirs.
+func (f *Front) believe(c *http1.Conn, head []byte, version int) error {
+	if f.o.Proxy == "v1" && version != 1 || f.o.Proxy == "v2" && version != 2 {
+		return fmt.Errorf("version %d, where proxy_protocol says %s", version, f.o.Proxy)
 	}
-	return errors.ErrUnsupported
+	if version == 1 && !bytes.HasPrefix(head, []byte("PROXY UNKNOWN")) && bytes.Count(head, []byte(" ")) != 5 {
+		return errProxyLine
+	}
+	h, err := proxyproto.Read(bufio.NewReaderSize(bytes.NewReader(head), len(head)))
+	switch {
+	case err != nil:
+		return err
+	case h.Command.IsLocal() || h.TransportProtocol.IsUnix():
+		return nil
+	case h.TransportProtocol.IsDatagram():
+		return errProxyUDP
+	}
+	c.Remote, c.Local, c.LocalUnix = addrPort(h.SourceAddr), addrPort(h.DestinationAddr), ""
+	return nil
 }
