@@ -118,5 +118,5 @@ func (l *commandLine) app(p parsed, c *config.Config) (app, error) {
 	case c.WSGIApp != "":
 		return &pythonApp{name: c.WSGIApp}, nil
 	}
-	return nil, &appError{errors.New("no app is given; type, for example: gonicorn -w 4 -b :8000 -- node server.js, or: gonicorn demo; all flags: gonicorn --help")}
+	return nil, &appError{errors.New("no app is given; type, for example: gonicorn main:app -w 4 -b :8000, or: gonicorn -w 4 -b :8000 -- node server.js; all flags: gonicorn --help")}
 }

@@ -53,7 +53,8 @@ func cliFlag(s config.Setting) ucli.Flag {
 const usageText = `gonicorn runs an app in any language with workers that are kept alive.
 
 Usage:
-  gonicorn [flags] -- COMMAND [ARG...]   run a program
+  gonicorn MODULE:APP [flags]            run a Python app, WSGI or ASGI
+  gonicorn [flags] -- COMMAND [ARG...]   run a program that listens on PORT
   gonicorn [flags] demo                  run the demo app
 
 Flags may stand before and behind the app. A config file, the variables

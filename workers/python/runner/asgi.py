@@ -7,7 +7,7 @@ import os
 from collections import deque
 
 from . import frames, wsgi
-from .frames import BODY, CHUNK, END, FAIL, HEAD, INTERIM, MORE, SENDFILE, TRAILER, WINDOW, Malformed, pack
+from .frames import BODY, CHUNK, END, FAIL, HEAD, INTERIM, MORE, SENDFILE, TRAILER, WEBSOCKET, WINDOW, Malformed, pack
 from .stacks import log_exception
 
 
@@ -17,31 +17,25 @@ class Exchange:
     `carrier` sends frames: post(frame bytes, descriptor or -1), and knows the loop.
     """
 
-    __slots__ = (
-        "carrier",
-        "number",
-        "request_id",
-        "scope",
-        "start",
-        "status",
-        "headers",
-        "started",
-        "ended",
-        "trailers",
-        "window",
-        "gone",
-        "waiter",
-        "writer",
-        "parts",
-        "body",
-        "file",
-        "unread",
-        "accepted",
-        "denied",
-        "socket",
-        "code",
-        "final",
-    )
+    status = 0
+    headers = ()
+    started = False  # the head has gone out
+    ended = False  # the app has said its last
+    final = False  # the gateway has been told that this was all
+    trailers = False  # the app has announced some
+    window = WINDOW
+    gone = False  # the client is
+    waiter = None  # receive() waits on it
+    writer = None  # send() waits on it
+    inline = None  # the whole body
+    parts = ()  # of the body, or messages of the WebSocket
+    body = 0  # 1 once the last part was delivered
+    file = None  # that the body is in
+    unread = 0  # bytes taken that the gateway does not know of
+    accepted = False
+    denied = False
+    code = 1005
+    task = None
 
     def __init__(self, carrier, number: int, request_id: str, kind: int, scope: dict, start: int):
         self.carrier = carrier
@@ -49,24 +43,7 @@ class Exchange:
         self.request_id = request_id
         self.scope = scope
         self.start = start
-        self.status = 0
-        self.headers = ()
-        self.started = False  # the head has gone out
-        self.ended = False
-        self.trailers = False  # the app has announced some
-        self.window = WINDOW
-        self.gone = False  # the client is
-        self.waiter = None  # receive() waits on it
-        self.writer = None  # send() waits on it
-        self.parts = deque()  # of the body, or messages of the WebSocket
-        self.body = 0  # 0 to be read, 1 the last part was delivered
-        self.file = None
-        self.unread = 0  # bytes taken that the gateway does not know of
-        self.socket = kind == frames.WEBSOCKET
-        self.accepted = False
-        self.denied = False
-        self.code = 1005
-        self.final = False  # the gateway has been told that this was all
+        self.socket = kind == WEBSOCKET
 
     # What the carrier calls, in the loop's thread.
 
@@ -81,6 +58,8 @@ class Exchange:
 
     def message(self, message: tuple) -> None:
         op = message[0]
+        if not self.parts:
+            self.parts = deque()
         if op == frames.OP_BODY:
             self.parts.append((message[2], message[3]))
         elif op == frames.OP_TEXT:
@@ -98,6 +77,9 @@ class Exchange:
     async def receive(self) -> dict:
         if self.socket:
             return await self.receive_socket()
+        if self.inline is not None:
+            data, self.inline, self.body = self.inline, None, 1
+            return {"type": "http.request", "body": data, "more_body": False}
         if self.body:
             while not self.gone and not (self.ended and not self.carrier.keeps_waiting):
                 self.waiter = self.carrier.loop.create_future()
@@ -334,6 +316,7 @@ class Exchange:
                 self.file.close()
             if not self.final:
                 self.finish()
+            self.carrier.end(self.number)
 
     def finish(self) -> None:
         """Says that this was all, to whoever still listens: it frees the worker's place."""

@@ -40,7 +40,7 @@ class Threaded:
             scope["state"] = self.lifespan.state.copy()
         if kind == HTTP:
             if type(body) is bytes:
-                exchange.parts.append((body, 0))
+                exchange.inline = body
             else:
                 exchange.file = wsgi.open_body(body, fds)
         carrier.serve(exchange, self.app)
@@ -68,6 +68,9 @@ class Blocking:
 
     def post(self, frame: bytes, fd: int = -1) -> None:
         self.link.send([frame], fd)
+
+    def end(self, number: int) -> None:
+        """Called when the app has returned; serve() does the rest."""
 
 
 class Remote:

@@ -81,10 +81,11 @@ class Worker:
         self.fd = self.sock.fileno()
         self.link = Link(self.sock, interface, external=True)  # for threads
         self.exchanges: dict = {}
-        self.tasks: set = set()
         self.epoch = 0
         self.buffer = bytearray(MAX_MESSAGE)
-        self.out: deque = deque()  # (frames, their bytes, descriptor)
+        self.batch: list = []  # frames of this turn of the loop
+        self.size = 0  # bytes of them
+        self.out: deque = deque()  # messages that wait to be sent, with a descriptor or -1
         self.flushing = False
         self.congested = False
         self.drained = loop.create_future()
@@ -213,7 +214,7 @@ class Worker:
             return
         exchange = Exchange(self, number, request_id, kind, scope, now)
         if type(body) is bytes:
-            exchange.parts.append((body, 0)) if kind == frames.HTTP else None
+            exchange.inline = body
         elif body[0] == frames.FILE:
             exchange.file = wsgi.open_body(body, fds)
         if self.lifespan.state is not None:
@@ -223,9 +224,7 @@ class Worker:
             slot[REQUEST_START] = now
             slot[REQUEST_ID] = number
         slot[IN_FLIGHT] = len(self.exchanges)
-        task = self.loop.create_task(self.run(exchange))
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        exchange.task = self.loop.create_task(exchange.run(self.app))  # the loop itself keeps no reference
 
     def claim(self, number: int, exchange, now: int) -> None:
         self.exchanges[number] = exchange
@@ -233,12 +232,6 @@ class Worker:
             self.slot[REQUEST_START] = now
             self.slot[REQUEST_ID] = number
         self.slot[IN_FLIGHT] = len(self.exchanges)
-
-    async def run(self, exchange: Exchange) -> None:
-        try:
-            await exchange.run(self.app)
-        finally:
-            self.end(exchange.number)
 
     def begin_wsgi(self, response, request_id: str, environ: dict, body, fds: list, now: int) -> None:
         response.request_id, response.environ, response.begun = request_id, environ, now
@@ -274,24 +267,29 @@ class Worker:
 
     def post(self, frame: bytes, fd: int = -1) -> None:
         """Sends a frame with all others of this turn of the loop."""
+        size = len(frame)
+        if fd >= 0 or self.size + size > MAX_MESSAGE:
+            self.seal()
+        self.batch.append(frame)
+        self.size += size
         if fd >= 0:
-            self.out.append(([frame], len(frame), os.dup(fd)))
-        else:
-            last = self.out[-1] if self.out else None
-            if last is not None and last[2] < 0 and last[1] + len(frame) <= MAX_MESSAGE:
-                last[0].append(frame)
-                self.out[-1] = (last[0], last[1] + len(frame), -1)
-            else:
-                self.out.append(([frame], len(frame), -1))
+            self.seal(os.dup(fd))
         if not self.flushing:
             self.flushing = True
             self.loop.call_soon(self.flush)
 
+    def seal(self, fd: int = -1) -> None:
+        """Makes what has been posted a message of its own."""
+        if self.batch:
+            batch = self.batch
+            self.out.append((batch[0] if len(batch) == 1 else b"".join(batch), fd))
+            self.batch, self.size = [], 0
+
     def flush(self) -> None:
+        self.seal()
         out = self.out
         while out:
-            parts, _, fd = out[0]
-            data = parts[0] if len(parts) == 1 else b"".join(parts)
+            data, fd = out[0]
             try:
                 if fd < 0:
                     self.sock.send(data, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
