@@ -2,8 +2,12 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"log/slog"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -114,7 +118,39 @@ func (l *launcher) read(fd, id, pid int) arbiter.Output {
 	if l.role != "worker" {
 		log = l.s.output.With("role", l.role, "pid", pid)
 	}
-	return logging.NewLines(os.NewFile(uintptr(fd), "output"), func(line string) { log.Info(line) })
+	emit := func(line string) { log.Info(line) }
+	if l.role == "gateway" {
+		own := l.s.log.With("role", l.role)
+		emit = func(line string) {
+			if !relay(own, line) {
+				log.Info(line) // a panic's, or a program's that it runs
+			}
+		}
+	}
+	return logging.NewLines(os.NewFile(uintptr(fd), "output"), emit)
+}
+
+// relay logs a line that another process of gonicorn has logged as JSON (see
+// log/slog); false says that it is none.
+func relay(log *slog.Logger, line string) bool {
+	var record map[string]any
+	if !strings.HasPrefix(line, "{") || json.Unmarshal([]byte(line), &record) != nil {
+		return false
+	}
+	message, isMessage := record[slog.MessageKey].(string)
+	name, isLevel := record[slog.LevelKey].(string)
+	var level slog.Level
+	if !isMessage || !isLevel || level.UnmarshalText([]byte(name)) != nil {
+		return false
+	}
+	delete(record, slog.MessageKey)
+	delete(record, slog.LevelKey)
+	var attrs []slog.Attr
+	for _, key := range slices.Sorted(maps.Keys(record)) {
+		attrs = append(attrs, slog.Any(key, record[key]))
+	}
+	log.LogAttrs(context.Background(), level, message, attrs...)
+	return true
 }
 
 // listenEnv is what sd_listen_fds(3) has a process look for. LISTEN_PID is set

@@ -84,7 +84,7 @@ func (p *process) prepare() error {
 	if err != nil {
 		return fmt.Errorf("loglevel: %w", err)
 	}
-	p.log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level, ReplaceAttr: withoutTime}))
+	p.log = slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level, ReplaceAttr: withoutTime}))
 	if p.peers, err = forward.New(forward.Options{Allow: p.set.ForwardedAllow, SecureSchemeHeaders: p.set.SecureSchemeHeaders}); err != nil {
 		return err
 	}
@@ -99,6 +99,8 @@ func (p *process) prepare() error {
 	}
 	return p.confine()
 }
+
+// The arbiter reads these lines and logs them as its own, by their level.
 
 // withoutTime leaves the time to the arbiter's log, which has it.
 func withoutTime(groups []string, a slog.Attr) slog.Attr {
