@@ -41,6 +41,7 @@ bench: build
 # The gateway beside nginx and HAProxy, where they are installed.
 bench-gateway: build
 	$(GO) test -run '^$$' -bench Gateway -benchtime 1x -timeout 30m ./e2e
+	cd bench/h2spec && $(GO) run .
 
 # Python apps under gonicorn and under gunicorn, uvicorn, uWSGI, granian, hypercorn.
 .venv-bench: requirements-bench.txt

@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -498,32 +497,6 @@ func BenchmarkGatewayIdleConnections(b *testing.B) {
 		b.ReportMetric(float64(rss-before)/10000, "KiB/connection")
 		for _, c := range open {
 			c.close()
-		}
-	}
-}
-
-// h2spec checks a server's HTTP/2.
-const h2spec = "github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible"
-
-// BenchmarkGatewayH2Spec counts h2spec's passes of gonicorn and of net/http.
-func BenchmarkGatewayH2Spec(b *testing.B) {
-	_, gw := startGateway(b, benchApps(b)["go"], "--http-protocols", "h2,h1", "--http2-cleartext", "prior-knowledge")
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	var protocols http.Protocols
-	protocols.SetHTTP1(true)
-	protocols.SetUnencryptedHTTP2(true)
-	peer := &http.Server{Handler: webMux(), Protocols: &protocols, ReadHeaderTimeout: bound, ErrorLog: log.New(io.Discard, "", 0)}
-	defer peer.Close()
-	go peer.Serve(l) //nolint:errcheck // ends with the test
-	for b.Loop() {
-		for name, addr := range map[string]string{"gonicorn": gw.addr, "net/http": l.Addr().String()} {
-			host, port, _ := net.SplitHostPort(addr)
-			out, _ := exec.Command("go", "run", h2spec, "-h", host, "-p", port, "-o", "2").CombinedOutput() // fails where one test does
-			b.ReportMetric(number(string(out), `(\d+) passed`), name+"-passed")
-			b.ReportMetric(number(string(out), `(\d+) failed`), name+"-failed")
 		}
 	}
 }

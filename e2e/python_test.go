@@ -440,6 +440,9 @@ func TestHangsAreDiagnosed(t *testing.T) {
 				t.Errorf("the request that hung got %d", status)
 			}
 			s.stop()
+			if n := strings.Count(s.log.text(), "worker hangs"); n != 1 {
+				t.Errorf("%d workers hung on one request", n)
+			}
 		})
 	}
 }

@@ -37,6 +37,7 @@ type WorkerError struct {
 	Slot, PID int
 	Died      bool // the process or its connection ended; otherwise it answered nonsense
 	Unsent    bool // nothing of the request has reached it
+	Hung      bool // it was ended because it hung, maybe on this request
 	Err       error
 }
 

@@ -85,7 +85,8 @@ func (p *Pipeline) Refuse(r *gateway.Request, why *gateway.BadRequest, w gateway
 }
 
 // carry has the request answered by a worker, by another one if the first dies
-// before a byte of its answer has gone out and asking twice does no harm.
+// before a byte of its answer has gone out and asking twice does no harm. What
+// a worker may have hung on is not let loose on the next one.
 func (e *exchange) carry(ctx context.Context) error {
 	unsent := 0
 	for replayed := false; ; {
@@ -97,7 +98,7 @@ func (e *exchange) carry(ctx context.Context) error {
 		switch {
 		case worker.Unsent && unsent < unsentTries:
 			unsent++
-		case !replayed && safe(e.r.Method):
+		case !replayed && !worker.Hung && safe(e.r.Method):
 			replayed = true
 			e.p.Log.Warn("a worker died with a request in hand: it goes to another one",
 				"request", e.r.ID, "method", e.r.Method, "path", e.r.Path, "pid", worker.PID)
@@ -150,6 +151,9 @@ func (e *exchange) failed(ctx context.Context, err error) {
 		e.log("request took too long", err)
 	case errors.As(err, &response):
 		e.log("the app's response is malformed", err)
+	case errors.As(err, &worker) && worker.Hung:
+		status = 504
+		e.log("a worker hung with a request in hand", err)
 	case errors.As(err, &worker):
 		status = 502
 		e.log("a worker failed a request", err)

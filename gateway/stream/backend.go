@@ -10,6 +10,7 @@ import (
 
 	"github.com/gonicorn/gonicorn/gateway"
 	"github.com/gonicorn/gonicorn/gateway/channel"
+	"github.com/gonicorn/gonicorn/internal/scoreboard"
 )
 
 // Backend implements gateway.Backend.
@@ -191,8 +192,12 @@ func (o owner) GoAway(l *channel.Link) {
 func (o owner) Closed(l *channel.Link, _ error) {
 	l.Hangup()
 	p := &o.pool
+	var hung time.Time // since when; zero if the worker did not hang
 	p.mu.Lock()
 	if m := p.members[l.Slot]; m != nil && m.link == l {
+		if lag := p.lag(m, scoreboard.Now()); m.warned || lag > hang {
+			hung = time.Now().Add(-lag)
+		}
 		m.link, m.app = nil, ""
 		if !m.known {
 			delete(p.members, l.Slot)
@@ -201,11 +206,14 @@ func (o owner) Closed(l *channel.Link, _ error) {
 	p.mu.Unlock()
 	for _, x := range o.registry.Open() {
 		if x.Link() == l {
-			o.registry.Fail(x, died(l))
+			err := died(l)
+			// What came well after the last heartbeat is not what held the loop up.
+			err.Hung = !hung.IsZero() && x.Sent.Before(hung.Add(hesitant))
+			o.registry.Fail(x, err)
 		}
 	}
 }
 
-func died(l *channel.Link) error {
+func died(l *channel.Link) *gateway.WorkerError {
 	return &gateway.WorkerError{Slot: l.Slot, PID: l.PID, Died: true, Err: channel.ErrDied}
 }

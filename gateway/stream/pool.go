@@ -29,6 +29,9 @@ const again = 50 * time.Millisecond
 // hesitant is how late a heartbeat may be before other workers are preferred.
 const hesitant = 300 * time.Millisecond
 
+// hang is how late the heartbeat of a worker is that did not die by itself.
+const hang = time.Second
+
 // pool chooses the worker of each request: the one with the fewest in flight
 // whose loop runs. Those that find none wait in the order in which they came.
 type pool struct {
@@ -176,6 +179,9 @@ func (p *pool) lag(m *member, now int64) time.Duration {
 		return 0
 	}
 	slot := p.env.Board.Slot(m.worker.Slot)
+	if pid := slot.PID.Load(); pid != 0 && m.link != nil && pid != int64(m.link.PID) {
+		return 0 // the slot is another's by now
+	}
 	if slot.Beats.Load() == 0 {
 		return 0
 	}

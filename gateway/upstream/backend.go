@@ -58,6 +58,14 @@ func (o Options) withDefaults() Options {
 // request: a crash may have taken several at once.
 const unsentTries = 4
 
+// A request that a worker has failed goes to another one; if there is none,
+// it waits a moment for a process that may be about to end: until its sockets
+// are closed, it looks alive.
+const (
+	spared   = 50 * time.Millisecond
+	sparings = 6
+)
+
 // Backend carries requests to workers by HTTP/1.1. It implements
 // gateway.Backend. Update with no workers closes all it has open.
 type Backend struct {
@@ -114,7 +122,8 @@ func (b *Backend) Serve(ctx context.Context, r *gateway.Request, w gateway.Reply
 	if err := x.prepare(ctx, r, w); err != nil {
 		return err
 	}
-	for try := 1; ; try++ {
+	failed, spare := r.WorkerPID, sparings
+	for try := 1; ; {
 		slot, waited, err := b.Pool.Acquire(ctx)
 		r.QueueWait += waited
 		if err != nil {
@@ -125,12 +134,34 @@ func (b *Backend) Serve(ctx context.Context, r *gateway.Request, w gateway.Reply
 			b.Pool.Release(slot)
 			continue
 		}
+		if worker.pid == failed && spare > 0 {
+			spare--
+			if err := b.spare(ctx, slot); err != nil {
+				return err
+			}
+			continue
+		}
 		r.WorkerPID = worker.pid
 		err = x.carry(worker)
-		var failed *gateway.WorkerError
-		if try < unsentTries && errors.As(err, &failed) && failed.Unsent {
+		var failure *gateway.WorkerError
+		if try < unsentTries && errors.As(err, &failure) && failure.Unsent {
+			try++
 			continue
 		}
 		return err
+	}
+}
+
+// spare gives a place back that the worker in slot should not be used for, and
+// waits a moment.
+func (b *Backend) spare(ctx context.Context, slot int) error {
+	b.Pool.Release(slot)
+	timer := time.NewTimer(spared)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }

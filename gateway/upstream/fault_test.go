@@ -321,3 +321,22 @@ func TestHungWorkerIsHeld(t *testing.T) {
 		t.Errorf("%d held by the new one", n)
 	}
 }
+
+// A dying process still takes connections: the replay is for another worker.
+func TestReplayGoesToAnotherWorker(t *testing.T) {
+	dying := serveConn(t, func(_ int, _ net.Conn, in *bufio.Reader) { _, _, _ = readRequest(in) })
+	healthy := serveConn(t, func(_ int, c net.Conn, in *bufio.Reader) {
+		for {
+			if _, _, ok := readRequest(in); !ok {
+				return
+			}
+			say(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+		}
+	})
+	s := newSetup(t, Options{}, dying, healthy)
+	for range 10 {
+		r := request("GET", "/")
+		r.WorkerPID = s.workers[0].PID
+		s.want(t, r, 200, "ok")
+	}
+}
