@@ -25,7 +25,7 @@ class Exchange:
     trailers = False  # the app has announced some
     window = WINDOW
     gone = False  # the client is
-    waiter = None  # receive() waits on it
+    waiters = ()  # receive() waits on each
     writer = None  # send() waits on it
     inline = None  # the whole body
     parts = ()  # of the body, or messages of the WebSocket
@@ -53,7 +53,7 @@ class Exchange:
 
     def cancel(self) -> None:
         self.gone = True
-        wake(self.waiter)
+        self.wake_waiters()
         wake(self.writer)
 
     def message(self, message: tuple) -> None:
@@ -70,7 +70,21 @@ class Exchange:
             self.code = message[2]
             self.parts.append({"type": "websocket.disconnect", "code": message[2], "reason": message[3]})
             self.gone = True
-        wake(self.waiter)
+        self.wake_waiters()
+
+    def wake_waiters(self) -> None:
+        waiters, self.waiters = self.waiters, ()
+        for waiter in waiters:
+            wake(waiter)
+
+    async def wait(self) -> None:
+        """Waits for news from the gateway, or for the end of the response; several may."""
+        waiter = self.carrier.loop.create_future()
+        self.waiters = (*self.waiters, waiter)
+        try:
+            await waiter
+        finally:
+            self.waiters = tuple(other for other in self.waiters if other is not waiter)
 
     # What the app calls.
 
@@ -81,17 +95,15 @@ class Exchange:
             data, self.inline, self.body = self.inline, None, 1
             return {"type": "http.request", "body": data, "more_body": False}
         if self.body:
-            while not self.gone and not (self.ended and not self.carrier.keeps_waiting):
-                self.waiter = self.carrier.loop.create_future()
-                await self.waiter
+            while not self.gone and not self.ended:
+                await self.wait()
             return {"type": "http.disconnect"}
         if self.file is not None:
             return self.read_file()
         while not self.parts:
-            if self.gone:
+            if self.gone or self.ended:
                 return {"type": "http.disconnect"}
-            self.waiter = self.carrier.loop.create_future()
-            await self.waiter
+            await self.wait()
         data, more = self.parts.popleft()
         if not more:
             self.body = 1
@@ -123,8 +135,7 @@ class Exchange:
         while not self.parts:
             if self.gone or self.ended:
                 return {"type": "websocket.disconnect", "code": self.code if self.gone else 1006, "reason": ""}
-            self.waiter = self.carrier.loop.create_future()
-            await self.waiter
+            await self.wait()
         message = self.parts.popleft()
         data = message.get("bytes")
         self.took(len(data) if data is not None else len(message.get("text", "").encode()))
@@ -136,7 +147,10 @@ class Exchange:
             if self.status == 0:
                 raise Malformed("http.response.body before http.response.start")
             more = message.get("more_body", False)
-            self.send_body(message.get("body", b""), not more and not self.trailers)
+            data = message.get("body", b"")
+            if len(data) > CHUNK:
+                data = await self.send_chunks(data, not more and not self.trailers)
+            self.send_body(data, not more and not self.trailers)
             if more and (self.window <= 0 or self.carrier.congested):
                 await self.drain()
         elif kind == "http.response.start" and not self.socket:
@@ -178,33 +192,33 @@ class Exchange:
             return
         if self.ended:
             raise Malformed("http.response.body after the end of the response")
-        post = self.carrier.post
-        if len(data) > CHUNK:
-            data = self.send_chunks(data, end)
-        flags = END if end else 0
-        self.ended = self.final = end
-        self.window -= len(data)
-        if self.started:
-            post(pack(len(data), BODY, flags, 0, self.number, 0, 0, 0) + data)
-            return
-        block, count = frames.byte_fields(self.headers)
-        self.started = True
-        post(pack(len(block) + len(data), HEAD, flags, self.status, self.number, len(block), count, 0) + block + data)
-
-    def send_chunks(self, data: bytes, end: bool) -> bytes:
-        """Sends all but the last part of a long body; a body sent whole has its length in front."""
         if not self.started:
             block, count = frames.byte_fields(self.headers)
-            if end and not any(name.lower() == b"content-length" for name, _ in self.headers):
-                block += b"\ncontent-length\n%d" % len(data) if block else b"content-length\n%d" % len(data)
-                count += 1
-            self.started = True
-            self.carrier.post(pack(len(block), HEAD, 0, self.status, self.number, len(block), count, 0) + block)
+        flags = END if end else 0
+        self.ended = self.final = end
+        if end and self.waiters:
+            self.wake_waiters()  # http.disconnect, as the specification has it after a response
+        self.window -= len(data)
+        if self.started:
+            self.carrier.post(pack(len(data), BODY, flags, 0, self.number, 0, 0, 0) + data)
+            return
+        self.started = True
+        head = pack(len(block) + len(data), HEAD, flags, self.status, self.number, len(block), count, 0)
+        self.carrier.post(head + block + data)
+
+    async def send_chunks(self, data, end: bool):
+        """Sends all but the last part of a long body; a body sent whole has its length in front."""
+        if not isinstance(data, (bytes, bytearray, memoryview)):
+            return data  # send_body says what is wrong
+        data = bytes(data)
+        if not self.started and end and not any(name.lower() == b"content-length" for name, _ in self.headers):
+            self.headers = [*self.headers, (b"content-length", b"%d" % len(data))]
         at = 0
         while len(data) - at > CHUNK:
-            self.carrier.post(pack(CHUNK, BODY, 0, 0, self.number, 0, 0, 0) + data[at : at + CHUNK])
+            self.send_body(data[at : at + CHUNK], False)
             at += CHUNK
-            self.window -= CHUNK
+            if self.window <= 0 or self.carrier.congested:
+                await self.drain()
         return data[at:]
 
     def send_trailers(self, message: dict) -> None:
@@ -214,6 +228,7 @@ class Exchange:
             self.send_body(b"", False)
         if not message.get("more_trailers", False):
             self.ended = True
+            self.wake_waiters()
             if not self.gone:
                 self.final = True
                 self.carrier.post(frames.fields_frame(TRAILER, self.number, message.get("headers", ()), END))
@@ -258,7 +273,11 @@ class Exchange:
             self.denied = True
             self.start_response(message)
         elif kind == "websocket.http.response.body" and self.denied:
-            self.send_body(message.get("body", b""), not message.get("more_body", False))
+            end = not message.get("more_body", False)
+            data = message.get("body", b"")
+            if len(data) > CHUNK:
+                data = await self.send_chunks(data, end)
+            self.send_body(data, end)
         else:
             raise Malformed("message out of order: %r" % (kind,))
 

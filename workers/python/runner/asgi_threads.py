@@ -49,7 +49,6 @@ class Threaded:
 class Blocking:
     """Carries the frames of one exchange from a thread that does nothing else meanwhile."""
 
-    keeps_waiting = False
     congested = False
 
     def __init__(self, loop, link):

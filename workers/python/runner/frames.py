@@ -43,9 +43,9 @@ def credit(number: int, n: int) -> bytes:
 
 def byte_fields(headers: Iterable) -> tuple[bytes, int]:
     """ASGI's headers as lines, which the gateway counts and checks."""
-    if type(headers) is not list:
-        headers = list(headers)
     try:
+        if type(headers) is not list:
+            headers = list(headers)
         return b"\n".join(flatten(headers)), len(headers)
     except TypeError:
         raise Malformed("headers are not pairs of bytes: %.200r" % (headers,)) from None

@@ -68,8 +68,6 @@ def serve(app, interface: str, chosen: Settings) -> None:
 class Worker:
     """A worker's loop and what it has in hand. It is the carrier of its exchanges."""
 
-    keeps_waiting = True
-
     def __init__(self, app, interface: str, chosen: Settings, loop):
         self.loop = loop
         self.chosen = chosen
