@@ -45,6 +45,8 @@ type Options struct {
 	// ReapAll reaps children that the arbiter did not start, as PID 1 and a
 	// subreaper must, and a library in somebody else's process must not.
 	ReapAll bool
+	// Helpers, which may be nil, are children that somebody else waits for.
+	Helpers *proc.Helpers
 	// OnTerminal ignores WINCH, which a terminal sends whenever its window
 	// changes.
 	OnTerminal bool
@@ -77,7 +79,7 @@ type Arbiter struct {
 func New(o Options) *Arbiter {
 	a := &Arbiter{
 		Options: o,
-		reaper:  proc.NewReaper(o.ReapAll),
+		reaper:  proc.NewReaper(o.ReapAll, o.Helpers),
 		oom:     proc.NewOOM(),
 		events:  make(chan event),
 		done:    make(chan struct{}),

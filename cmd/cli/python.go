@@ -24,6 +24,7 @@ import (
 type pythonApp struct {
 	name        string
 	interpreter python.Interpreter // found by check
+	helpers     *proc.Helpers      // runs Python beside the arbiter; nil before there is one
 	files       []string           // imported from outside the app's folder, where a reload must know
 }
 
@@ -41,14 +42,14 @@ func (a *pythonApp) check(c *config.Config) (err error) {
 		return &appError{fmt.Errorf("transport %q is for commands: a Python app is reached through the gateway; leave --transport away", c.Transport)}
 	}
 	env := environ(c)
-	if a.interpreter, err = python.Find(context.Background(), c.Python, c.Chdir, env); err != nil {
+	if a.interpreter, err = python.Find(context.Background(), a.helpers, c.Python, c.Chdir, env); err != nil {
 		return &appError{err}
 	}
 	if (c.ClassGiven || c.Threads > 1) && !c.CheckConfig && !c.Reload {
 		return nil
 	}
 	var out bytes.Buffer
-	is, err := python.Inspect(context.Background(), a.interpreter, a.settings(c, "sync"), env, &out, c.BootTimeout)
+	is, err := python.Inspect(context.Background(), a.helpers, a.interpreter, a.settings(c, "sync"), env, &out, c.BootTimeout)
 	if err == nil && is.Error != "" {
 		err = errors.New(is.Error)
 	}

@@ -52,6 +52,7 @@ type supervisor struct {
 	lifeline int // read end of a pipe that nobody writes: EOF means that the arbiter is gone
 	alive    int // its write end, which nobody else has
 
+	helpers *proc.Helpers // short commands that the arbiter's reaper leaves alone
 	arbiter *arbiter.Arbiter
 	actions chan signals.Action
 	wg      sync.WaitGroup
@@ -66,6 +67,10 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 		}
 	}()
 	s := &supervisor{o: o, app: a, reread: reread, file: first.File, actions: make(chan signals.Action, 64), runner: -1}
+	s.helpers = proc.NewHelpers(s.childEnded)
+	if p, is := a.(*pythonApp); is {
+		p.helpers = s.helpers
+	}
 	if err := s.open(&first.Config); err != nil {
 		s.close()
 		return err
@@ -112,7 +117,7 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 		Board: s.board, Notes: s.notify.Messages(), Log: s.log, Actions: s.actions,
 		First: loaded, Guard: guard, Publish: s.publish,
 		Load: s.load, Reopen: s.sink.Reopen, Ready: func() { s.ready(daemon) },
-		ReapAll: !o.IsHandler || os.Getpid() == 1, OnTerminal: onTerminal() && !first.Config.Daemon,
+		ReapAll: !o.IsHandler || os.Getpid() == 1, Helpers: s.helpers, OnTerminal: onTerminal() && !first.Config.Daemon,
 	})
 	err = s.arbiter.Run(ctx)
 	cancel()
@@ -218,6 +223,14 @@ func (s *supervisor) act(ctx context.Context, a signals.Action) {
 	select {
 	case s.actions <- a:
 	case <-ctx.Done():
+	}
+}
+
+// childEnded has the arbiter look again for children that have ended.
+func (s *supervisor) childEnded() {
+	select {
+	case s.actions <- signals.Child:
+	default: // it is busy, and looks for them anyhow
 	}
 }
 

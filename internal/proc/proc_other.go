@@ -21,7 +21,7 @@ func unsupported(what string) error {
 type Reaper struct{}
 
 // NewReaper returns a reaper that finds nothing.
-func NewReaper(bool) *Reaper { return &Reaper{} }
+func NewReaper(bool, *Helpers) *Reaper { return &Reaper{} }
 
 // Own does nothing.
 func (r *Reaper) Own(int) {}

@@ -12,14 +12,18 @@ import (
 
 // Reaper waits for children that have ended. It belongs to one goroutine.
 type Reaper struct {
-	all  bool
-	mine map[int]bool
+	all     bool
+	helpers *Helpers
+	mine    map[int]bool
 }
 
 // NewReaper returns a reaper of its own children only, or of all: PID 1 and a
 // subreaper must wait for processes that they did not start, while a program
-// that links gonicorn in may start processes of its own.
-func NewReaper(all bool) *Reaper { return &Reaper{all: all, mine: map[int]bool{}} }
+// that links gonicorn in may start processes of its own. What helpers, which
+// may be nil, has started is left alone.
+func NewReaper(all bool, helpers *Helpers) *Reaper {
+	return &Reaper{all: all, helpers: helpers, mine: map[int]bool{}}
+}
 
 // Own makes a process one whose end Reap returns.
 func (r *Reaper) Own(pid int) { r.mine[pid] = true }
@@ -40,7 +44,7 @@ func (r *Reaper) Reap(before func(pid int)) []Exit {
 		if err == nil && pid == 0 {
 			return exits // children, but none has ended
 		}
-		if err == nil && (r.all || r.mine[pid]) {
+		if err == nil && (r.mine[pid] || r.all && !r.helpers.has(pid)) {
 			exits = r.collect(exits, pid, before)
 			continue
 		}

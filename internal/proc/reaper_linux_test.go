@@ -1,8 +1,10 @@
 package proc
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
@@ -22,7 +24,7 @@ func TestReap(t *testing.T) {
 		t.Run(fmt.Sprintf("all=%v", all), func(t *testing.T) {
 			foreign := start(t, "exit", nil)
 			foreign.zombie() // it is the first in the kernel's queue
-			r := NewReaper(all)
+			r := NewReaper(all, nil)
 			exiting, killed, living := start(t, "exit", nil), start(t, "wait", nil).ready(), start(t, "wait", nil).ready()
 			for _, c := range []*child{exiting, killed, living} {
 				r.Own(c.pid)
@@ -60,7 +62,7 @@ func TestReap(t *testing.T) {
 
 func TestReapReportsWhatOthersWaitedFor(t *testing.T) {
 	c := start(t, "exit", nil)
-	r := NewReaper(false)
+	r := NewReaper(false, nil)
 	r.Own(c.pid)
 	c.wait()
 	got := r.Reap(nil)
@@ -74,7 +76,7 @@ func TestReapReportsWhatOthersWaitedFor(t *testing.T) {
 
 func TestDisownedIsNotReported(t *testing.T) {
 	c := start(t, "exit", nil)
-	r := NewReaper(false)
+	r := NewReaper(false, nil)
 	r.Own(c.pid)
 	r.Disown(c.pid)
 	c.zombie()
@@ -84,7 +86,7 @@ func TestDisownedIsNotReported(t *testing.T) {
 }
 
 func TestManyAtOnce(t *testing.T) {
-	r := NewReaper(true)
+	r := NewReaper(true, nil)
 	var all []*child
 	for range 20 {
 		c := start(t, "exit", nil)
@@ -144,4 +146,38 @@ func TestGroupRSSCountsTheWholeGroup(t *testing.T) {
 	if n, is := rss[1<<22]; n != 0 || !is {
 		t.Errorf("a group that is none has %d bytes", n)
 	}
+}
+
+// Whoever runs a helper learns how it ended, whatever the reaper does meanwhile.
+func TestHelpersAreLeftToThoseWhoWait(t *testing.T) {
+	poke := make(chan struct{}, 1)
+	helpers := NewHelpers(func() {
+		select {
+		case poke <- struct{}{}:
+		default:
+		}
+	})
+	r := NewReaper(true, helpers)
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				r.Reap(nil)
+			}
+		}
+	}()
+	for range 50 {
+		out, err := helpers.Output(exec.Command("/bin/sh", "-c", "echo out; exit 3"))
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) || exit.ExitCode() != 3 || string(out) != "out\n" {
+			t.Fatalf("%q, %v", out, err)
+		}
+		<-poke
+	}
+	close(stop)
+	<-stopped
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gonicorn/gonicorn/internal/control"
+	"github.com/gonicorn/gonicorn/internal/proc"
 	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
@@ -29,7 +30,7 @@ type Inspection struct {
 // Inspect imports the app once, in a process of its own that ends at once, and
 // says what it is. What the app writes, and the traceback of what is wrong with
 // it, goes to out. It costs one import of the app.
-func Inspect(ctx context.Context, i Interpreter, set Settings, env []string, out *bytes.Buffer, limit time.Duration) (Inspection, error) {
+func Inspect(ctx context.Context, helpers *proc.Helpers, i Interpreter, set Settings, env []string, out *bytes.Buffer, limit time.Duration) (Inspection, error) {
 	if limit > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, limit)
@@ -55,7 +56,7 @@ func Inspect(ctx context.Context, i Interpreter, set Settings, env []string, out
 	cmd.ExtraFiles = []*os.File{file}
 	cmd.Stderr = out
 	cmd.WaitDelay = time.Second
-	answer, err := cmd.Output()
+	answer, err := helpers.Output(cmd)
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return Inspection{}, fmt.Errorf("inspect the app: importing it took longer than %s (boot_timeout)", limit)
 	}

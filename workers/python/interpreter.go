@@ -1,6 +1,7 @@
 package python
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -32,13 +33,13 @@ type Interpreter struct {
 // Find finds the interpreter for an app in dir: the one that is named, the one
 // of the active virtual environment, the one of .venv or venv in dir, or
 // python3 on PATH. Errors say what was looked for.
-func Find(ctx context.Context, named, dir string, env []string) (Interpreter, error) {
+func Find(ctx context.Context, helpers *proc.Helpers, named, dir string, env []string) (Interpreter, error) {
 	path, how, err := look(named, dir, env)
 	if err != nil {
 		return Interpreter{}, err
 	}
 	i := Interpreter{Path: path, How: how}
-	if i.Version, err = version(ctx, path, env); err != nil {
+	if i.Version, err = version(ctx, helpers, path, env); err != nil {
 		return Interpreter{}, fmt.Errorf("%s (%s) is no working Python: %w", path, how, err)
 	}
 	var major, minor int
@@ -85,16 +86,17 @@ func look(named, dir string, env []string) (path, how string, err error) {
 }
 
 // version asks the interpreter.
-func version(ctx context.Context, path string, env []string) (string, error) {
+func version(ctx context.Context, helpers *proc.Helpers, path string, env []string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, "-I", "-S", "-c", "import sys; print('%d.%d.%d' % sys.version_info[:3])")
 	cmd.Env = env
-	out, err := cmd.Output()
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	out, err := helpers.Output(cmd)
 	if err != nil {
-		var exit *exec.ExitError
-		if errors.As(err, &exit) && len(exit.Stderr) > 0 {
-			return "", errors.New(strings.TrimSpace(string(exit.Stderr)))
+		if said.Len() > 0 {
+			return "", errors.New(strings.TrimSpace(said.String()))
 		}
 		return "", err
 	}

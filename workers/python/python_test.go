@@ -38,7 +38,7 @@ func TestFindLooksInOrder(t *testing.T) {
 		{"in the folder", "", home + "/app", []string{path}, dotted, "3.10.3", ".venv"},
 		{"on PATH", "", home, []string{path}, onPath, "3.9.4", "PATH"},
 	} {
-		i, err := Find(t.Context(), c.python, c.dir, c.env)
+		i, err := Find(t.Context(), nil, c.python, c.dir, c.env)
 		if err != nil || i.Path != c.path || i.Version != c.version || i.How != c.by {
 			t.Errorf("%s: %+v, %v", c.name, i, err)
 		}
@@ -62,7 +62,7 @@ func TestFindSaysWhatIsWrong(t *testing.T) {
 		{"", []string{"VIRTUAL_ENV=" + home + "/gone"}, "has no bin/python3: make it anew with"},
 		{"", []string{"PATH=" + home + "/empty"}, "there is no python3 on PATH"},
 	} {
-		_, err := Find(t.Context(), c.python, home, c.env)
+		_, err := Find(t.Context(), nil, c.python, home, c.env)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v, want %q", err, c.want)
 		}
@@ -107,7 +107,7 @@ print("imported")
 	if err := os.WriteFile(filepath.Join(dir, "apps.py"), []byte(app), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	i, err := Find(t.Context(), "", dir, os.Environ())
+	i, err := Find(t.Context(), nil, "", dir, os.Environ())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +120,7 @@ print("imported")
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var out bytes.Buffer
-			is, err := Inspect(t.Context(), i, Settings{App: name, Chdir: dir}, os.Environ(), &out, time.Minute)
+			is, err := Inspect(t.Context(), nil, i, Settings{App: name, Chdir: dir}, os.Environ(), &out, time.Minute)
 			if err != nil || is.Error != "" || is.Interface != want {
 				t.Errorf("%+v, %v, want %s\n%s", is, err, want, out.String())
 			}
@@ -133,12 +133,12 @@ func TestInspectIsBounded(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "slow.py"), []byte("import time; time.sleep(100)"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	i, err := Find(t.Context(), "", dir, os.Environ())
+	i, err := Find(t.Context(), nil, "", dir, os.Environ())
 	if err != nil {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	_, err = Inspect(t.Context(), i, Settings{App: "slow:app", Chdir: dir}, os.Environ(), &out, 300*time.Millisecond)
+	_, err = Inspect(t.Context(), nil, i, Settings{App: "slow:app", Chdir: dir}, os.Environ(), &out, 300*time.Millisecond)
 	if err == nil || !strings.Contains(err.Error(), "longer than 300ms") {
 		t.Errorf("error %v", err)
 	}
