@@ -163,9 +163,10 @@ func (a *Arbiter) loaded(e loaded, now time.Duration) {
 	case a.workers.phase > idle:
 		a.released = append(a.released, e.what.Workers)
 	default:
-		a.workers.reload(e.what.Workers, now)
-		if e.what.Front != nil && a.front != nil {
-			a.front.reload(e.what.Front, now)
+		together := e.what.Front != nil && a.front != nil
+		a.workers.reload(e.what.Workers, together, now)
+		if together {
+			a.front.reload(e.what.Front, together, now)
 		}
 	}
 }

@@ -137,7 +137,7 @@ func TestSignalsByState(t *testing.T) {
 		"ready":   func(th *theatre) { th.readyAll() },
 		"reloading": func(th *theatre) {
 			th.readyAll()
-			th.fleet.reload(generation(2, 3), th.now)
+			th.fleet.reload(generation(2, 3), false, th.now)
 			th.pass()
 		},
 		"idle":     func(th *theatre) { th.readyAll(); th.act(signals.Drain); th.leaveAll() },
@@ -353,7 +353,7 @@ func TestOnceReadyItNeverGivesUp(t *testing.T) {
 func TestReloadIsATransaction(t *testing.T) {
 	th := newTheatre(t, generation(1, 3))
 	th.readyAll()
-	th.fleet.reload(generation(2, 4), th.now)
+	th.fleet.reload(generation(2, 4), false, th.now)
 	th.pass()
 	th.say(104, "READY", "1")
 	th.say(105, "READY", "1")
@@ -389,7 +389,7 @@ func TestBrokenReloadKeepsTheOldServing(t *testing.T) {
 			if name == "cannot" {
 				th.failing = syscall.ENOENT
 			}
-			th.fleet.reload(generation(2, 5), th.now)
+			th.fleet.reload(generation(2, 5), false, th.now)
 			th.pass()
 			broken(th)
 			if _, _, gens := th.serving(); !slices.Equal(gens, []int{1, 1, 1}) {
@@ -414,7 +414,7 @@ func TestCrashDuringReloadIsRestarted(t *testing.T) {
 	th := newTheatre(t, generation(1, 2))
 	th.readyAll()
 	th.after(2 * time.Second)
-	th.fleet.reload(generation(2, 2), th.now)
+	th.fleet.reload(generation(2, 2), false, th.now)
 	th.pass()
 	th.exit(101, syscall.WaitStatus(syscall.SIGSEGV))
 	if p := th.alive[th.lastPID]; p.gen != 1 || p.id != 1 {
@@ -498,7 +498,13 @@ func TestFleetSurvivesAnything(t *testing.T) {
 				th.act(signals.Drain)
 			case "hup":
 				number++
-				th.fleet.reload(generation(number, rapid.IntRange(1, 5).Draw(t, "workers")), th.now)
+				gen := generation(number, rapid.IntRange(1, 5).Draw(t, "workers"))
+				gen.Settings.Reload = Reload{
+					Rolling: rapid.Bool().Draw(t, "rolling"), Batch: rapid.IntRange(0, 3).Draw(t, "batch"),
+					Pause:  time.Duration(rapid.Int64Range(0, int64(time.Minute)).Draw(t, "pause")),
+					Canary: time.Duration(rapid.Int64Range(0, int64(time.Minute)).Draw(t, "canary")),
+				}
+				th.fleet.reload(gen, rapid.Bool().Draw(t, "together"), th.now)
 				th.pass()
 			}
 			seen := map[int]bool{}
@@ -514,7 +520,7 @@ func TestFleetSurvivesAnything(t *testing.T) {
 		}
 		if th.fleet.phase == idle {
 			number++
-			th.fleet.reload(generation(number, 2), th.now)
+			th.fleet.reload(generation(number, 2), false, th.now)
 			th.pass()
 		}
 		for range 100 { // the world calms down

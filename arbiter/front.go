@@ -61,6 +61,9 @@ func (f *fleet) peers() []Peer {
 		if s.current != nil {
 			add(s.current, false)
 		}
+		if s.next != nil && s.next.public {
+			add(s.next, false)
+		}
 	}
 	for _, w := range f.leaving {
 		add(w, w.hold != untilAlone)

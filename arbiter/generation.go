@@ -39,6 +39,24 @@ type Settings struct {
 	RestartNeverGivesUp bool          // a first boot that keeps failing does not end gonicorn
 	ShowsStacks         bool          // the process writes its stacks at USR2 and goes on
 	ReopensLogs         bool          // the process takes USR1, which ends a command that does not know it
+
+	Reload Reload // how this generation takes over from the one before
+}
+
+// Reload is how a generation takes over from the one before.
+type Reload struct {
+	// Rolling exchanges Batch workers at a time, with Pause between two
+	// batches; a Batch of 0 is a quarter of them. Otherwise all take over at
+	// once, when all are ready.
+	Rolling bool
+	Batch   int
+	Pause   time.Duration
+	// Canary is how long the first new worker serves beside the old ones before
+	// any of those goes; 0 is no canary. When it is lost, or its share of 5xx,
+	// in per cent, is more than CanaryErrors above that of the others, the
+	// reload is given up.
+	Canary       time.Duration
+	CanaryErrors int
 }
 
 // Launcher starts worker processes of one generation. It is called only from

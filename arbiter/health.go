@@ -15,6 +15,8 @@ type vitals struct {
 	requestID    uint64
 	requests     uint64
 	inFlight     int64
+	answers      uint64          // responses that went out
+	errors       uint64          // of which 5xx
 	claims       []time.Duration // when each request in hand was taken, of workers that claim them
 }
 
@@ -26,6 +28,8 @@ func readVitals(s *scoreboard.Slot) vitals {
 		requestID:    s.RequestID.Load(),
 		requests:     s.Requests.Load(),
 		inFlight:     s.InFlight.Load(),
+		answers:      s.Answers.Load(),
+		errors:       s.Errors.Load(),
 	}
 	for i := range s.Claim {
 		if s.Claim[i].ID.Load() != 0 {

@@ -6,34 +6,45 @@ import (
 	"time"
 )
 
-// rollout is a reload in progress: a whole new generation that becomes ready
-// beside the one that serves. Either all of it takes over, or none of it.
+// rollout is a reload in progress: a new generation that becomes ready beside
+// the one that serves, and takes over from it as its settings have it.
 type rollout struct {
-	gen  *Generation
-	want int // seats that it needs
+	gen     *Generation
+	want    int  // seats that it needs
+	rolling bool // exchanged in batches, not all at once
 
-	ready bool // all of them
+	ready     bool          // all that it needs serve or are ready to
+	canary    *canary       // being watched; nil before and after
+	proven    bool          // the canary did well, or there is none
+	exchanged int           // seats that serve by now, of a rolling one
+	rested    int           // exchanged when the pause after a batch began
+	restUntil time.Duration // when that pause is over
 }
 
 // reload starts exchanging the current generation for gen. One in progress is
-// given up first.
-func (f *fleet) reload(gen *Generation, now time.Duration) {
+// given up first. One that takes over together with a new gateway does so at
+// once, without a canary.
+func (f *fleet) reload(gen *Generation, together bool, now time.Duration) {
 	if f.candidate != nil {
 		f.abandon(now, "superseded by a newer one")
 	}
+	c := &rollout{gen: gen, want: gen.Settings.Workers, rolling: gen.Settings.Reload.Rolling, proven: gen.Settings.Reload.Canary <= 0}
 	if f.phase == idle {
 		f.phase = serving
 		f.target = 0 // nobody serves whom the new generation would have to match
+		together = true
+	}
+	if together || len(f.seats) == 0 {
+		c.rolling, c.proven = false, true
 	}
 	for _, s := range f.seats {
 		f.leave(s.next, now, "superseded by a reload")
 		s.next = nil
 	}
-	f.candidate = &rollout{gen: gen, want: gen.Settings.Workers}
+	f.candidate = c
 }
 
-// advance starts what the candidate generation lacks and lets it take over
-// once all of it is ready.
+// advance brings the candidate generation nearer to taking over.
 func (f *fleet) advance(now time.Duration) time.Duration {
 	c := f.candidate
 	if c == nil {
@@ -43,24 +54,105 @@ func (f *fleet) advance(now time.Duration) time.Duration {
 		f.seats = append(f.seats, &seat{id: f.freeID(), fresh: true})
 		f.sortSeats()
 	}
+	switch {
+	case !c.proven:
+		return f.prove(c, now)
+	case c.rolling:
+		return f.roll(c, now)
+	}
+	return f.gather(c, now)
+}
+
+// gather makes all of the candidate generation ready, which then takes over at
+// once.
+func (f *fleet) gather(c *rollout, now time.Duration) time.Duration {
 	isReady := 0
 	for _, s := range f.seats[:c.want] {
 		if s.next == nil {
-			w, again := f.start(s, c.gen, now)
-			if again {
+			if again := f.startNext(s, c, now); again || f.candidate == nil {
 				return now
 			}
-			if w == nil {
-				f.abandon(now, fmt.Sprintf("worker %d could not be started", s.id))
-				return now
-			}
-			s.next = w
 		}
 		if s.next.stage == ready {
 			isReady++
 		}
 	}
-	c.ready = isReady == c.want
+	return f.finish(c, isReady == c.want, now)
+}
+
+// roll exchanges the seats in batches: a worker goes when its successor is
+// ready, and the next batch starts when this one has been exchanged.
+func (f *fleet) roll(c *rollout, now time.Duration) time.Duration {
+	var rest []*seat
+	onTheWay := 0
+	for _, s := range f.seats[:c.want] {
+		switch {
+		case s.next != nil && s.next.stage == ready:
+			f.leave(s.current, now, "reload")
+			*s = seat{id: s.id, current: s.next, fresh: s.fresh}
+			c.exchanged++
+		case s.next != nil:
+			onTheWay++
+		case s.current == nil || s.current.gen != c.gen:
+			rest = append(rest, s)
+		}
+	}
+	if onTheWay > 0 {
+		return forever
+	}
+	if len(rest) == 0 {
+		return f.finish(c, true, now)
+	}
+	if c.exchanged > c.rested {
+		c.rested, c.restUntil = c.exchanged, now+c.gen.Settings.Reload.Pause
+		f.log.Info("reload goes on", "generation", c.gen.Number, "exchanged", c.exchanged, "of", c.want)
+	}
+	if now < c.restUntil {
+		return c.restUntil
+	}
+	batch := c.gen.Settings.Reload.Batch
+	if batch <= 0 {
+		batch = max(1, c.want/4)
+	}
+	if f.leavingFor("reload") > batch {
+		return forever // the end of one of them is an event
+	}
+	for _, s := range rest[:min(batch, len(rest))] {
+		if again := f.startNext(s, c, now); again || f.candidate == nil {
+			return now
+		}
+	}
+	return forever
+}
+
+func (f *fleet) leavingFor(reason string) int {
+	n := 0
+	for _, w := range f.leaving {
+		if w.leaves == reason {
+			n++
+		}
+	}
+	return n
+}
+
+// startNext starts the candidate's worker of a seat. It gives the reload up if
+// that cannot be done, and reports whether to ask again at once.
+func (f *fleet) startNext(s *seat, c *rollout, now time.Duration) (again bool) {
+	w, again := f.start(s, c.gen, now)
+	if again {
+		return true
+	}
+	if w == nil {
+		f.abandon(now, fmt.Sprintf("worker %d could not be started", s.id))
+		return false
+	}
+	s.next = w
+	return false
+}
+
+// finish lets the candidate generation take over for good, once it may.
+func (f *fleet) finish(c *rollout, isReady bool, now time.Duration) time.Duration {
+	c.ready = isReady
 	if c.ready && f.mayCommit() {
 		f.commit(now)
 		return now
@@ -68,8 +160,8 @@ func (f *fleet) advance(now time.Duration) time.Duration {
 	return forever
 }
 
-// commit makes the candidate generation the current one and lets the old one
-// drain.
+// commit makes the candidate generation the current one and lets what is left
+// of the old one drain.
 func (f *fleet) commit(now time.Duration) {
 	c := f.candidate
 	f.candidate = nil
@@ -79,8 +171,11 @@ func (f *fleet) commit(now time.Duration) {
 			f.dropSeat(s, now, "reload")
 			continue
 		}
-		f.leave(s.current, now, "reload")
-		*s = seat{id: s.id, current: s.next}
+		if s.next != nil {
+			f.leave(s.current, now, "reload")
+			*s = seat{id: s.id, current: s.next}
+		}
+		s.fresh = false
 	}
 	f.retired(f.current)
 	f.current, f.target, f.lastFault = c.gen, c.want, ""
@@ -138,6 +233,9 @@ func (f *fleet) replaceWorn(now time.Duration) time.Duration {
 		if s.current != nil && s.current.stage == ready && s.next == nil {
 			v, limit := f.hands.vitals(s.current)
 			s.current.retire = worn(s.current, v, limit, now)
+			if s.current.gen != f.current {
+				s.current.retire = "its reload failed"
+			}
 			if s.current.retire != "" && onTheWay < most {
 				wake = min(wake, f.startSuccessor(s, now))
 				if s.next != nil {

@@ -48,6 +48,7 @@ type worker struct {
 	endpoint Endpoint      // where it accepts; empty until its probe has found out
 	probed   bool          // it has a probe
 	said     bool          // it has said READY=1
+	public   bool          // a gateway may give it requests though it is only next in its seat
 	unready  string        // what to say when it is never ready
 	fault    string        // what it said about why it cannot start
 	reaped   bool          // the pid is free for others

@@ -32,7 +32,7 @@ func elasticSettings() []Setting {
 }
 
 func rolloutSettings() []Setting {
-	return pending(noRollout, section(sectionRollout,
+	return section(sectionRollout,
 		Setting{
 			Name: "reload_strategy", Flag: "reload-strategy", Kind: Choice, Choices: []string{"rolling", "all"},
 			Default: "rolling", Own: true,
@@ -41,8 +41,8 @@ func rolloutSettings() []Setting {
 			Reload: AtOnce, field: func(c *Config) any { return &c.ReloadStrategy },
 		},
 		Setting{
-			Name: "reload_batch", Flag: "reload-batch", Kind: Int, Default: "1", Min: 1, Max: maxWorkers, Own: true,
-			Help:   "How many workers a rolling reload exchanges at a time.",
+			Name: "reload_batch", Flag: "reload-batch", Kind: Int, Default: "0", Max: maxWorkers, Own: true,
+			Help:   "How many workers a rolling reload exchanges at a time; 0 is a quarter of them.",
 			Reload: AtOnce, field: func(c *Config) any { return &c.ReloadBatch },
 		},
 		Setting{
@@ -52,8 +52,8 @@ func rolloutSettings() []Setting {
 		},
 		Setting{
 			Name: "canary", Flag: "canary", Kind: Bool, Default: "false", Own: true,
-			Help: "The first new worker of a reload serves alone for canary_time; when it crashes, or too many of its " +
-				"responses are 5xx, the reload is taken back.",
+			Help: "The first new worker of a reload serves beside the old ones for canary_time; when it crashes, or too many of " +
+				"its responses are 5xx, the reload is given up.",
 			Reload: AtOnce, field: func(c *Config) any { return &c.Canary },
 		},
 		Setting{
@@ -66,7 +66,7 @@ func rolloutSettings() []Setting {
 			Help:   "By how many per cent of responses more than the old workers' the canary's may be 5xx.",
 			Reload: AtOnce, field: func(c *Config) any { return &c.CanaryMaxErrors },
 		},
-	))
+	)
 }
 
 func resourceSettings() []Setting {

@@ -29,7 +29,6 @@ const (
 	noPython   = "this version does not configure Python's logging"
 	noFork     = "this version starts every worker anew"
 	noElastic  = "this version keeps the number of workers fixed"
-	noRollout  = "this version exchanges workers one at a time"
 	noLimits   = "this version does not set resource limits"
 	noControl  = "this version has no control socket yet"
 	noMonitors = "this version does not send to syslog or statsd yet"

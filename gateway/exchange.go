@@ -42,6 +42,7 @@ type Request struct {
 	Received  time.Time     // when the first byte of the request was read
 	QueueWait time.Duration // how long it waited for a worker, for the logs
 	WorkerPID int           // who had it last, for the logs; the backend's
+	Slot      int           // that worker's, on the scoreboard
 }
 
 // Get returns the value of the first field called name (lower case), or "".

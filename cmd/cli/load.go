@@ -140,6 +140,10 @@ func settings(p *prepared) arbiter.Settings {
 		MaxLifetime: c.MaxLifetime, MaxLifetimeJitter: c.MaxLifetimeJitter,
 		ReopensLogs: p.app.inside(),
 	}
+	set.Reload = arbiter.Reload{Rolling: c.ReloadStrategy == "rolling", Batch: c.ReloadBatch, Pause: c.ReloadPause}
+	if c.Canary {
+		set.Reload.Canary, set.Reload.CanaryErrors = c.CanaryTime, c.CanaryMaxErrors
+	}
 	_, set.ShowsStacks = p.app.(*pythonApp)
 	set.Notifies = p.app.speaks(c)
 	switch {

@@ -161,6 +161,9 @@ func (x *Exchange) next(ctx context.Context, idle func() error) (delivery, error
 func (x *Exchange) Run(ctx context.Context) error {
 	a := answer{x: x, length: -1}
 	err := a.run(ctx)
+	if l := x.Link(); l != nil {
+		x.Request.WorkerPID, x.Request.Slot = l.PID, l.Slot
+	}
 	x.leave()
 	return err
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/gonicorn/gonicorn/gateway"
 	"github.com/gonicorn/gonicorn/gateway/accesslog"
 	"github.com/gonicorn/gonicorn/gateway/buffer"
+	"github.com/gonicorn/gonicorn/internal/scoreboard"
 )
 
 // held is how much of a response is held back in the hope that its end comes
@@ -246,8 +247,24 @@ func (e *exchange) settle(err error) error {
 	return e.w.End(e.trailer)
 }
 
-// finish writes the access log's line.
+// count adds the answer to those of the worker that had the request last.
+func (e *exchange) count() {
+	if e.p.Board == nil || e.r.WorkerPID == 0 || e.r.Slot < 0 || e.r.Slot >= scoreboard.Slots {
+		return
+	}
+	slot := e.p.Board.Slot(e.r.Slot)
+	if slot.PID.Load() != int64(e.r.WorkerPID) {
+		return // the slot is another's by now
+	}
+	slot.Answers.Add(1)
+	if e.status >= 500 {
+		slot.Errors.Add(1)
+	}
+}
+
+// finish counts the request and writes the access log's line.
 func (e *exchange) finish() {
+	e.count()
 	if e.p.Access == nil {
 		return
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/gonicorn/gonicorn/gateway/errorpage"
 	"github.com/gonicorn/gonicorn/gateway/forward"
 	"github.com/gonicorn/gonicorn/gateway/sendfile"
+	"github.com/gonicorn/gonicorn/internal/scoreboard"
 )
 
 // retryAfter is what a client is told that found no worker, in seconds.
@@ -35,9 +36,10 @@ type Options struct {
 	Response          buffer.SpoolOptions
 	RequestBuffering  bool
 	ResponseBuffering bool
-	RequestTimeout    time.Duration   // until a worker has begun its answer; 0 is no bound
-	Sendfile          *sendfile.Roots // nil: apps may not name files
-	Access            *accesslog.Log  // nil: there is none
+	RequestTimeout    time.Duration     // until a worker has begun its answer; 0 is no bound
+	Sendfile          *sendfile.Roots   // nil: apps may not name files
+	Access            *accesslog.Log    // nil: there is none
+	Board             *scoreboard.Board // where to count the workers' answers; nil: nowhere
 	Log               *slog.Logger
 }
 

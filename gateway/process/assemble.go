@@ -29,7 +29,7 @@ func (p *process) assemble() error {
 	p.link.update = p.update
 	s := &p.set
 	o := pipeline.Options{
-		Backend: p.backend, Forward: p.peers, Access: p.access, Log: p.log,
+		Backend: p.backend, Forward: p.peers, Access: p.access, Log: p.log, Board: p.from.Board,
 		Body:             buffer.Options{Dir: s.TmpDir, Max: s.MaxBody},
 		Response:         buffer.SpoolOptions{Dir: s.TmpDir, Max: s.MaxBuffer, Budget: buffer.NewBudget(spoolMemory)},
 		RequestBuffering: s.RequestBuffering, ResponseBuffering: s.ResponseBuffering, RequestTimeout: s.RequestTimeout,

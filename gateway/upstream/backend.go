@@ -141,7 +141,7 @@ func (b *Backend) Serve(ctx context.Context, r *gateway.Request, w gateway.Reply
 			}
 			continue
 		}
-		r.WorkerPID = worker.pid
+		r.WorkerPID, r.Slot = worker.pid, slot
 		err = x.carry(worker)
 		var failure *gateway.WorkerError
 		if try < unsentTries && errors.As(err, &failure) && failure.Unsent {

@@ -20,6 +20,7 @@ func TestSlotFillsOnePage(t *testing.T) {
 		"Requests":  {unsafe.Offsetof(Slot{}.Requests), 72},
 		"LoopLag":   {unsafe.Offsetof(Slot{}.LoopLag), 120},
 		"Claim":     {unsafe.Offsetof(Slot{}.Claim), 128},
+		"Answers":   {unsafe.Offsetof(Slot{}.Answers), 4064},
 	} {
 		if pair[0] != pair[1] {
 			t.Errorf("offset of %s is %d, the layout says %d", name, pair[0], pair[1])

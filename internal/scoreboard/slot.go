@@ -6,8 +6,8 @@ import "sync/atomic"
 const PageSize = 4096
 
 // Claims is how many requests of one worker can be claimed one by one: one for
-// each thread that takes from the shared queue. 128 + 248*16 = 4096.
-const Claims = 248
+// each thread that takes from the shared queue. 128 + 246*16 + 32 = 4096.
+const Claims = 246
 
 // State is what a worker is doing.
 type State uint64
@@ -68,15 +68,20 @@ type Slot struct {
 	BusyNanos    atomic.Int64  // 112: time spent with a request in hand, summed
 	LoopLag      atomic.Int64  // 120: last measured lag of the event loop, nanoseconds
 	Claim        [Claims]Claim // 128: one a thread
+	Answers      atomic.Uint64 // 4064: responses that went out; the gateway's
+	Errors       atomic.Uint64 // 4072: of which 5xx; the gateway's
+	Waiting      atomic.Int64  // 4080: requests that wait for a worker; on the gateway's own slot
+	WaitingSince atomic.Int64  // 4088: when the first of them came, 0 if there is none
 }
 
 // Reset makes the slot free and zeroes everything in it.
 func (s *Slot) Reset() {
 	for _, f := range []*atomic.Int64{&s.PID, &s.ID, &s.Generation, &s.Started, &s.Heartbeat,
-		&s.RequestStart, &s.InFlight, &s.Connections, &s.BusyNanos, &s.LoopLag} {
+		&s.RequestStart, &s.InFlight, &s.Connections, &s.BusyNanos, &s.LoopLag, &s.Waiting, &s.WaitingSince} {
 		f.Store(0)
 	}
-	for _, f := range []*atomic.Uint64{&s.StartTicks, &s.State, &s.RequestID, &s.Requests, &s.MaxRequests, &s.Beats} {
+	for _, f := range []*atomic.Uint64{&s.StartTicks, &s.State, &s.RequestID, &s.Requests, &s.MaxRequests, &s.Beats,
+		&s.Answers, &s.Errors} {
 		f.Store(0)
 	}
 	for i := range s.Claim {
