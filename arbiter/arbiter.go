@@ -71,6 +71,10 @@ type Arbiter struct {
 	released     []*Generation // not wanted any more, may still have processes
 	published    []Peer
 	readyCalled  bool
+	scaler       scaler
+	nextLoad     time.Duration // when the load is looked at next
+	allRSS       int64         // bytes of all workers when last measured
+	recycled     time.Duration // when a worker was last replaced for the memory budget
 	stopBy       time.Duration // deadline of a graceful stop, 0 before it
 	longestPause time.Duration // the longest that the loop took for one event
 }
@@ -157,7 +161,7 @@ func (a *Arbiter) Run(ctx context.Context) error {
 func (a *Arbiter) plan(ctx context.Context, now time.Duration) time.Duration {
 	a.kernel.beginPass()
 	a.stopInOrder(now)
-	wake := forever
+	wake := a.scaleToLoad(now)
 	for _, f := range a.fleets() {
 		wake = min(wake, f.plan(now))
 	}
@@ -165,7 +169,7 @@ func (a *Arbiter) plan(ctx context.Context, now time.Duration) time.Duration {
 		a.beginStop(now)
 		wake = now
 	}
-	if a.workers.allReady && (a.front == nil || a.front.allReady) && !a.readyCalled {
+	if (a.workers.allReady || a.workers.target == 0) && (a.front == nil || a.front.allReady) && !a.readyCalled {
 		a.readyCalled = true
 		if a.Ready != nil {
 			a.Ready()

@@ -29,6 +29,11 @@ func (f *fleet) scale(n int, _ time.Duration) {
 		f.log.Warn("not scaled: there are no workers now", "wanted", n)
 		return
 	}
+	if e := f.current.Settings.Elastic; e.Max > 0 {
+		f.floor += n - f.target
+		f.floor = max(-e.Min, min(f.floor, e.Max-e.Min))
+		n = e.clamp(n)
+	}
 	n = max(1, n)
 	if f.candidate != nil {
 		f.candidate.want = max(1, f.candidate.want+n-f.target)

@@ -24,7 +24,10 @@ type (
 		what Loaded
 		err  error
 	}
-	measured struct{ rss map[int]int64 } // resident bytes by process group
+	measured struct {
+		at  time.Duration
+		use map[int]proc.Use // by process group
+	}
 	asked    struct{ answer chan<- Status }
 	reopened struct{ err error }
 	scaled   struct{ workers int }
@@ -71,7 +74,7 @@ func (a *Arbiter) handle(ctx context.Context, e event, now time.Duration) {
 	case loaded:
 		a.loaded(e, now)
 	case measured:
-		a.measured(e.rss)
+		a.measured(e)
 	case asked:
 		e.answer <- a.status(now)
 	case reopened:
@@ -167,44 +170,6 @@ func (a *Arbiter) loaded(e loaded, now time.Duration) {
 		a.workers.reload(e.what.Workers, together, now)
 		if together {
 			a.front.reload(e.what.Front, together, now)
-		}
-	}
-}
-
-// sample measures the workers' memory from time to time where it is limited.
-func (a *Arbiter) sample(now time.Duration) time.Duration {
-	if a.workers.current.Settings.MaxMemory <= 0 || a.workers.phase != serving {
-		return forever
-	}
-	if a.sampling || now < a.nextSample {
-		return max(a.nextSample, now+time.Second)
-	}
-	a.sampling, a.nextSample = true, now+2*time.Second
-	var groups []int
-	for _, w := range a.workers.workers() {
-		groups = append(groups, w.pid)
-	}
-	go func() {
-		rss, err := proc.GroupRSS(groups)
-		if err != nil {
-			a.Log.Warn("cannot measure memory", "error", err)
-		}
-		a.post(measured{rss})
-	}()
-	return a.nextSample
-}
-
-func (a *Arbiter) measured(rss map[int]int64) {
-	a.sampling = false
-	for _, s := range a.workers.seats {
-		w := s.current
-		if w == nil {
-			continue
-		}
-		w.rss = rss[w.pid]
-		if limit := w.gen.Settings.MaxMemory; limit > 0 && w.rss > limit && w.retire == "" {
-			w.retire = "max_memory"
-			a.Log.Warn("worker is over max_memory", "worker", s.id, "pid", w.pid, "rss", w.rss, "max_memory", limit)
 		}
 	}
 }

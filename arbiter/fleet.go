@@ -55,6 +55,7 @@ type fleet struct {
 
 	phase     phase
 	target    int // seats wanted
+	floor     int // by how much an operator has moved the least number of workers
 	seats     []*seat
 	leaving   []*worker // told to go, or dying; not yet reaped
 	current   *Generation

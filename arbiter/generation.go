@@ -40,6 +40,8 @@ type Settings struct {
 	ShowsStacks         bool          // the process writes its stacks at USR2 and goes on
 	ReopensLogs         bool          // the process takes USR1, which ends a command that does not know it
 
+	Elastic Elastic // bounds for the number of workers that follows the load
+
 	Reload Reload // how this generation takes over from the one before
 }
 

@@ -15,6 +15,9 @@ type vitals struct {
 	requestID    uint64
 	requests     uint64
 	inFlight     int64
+	lag          time.Duration   // of the event loop
+	waiting      int             // requests at the gateway that wait for a worker
+	waitingSince time.Duration   // 0 if none does
 	answers      uint64          // responses that went out
 	errors       uint64          // of which 5xx
 	claims       []time.Duration // when each request in hand was taken, of workers that claim them
@@ -28,6 +31,9 @@ func readVitals(s *scoreboard.Slot) vitals {
 		requestID:    s.RequestID.Load(),
 		requests:     s.Requests.Load(),
 		inFlight:     s.InFlight.Load(),
+		lag:          time.Duration(s.LoopLag.Load()),
+		waiting:      int(s.Waiting.Load()),
+		waitingSince: time.Duration(s.WaitingSince.Load()),
 		answers:      s.Answers.Load(),
 		errors:       s.Errors.Load(),
 	}

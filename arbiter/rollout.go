@@ -28,7 +28,11 @@ func (f *fleet) reload(gen *Generation, together bool, now time.Duration) {
 	if f.candidate != nil {
 		f.abandon(now, "superseded by a newer one")
 	}
-	c := &rollout{gen: gen, want: gen.Settings.Workers, rolling: gen.Settings.Reload.Rolling, proven: gen.Settings.Reload.Canary <= 0}
+	want := gen.Settings.Workers
+	if e := gen.Settings.Elastic; e.Max > 0 && f.phase == serving {
+		want = e.clamp(f.target)
+	}
+	c := &rollout{gen: gen, want: want, rolling: gen.Settings.Reload.Rolling, proven: gen.Settings.Reload.Canary <= 0}
 	if f.phase == idle {
 		f.phase = serving
 		f.target = 0 // nobody serves whom the new generation would have to match
@@ -178,7 +182,7 @@ func (f *fleet) commit(now time.Duration) {
 		s.fresh = false
 	}
 	f.retired(f.current)
-	f.current, f.target, f.lastFault = c.gen, c.want, ""
+	f.current, f.target, f.lastFault, f.floor = c.gen, c.want, "", 0
 	f.everReady = true
 	if c.gen.Adopted != nil {
 		c.gen.Adopted()

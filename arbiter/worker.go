@@ -54,6 +54,9 @@ type worker struct {
 	reaped   bool          // the pid is free for others
 	killedBy bool          // SIGKILL was ours
 	rss      int64         // bytes of its group when last measured
+	cpu      float64       // share of one CPU that it took lately
+	cpuTime  time.Duration // that it had taken when last measured
+	measured time.Duration // when that was
 }
 
 // seat is a place for one worker: an ID that worker and successor share.

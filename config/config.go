@@ -210,3 +210,12 @@ func (c *Config) EffectiveClass() string {
 	}
 	return c.WorkerClass
 }
+
+// FewestWorkers is how many workers run at least where their number follows the
+// load.
+func (c *Config) FewestWorkers() int {
+	if c.WorkersMin < 0 {
+		return c.Workers
+	}
+	return c.WorkersMin
+}

@@ -1,10 +1,11 @@
 package config
 
 func elasticSettings() []Setting {
-	return pending(noElastic, section(sectionElastic,
+	return section(sectionElastic,
 		Setting{
-			Name: "workers_min", Flag: "workers-min", Kind: Int, Default: "0", Max: maxWorkers, Own: true,
-			Help:   "The fewest workers that run when there is little to do. It counts where workers_max is set.",
+			Name: "workers_min", Flag: "workers-min", Kind: Int, Default: "-1", Min: -1, Max: maxWorkers, Own: true,
+			Help: "The fewest workers that run when there is little to do, where workers_max is set; -1 is as many as workers. " +
+				"With 0 the first request starts the first worker.",
 			Reload: AtOnce, field: func(c *Config) any { return &c.WorkersMin },
 		},
 		Setting{
@@ -28,7 +29,7 @@ func elasticSettings() []Setting {
 				"0 is no bound.",
 			Reload: AtOnce, field: func(c *Config) any { return &c.MemoryBudget },
 		},
-	))
+	)
 }
 
 func rolloutSettings() []Setting {

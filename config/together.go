@@ -96,8 +96,8 @@ func (k *checker) together() {
 			"give them with --ca-certs")
 	}
 	k.protocols()
-	if c.WorkersMax > 0 && c.WorkersMin > c.WorkersMax {
-		k.fail("workers_min", fmt.Sprintf("%d is more than workers_max, which is %d", c.WorkersMin, c.WorkersMax),
+	if c.WorkersMax > 0 && c.FewestWorkers() > c.WorkersMax {
+		k.fail("workers_max", fmt.Sprintf("%d is less than the fewest workers, which are %d", c.WorkersMax, c.FewestWorkers()),
 			"make workers_max the larger one")
 	}
 	if c.WorkersMin > 0 && c.WorkersMax == 0 {

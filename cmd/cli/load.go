@@ -48,6 +48,10 @@ func (s *supervisor) prepare(c *config.Config) (*prepared, error) {
 	if p.credential, err = proc.Lookup(c.User, c.Group, c.Initgroups); err != nil {
 		return nil, fmt.Errorf("privileges: %w", err)
 	}
+	if c.WorkersMax > 0 && p.transport != transportGateway {
+		return nil, fmt.Errorf("workers_max: the number of workers follows what waits at the gateway, which transport %s has not; leave workers_max away",
+			p.transport)
+	}
 	if p.transport == transportNone {
 		return p, nil
 	}
@@ -139,6 +143,15 @@ func settings(p *prepared) arbiter.Settings {
 		MaxRequests: c.MaxRequests, MaxRequestsJitter: c.MaxRequestsJitter, MaxMemory: c.MaxMemory,
 		MaxLifetime: c.MaxLifetime, MaxLifetimeJitter: c.MaxLifetimeJitter,
 		ReopensLogs: p.app.inside(),
+	}
+	set.Elastic = arbiter.Elastic{Budget: c.MemoryBudget}
+	if c.WorkersMax > 0 {
+		set.Elastic.Min, set.Elastic.Max = c.FewestWorkers(), c.WorkersMax
+		set.Elastic.UpWait, set.Elastic.DownIdle = c.ScaleUpWait, c.ScaleDownIdle
+		set.Workers = min(max(c.Workers, set.Elastic.Min), c.WorkersMax)
+		if set.Elastic.Min == 0 {
+			set.Workers, set.RestartNeverGivesUp = 0, true // the first request starts the first worker
+		}
 	}
 	set.Reload = arbiter.Reload{Rolling: c.ReloadStrategy == "rolling", Batch: c.ReloadBatch, Pause: c.ReloadPause}
 	if c.Canary {

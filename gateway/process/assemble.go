@@ -55,11 +55,13 @@ func (p *process) makeBackend() error {
 		b := queue.New(env, &gate{pool: p.pool})
 		p.backend, p.attacher = b, b
 		p.link.queue = b.AttachQueue
+		p.waiting = b.Waiting
 		return nil
 	case Stream:
 		b := stream.New(env, p.set.StallWarning, p.set.QueueSize, p.set.QueueTimeout)
 		b.OnStall(p.link.reportStall)
 		p.look = b.Look
+		p.waiting = b.Waiting
 		p.backend, p.attacher = b, b
 		return nil
 	case Upstream:

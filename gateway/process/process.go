@@ -32,7 +32,7 @@ const (
 	exitFailed  = 1
 	exitAborted = 128 + int(syscall.SIGABRT) // as shells have it
 
-	beatEvery = 250 * time.Millisecond
+	beatEvery = 100 * time.Millisecond
 )
 
 // process is the gateway's process.
@@ -48,8 +48,9 @@ type process struct {
 
 	access   *accesslog.Log // nil without one
 	backend  gateway.Backend
-	look     func()   // notices what nobody tells; may be nil
-	attacher attacher // nil where workers have no sockets of their own
+	look     func()                      // notices what nobody tells; may be nil
+	waiting  func() (int, time.Duration) // requests that wait behind the pool, and the longest of them; may be nil
+	attacher attacher                    // nil where workers have no sockets of their own
 }
 
 // Main is the gateway's process: it serves until it is told to stop, and
@@ -283,9 +284,26 @@ func (p *process) beats(done <-chan struct{}) {
 			}
 			stats := p.pool.Stats()
 			p.from.Slot.InFlight.Store(int64(stats.InFlight))
+			p.showWaiting(&stats)
 			p.from.Slot.Heartbeat.Store(scoreboard.Now())
 		}
 	}
+}
+
+// showWaiting shows the arbiter how many requests wait for a worker, and since
+// when the first of them does.
+func (p *process) showWaiting(stats *admission.Stats) {
+	n, oldest := stats.Waiting, stats.OldestWait
+	if p.waiting != nil {
+		more, longest := p.waiting()
+		n, oldest = n+more, max(oldest, longest)
+	}
+	since := int64(0)
+	if n > 0 {
+		since = scoreboard.Now() - int64(oldest)
+	}
+	p.from.Slot.Waiting.Store(int64(n))
+	p.from.Slot.WaitingSince.Store(since)
 }
 
 // trusted reports whether a peer may send forwarder_headers.

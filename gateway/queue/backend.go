@@ -242,6 +242,19 @@ func (b *Backend) Held() []channel.Held {
 	return all
 }
 
+// Waiting counts the requests in the kernel's queue that no worker has taken,
+// and says how long the first of them has waited there.
+func (b *Backend) Waiting() (n int, oldest time.Duration) {
+	claimed, now := b.claims(), time.Now()
+	for _, x := range b.registry.Open() {
+		if x.Link() == nil && claimed[x.Number] == nil {
+			n++
+			oldest = max(oldest, now.Sub(x.Sent))
+		}
+	}
+	return n, oldest
+}
+
 // Close hangs up on all workers; what they hold fails.
 func (b *Backend) Close() {
 	b.mu.Lock()

@@ -33,6 +33,10 @@ func New(env *channel.Env, stallAfter time.Duration, size int, timeout time.Dura
 // wait. It is set before the first worker is attached.
 func (b *Backend) OnStall(f func(slot, pid int)) { b.pool.onStall = f }
 
+// Waiting says how many requests wait for a worker, and how long the first of
+// them has.
+func (b *Backend) Waiting() (n int, oldest time.Duration) { return b.pool.queued() }
+
 // Look notices stalls; it is called from time to time.
 func (b *Backend) Look() { b.pool.look() }
 

@@ -43,8 +43,24 @@ type pool struct {
 
 	mu      sync.Mutex
 	members map[int]*member // by slot
-	waiting list.List       // of chan *member with room for one
+	waiting list.List       // of waiter
 	timer   *time.Timer
+}
+
+// waiter is a request that waits for a place.
+type waiter struct {
+	turn  chan *member // has room for one
+	since time.Time
+}
+
+// queued says how many requests wait, and how long the first of them has.
+func (p *pool) queued() (n int, oldest time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if first := p.waiting.Front(); first != nil {
+		oldest = time.Since(first.Value.(waiter).since)
+	}
+	return p.waiting.Len(), oldest
 }
 
 // enter takes a place at a worker, waiting for one if need be.
@@ -61,7 +77,7 @@ func (p *pool) enter(ctx context.Context) (*member, error) {
 		return nil, gateway.ErrNoCapacity
 	}
 	turn := make(chan *member, 1)
-	at := p.waiting.PushBack(turn)
+	at := p.waiting.PushBack(waiter{turn, time.Now()})
 	p.lookLater()
 	p.mu.Unlock()
 	var late <-chan time.Time
@@ -156,7 +172,7 @@ func (p *pool) admit() {
 			p.lookLater()
 			return
 		}
-		p.waiting.Remove(p.waiting.Front()).(chan *member) <- m
+		p.waiting.Remove(p.waiting.Front()).(waiter).turn <- m
 	}
 }
 

@@ -38,8 +38,14 @@ func BecomeSubreaper() error { return unsupported("adopting orphans") }
 // StartTicks fails outside Linux.
 func StartTicks(int) (uint64, error) { return 0, unsupported("the start of a process") }
 
-// GroupRSS fails outside Linux.
-func GroupRSS([]int) (map[int]int64, error) { return nil, unsupported("measuring memory") }
+// Use is what a process group uses.
+type Use struct {
+	RSS int64
+	CPU time.Duration
+}
+
+// GroupUse fails outside Linux.
+func GroupUse([]int) (map[int]Use, error) { return nil, unsupported("measuring processes") }
 
 // OOM needs Linux.
 type OOM struct{}

@@ -133,18 +133,18 @@ func TestStartTicksTellProcessesApart(t *testing.T) {
 	}
 }
 
-func TestGroupRSSCountsTheWholeGroup(t *testing.T) {
+func TestGroupUseCountsTheWholeGroup(t *testing.T) {
 	alone := start(t, "wait", nil).ready()
 	family, _ := startFamily(t)
-	rss, err := GroupRSS([]int{alone.pid, family.pid, 1 << 22})
+	use, err := GroupUse([]int{alone.pid, family.pid, 1 << 22})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if rss[alone.pid] < 1<<20 || rss[family.pid] < rss[alone.pid]*3/2 {
-		t.Errorf("one process has %d bytes, a group of two %d", rss[alone.pid], rss[family.pid])
+	if use[alone.pid].RSS < 1<<20 || use[family.pid].RSS < use[alone.pid].RSS*3/2 {
+		t.Errorf("one process has %d bytes, a group of two %d", use[alone.pid].RSS, use[family.pid].RSS)
 	}
-	if n, is := rss[1<<22]; n != 0 || !is {
-		t.Errorf("a group that is none has %d bytes", n)
+	if n, is := use[1<<22]; n != (Use{}) || !is {
+		t.Errorf("a group that is none uses %+v", n)
 	}
 }
 

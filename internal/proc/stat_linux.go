@@ -2,6 +2,7 @@ package proc
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/prometheus/procfs"
 )
@@ -20,12 +21,21 @@ func StartTicks(pid int) (uint64, error) {
 	return stat.Starttime, nil
 }
 
-// GroupRSS returns the resident bytes of each process group, all its processes
-// together. It reads /proc once.
-func GroupRSS(pgids []int) (map[int]int64, error) {
-	rss := make(map[int]int64, len(pgids))
+// Use is what a process group uses, all its processes together.
+type Use struct {
+	RSS int64         // resident bytes
+	CPU time.Duration // taken since their start
+}
+
+// clockTick is what /proc counts CPU time in: USER_HZ, 100 on every
+// architecture of Linux (times(2)).
+const clockTick = 10 * time.Millisecond
+
+// GroupUse measures process groups. It reads /proc once.
+func GroupUse(pgids []int) (map[int]Use, error) {
+	use := make(map[int]Use, len(pgids))
 	for _, g := range pgids {
-		rss[g] = 0
+		use[g] = Use{}
 	}
 	all, err := procfs.AllProcs()
 	if err != nil {
@@ -36,9 +46,11 @@ func GroupRSS(pgids []int) (map[int]int64, error) {
 		if err != nil {
 			continue // it has ended meanwhile
 		}
-		if _, wanted := rss[stat.PGRP]; wanted {
-			rss[stat.PGRP] += int64(stat.ResidentMemory())
+		if u, wanted := use[stat.PGRP]; wanted {
+			u.RSS += int64(stat.ResidentMemory())
+			u.CPU += time.Duration(stat.UTime+stat.STime) * clockTick
+			use[stat.PGRP] = u
 		}
 	}
-	return rss, nil
+	return use, nil
 }

@@ -1,0 +1,192 @@
+package arbiter
+
+import (
+	"math"
+	"time"
+)
+
+// Elastic is how many workers there may be, and what their number follows. A
+// Max of 0 keeps it as it is.
+type Elastic struct {
+	Min, Max int
+	UpWait   time.Duration // add workers when requests wait for longer
+	DownIdle time.Duration // let one go when it could be spared for so long
+	Budget   int64         // bytes for all workers together; 0 is no bound
+}
+
+// clamp brings a number of workers within the bounds.
+func (e Elastic) clamp(n int) int {
+	if e.Max <= 0 {
+		return n
+	}
+	return max(e.Min, min(n, e.Max))
+}
+
+const (
+	upAfter     = time.Second            // of requests that wait too long
+	loadLook    = 100 * time.Millisecond // between two looks at the load
+	loadBucket  = time.Second            // over which the load is averaged
+	sparedShare = 0.7                    // of what the others can do must suffice
+	mostPatient = 4                      // doublings of DownIdle at most
+	tooSoon     = 3                      // times DownIdle: a growth within that was a mistake to shrink
+)
+
+// load is what there is to do at one moment.
+type load struct {
+	waiting  int           // requests that wait for a worker
+	oldest   time.Duration // how long the first of them has
+	busy     float64       // workers' worth of work in hand
+	requests uint64        // that have been finished, since the start
+	capacity int           // requests that a worker holds at once
+	over     bool          // the memory budget is used up
+}
+
+// scaler finds how many workers a load needs. It is slow to let one go, and
+// slower each time that this proved to be wrong, so that the number of workers
+// does not swing.
+type scaler struct {
+	hot        time.Duration // since when requests have been waiting too long; 0: they have not
+	wait       time.Duration // the longest then
+	spare      time.Duration // since when one could be spared
+	shrunk     time.Duration // when one was let go last
+	patience   int           // doublings of DownIdle
+	bucket     time.Duration // when the bucket began
+	sum        float64       // of the samples in it
+	samples    int
+	requests   uint64 // at the begin of the bucket
+	sawWaiting bool   // in the bucket
+}
+
+// want returns how many workers there should be, of which there are n now and
+// some may be still on their way.
+func (s *scaler) want(now time.Duration, e Elastic, n int, booting bool, l load) int {
+	if n < e.Min || n > e.Max {
+		return e.clamp(n)
+	}
+	if n == 0 {
+		s.spare = now
+		if l.waiting > 0 {
+			return 1
+		}
+		return 0
+	}
+	if more := s.grow(now, e, n, booting, l); more > n {
+		return more
+	}
+	return s.shrink(now, e, n, l)
+}
+
+func (s *scaler) grow(now time.Duration, e Elastic, n int, booting bool, l load) int {
+	if l.waiting == 0 || l.oldest < e.UpWait {
+		s.hot = 0
+		return n
+	}
+	s.sawWaiting = true
+	if s.hot == 0 {
+		s.hot, s.wait = now, l.oldest
+	}
+	if now-s.hot < upAfter || booting || l.over || n >= e.Max {
+		return n
+	}
+	shrinks := l.oldest < s.wait
+	s.hot, s.wait, s.spare = now, l.oldest, now
+	if shrinks {
+		return n // there are enough by now
+	}
+	if s.shrunk > 0 && now-s.shrunk < tooSoon*e.DownIdle {
+		s.patience = min(s.patience+1, mostPatient)
+	}
+	step := int(math.Ceil(float64(l.waiting) / float64(max(l.capacity, 1))))
+	return e.clamp(n + max(1, min(step, n/2)))
+}
+
+func (s *scaler) shrink(now time.Duration, e Elastic, n int, l load) int {
+	if s.samples == 0 {
+		s.bucket, s.requests = now, l.requests
+		if s.spare == 0 {
+			s.spare = now
+		}
+	}
+	s.sum += l.busy
+	s.samples++
+	if now-s.bucket < loadBucket {
+		return n
+	}
+	average := s.sum / float64(s.samples)
+	needed := s.sawWaiting || average > sparedShare*float64(n-1) || n == 1 && l.requests != s.requests
+	s.sum, s.samples, s.sawWaiting = 0, 0, false
+	if needed {
+		s.spare = now
+		return n
+	}
+	if n <= e.Min || now-s.spare < e.DownIdle<<s.patience {
+		return n
+	}
+	if s.shrunk > 0 && now-s.shrunk > 2*tooSoon*e.DownIdle<<s.patience {
+		s.patience = max(0, s.patience-1)
+	}
+	s.spare, s.shrunk = now, now
+	return n - 1
+}
+
+// scaleToLoad has the number of workers follow the load.
+func (a *Arbiter) scaleToLoad(now time.Duration) time.Duration {
+	f := a.workers
+	e := f.current.Settings.Elastic
+	if e.Max <= 0 || f.phase != serving || f.candidate != nil || f.gaveUp != nil {
+		return forever
+	}
+	if now < a.nextLoad {
+		return a.nextLoad
+	}
+	a.nextLoad = now + loadLook
+	e.Min = min(max(0, e.Min+f.floor), e.Max)
+	l, booting := a.measure(now)
+	if n := a.scaler.want(now, e, f.target, booting, l); n != f.target {
+		f.log.Info("number of workers follows the load", "from", f.target, "to", n, "waiting", l.waiting,
+			"oldest", l.oldest.Round(time.Millisecond), "busy", math.Round(l.busy*100)/100)
+		f.target = n
+		return now
+	}
+	return a.nextLoad
+}
+
+// measure looks at the scoreboard: what the workers have in hand, and what
+// waits at the gateway.
+func (a *Arbiter) measure(now time.Duration) (l load, starting bool) {
+	set := a.workers.current.Settings
+	l.capacity, l.over = set.Capacity, set.Elastic.Budget > 0 && a.allRSS > set.Elastic.Budget
+	lag := forever
+	for _, s := range a.workers.seats {
+		w := s.current
+		if w == nil {
+			continue
+		}
+		if w.stage == booting {
+			starting = true
+			continue
+		}
+		v, _ := a.kernel.vitals(w)
+		l.requests += v.requests
+		inHand := min(1, float64(v.inFlight)/float64(max(set.Capacity, 1)))
+		if !set.RequestAge { // an event loop: how busy it is shows in its time on the CPU
+			inHand = max(inHand, w.cpu)
+			lag = min(lag, v.lag)
+		}
+		l.busy += inHand
+	}
+	if a.front == nil {
+		return l, starting
+	}
+	for _, w := range a.front.workers() {
+		v, _ := a.kernel.vitals(w)
+		l.waiting += v.waiting
+		if v.waitingSince > 0 {
+			l.oldest = max(l.oldest, now-v.waitingSince)
+		}
+	}
+	if lag != forever && lag >= set.Elastic.UpWait {
+		l.waiting, l.oldest = max(l.waiting, 1), max(l.oldest, lag) // requests wait inside every loop
+	}
+	return l, starting
+}

@@ -1,0 +1,159 @@
+package arbiter
+
+import (
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+func elastic(least, most int) Elastic {
+	return Elastic{Min: least, Max: most, UpWait: 50 * time.Millisecond, DownIdle: time.Minute}
+}
+
+// field is a simulated app: workers of one request at a time under a load given
+// in workers' worth of work.
+type field struct {
+	e       Elastic
+	s       scaler
+	now     time.Duration
+	n       int
+	backlog float64 // seconds of work that wait
+	done    float64
+	changes int
+}
+
+// run lets time pass under a demand of so many workers, and returns the least
+// and the greatest number of workers meanwhile.
+func (f *field) run(d time.Duration, demand float64) (least, most int) {
+	least, most = f.n, f.n
+	for end := f.now + d; f.now < end; f.now += loadLook {
+		step := loadLook.Seconds()
+		work := demand*step + f.backlog
+		did := min(work, float64(f.n)*step)
+		f.backlog = work - did
+		f.done += did
+		l := load{busy: did / step, capacity: 1, requests: uint64(f.done * 100)}
+		if f.backlog > 1e-9 {
+			l.waiting = 1 + int(f.backlog*10)
+			l.oldest = loadLook
+			if f.n > 0 {
+				l.oldest = time.Duration(f.backlog / float64(f.n) * float64(time.Second))
+			}
+		}
+		if n := f.s.want(f.now, f.e, f.n, false, l); n != f.n {
+			f.n = n
+			f.changes++
+		}
+		least, most = min(least, f.n), max(most, f.n)
+	}
+	return least, most
+}
+
+func TestNumberFollowsTheLoad(t *testing.T) {
+	f := &field{e: elastic(1, 8), n: 1, now: time.Hour}
+	if _, most := f.run(30*time.Second, 0.5); most != 1 {
+		t.Fatalf("%d workers for half of one's work", most)
+	}
+	f.run(30*time.Second, 3.5)
+	if f.n < 4 || f.n > 6 {
+		t.Fatalf("%d workers for the work of 3.5", f.n)
+	}
+	if f.run(30*time.Second, 50); f.n != 8 {
+		t.Fatalf("%d workers under too much work, want all 8", f.n)
+	}
+	f.run(5*time.Minute, 0.1) // the backlog goes first
+	before := f.n
+	f.run(50*time.Second, 0.1)
+	if before-f.n > 1 {
+		t.Fatalf("from %d to %d workers within a minute: they go one at a time", before, f.n)
+	}
+	if f.run(time.Hour, 0.1); f.n != 1 {
+		t.Fatalf("%d workers for a tenth of one's work after an hour", f.n)
+	}
+}
+
+func TestNoWorkersWhereNothingIsToDo(t *testing.T) {
+	f := &field{e: elastic(0, 4), n: 0, now: time.Hour}
+	if _, most := f.run(time.Minute, 0); most != 0 {
+		t.Fatalf("%d workers without a request", most)
+	}
+	if f.run(loadLook, 0.1); f.n != 1 {
+		t.Fatalf("%d workers at the first request", f.n)
+	}
+	if least, _ := f.run(10*time.Minute, 0.01); least != 1 {
+		t.Fatal("the only worker went although requests came")
+	}
+	if f.run(3*time.Minute, 0); f.n != 0 {
+		t.Fatalf("%d workers long after the last request", f.n)
+	}
+}
+
+// A few slow requests are no reason to grow as long as none waits behind them.
+func TestSlowRequestsAloneChangeNothing(t *testing.T) {
+	var s scaler
+	for now := time.Hour; now < time.Hour+10*time.Minute; now += loadLook {
+		l := load{busy: 2, capacity: 1, requests: uint64(now / time.Second)}
+		if now%(7*time.Second) < 300*time.Millisecond { // now and then one waits for a moment
+			l.waiting, l.oldest = 1, 200*time.Millisecond
+		}
+		if n := s.want(now, elastic(1, 8), 3, false, l); n != 3 {
+			t.Fatalf("%d workers, want 3 all the time", n)
+		}
+	}
+}
+
+func TestNobodyIsAddedBeyondTheBudgetOrWhileOneBoots(t *testing.T) {
+	for name, l := range map[string]load{
+		"budget": {waiting: 9, oldest: time.Second, busy: 2, capacity: 1, over: true},
+		"boots":  {waiting: 9, oldest: time.Second, busy: 2, capacity: 1},
+	} {
+		var s scaler
+		for now := time.Hour; now < time.Hour+time.Minute; now += loadLook {
+			if n := s.want(now, elastic(1, 8), 2, name == "boots", l); n != 2 {
+				t.Fatalf("%s: %d workers, want 2", name, n)
+			}
+		}
+	}
+}
+
+// Under any constant load the number of workers comes to rest.
+func TestConstantLoadIsNoReasonToSwing(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		most := rapid.IntRange(1, 16).Draw(t, "most")
+		f := &field{e: elastic(rapid.IntRange(0, most).Draw(t, "least"), most), now: time.Hour}
+		f.n = rapid.IntRange(f.e.Min, most).Draw(t, "n")
+		demand := rapid.Float64Range(0, float64(most)*0.95).Draw(t, "demand")
+		f.run(2*time.Hour, demand)
+		f.changes = 0
+		f.run(4*time.Hour, demand)
+		if f.changes > 4 {
+			t.Fatalf("%d changes in four hours of the same load %.2f", f.changes, demand)
+		}
+		if f.n < f.e.Min || f.n > f.e.Max {
+			t.Fatalf("%d workers, bounds %d and %d", f.n, f.e.Min, f.e.Max)
+		}
+	})
+}
+
+// A load that swings faster than scale_down_idle keeps the workers that its
+// peaks need.
+func TestSwingingLoadKeepsItsWorkers(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		f := &field{e: elastic(1, 10), n: 1, now: time.Hour}
+		low, high := rapid.Float64Range(0, 3).Draw(t, "low"), rapid.Float64Range(4, 9).Draw(t, "high")
+		half := time.Duration(rapid.IntRange(2, 25).Draw(t, "half")) * time.Second
+		swing := func(d time.Duration) {
+			for end := f.now + d; f.now < end; {
+				f.run(half, low)
+				f.run(half, high)
+			}
+		}
+		swing(time.Hour)
+		f.changes = 0
+		swing(time.Hour)
+		if f.changes > 2 {
+			t.Fatalf("%d changes in an hour of the same swings", f.changes)
+		}
+	})
+}

@@ -1,0 +1,75 @@
+package arbiter
+
+import (
+	"time"
+
+	"github.com/gonicorn/gonicorn/internal/proc"
+)
+
+// sample measures from time to time what the workers use, where that counts.
+func (a *Arbiter) sample(now time.Duration) time.Duration {
+	set := a.workers.current.Settings
+	if set.MaxMemory <= 0 && set.Elastic.Max <= 0 && set.Elastic.Budget <= 0 || a.workers.phase != serving {
+		return forever
+	}
+	if a.sampling || now < a.nextSample {
+		return max(a.nextSample, now+time.Second)
+	}
+	a.sampling, a.nextSample = true, now+2*time.Second
+	var groups []int
+	for _, w := range a.workers.workers() {
+		groups = append(groups, w.pid)
+	}
+	go func() {
+		use, err := proc.GroupUse(groups)
+		if err != nil {
+			a.Log.Warn("cannot measure the workers", "error", err)
+		}
+		a.post(measured{now, use})
+	}()
+	return a.nextSample
+}
+
+func (a *Arbiter) measured(m measured) {
+	a.sampling, a.allRSS = false, 0
+	var largest *worker
+	for _, s := range a.workers.seats {
+		w := s.current
+		if w == nil {
+			continue
+		}
+		use := m.use[w.pid]
+		if w.cpuTime > 0 && m.at > w.measured {
+			w.cpu = float64(use.CPU-w.cpuTime) / float64(m.at-w.measured)
+		}
+		w.rss, w.cpuTime, w.measured = use.RSS, use.CPU, m.at
+		a.allRSS += w.rss
+		if largest == nil || w.rss > largest.rss {
+			largest = w
+		}
+		if limit := w.gen.Settings.MaxMemory; limit > 0 && w.rss > limit && w.retire == "" {
+			w.retire = "max_memory"
+			a.Log.Warn("worker is over max_memory", "worker", s.id, "pid", w.pid, "rss", w.rss, "max_memory", limit)
+		}
+	}
+	a.keepBudget(largest, m.at)
+}
+
+// recycleEvery is how long a worker that was replaced for the memory budget has
+// to prove that this helped.
+const recycleEvery = time.Minute
+
+// keepBudget replaces the largest worker when all together are over the budget.
+func (a *Arbiter) keepBudget(largest *worker, now time.Duration) {
+	budget := a.workers.current.Settings.Elastic.Budget
+	if budget <= 0 || a.allRSS <= budget || largest == nil || largest.retire != "" {
+		return
+	}
+	if a.recycled > 0 && now-a.recycled < recycleEvery {
+		return
+	}
+	a.recycled = now
+	largest.retire = "memory_budget"
+	a.Log.Warn("workers are over memory_budget: replacing the largest", "worker", largest.place.ID, "pid", largest.pid,
+		"rss", largest.rss, "all", a.allRSS, "memory_budget", budget)
+}
