@@ -38,6 +38,15 @@ type Options struct {
 	// finish, whenever that changes. It is called from the loop and must not
 	// wait.
 	Publish func([]Peer)
+	// Upgrade, which may be nil, starts another binary beside this one. It is
+	// called from the loop and must not wait.
+	Upgrade func()
+	// Tell, which may be nil, tells the service manager a state (sd_notify(3)).
+	// It is called from the loop and must not wait.
+	Tell func(state ...string)
+	// Watchdog is how often the service manager wants a sign of life; 0 is
+	// never.
+	Watchdog time.Duration
 	// Reopen opens the log files anew. It is called away from the loop.
 	Reopen func() error
 	// Ready is called once, from the loop, when the first generation serves.
@@ -71,6 +80,8 @@ type Arbiter struct {
 	released     []*Generation // not wanted any more, may still have processes
 	published    []Peer
 	readyCalled  bool
+	emptying     bool // WINCH: the workers go once the gateway has
+	herald       herald
 	scaler       scaler
 	nextLoad     time.Duration // when the load is looked at next
 	allRSS       int64         // bytes of all workers when last measured
@@ -161,6 +172,7 @@ func (a *Arbiter) Run(ctx context.Context) error {
 func (a *Arbiter) plan(ctx context.Context, now time.Duration) time.Duration {
 	a.kernel.beginPass()
 	a.stopInOrder(now)
+	a.emptyInOrder(now)
 	wake := a.scaleToLoad(now)
 	for _, f := range a.fleets() {
 		wake = min(wake, f.plan(now))
@@ -180,7 +192,7 @@ func (a *Arbiter) plan(ctx context.Context, now time.Duration) time.Duration {
 	}
 	a.release()
 	a.publish()
-	return min(wake, a.sample(now), a.sweep(now))
+	return min(wake, a.tell(now), a.sample(now), a.sweep(now))
 }
 
 // stopInOrder lets a graceful stop go from the outside in: the gateway
@@ -202,6 +214,19 @@ func (a *Arbiter) stopInOrder(now time.Duration) {
 	a.workers.letAll(true)
 	for _, w := range a.workers.leaving {
 		w.deadline = min(w.deadline, max(a.stopBy, now+quickGrace))
+	}
+}
+
+// emptyInOrder lets the gateway go at WINCH, and the workers behind it.
+// Connections wait in the backlog until a reload.
+func (a *Arbiter) emptyInOrder(now time.Duration) {
+	if !a.emptying || a.stopBy > 0 || a.workers.phase != serving {
+		return
+	}
+	a.front.drain(now)
+	if a.front.empty() {
+		a.emptying = false
+		a.workers.drain(now)
 	}
 }
 

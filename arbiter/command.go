@@ -60,6 +60,13 @@ func (f *fleet) drain(now time.Duration) {
 	f.dismiss(now, "drained")
 }
 
+// resume starts workers again after a drain.
+func (f *fleet) resume() {
+	if f.phase == idle {
+		f.phase, f.target = serving, f.current.Settings.Workers
+	}
+}
+
 func (f *fleet) dismiss(now time.Duration, reason string) {
 	for _, s := range f.seats {
 		f.leave(s.current, now, reason)

@@ -124,10 +124,16 @@ func (a *Arbiter) signalled(ctx context.Context, action signals.Action, now time
 			}
 		}
 	case signals.Upgrade:
-		a.Log.Warn("USR2: replacing the binary is not supported yet; stop and start gonicorn instead")
+		if a.Upgrade != nil {
+			a.Upgrade()
+		}
 	case signals.Drain:
 		if a.OnTerminal {
 			a.Log.Debug("WINCH ignored: it came from the terminal's window")
+			return
+		}
+		if a.front != nil && a.workers.phase == serving {
+			a.emptying = true // the gateway finishes first, with the workers' help
 			return
 		}
 		a.workers.act(action, now)
@@ -166,6 +172,10 @@ func (a *Arbiter) loaded(e loaded, now time.Duration) {
 	case a.workers.phase > idle:
 		a.released = append(a.released, e.what.Workers)
 	default:
+		a.emptying = false
+		if a.front != nil {
+			a.front.resume()
+		}
 		together := e.what.Front != nil && a.front != nil
 		a.workers.reload(e.what.Workers, together, now)
 		if together {

@@ -219,14 +219,6 @@ func TestReopenLogs(t *testing.T) {
 	}
 }
 
-func TestUpgradeSaysThatItIsNotThereYet(t *testing.T) {
-	s := demo(t).ready()
-	s.signal(syscall.SIGUSR2)
-	s.expect(`USR2`)
-	get(t, s.addr(), "/")
-	s.stop()
-}
-
 func TestReloadOnChange(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) {

@@ -26,7 +26,13 @@ func newCommandLine(o Options, stdout, stderr io.Writer) *commandLine {
 }
 
 // run returns the exit code and what to say about it.
-func (l *commandLine) run(args []string) (int, error) {
+func (l *commandLine) run(args []string) (code int, err error) {
+	daemon := openDaemonReport()
+	defer func() {
+		if err != nil {
+			daemon.done(code, err) // unless that has been said already
+		}
+	}()
 	p, err := parseArgs(args[1:], l.settings)
 	switch {
 	case err != nil:
@@ -69,7 +75,6 @@ func (l *commandLine) run(args []string) (int, error) {
 		return exitOK, nil
 	}
 	closeInherited()
-	daemon := openDaemonReport()
 	if c.Daemon && daemon == nil {
 		return daemonize(args, l.stderr)
 	}

@@ -56,7 +56,7 @@ func (s *supervisor) prepare(c *config.Config) (*prepared, error) {
 		return p, nil
 	}
 	uid, gid := owner(c)
-	p.sockets, p.release, err = s.sockets.acquire(c.Bind, listen.Options{
+	p.sockets, p.release, err = s.sockets.acquire(s.sockets.binds(c), listen.Options{
 		Backlog: c.Backlog, ReusePort: c.ReusePort, Umask: c.Umask, UID: uid, GID: gid,
 	})
 	if err != nil {

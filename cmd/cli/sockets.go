@@ -10,8 +10,10 @@ import (
 // sockets are the listening sockets of this process. A reload shares those
 // that both configs name; one that no generation uses any more is closed.
 type sockets struct {
-	mu   sync.Mutex
-	open []*shared
+	mu       sync.Mutex
+	open     []*shared
+	handed   []*handedDown // not asked for yet
+	fallback []string      // addresses where a config names none
 }
 
 type shared struct {
@@ -54,9 +56,11 @@ func (s *sockets) find(bind string, o listen.Options) (*shared, error) {
 			return sock, nil
 		}
 	}
-	opened, err := listen.Open(address, o)
-	if err != nil {
-		return nil, fmt.Errorf("bind: %w", err)
+	opened := s.takeHanded(bind, address)
+	if opened == nil {
+		if opened, err = listen.Open(address, o); err != nil {
+			return nil, fmt.Errorf("bind: %w", err)
+		}
 	}
 	sock := &shared{Socket: opened}
 	s.open = append(s.open, sock)

@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"sync"
 
 	"github.com/gonicorn/gonicorn/arbiter"
@@ -48,6 +50,13 @@ type supervisor struct {
 	log    *slog.Logger // the arbiter's own lines
 	output *slog.Logger // what workers write
 
+	args        []string // of this process
+	manager     *manager // nil without a service manager
+	pidfilePath string
+	replaces    int           // the gonicorn that is to be replaced; 0 once it is gone
+	successor   *successor    // that is to replace this one; nil without
+	stopped     chan struct{} // closed when the arbiter has ended
+
 	null     int // /dev/null
 	lifeline int // read end of a pipe that nobody writes: EOF means that the arbiter is gone
 	alive    int // its write end, which nobody else has
@@ -66,7 +75,13 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 			daemon.done(exitCode(err), err)
 		}
 	}()
-	s := &supervisor{o: o, app: a, reread: reread, file: first.File, actions: make(chan signals.Action, 64), runner: -1}
+	s := &supervisor{o: o, app: a, reread: reread, file: first.File, actions: make(chan signals.Action, 64), runner: -1,
+		args: slices.Clone(os.Args), stopped: make(chan struct{}), manager: newManager()}
+	handed, err := takeHandover()
+	if err != nil {
+		return err
+	}
+	s.replaces = handed.PID
 	s.helpers = proc.NewHelpers(s.childEnded)
 	if p, is := a.(*pythonApp); is {
 		p.helpers = s.helpers
@@ -76,10 +91,16 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 		return err
 	}
 	defer s.close()
+	if err := s.sockets.adopt(handed); err != nil {
+		return err
+	}
 	p, err := s.prepare(&first.Config)
 	if err != nil {
 		return err
 	}
+	s.sockets.dropHanded(func(bind string) {
+		s.log.Warn("a socket was handed down that no bind asks for: closed", "socket", bind)
+	})
 	if err := s.prepareGateway(p); err != nil {
 		p.release()
 		return err
@@ -95,6 +116,12 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 		p.release()
 		return err
 	}
+	if handed.replaces() {
+		s.takeOver(handed)
+	} else {
+		s.sockets.own(true)
+		s.manager.keep(p.sockets, func(err error) { s.log.Debug("the service manager keeps no socket", "error", err) })
+	}
 	s.banner(p)
 	for _, warning := range first.Warnings {
 		s.log.Warn(warning)
@@ -104,6 +131,7 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	s.listenForSignals(running)
+	s.hearken(running)
 	if err := s.watch(running, p); err != nil {
 		p.release()
 		return err
@@ -116,10 +144,12 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 	s.arbiter = arbiter.New(arbiter.Options{
 		Board: s.board, Notes: s.notify.Messages(), Log: s.log, Actions: s.actions,
 		First: loaded, Guard: guard, Publish: s.publish,
+		Upgrade: s.upgradeBySignal, Tell: s.tellManager(), Watchdog: s.manager.watchdog(),
 		Load: s.load, Reopen: s.sink.Reopen, Ready: func() { s.ready(daemon) },
 		ReapAll: !o.IsHandler || os.Getpid() == 1, Helpers: s.helpers, OnTerminal: onTerminal() && !first.Config.Daemon,
 	})
 	err = s.arbiter.Run(ctx)
+	close(s.stopped)
 	cancel()
 	s.wg.Wait()
 	if err != nil {
@@ -164,7 +194,12 @@ func (s *supervisor) hold(c *config.Config) error {
 		return nil
 	}
 	uid, gid := owner(c)
-	file, err := pidfile.Create(inside(c.Chdir, c.Pidfile), os.Getpid(), uid, gid)
+	s.pidfilePath = inside(c.Chdir, c.Pidfile)
+	path := s.pidfilePath
+	if s.replaces != 0 {
+		path += ".2" // as Gunicorn has it, until the old one is gone
+	}
+	file, err := pidfile.Create(path, os.Getpid(), uid, gid)
 	if err != nil {
 		return fmt.Errorf("pidfile: %w", err)
 	}
@@ -223,6 +258,32 @@ func (s *supervisor) act(ctx context.Context, a signals.Action) {
 	select {
 	case s.actions <- a:
 	case <-ctx.Done():
+	}
+}
+
+// hearken sends what the arbiter tells the service manager.
+func (s *supervisor) hearken(ctx context.Context) {
+	if s.manager == nil {
+		return
+	}
+	s.wg.Go(func() {
+		s.manager.run(ctx, func(err error) { s.log.Debug("cannot tell the service manager", "error", err) })
+	})
+}
+
+// tellManager is what the arbiter tells the service manager with; nil without
+// one. A gonicorn that stops in favour of another says so instead.
+func (s *supervisor) tellManager() func(state ...string) {
+	if s.manager == nil {
+		return nil
+	}
+	return func(state ...string) {
+		if len(state) == 1 && state[0] == "STOPPING=1" {
+			if pid := s.inherits(); pid != 0 {
+				state = []string{"MAINPID=" + strconv.Itoa(pid)}
+			}
+		}
+		s.manager.say(state...)
 	}
 }
 

@@ -21,7 +21,7 @@ type Address struct {
 	Host    string // tcp: empty means all IPv4 addresses, as in Gunicorn
 	Port    int    // tcp: 0 lets the kernel choose
 	Path    string // unix
-	FD      int    // fd
+	FD      int    // fd; -1 for one that has a name
 	Text    string // as the user wrote it
 }
 
@@ -84,6 +84,10 @@ func (a Address) unix(path string) (Address, error) {
 }
 
 func (a Address) fd(number string) (Address, error) {
+	if number != "" && strings.Trim(number, "0123456789+-") != "" && !strings.ContainsAny(number, ":/") {
+		a.Network, a.FD = "fd", -1 // a name that a service manager has given (sd_listen_fds_with_names(3))
+		return a, nil
+	}
 	fd, err := strconv.ParseUint(number, 10, 31)
 	if err != nil || fd < 3 {
 		return a, a.wrong("fd://3", "%q is no inherited descriptor, which is a number from 3 up", number)

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -25,6 +26,7 @@ type Socket struct {
 
 	bound    unix.Sockaddr
 	dev, ino uint64 // of a unix socket's file
+	kept     bool   // that file is another process's to remove
 }
 
 // Open opens a listening socket with the given backlog. :8000 is all IPv4
@@ -140,6 +142,10 @@ func zoneID(zone string) (uint32, error) {
 // adopt takes a socket over that this process has inherited. It works on a
 // duplicate, so that a reload that asks for the descriptor again finds it.
 func adopt(a Address) (_ *Socket, err error) {
+	if a.FD < 0 {
+		return nil, fmt.Errorf("address %q: no socket of this name was handed down; name it in the .socket unit, as in FileDescriptorName=%s",
+			a.Text, strings.TrimPrefix(a.Text, "fd://"))
+	}
 	listening, err := unix.GetsockoptInt(a.FD, unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
 	if err != nil {
 		return nil, fmt.Errorf("address %q: descriptor %d is no socket; it must be inherited, as from: systemd-socket-activate -l 8000 gonicorn: %w", a.Text, a.FD, err)
@@ -166,7 +172,7 @@ func adopt(a Address) (_ *Socket, err error) {
 // Close closes the descriptor, and removes a unix socket's file if it is still
 // this socket's. Workers that have inherited the socket keep theirs.
 func (s *Socket) Close() error {
-	if s.Address.Network == "unix" && s.ownsFile() {
+	if s.Address.Network == "unix" && !s.kept && s.ownsFile() {
 		if err := os.Remove(s.Address.Path); err != nil && !os.IsNotExist(err) {
 			unix.Close(s.FD)
 			return fmt.Errorf("remove socket: %w", err)

@@ -18,6 +18,12 @@ func Open(a Address, _ Options) (*Socket, error) {
 	return nil, fmt.Errorf("listen at %s: the arbiter's sockets need Linux: %w", a, errors.ErrUnsupported)
 }
 
+// Adopt fails outside Linux.
+func Adopt(_ int, text string) (*Socket, error) { return Open(Address{Text: text}, Options{}) }
+
+// Own does nothing.
+func (s *Socket) Own(bool) {}
+
 // Close does nothing.
 func (s *Socket) Close() error { return nil }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gonicorn/gonicorn/internal/wire"
+	"golang.org/x/sys/unix"
 )
 
 // sendTime bounds how long a sender waits for a receiver that is behind.
@@ -24,6 +25,26 @@ func NewClient() Client { return Client{socket: os.Getenv(wire.EnvNotifySocket)}
 
 // Send sends state lines, as in "READY=1". See the function Send.
 func (c Client) Send(state ...string) error { return Send(c.socket, state...) }
+
+// Store has the service manager keep a descriptor under a name, and hand it
+// down when it starts the service anew (FDSTORE=1, sd_pid_notify_with_fds(3)).
+// The descriptor is borrowed. It does not wait.
+func (c Client) Store(name string, fd int) error {
+	if c.socket == "" {
+		return nil
+	}
+	from, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM, 0)
+	if err != nil {
+		return fmt.Errorf("notify: %w", err)
+	}
+	defer unix.Close(from)
+	unix.CloseOnExec(from)
+	state := []byte("FDSTORE=1\nFDNAME=" + name)
+	if err := unix.Sendmsg(from, state, unix.UnixRights(fd), &unix.SockaddrUnix{Name: c.socket}, unix.MSG_DONTWAIT); err != nil {
+		return fmt.Errorf("notify: %w", err)
+	}
+	return nil
+}
 
 // Send sends state lines, as in "READY=1", to the socket that NOTIFY_SOCKET
 // names: a path, or an abstract name behind "@". An empty name is no error:

@@ -133,6 +133,16 @@ func isPidfile(f *os.File) bool {
 	return strings.Trim(string(text[:n]), "0123456789 \r\n\x00") == ""
 }
 
+// Rename gives the file another name, in place of what is there: the pidfile of
+// the process that this one has replaced.
+func (p *File) Rename(path string) error {
+	if err := os.Rename(p.path, path); err != nil {
+		return fmt.Errorf("rename pidfile: %w", err)
+	}
+	p.path = path
+	return nil
+}
+
 // Remove removes the file if it is still this process's, and lets the lock go.
 func (p *File) Remove() error {
 	defer p.file.Close() // after the removal: a waiting Create looks whether the file is still there

@@ -36,6 +36,23 @@ func (h *Helpers) Output(cmd *exec.Cmd) ([]byte, error) {
 	return out.Bytes(), err //nolint:wrapcheck // an *exec.ExitError, as from Output
 }
 
+// Start starts a process that is not the arbiter's to reap; wait, which must be
+// called once, waits for its end.
+func (h *Helpers) Start(s Spec) (pid int, wait func() Exit, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if pid, err = Start(s); err != nil {
+		return 0, nil, err
+	}
+	h.pids[pid] = true
+	wait = func() Exit {
+		e := waitBlocking(pid)
+		h.end(pid)
+		return e
+	}
+	return pid, wait, nil
+}
+
 // start holds the lock while the process starts, so that the reaper cannot meet
 // it before it is known.
 func (h *Helpers) start(cmd *exec.Cmd) error {

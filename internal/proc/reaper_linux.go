@@ -106,11 +106,16 @@ func siginfoPID(info *unix.Siginfo) int {
 	return int(*(*int32)(unsafe.Add(unsafe.Pointer(info), offset)))
 }
 
-func waitFor(pid int) Exit {
+func waitFor(pid int) Exit { return wait(pid, syscall.WNOHANG) }
+
+// waitBlocking waits until the process ends.
+func waitBlocking(pid int) Exit { return wait(pid, 0) }
+
+func wait(pid, options int) Exit {
 	var status syscall.WaitStatus
 	var usage syscall.Rusage
 	for {
-		got, err := syscall.Wait4(pid, &status, syscall.WNOHANG, &usage)
+		got, err := syscall.Wait4(pid, &status, options, &usage)
 		switch {
 		case errors.Is(err, syscall.EINTR):
 			continue

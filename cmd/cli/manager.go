@@ -1,0 +1,94 @@
+package cli
+
+import (
+	"context"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gonicorn/gonicorn/internal/listen"
+	"github.com/gonicorn/gonicorn/internal/notify"
+	"github.com/gonicorn/gonicorn/internal/wire"
+)
+
+// manager is the service manager that started gonicorn, if it wants to hear
+// from it (sd_notify(3)). Nobody waits for it: what it has no time to hear is
+// dropped.
+type manager struct {
+	client notify.Client
+	states chan []string
+}
+
+// newManager takes over the environment that speaks of it; nil without one.
+func newManager() *manager {
+	if os.Getenv(wire.EnvNotifySocket) == "" {
+		return nil
+	}
+	return &manager{client: notify.NewClient(), states: make(chan []string, 32)}
+}
+
+// watchdog is how often the manager wants a sign of life; 0 is never
+// (sd_watchdog_enabled(3)).
+func (m *manager) watchdog() time.Duration {
+	if m == nil {
+		return 0
+	}
+	if pid := os.Getenv(wire.EnvWatchdogPID); pid != "" && pid != strconv.Itoa(os.Getpid()) {
+		return 0
+	}
+	usec, err := strconv.ParseInt(os.Getenv(wire.EnvWatchdogUsec), 10, 64)
+	if err != nil || usec <= 0 {
+		return 0
+	}
+	return time.Duration(usec) * time.Microsecond
+}
+
+// say queues a state for the manager.
+func (m *manager) say(state ...string) {
+	select {
+	case m.states <- state:
+	default:
+	}
+}
+
+// run sends what is said until ctx ends, and then what is left.
+func (m *manager) run(ctx context.Context, failed func(error)) {
+	for {
+		select {
+		case state := <-m.states:
+			if err := m.client.Send(state...); err != nil {
+				failed(err)
+			}
+			continue
+		default:
+		}
+		select {
+		case state := <-m.states:
+			if err := m.client.Send(state...); err != nil {
+				failed(err)
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// keep has the manager hold the sockets while gonicorn is being restarted
+// (FDSTORE=1), if its unit allows that.
+func (m *manager) keep(sockets []*listen.Socket, failed func(error)) {
+	if m == nil {
+		return
+	}
+	for _, s := range sockets {
+		name := strings.Map(func(r rune) rune {
+			if r == ':' || r < ' ' || r > '~' {
+				return '_'
+			}
+			return r
+		}, s.Name())
+		if err := m.client.Store(name[:min(len(name), 255)], s.FD); err != nil {
+			failed(err)
+		}
+	}
+}
