@@ -232,7 +232,11 @@ func (a *Arbiter) exited(exit proc.Exit, now time.Duration) {
 			continue
 		}
 		why := exit.String()
-		if exit.Signal() == syscall.SIGKILL && !w.killedBy && a.oom.Killed() {
+		switch {
+		case exit.Signal() != syscall.SIGKILL || w.killedBy:
+		case w.oomKills != nil && w.oomKills() > 0:
+			why += ": out of memory (cgroup_memory_max)"
+		case a.oom.Killed():
 			why += ": out of memory?"
 		}
 		f.exited(exit, why, now)

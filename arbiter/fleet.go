@@ -193,7 +193,7 @@ func (f *fleet) start(s *seat, gen *Generation, now time.Duration) (w *worker, a
 	}
 	w = &worker{
 		place: place, gen: gen, pid: process.PID, output: process.Output, stage: booting, started: now,
-		probed: process.Probe != nil, unready: process.Unready,
+		probed: process.Probe != nil, unready: process.Unready, oomKills: process.OOMKills,
 	}
 	if life := gen.Settings.MaxLifetime; life > 0 {
 		w.expires = now + life + time.Duration(f.random()*float64(gen.Settings.MaxLifetimeJitter))

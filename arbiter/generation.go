@@ -81,6 +81,9 @@ type Place struct {
 type Process struct {
 	PID    int
 	Output Output // may be nil
+	// OOMKills, which may be nil, counts processes of the worker that were
+	// killed because the worker's own memory limit was reached.
+	OOMKills func() int
 	// Probe, which may be nil, waits until the process accepts connections and
 	// says where. It is called away from the loop; its context ends with the
 	// process.

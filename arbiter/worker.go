@@ -51,6 +51,7 @@ type worker struct {
 	public   bool          // a gateway may give it requests though it is only next in its seat
 	unready  string        // what to say when it is never ready
 	fault    string        // what it said about why it cannot start
+	oomKills func() int    // see Process; may be nil
 	reaped   bool          // the pid is free for others
 	killedBy bool          // SIGKILL was ours
 	rss      int64         // bytes of its group when last measured

@@ -71,7 +71,7 @@ func rolloutSettings() []Setting {
 }
 
 func resourceSettings() []Setting {
-	return pending(noLimits, section(sectionResources,
+	return section(sectionResources,
 		Setting{
 			Name: "nice", Flag: "nice", Kind: Int, Default: "0", Min: -20, Max: 19, Own: true,
 			Help:   "The workers' nice value; below 0 needs privileges.",
@@ -103,5 +103,5 @@ func resourceSettings() []Setting {
 			Help:   "cpu.weight of each worker's cgroup (v2), where it is delegated; 0 is none.",
 			Reload: NewWorkers, field: func(c *Config) any { return &c.CgroupCPUWeight },
 		},
-	))
+	)
 }

@@ -29,6 +29,7 @@ type launcher struct {
 	inside  bool // gonicorn's own code runs inside: it gets the scoreboard and the lifeline
 	capture bool // its output goes to the error log
 	stdout  bool // but its stdout is this process's
+	limits  *limits
 	// equip, which may be nil, adds what one process gets for itself.
 	equip func(p arbiter.Place, spec *proc.Spec) (equipment, error)
 }
@@ -78,6 +79,14 @@ func (l *launcher) start(spec proc.Spec, p arbiter.Place) (arbiter.Process, erro
 			return arbiter.Process{}, fmt.Errorf("start %s: %w", l.role, err)
 		}
 	}
+	var kills func() int
+	var err error
+	if spec.Limits, kills, err = l.limits.of(p); err != nil {
+		if own.started != nil {
+			own.started(err)
+		}
+		return arbiter.Process{}, fmt.Errorf("start %s: %w", l.role, err)
+	}
 	pid, err := proc.Start(spec)
 	if own.started != nil {
 		own.started(err)
@@ -85,7 +94,7 @@ func (l *launcher) start(spec proc.Spec, p arbiter.Place) (arbiter.Process, erro
 	if err != nil {
 		return arbiter.Process{}, fmt.Errorf("start %s: %w", l.role, err)
 	}
-	return arbiter.Process{PID: pid, Probe: own.probe, Unready: own.unready}, nil
+	return arbiter.Process{PID: pid, Probe: own.probe, Unready: own.unready, OOMKills: kills}, nil
 }
 
 // files lists what becomes descriptors 0 to 2 and the sockets from 3 up.

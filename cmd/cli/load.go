@@ -77,6 +77,11 @@ func (s *supervisor) generation(p *prepared, number int) (*arbiter.Generation, e
 	if err != nil {
 		return nil, err
 	}
+	if limited, is := l.(*launcher); is {
+		if limited.limits, err = s.limits(p.config); err != nil {
+			return nil, err
+		}
+	}
 	g := &arbiter.Generation{Number: number, Settings: settings(p), Launcher: l}
 	if p.frontend == nil {
 		g.Released = p.release // behind a gateway, the sockets are the gateway's

@@ -41,6 +41,9 @@ type supervisor struct {
 	openToAll sync.Once       // said that the app listens on all interfaces
 	runner    int             // file of the Python runner; -1 until it is needed
 
+	cgroupsOnce sync.Once
+	groups      *groups // cgroups of workers; nil without
+
 	mu      sync.Mutex
 	serving string // key of the gateway that serves
 	queue   *queue // of the gateway that serves; nil where it has none
@@ -220,6 +223,7 @@ func (s *supervisor) close() {
 		s.hub.close()
 	}
 	s.removeOffers()
+	s.groups.remove()
 	if s.board != nil {
 		s.board.Close()
 	}

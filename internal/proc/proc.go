@@ -27,6 +27,7 @@ type Spec struct {
 	Credential *Credential // nil keeps this process's
 	Umask      int         // -1 keeps this process's
 	NewSession bool        // a session of its own instead of a process group
+	Limits     *Limits     // nil for none
 }
 
 // Start starts the process as the leader of a process group of its own and
@@ -48,10 +49,15 @@ func Start(s Spec) (pid int, err error) {
 		sys.Credential = c.forKernel()
 	}
 	attr := &syscall.ProcAttr{Dir: s.Dir, Env: lastWins(s.Env), Files: files, Sys: sys}
-	if s.Umask >= 0 {
-		pid, err = withUmask(s.Umask, func() (int, error) { return syscall.ForkExec(s.Path, s.Args, attr) })
+	fork := func() (int, error) { return syscall.ForkExec(s.Path, s.Args, attr) }
+	if l := s.Limits; l != nil {
+		l.intoCgroup(sys)
+		fork = l.around(fork)
+	}
+	if s.Umask >= 0 || s.Limits != nil {
+		pid, err = apart(s.Umask, fork)
 	} else {
-		pid, err = syscall.ForkExec(s.Path, s.Args, attr)
+		pid, err = fork()
 	}
 	if err != nil {
 		return 0, s.startError(err)

@@ -7,18 +7,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// withUmask runs start under another umask than the rest of the process, whose
-// log and pidfile keep theirs. The umask belongs to what clone(2) calls
-// CLONE_FS; a thread can have its own, and a child that it starts inherits that.
-func withUmask(mask int, start func() (int, error)) (pid int, err error) {
+// apart calls start in a thread of its own, which ends afterwards, so that what
+// start changes of it reaches nobody but the child; its umask is mask, unless
+// that is -1. A thread has a umask of its own once it no longer shares it
+// (unshare(2), CLONE_FS).
+func apart(mask int, start func() (int, error)) (pid int, err error) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
-		if err = unix.Unshare(unix.CLONE_FS); err != nil {
-			return
+		if mask >= 0 {
+			if err = unix.Unshare(unix.CLONE_FS); err != nil {
+				return
+			}
+			syscall.Umask(mask)
 		}
-		syscall.Umask(mask)
 		pid, err = start()
 	}()
 	<-done

@@ -4,9 +4,11 @@ package proc
 
 import "syscall"
 
-// withUmask changes the umask of the whole process for a moment: other systems
-// have none a thread.
-func withUmask(mask int, start func() (int, error)) (int, error) {
+// apart calls start with a umask, unless that is -1.
+func apart(mask int, start func() (int, error)) (int, error) {
+	if mask < 0 {
+		return start()
+	}
 	old := syscall.Umask(mask)
 	defer syscall.Umask(old)
 	return start()

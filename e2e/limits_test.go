@@ -1,0 +1,81 @@
+//go:build linux
+
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+)
+
+// procLine is a line of a file about a process.
+func procLine(t *testing.T, pid int, file, prefix string) string {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if rest, is := strings.CutPrefix(line, prefix); is {
+			return strings.Join(strings.Fields(rest), " ")
+		}
+	}
+	t.Fatalf("no %q in %s", prefix, text)
+	return ""
+}
+
+func TestWorkersAreLimited(t *testing.T) {
+	args := []string{"-w", "2", "--nice", "5", "--cpu-affinity", "auto", "--rlimit-nofile", "300", "--rlimit-core", "0"}
+	for name, s := range map[string]*server{
+		"command": web(t, options{}, args...),
+		"Python":  python(t, "plain:app", args...),
+		"Go":      demo(t, args...),
+	} {
+		t.Run(name, func(t *testing.T) {
+			s.ready()
+			for pid := range s.pids() {
+				if got := procLine(t, pid, "limits", "Max open files"); got != "300 300 files" {
+					t.Errorf("descriptors: %s", got)
+				}
+				if got := procLine(t, pid, "limits", "Max core file size"); got != "0 0 bytes" {
+					t.Errorf("core: %s", got)
+				}
+				if got := procLine(t, pid, "status", "Cpus_allowed_list:"); strings.ContainsAny(got, "-,") {
+					t.Errorf("CPUs %s, want one", got)
+				}
+				stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:])); fields[16] != "5" {
+					t.Errorf("nice %s, want 5", fields[16])
+				}
+			}
+			if got := procLine(t, s.cmd.Process.Pid, "limits", "Max open files"); strings.HasPrefix(got, "300 ") {
+				t.Error("the arbiter has its workers' limit")
+			}
+			s.stop()
+		})
+	}
+}
+
+func TestTooFewDescriptorsAreSaid(t *testing.T) {
+	s := web(t, options{}, "-k", "event-loop", "--rlimit-nofile", "100")
+	s.expect(`rlimit_nofile: 100 descriptors are too few for worker_connections = 1000, which needs 1064`)
+	if code := s.wait(); code != 1 {
+		t.Errorf("exit code %d, want 1", code)
+	}
+}
+
+func TestNoCgroupIsSaidOnce(t *testing.T) {
+	if _, err := os.Stat("/sys/fs/cgroup/cgroup.controllers"); err == nil {
+		t.Skip("cgroups may be delegated here")
+	}
+	s := web(t, options{}, "-w", "2", "--cgroup-memory-max", "100M").ready()
+	s.expect(`workers get no cgroup of their own`)
+	s.stop()
+	if n := strings.Count(s.log.text(), "no cgroup of their own"); n != 1 {
+		t.Errorf("said %d times", n)
+	}
+}
