@@ -42,6 +42,15 @@ func (f *fleet) scale(n int, _ time.Duration) {
 	f.target = n
 }
 
+// renew marks all workers for replacement.
+func (f *fleet) renew(reason string) {
+	for _, s := range f.seats {
+		if s.current != nil && s.current.retire == "" {
+			s.current.retire = reason
+		}
+	}
+}
+
 // stop lets every worker finish and go.
 func (f *fleet) stop(now time.Duration) {
 	if f.phase >= stopping {

@@ -49,3 +49,7 @@ func newBootError(role string, tries int, w *worker) *BootError {
 	}
 	return e
 }
+
+// ErrLater says of a Launcher that it cannot start a process now, and will soon
+// be able to: that is no failure of the worker.
+var ErrLater = errors.New("not now")

@@ -31,6 +31,7 @@ type (
 	asked    struct{ answer chan<- Status }
 	reopened struct{ err error }
 	scaled   struct{ workers int }
+	renewed  struct{ reason string }
 	probed   struct { // a worker accepts connections, or its probe was given up
 		pid      int
 		endpoint Endpoint
@@ -49,6 +50,7 @@ func (measured) isEvent()  {}
 func (asked) isEvent()     {}
 func (reopened) isEvent()  {}
 func (scaled) isEvent()    {}
+func (renewed) isEvent()   {}
 func (probed) isEvent()    {}
 func (idled) isEvent()     {}
 
@@ -83,6 +85,8 @@ func (a *Arbiter) handle(ctx context.Context, e event, now time.Duration) {
 		}
 	case scaled:
 		a.workers.scale(e.workers, now)
+	case renewed:
+		a.workers.renew(e.reason)
 	case probed:
 		a.workers.probed(e, now)
 	case stalledLoop:
@@ -289,6 +293,10 @@ func (a *Arbiter) Stalled(slot, pid int) { a.post(stalledLoop{slot, pid}) }
 
 // Scale asks for n workers.
 func (a *Arbiter) Scale(n int) { a.post(scaled{n}) }
+
+// Renew has every worker that serves now replaced, a few at a time and each by
+// a successor that is ready.
+func (a *Arbiter) Renew(reason string) { a.post(renewed{reason}) }
 
 // Status asks the loop how things are. It fails when the context ends first or
 // the arbiter has stopped.

@@ -27,6 +27,9 @@ type hands interface {
 	vitals(w *worker) (v vitals, maxRequests uint64)
 }
 
+// laterPause is between two tries of a start that must wait.
+const laterPause = 200 * time.Millisecond
+
 // phase is what the fleet as a whole is doing.
 type phase int
 
@@ -184,6 +187,11 @@ func (f *fleet) start(s *seat, gen *Generation, now time.Duration) (w *worker, a
 	place, process, err := f.hands.launch(gen, s.id, f.starts+1)
 	if errors.Is(err, errBusy) {
 		return nil, true
+	}
+	if errors.Is(err, ErrLater) {
+		f.log.Debug("cannot start "+f.role+" yet", f.role, s.id, "error", err)
+		s.notBefore = now + laterPause
+		return nil, false
 	}
 	f.starts++
 	if err != nil {

@@ -47,7 +47,7 @@ func placeSettings() []Setting {
 		Setting{
 			Name: "preload_app", Flag: "preload", Kind: Bool, Default: "false",
 			Help:   "Load the app once and fork the workers from it, which shares memory. It means start_method = fork.",
-			Reload: NewWorkers, Differs: "a reload loads the app anew", Note: noFork,
+			Reload: NewWorkers, Differs: "a reload loads the app anew",
 			field: func(c *Config) any { return &c.PreloadApp },
 		},
 	)

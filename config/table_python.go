@@ -28,14 +28,13 @@ func appSettings() []Setting {
 		},
 		Setting{
 			Name: "start_method", Flag: "start-method", Kind: Choice, Choices: []string{"spawn", "fork"}, Default: "spawn", Own: true,
-			Note:   noFork,
 			Help:   "How a worker starts: spawn loads the app anew, fork copies a process that has loaded it.",
 			Reload: NewWorkers, field: func(c *Config) any { return &c.StartMethod },
 		},
 		Setting{
 			Name: "refork_after", Flag: "refork-after", Kind: Int, Default: "0", Own: true,
-			Note:   noFork,
-			Help:   "With fork, copy a worker that has served so many requests instead of a fresh process; 0 is never.",
+			Help: "With fork, a worker that has served so many requests becomes, once a generation, what further workers are " +
+				"copied from, and the others are replaced by copies of it; 0 is never.",
 			Reload: NewWorkers, field: func(c *Config) any { return &c.ReforkAfter },
 		},
 		Setting{

@@ -30,6 +30,9 @@ type launcher struct {
 	capture bool // its output goes to the error log
 	stdout  bool // but its stdout is this process's
 	limits  *limits
+	queue   *queue    // from which Python workers take requests; nil without
+	forks   bool      // workers are to be forked
+	fork    *template // forks workers; nil where each is started anew
 	// equip, which may be nil, adds what one process gets for itself.
 	equip func(p arbiter.Place, spec *proc.Spec) (equipment, error)
 }
@@ -43,6 +46,9 @@ type equipment struct {
 
 // Launch implements arbiter.Launcher.
 func (l *launcher) Launch(p arbiter.Place) (arbiter.Process, error) {
+	if l.fork != nil {
+		return l.fork.launch(p)
+	}
 	spec := l.spec
 	spec.Env = append(append([]string{}, spec.Env...),
 		wire.EnvWorkerID+"="+strconv.Itoa(p.ID),
@@ -121,15 +127,17 @@ func (l *launcher) inherit(spec proc.Spec, p arbiter.Place) proc.Spec {
 }
 
 // read sends what a process writes to the error log, line by line.
-func (l *launcher) read(fd, id, pid int) arbiter.Output {
+func (l *launcher) read(fd, id, pid int) arbiter.Output { return l.readAs(l.role, fd, id, pid) }
+
+func (l *launcher) readAs(role string, fd, id, pid int) arbiter.Output {
 	_ = unix.SetNonblock(fd, true) // pollable, so that Close ends a Read
-	log := l.s.output.With(l.role, id, "pid", pid)
-	if l.role != "worker" {
-		log = l.s.output.With("role", l.role, "pid", pid)
+	log := l.s.output.With(role, id, "pid", pid)
+	if role != "worker" {
+		log = l.s.output.With("role", role, "pid", pid)
 	}
 	emit := func(line string) { log.Info(line) }
-	if l.role == "gateway" {
-		own := l.s.log.With("role", l.role)
+	if role == "gateway" {
+		own := l.s.log.With("role", role)
 		emit = func(line string) {
 			if !relay(own, line) {
 				log.Info(line) // a panic's, or a program's that it runs

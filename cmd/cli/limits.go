@@ -115,6 +115,9 @@ func (l *limits) of(p arbiter.Place) (*proc.Limits, func() int, error) {
 	return &own, func() int { return g.OOMKills() - before }, nil
 }
 
+// move moves a worker that was forked elsewhere into its cgroup.
+func (l *limits) move(p arbiter.Place, pid int) error { return l.groups.of[p.Slot].Add(pid) }
+
 // remove removes the cgroups that nobody is in.
 func (g *groups) remove() {
 	if g == nil {

@@ -86,6 +86,12 @@ func (s *supervisor) generation(p *prepared, number int) (*arbiter.Generation, e
 	if p.frontend == nil {
 		g.Released = p.release // behind a gateway, the sockets are the gateway's
 	}
+	if forks, is := l.(*launcher); is && forks.forks {
+		if forks.fork, err = startTemplate(forks, number, p.config.ReforkAfter, p.config.BootTimeout); err != nil {
+			return nil, err
+		}
+		g.Released = forks.fork.close
+	}
 	return g, nil
 }
 

@@ -111,6 +111,7 @@ func (a *pythonApp) launcher(s *supervisor, p *prepared) (arbiter.Launcher, erro
 	}
 	return &launcher{
 		s: s, role: "worker", spec: spec, inside: true, capture: c.CaptureOutput, equip: s.connectPython(p.queue),
+		queue: p.queue, forks: c.PreloadApp || c.StartMethod == "fork",
 	}, nil
 }
 

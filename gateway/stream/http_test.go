@@ -181,6 +181,7 @@ func TestReceiveAfterTheResponse(t *testing.T) {
 
 func TestMany(t *testing.T) {
 	f := start(t, "apps:app", options{workers: 2})
+	f.bothServe()
 	var all sync.WaitGroup
 	for i := range 500 {
 		all.Add(1)

@@ -109,6 +109,9 @@ func (t *Tree) Make(name string, l Limits) (*Group, error) {
 // FD is the descriptor of the group's folder.
 func (g *Group) FD() int { return int(g.file.Fd()) }
 
+// Add moves a process into the group.
+func (g *Group) Add(pid int) error { return write(g.dir, "cgroup.procs", strconv.Itoa(pid)) }
+
 // OOMKills counts the processes of the group that were killed for want of
 // memory.
 func (g *Group) OOMKills() int {

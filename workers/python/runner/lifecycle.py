@@ -50,8 +50,8 @@ class Lifecycle:
     def ready(self) -> None:
         notify.notify("READY=1")
 
-    def retire(self) -> None:
+    def retire(self, reason: str = "max_requests") -> None:
         """Asks for a successor, once."""
         if not self.retired:
             self.retired = True
-            notify.notify("X_GONICORN_RETIRE=max_requests")
+            notify.notify("X_GONICORN_RETIRE=" + reason)

@@ -63,6 +63,12 @@ def serve(app, interface: str, chosen: Settings) -> None:
         loop.run_until_complete(worker.serve())
     finally:
         loop.run_until_complete(loop.shutdown_asyncgens())
+    if chosen.promote_fd >= 0:  # nothing of it must be left in the copies
+        loop.run_until_complete(loop.shutdown_default_executor())
+        if worker.pool is not None:
+            worker.pool.shutdown()
+        worker.sock.close()
+        loop.close()
 
 
 class Worker:
@@ -91,6 +97,7 @@ class Worker:
         self.lifespan = Lifespan(self.app, chosen.lifespan if interface == "asgi" else "off")
         self.pool = None
         self.requests = 0
+        self.promote_after = chosen.promote_after
 
     # The life of the worker.
 
@@ -260,6 +267,8 @@ class Worker:
         slot[REQUESTS] = done
         if 0 < slot[MAX_REQUESTS] <= done:
             self.life.retire()
+        elif 0 < self.promote_after <= done:
+            self.life.retire("refork_after")
 
     # What goes to the gateway.
 

@@ -7,7 +7,7 @@ import os
 import sys
 import traceback
 
-from . import loader, notify, settings
+from . import loader, notify, settings, template
 from .loader import AppError
 from .stacks import trim
 
@@ -16,7 +16,7 @@ def main() -> None:
     notify.take_environment()
     chosen = settings.take()
     sys.argv = ["gonicorn"]
-    show_name("gonicorn worker")
+    show_name("gonicorn template" if chosen.template_fd >= 0 else "gonicorn worker")
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True, errors="backslashreplace")  # a log wants whole lines, at once
     if chosen.inspect:
@@ -24,11 +24,20 @@ def main() -> None:
         return
     try:
         app, interface = load(chosen)
-        serve(app, interface, chosen)
-    except loader.BootFailure as e:
-        report(e, "")
+        while True:
+            if chosen.template_fd >= 0:
+                show_name("gonicorn template")
+                chosen = template.serve(interface, chosen)
+                show_name("gonicorn worker")
+            serve(app, interface, template.spared(chosen))
+            if chosen.promote_fd < 0:
+                break
+            chosen = template.promote(chosen)
     except AppError as e:
-        report(e, "app: ")
+        if chosen.template_fd >= 0:
+            show(e)
+            template.fail(chosen, str(e), isinstance(e, loader.BootFailure))
+        report(e, "" if isinstance(e, loader.BootFailure) else "app: ")
 
 
 def show_name(name: str) -> None:

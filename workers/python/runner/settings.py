@@ -14,6 +14,7 @@ INTERNAL = (
     "GONICORN_LIFELINE_FD",
     "GONICORN_CONN_FD",
     "GONICORN_QUEUE_FD",
+    "GONICORN_TEMPLATE_FD",
     "LISTEN_FDS",
     "LISTEN_PID",
     "LISTEN_FDNAMES",
@@ -40,6 +41,10 @@ class Settings:
     lifeline_fd: int = -1
     conn_fd: int = -1
     queue_fd: int = -1
+    template_fd: int = -1  # be a template for workers, and take orders here
+    promote_fd: int = -1  # when this worker has finished, become one, and take orders here
+    promote_after: int = 0  # requests, whereupon it asks to be let go
+    template_output: int = -1  # where a template writes
 
 
 def take() -> Settings:
@@ -53,10 +58,11 @@ def take() -> Settings:
         ("lifeline_fd", "GONICORN_LIFELINE_FD"),
         ("conn_fd", "GONICORN_CONN_FD"),
         ("queue_fd", "GONICORN_QUEUE_FD"),
+        ("template_fd", "GONICORN_TEMPLATE_FD"),
     ):
         if environ[variable]:
             setattr(settings, name, int(environ[variable]))
-    for fd in (settings.board_fd, settings.lifeline_fd, settings.conn_fd, settings.queue_fd):
+    for fd in (settings.board_fd, settings.lifeline_fd, settings.conn_fd, settings.queue_fd, settings.template_fd):
         if fd >= 0:
             os.set_inheritable(fd, False)
     return settings

@@ -40,6 +40,8 @@ def serve(app, interface: str, chosen: Settings) -> None:
         t.join()
     if interface == "asgi":
         threaded.stop()
+    server.queue.close()
+    server.link.sock.close()
 
 
 class Server:
@@ -52,6 +54,7 @@ class Server:
         self.queue = attach(chosen.queue_fd)
         self.link = Link(attach(chosen.conn_fd), interface)
         self.lifeline = chosen.lifeline_fd
+        self.promote_after = chosen.promote_after
         self.base = wsgi.base_environ(threads > 1, chosen.multiprocess)
         self.call = self.call_wsgi
 
@@ -67,7 +70,7 @@ class Server:
 
     def run(self, thread: int) -> None:
         """Takes one request after the other until the worker is to finish."""
-        life, ledger, call = self.life, self.ledger, self.call
+        life, ledger, call, promote_after = self.life, self.ledger, self.call, self.promote_after
         buffer = bytearray(frames.MAX_MESSAGE)
         into, receive, nowait = [buffer], self.queue.recvmsg_into, socket.MSG_DONTWAIT
         space, loads = frames.ANCILLARY, marshal.loads
@@ -96,8 +99,11 @@ class Server:
                 call(number, request_id, kind, environ, body, fds)
             finally:
                 close(fds)
-                if ledger.end(thread) and ledger.full():
+                done = ledger.end(thread)
+                if ledger.full():
                     life.retire()
+                elif 0 < promote_after <= done:
+                    life.retire("refork_after")
 
     def wait(self, poller) -> None:
         for fd, _ in poller.poll():

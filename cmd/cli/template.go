@@ -1,0 +1,302 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/gonicorn/gonicorn/arbiter"
+	"github.com/gonicorn/gonicorn/internal/control"
+	"github.com/gonicorn/gonicorn/internal/proc"
+	"github.com/gonicorn/gonicorn/internal/wire"
+	"github.com/gonicorn/gonicorn/workers/python"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	forkTime      = 250 * time.Millisecond // for one fork: the arbiter's loop waits meanwhile
+	templateFirst = time.Second            // until a template that was lost is started again; it doubles
+	templateMost  = 30 * time.Second
+)
+
+// template starts the workers of one generation by fork(2), from a process that
+// has loaded the app.
+type template struct {
+	l       *launcher
+	environ map[string]string
+	limit   time.Duration // for the app to be loaded
+
+	mu      sync.Mutex
+	current *python.Template // nil while there is none
+	pid     int
+	closed  bool
+
+	reforkAfter int  // requests after which a worker becomes the template; 0 is never
+	promoted    bool // one has
+}
+
+// startTemplate starts the process and waits until it has loaded the app.
+func startTemplate(l *launcher, generation, reforkAfter int, limit time.Duration) (*template, error) {
+	t := &template{l: l, limit: limit, reforkAfter: reforkAfter, environ: map[string]string{wire.EnvGeneration: strconv.Itoa(generation)}}
+	if err := t.start(); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// start starts a process, and another whenever that is lost.
+func (t *template) start() error {
+	s := t.l.s
+	ours, theirs, err := control.SocketPair()
+	if err != nil {
+		return err
+	}
+	r, w, err := proc.Pipe()
+	if err != nil {
+		unix.Close(ours)
+		unix.Close(theirs)
+		return fmt.Errorf("read output of template: %w", err)
+	}
+	spec := t.spec(w, theirs)
+	pid, wait, err := s.helpers.Start(spec)
+	unix.Close(theirs)
+	unix.Close(w)
+	if err != nil {
+		unix.Close(ours)
+		unix.Close(r)
+		return fmt.Errorf("start template: %w", err)
+	}
+	output := t.l.readAs("template", r, 0, pid)
+	process := python.NewTemplate(ours)
+	_, err = process.Ready(t.limit)
+	if err != nil {
+		_ = proc.SignalGroup(pid, syscall.SIGKILL) // it may be gone already
+	}
+	gone := make(chan proc.Exit, 1)
+	go func() {
+		exit := wait()
+		<-output.Done()
+		_ = output.Close() // read to its end
+		gone <- exit
+	}()
+	if err != nil {
+		<-gone
+		process.Close()
+		return templateError(err)
+	}
+	t.mu.Lock()
+	t.current, t.pid = process, pid
+	t.mu.Unlock()
+	s.log.Info("template ready", "pid", pid, "generation", t.environ[wire.EnvGeneration])
+	go t.watch(gone, pid)
+	return nil
+}
+
+// templateError says why there is no template, with the exit code that a worker
+// that cannot load the app would have led to.
+func templateError(err error) error {
+	var app *python.AppError
+	if errors.As(err, &app) {
+		if app.Failed {
+			return &arbiter.BootError{Role: "template", Tries: 1, Reason: app.Error()}
+		}
+		return &appError{app}
+	}
+	return fmt.Errorf("start template: %w", err)
+}
+
+// spec is a worker's, without what each has for itself, and with the socket
+// where orders come.
+func (t *template) spec(output, orders int) proc.Spec {
+	spec := t.l.spec
+	spec.Files = t.l.files(output, output)
+	if t.l.stdout {
+		spec.Files = t.l.files(1, output)
+	}
+	spec = t.l.inherit(spec, arbiter.Place{})
+	add := func(name string, fd int) {
+		spec.Env = append(spec.Env, name+"="+strconv.Itoa(len(spec.Files)))
+		spec.Files = append(spec.Files, fd)
+	}
+	add(wire.EnvTemplate, orders)
+	add(wire.EnvRunner, t.l.s.runner)
+	if q := t.l.queue; q != nil {
+		add(wire.EnvQueue, q.workers)
+	}
+	if l := t.l.limits; l != nil {
+		base := l.base
+		spec.Limits = &base
+	}
+	return spec
+}
+
+// watch waits for the end of the process, and starts another one.
+func (t *template) watch(gone <-chan proc.Exit, pid int) {
+	exit := <-gone
+	t.mu.Lock()
+	superseded := t.closed || t.pid != pid
+	if !superseded && t.current != nil {
+		t.current.Close()
+		t.current = nil
+	}
+	t.mu.Unlock()
+	if superseded {
+		return
+	}
+	t.l.s.log.Error("template lost: workers go on, and another one is started", "pid", pid, "exit", exit.String())
+	t.again()
+}
+
+// again starts a process in place of one that was lost, until that succeeds.
+func (t *template) again() {
+	log := t.l.s.log
+	for pause := templateFirst; ; pause = min(2*pause, templateMost) {
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-t.l.s.stopped:
+			timer.Stop()
+			return
+		}
+		t.mu.Lock()
+		closed := t.closed
+		t.mu.Unlock()
+		if closed {
+			return
+		}
+		err := t.start()
+		if err == nil {
+			return
+		}
+		log.Error("no template", "error", err, "again_in", min(2*pause, templateMost).String())
+	}
+}
+
+// close ends the template: its generation starts no more workers.
+func (t *template) close() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.closed = true
+	if t.current != nil {
+		t.current.Close()
+		t.current = nil
+	}
+}
+
+// launch forks a worker.
+func (t *template) launch(p arbiter.Place) (arbiter.Process, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.current == nil {
+		return arbiter.Process{}, fmt.Errorf("fork worker: %w", arbiter.ErrLater)
+	}
+	ours, theirs, err := control.SocketPair()
+	if err != nil {
+		return arbiter.Process{}, err
+	}
+	r, w := -1, -1
+	if t.l.capture {
+		if r, w, err = proc.Pipe(); err != nil {
+			unix.Close(ours)
+			unix.Close(theirs)
+			return arbiter.Process{}, fmt.Errorf("read output of worker: %w", err)
+		}
+	}
+	orders, promote := t.orders(p)
+	pid, kills, err := t.fork(p, theirs, w, promote)
+	unix.Close(theirs)
+	closeAll(w, promote)
+	if err != nil {
+		unix.Close(ours)
+		closeAll(r, orders)
+		return arbiter.Process{}, err
+	}
+	if orders >= 0 {
+		go t.awaitPromotion(python.NewTemplate(orders))
+	}
+	t.l.s.hub.own(p.Slot, ours)
+	process := arbiter.Process{PID: pid, OOMKills: kills}
+	if r >= 0 {
+		process.Output = t.l.read(r, p.ID, pid)
+	}
+	return process, nil
+}
+
+// orders makes the socket at which a worker takes orders once it is the
+// template: the first worker, as long as none has become it. -1 is none.
+func (t *template) orders(p arbiter.Place) (ours, theirs int) {
+	if t.reforkAfter <= 0 || t.promoted || p.ID != 1 {
+		return -1, -1
+	}
+	ours, theirs, err := control.SocketPair()
+	if err != nil {
+		t.l.s.log.Warn("no worker becomes the template", "error", err)
+		return -1, -1
+	}
+	return ours, theirs
+}
+
+// awaitPromotion makes a worker that has finished the template, and has all
+// others replaced by copies of it. A worker may end without that.
+func (t *template) awaitPromotion(next *python.Template) {
+	pid, err := next.Ready(0)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err != nil || t.closed || t.promoted {
+		next.Close()
+		return
+	}
+	if t.current != nil {
+		t.current.Close() // watch finds it superseded
+	}
+	t.current, t.pid, t.promoted = next, pid, true
+	t.l.s.log.Info("a worker that has served is the template now", "pid", pid, "generation", t.environ[wire.EnvGeneration])
+	go t.l.s.arbiter.Renew("refork_after")
+}
+
+func (t *template) fork(p arbiter.Place, conn, output, promote int) (pid int, kills func() int, err error) {
+	order := python.Fork{Slot: p.Slot, Conn: conn, Output: output, Environ: maps.Clone(t.environ)}
+	order.Environ[wire.EnvWorkerID] = strconv.Itoa(p.ID)
+	if promote >= 0 {
+		order.Promote, order.PromoteAfter = promote, t.reforkAfter
+	}
+	limits, kills, err := t.l.limits.of(p)
+	if err != nil {
+		return 0, nil, fmt.Errorf("fork worker: %w", err)
+	}
+	if limits != nil {
+		order.CPUs = limits.CPUs
+	}
+	pid, err = t.current.Fork(order, forkTime)
+	if errors.Is(err, python.ErrTemplateGone) || errors.Is(err, python.ErrTemplateSlow) {
+		_ = proc.SignalGroup(t.pid, syscall.SIGKILL) // watch does the rest
+		if t.promoted {
+			t.current.Close()
+			t.current = nil
+			go t.again()
+		}
+		return 0, nil, fmt.Errorf("%w: %w", err, arbiter.ErrLater)
+	}
+	if err != nil {
+		return 0, nil, err
+	}
+	if limits != nil && limits.Cgroup > 0 {
+		if err := t.l.limits.move(p, pid); err != nil {
+			t.l.s.log.Warn("worker is in no cgroup of its own", "pid", pid, "error", err)
+		}
+	}
+	return pid, kills, nil
+}
+
+// closeAll closes descriptors; -1 is none.
+func closeAll(fds ...int) {
+	for _, fd := range fds {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
+	}
+}

@@ -1,0 +1,178 @@
+"""The template: a process that has loaded the app, serves nothing, and is copied into workers by fork(2).
+
+It talks to the arbiter over a SOCK_SEQPACKET socket. An order is one JSON object, with the new worker's descriptors
+(SCM_RIGHTS): its socket to the gateway; where its output goes, if the order says output; and, if it says promote_after,
+the socket where the worker takes orders itself once it is a template. The answer is one JSON object with the worker's
+pid.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+
+from .link import passed
+from .settings import Settings
+
+MESSAGE = 16 << 10
+ANCILLARY = socket.CMSG_SPACE(4 * 4)
+
+
+def serve(interface: str, chosen: Settings) -> Settings:
+    """Forks a worker for each request. It returns in the workers, with their settings."""
+    warn_of_threads()
+    gc.collect()
+    gc.freeze()  # what is there by now is never looked at again, and so its pages stay shared
+    sock = socket.socket(fileno=chosen.template_fd)
+    send(sock, {"ready": True, "interface": interface, "pid": os.getpid()})
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    if chosen.lifeline_fd >= 0:
+        poll.register(chosen.lifeline_fd, select.POLLIN)
+    while True:
+        if any(fd == chosen.lifeline_fd for fd, _ in poll.poll()):
+            os._exit(0)  # the arbiter is gone
+        data, ancillary, _, _ = sock.recvmsg(MESSAGE, ANCILLARY)
+        if not data:
+            os._exit(0)
+        order = json.loads(data)
+        fds = passed(ancillary)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        try:
+            pid = fork_apart()
+        except OSError as e:
+            send(sock, {"number": order["number"], "error": "fork: %s" % e})
+            pid = -1
+        if pid == 0:
+            sock.close()
+            return become_worker(chosen, order, fds)
+        for fd in fds:
+            os.close(fd)
+        if pid > 0:
+            send(sock, {"number": order["number"], "pid": pid})
+
+
+def fail(chosen: Settings, why: str, failed: bool) -> None:
+    """Says why there will be no template, and ends."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    send(socket.socket(fileno=chosen.template_fd), {"error": why, "failed": failed})
+    os._exit(1)
+
+
+def send(sock: socket.socket, message: dict) -> None:
+    try:
+        sock.send(json.dumps(message).encode())
+    except OSError:
+        os._exit(0)  # nobody wants to know any more
+
+
+def fork_apart() -> int:
+    """Forks a process that is nobody's child here: its parent ends at once, and the arbiter adopts it.
+
+    Returns its pid, and 0 in it.
+    """
+    r, w = os.pipe()
+    child = os.fork()
+    if child == 0:
+        pid = -1
+        try:
+            pid = os.fork()
+            if pid == 0:
+                os.setpgid(0, 0)
+                os.close(r)
+                os.close(w)
+                return 0
+            os.setpgid(pid, pid)
+        except OSError:
+            pass  # it has done it itself, or has ended; or there is none
+        finally:
+            if pid != 0:
+                os.write(w, b"%d" % pid)
+                os._exit(0)
+    os.close(w)
+    text = b""
+    while True:
+        part = os.read(r, 32)
+        if not part:
+            break
+        text += part
+    os.close(r)
+    os.waitpid(child, 0)
+    pid = int(text or b"-1")
+    if pid <= 0:
+        raise OSError("no process could be made")
+    return pid
+
+
+def become_worker(chosen: Settings, order: dict, fds: list[int]) -> Settings:
+    """Takes on what a worker has for itself."""
+    template_output = os.dup(2) if order.get("promote_after") else -1
+    if order["output"]:
+        os.dup2(fds[1], 1)
+        os.dup2(fds[1], 2)
+        os.close(fds[1])
+    os.set_inheritable(fds[0], False)
+    os.environ.update(order["environ"])
+    if order.get("cpus"):
+        os.sched_setaffinity(0, order["cpus"])
+    chosen = dataclasses.replace(chosen, slot=order["slot"], conn_fd=fds[0], template_fd=-1, template_output=-1)
+    if not order.get("promote_after"):
+        return chosen
+    return dataclasses.replace(
+        chosen, promote_fd=fds[-1], promote_after=order["promote_after"], template_output=template_output
+    )
+
+
+def spared(chosen: Settings) -> Settings:
+    """The settings for a worker that is to become a template: what it closes, that goes on needing."""
+    if chosen.promote_fd < 0 or chosen.queue_fd < 0:
+        return chosen
+    return dataclasses.replace(chosen, queue_fd=os.dup(chosen.queue_fd))
+
+
+def promote(chosen: Settings) -> Settings:
+    """Leaves a copy of this worker, which has finished, as the template of all workers to come.
+
+    Returns in the copy; the worker itself ends.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    r, w = os.pipe()
+    if os.fork():
+        os.close(w)
+        os.read(r, 1)  # until the copy has left the process group, which is ended with this process
+        os._exit(0)
+    os.setpgid(0, 0)
+    os.close(r)
+    os.close(w)
+    for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1, signal.SIGABRT, signal.SIGUSR2):
+        signal.signal(signum, signal.SIG_DFL)
+    if chosen.template_output >= 0:
+        os.dup2(chosen.template_output, 1)
+        os.dup2(chosen.template_output, 2)
+        os.close(chosen.template_output)
+    return dataclasses.replace(
+        chosen, template_fd=chosen.promote_fd, promote_fd=-1, promote_after=0, template_output=-1
+    )
+
+
+def warn_of_threads() -> None:
+    """Threads do not survive a fork, and what they hold stays held."""
+    names = [t.name for t in threading.enumerate() if t is not threading.main_thread()]
+    native = len(os.listdir("/proc/self/task")) - 1 - len(names)
+    if native > 0:
+        names.append("%d that Python knows nothing of" % native)
+    if names:
+        sys.stderr.write(
+            "warning: the app starts threads while it is imported, which the workers forked from it do not have: %s\n"
+            % ", ".join(names)
+        )

@@ -1,0 +1,148 @@
+package python
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// templateMessage bounds a message either way, in bytes.
+const templateMessage = 16 << 10
+
+// Template is a Python process that has loaded the app, and that workers are
+// forked from: runner/template.py. It belongs to one goroutine at a time.
+type Template struct {
+	fd     int
+	number int
+}
+
+// Fork is what a new worker has for itself.
+type Fork struct {
+	Slot    int
+	Environ map[string]string
+	CPUs    []int
+	Conn    int // its socket to the gateway; borrowed
+	Output  int // where it writes; borrowed; -1 leaves it the template's
+	// Promote, if PromoteAfter is not 0, is where the worker takes orders as the
+	// next template, after it has served so many requests; borrowed.
+	Promote, PromoteAfter int
+}
+
+// templateAnswer is what a template says.
+type templateAnswer struct {
+	Ready  bool   `json:"ready"`
+	Number int    `json:"number"`
+	PID    int    `json:"pid"`
+	Error  string `json:"error"`
+	Failed bool   `json:"failed"` // the app was found, and fails while it starts
+}
+
+var (
+	// ErrTemplateGone says that the template has ended.
+	ErrTemplateGone = errors.New("the template that workers are forked from has ended")
+	// ErrTemplateSlow says that the template did not answer in time.
+	ErrTemplateSlow = errors.New("the template that workers are forked from does not answer")
+)
+
+// AppError says why the app cannot be loaded.
+type AppError struct {
+	Reason string
+	Failed bool // it was found, and fails while it starts: it may do better another time
+}
+
+// Error is the reason.
+func (e *AppError) Error() string { return e.Reason }
+
+// NewTemplate takes over this process's end of the socket to a template.
+func NewTemplate(fd int) *Template { return &Template{fd: fd} }
+
+// Close has the template end, unless it has.
+func (t *Template) Close() { unix.Close(t.fd) }
+
+// Ready waits until the app is loaded and returns the process's pid. It fails with an *AppError when that
+// cannot be, with ErrTemplateGone when the
+// template ends before that, and with ErrTemplateSlow when it takes longer than
+// limit; 0 is no bound.
+func (t *Template) Ready(limit time.Duration) (pid int, err error) {
+	for {
+		a, err := t.answer(limit)
+		if err != nil || a.Ready {
+			return a.PID, err
+		}
+		if a.Error != "" {
+			return 0, &AppError{a.Error, a.Failed}
+		}
+	}
+}
+
+// Fork has a worker forked, and returns its pid; it is a child of this process,
+// if that is a subreaper (prctl(2)). It waits for limit at most.
+func (t *Template) Fork(f Fork, limit time.Duration) (pid int, err error) {
+	t.number++
+	order, err := json.Marshal(map[string]any{"number": t.number, "slot": f.Slot, "environ": f.Environ, "cpus": f.CPUs,
+		"output": f.Output >= 0, "promote_after": f.PromoteAfter})
+	if err != nil {
+		return 0, fmt.Errorf("fork worker: %w", err)
+	}
+	fds := []int{f.Conn}
+	if f.Output >= 0 {
+		fds = append(fds, f.Output)
+	}
+	if f.PromoteAfter > 0 {
+		fds = append(fds, f.Promote)
+	}
+	err = unix.Sendmsg(t.fd, order, unix.UnixRights(fds...), nil, unix.MSG_DONTWAIT)
+	if err != nil {
+		return 0, fmt.Errorf("fork worker: %w: %w", ErrTemplateGone, err)
+	}
+	for end := time.Now().Add(limit); ; {
+		a, err := t.answer(time.Until(end))
+		switch {
+		case err != nil:
+			return 0, fmt.Errorf("fork worker: %w", err)
+		case a.Number != t.number: // of an order that nobody waits for any more
+			if a.PID > 1 {
+				_ = unix.Kill(a.PID, unix.SIGKILL) // it may be gone already
+			}
+		case a.Error != "":
+			return 0, fmt.Errorf("fork worker: %s", a.Error)
+		default:
+			return a.PID, nil
+		}
+	}
+}
+
+// answer takes one message.
+func (t *Template) answer(limit time.Duration) (templateAnswer, error) {
+	timeout := -1
+	if limit != 0 {
+		timeout = max(0, int(limit.Milliseconds()))
+	}
+	for {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(t.fd), Events: unix.POLLIN}}, timeout)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err == nil && n == 0 {
+			return templateAnswer{}, ErrTemplateSlow
+		}
+		if err != nil {
+			return templateAnswer{}, fmt.Errorf("hear template: %w", err)
+		}
+		break
+	}
+	buf := make([]byte, templateMessage)
+	n, err := unix.Read(t.fd, buf)
+	if err != nil || n == 0 {
+		return templateAnswer{}, ErrTemplateGone
+	}
+	var a templateAnswer
+	if err := json.Unmarshal(buf[:n], &a); err != nil {
+		return templateAnswer{}, fmt.Errorf("hear template: %w: %s", err, strings.TrimSpace(string(buf[:n])))
+	}
+	return a, nil
+}
