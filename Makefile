@@ -7,7 +7,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.8.0
 
-.PHONY: build run test check bench bench-gateway bench-python fmt clean docs
+.PHONY: build run test check bench bench-gateway bench-python bench-fork fmt clean docs
 
 build:
 	$(GO) build -trimpath -ldflags "-X github.com/gonicorn/gonicorn/cmd/cli.version=$(VERSION)" -o bin/gonicorn ./cmd/gonicorn
@@ -51,6 +51,10 @@ bench-gateway: build
 
 bench-python: .venv-bench
 	BENCH_SVG=../docs/bench-python.svg $(GO) test -run '^$$' -bench 'Python$$' -benchtime 1x -timeout 60m ./e2e
+
+# What a forked worker costs beside a spawned one and gunicorn --preload.
+bench-fork: .venv-bench
+	$(GO) test -run '^$$' -bench Fork -benchtime 1x -timeout 20m ./e2e
 
 # The files that are made from the table of settings.
 docs:

@@ -28,6 +28,7 @@ ANCILLARY = socket.CMSG_SPACE(4 * 4)
 def serve(interface: str, chosen: Settings) -> Settings:
     """Forks a worker for each request. It returns in the workers, with their settings."""
     warn_of_threads()
+    preload(interface, chosen)
     gc.collect()
     gc.freeze()  # what is there by now is never looked at again, and so its pages stay shared
     sock = socket.socket(fileno=chosen.template_fd)
@@ -58,6 +59,23 @@ def serve(interface: str, chosen: Settings) -> Settings:
             os.close(fd)
         if pid > 0:
             send(sock, {"number": order["number"], "pid": pid})
+
+
+def preload(interface: str, chosen: Settings) -> None:
+    """Imports what every worker imports."""
+    if chosen.worker_class == "event-loop":
+        from . import loop  # noqa: F401
+
+        if chosen.loop != "asyncio":
+            try:
+                import uvloop  # noqa: F401
+            except ImportError:
+                pass
+        return
+    from . import threaded  # noqa: F401
+
+    if interface == "asgi":
+        from . import asgi_threads  # noqa: F401
 
 
 def fail(chosen: Settings, why: str, failed: bool) -> None:
