@@ -89,6 +89,8 @@ func (a *Arbiter) handle(ctx context.Context, e event, now time.Duration) {
 		a.workers.renew(e.reason)
 	case probed:
 		a.workers.probed(e, now)
+	case reloadAsked, renewAsked, shownStacks:
+		a.operate(e)
 	case stalledLoop:
 		a.workers.stalledLoop(e.slot, e.pid)
 	case idled:
@@ -159,6 +161,7 @@ func (a *Arbiter) notified(m notify.Message, now time.Duration) {
 // load reads the config away from the loop.
 func (a *Arbiter) load(ctx context.Context) {
 	a.loading, a.loadWanted = true, false
+	a.reloadWaiters, a.reloadAskers = append(a.reloadWaiters, a.reloadAskers...), nil
 	a.number++
 	number := a.number
 	a.Log.Info("reloading", "generation", number)

@@ -33,9 +33,24 @@ type WorkerState struct {
 	Age        time.Duration `json:"age_ns"`
 	Requests   uint64        `json:"requests"`
 	InFlight   int64         `json:"in_flight"`
+	Answers    uint64        `json:"answers"`     // behind the gateway
+	Errors     uint64        `json:"errors_5xx"`  // of these
+	Waiting    int           `json:"waiting"`     // at a gateway: requests that wait for a worker
+	LoopLag    time.Duration `json:"loop_lag_ns"` // of an event loop
+	Request    uint64        `json:"request,omitempty"`
+	RequestAge time.Duration `json:"request_age_ns,omitempty"` // of the oldest in hand
+	CPU        float64       `json:"cpu,omitempty"`            // share of one CPU lately
 	RSS        int64         `json:"rss,omitempty"`
 	Leaves     string        `json:"leaves,omitempty"`
 	Says       string        `json:"status,omitempty"` // its STATUS=
+}
+
+// age is how long ago something began; 0 if it has not.
+func age(now, since time.Duration) time.Duration {
+	if since <= 0 {
+		return 0
+	}
+	return now - since
 }
 
 func (a *Arbiter) status(now time.Duration) Status {
@@ -55,7 +70,8 @@ func (a *Arbiter) status(now time.Duration) Status {
 			s.Workers = append(s.Workers, WorkerState{
 				Role: f.role, ID: w.place.ID, PID: w.pid, Slot: w.place.Slot, Generation: w.gen.Number,
 				Stage: w.stage.String(), Age: now - w.started, Requests: v.requests, InFlight: v.inFlight,
-				RSS: w.rss, Leaves: w.leaves, Says: w.status,
+				Answers: v.answers, Errors: v.errors, Waiting: v.waiting, LoopLag: v.lag, Request: v.requestID,
+				RequestAge: age(now, v.requestStart), CPU: w.cpu, RSS: w.rss, Leaves: w.leaves, Says: w.status,
 			})
 		}
 	}

@@ -1,10 +1,10 @@
 package config
 
 func controlSettings() []Setting {
-	return pending(noControl, section(sectionControl,
+	return section(sectionControl,
 		Setting{
 			Name: "control_socket", Flag: "control-socket", Kind: String,
-			Help:   "The unix socket over which a running gonicorn is asked and told things; empty chooses a path.",
+			Help:   "The unix socket over which a running gonicorn is asked and told things; empty chooses one below XDG_RUNTIME_DIR or /run.",
 			Reload: AtRestart, Differs: "the default is not ~/.gunicorn/gunicorn.ctl",
 			field: func(c *Config) any { return &c.ControlSocket },
 		},
@@ -18,7 +18,7 @@ func controlSettings() []Setting {
 			Help:   "Have no control socket.",
 			Reload: AtRestart, field: func(c *Config) any { return &c.ControlSocketDisable },
 		},
-	))
+	)
 }
 
 // hookSettings are Gunicorn's server hooks, Python functions that only

@@ -27,7 +27,6 @@ const (
 const (
 	noUwsgi    = "clients speak HTTP; have nginx use proxy_pass in place of uwsgi_pass"
 	noPython   = "this version does not configure Python's logging"
-	noControl  = "this version has no control socket yet"
 	noMonitors = "this version does not send to syslog or statsd yet"
 	noConfPy   = "this version does not read gunicorn.conf.py yet"
 )

@@ -33,6 +33,9 @@ func (l *commandLine) run(args []string) (code int, err error) {
 			daemon.done(code, err) // unless that has been said already
 		}
 	}()
+	if code, is, err := l.command(args); is {
+		return code, err
+	}
 	p, err := parseArgs(args[1:], l.settings)
 	switch {
 	case err != nil:

@@ -162,6 +162,7 @@ func (s *supervisor) takeOver(h handover) {
 				s.log.Error("cannot take over the pidfile", "error", err)
 			}
 		}
+		s.takeConsole()
 		s.log.Info("took over", "from", h.PID)
 	})
 }

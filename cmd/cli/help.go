@@ -56,6 +56,7 @@ Usage:
   gonicorn MODULE:APP [flags]            run a Python app, WSGI or ASGI
   gonicorn [flags] -- COMMAND [ARG...]   run a program that listens on PORT
   gonicorn [flags] demo                  run the demo app
+  gonicorn status, reload, scale N, ...  ask or tell a running gonicorn: see below
 
 Flags may stand before and behind the app. A config file, the variables
 GONICORN_<SETTING>, and flags in GUNICORN_CMD_ARGS say the same things: see
@@ -79,6 +80,10 @@ func writeHelp(w io.Writer, settings []config.Setting) error {
 		for _, flag := range flags[s.Section] {
 			fmt.Fprintf(table, "  %s\n", flag)
 		}
+	}
+	fmt.Fprintf(table, "\nCommands, to a running gonicorn (gonicorn COMMAND --help):\n")
+	for _, c := range newCommandLine(Options{}, io.Discard, io.Discard).commands() {
+		fmt.Fprintf(table, "  %s\t%s\n", strings.TrimSpace(c.Name+" "+c.ArgsUsage), c.Usage)
 	}
 	fmt.Fprintf(table, "\nOther:\n  --help, -h\tShow this\n  --version, -v\tShow the version\n")
 	if err := table.Flush(); err != nil {

@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/gonicorn/gonicorn/arbiter"
 	"github.com/gonicorn/gonicorn/internal/control"
@@ -22,6 +24,7 @@ type hub struct {
 
 	idle, stalled func(slot, pid int) // of a worker; must not wait for a gateway
 
+	asking   sync.Mutex // one asks at a time
 	mu       sync.Mutex
 	peers    []arbiter.Peer
 	material []byte      // certificates and keys, as JSON; nil without TLS
@@ -36,6 +39,8 @@ type link struct {
 	queue      int // the gateway's end of the shared queue, which the link borrows; -1 without
 	conn       *control.Conn
 	news       chan struct{} // has one element when there is something to send
+	held       chan []wire.Held
+	closed     bool // guarded by hub.asking
 	gone       chan struct{}
 
 	told     map[int]int // slot to pid of the workers whose sockets were sent
@@ -55,7 +60,7 @@ func (h *hub) connect(generation, queue int) (theirs int, err error) {
 	}
 	l := &link{
 		generation: generation, queue: queue, conn: conn, told: map[int]int{},
-		news: make(chan struct{}, 1), gone: make(chan struct{}),
+		news: make(chan struct{}, 1), held: make(chan []wire.Held, 1), gone: make(chan struct{}),
 	}
 	h.mu.Lock()
 	h.links = append(h.links, l)
@@ -91,6 +96,40 @@ func (h *hub) own(slot, fd int) {
 		unix.Close(old)
 	}
 	h.conns[slot] = fd
+}
+
+// heldTime bounds how long a gateway may take to say what it has in hand.
+const heldTime = time.Second
+
+// requests asks every gateway what it has in hand.
+func (h *hub) requests(ctx context.Context) (all []wire.Held) {
+	h.asking.Lock()
+	defer h.asking.Unlock()
+	h.mu.Lock()
+	links := slices.Clone(h.links)
+	h.mu.Unlock()
+	for _, l := range links {
+		if l.closed {
+			continue
+		}
+		select {
+		case <-l.held: // an answer that came too late for the one before
+		default:
+		}
+		if err := l.conn.Send(wire.ToGateway{Ask: true}, nil); err != nil {
+			continue // it is gone
+		}
+		late := time.NewTimer(heldTime)
+		select {
+		case held := <-l.held:
+			all = append(all, held...)
+		case <-l.gone:
+		case <-late.C:
+		case <-ctx.Done():
+		}
+		late.Stop()
+	}
+	return all
 }
 
 func (h *hub) poke() {
@@ -129,6 +168,12 @@ func (h *hub) hear(l *link) {
 		if err != nil {
 			break
 		}
+		if m.Answer {
+			select {
+			case l.held <- m.Held:
+			default: // nobody asked
+			}
+		}
 		for _, i := range m.Idle {
 			h.idle(i.Slot, i.PID)
 		}
@@ -144,7 +189,12 @@ func (h *hub) hear(l *link) {
 
 // tell sends the newest state whenever it has changed.
 func (h *hub) tell(l *link) {
-	defer l.conn.Close()
+	defer func() {
+		h.asking.Lock() // nobody asks while it is closed
+		defer h.asking.Unlock()
+		l.closed = true
+		l.conn.Close()
+	}()
 	first := true
 	for {
 		select {

@@ -168,7 +168,7 @@ func settings(p *prepared) arbiter.Settings {
 	if c.Canary {
 		set.Reload.Canary, set.Reload.CanaryErrors = c.CanaryTime, c.CanaryMaxErrors
 	}
-	_, set.ShowsStacks = p.app.(*pythonApp)
+	set.ShowsStacks = p.app.inside()
 	set.Notifies = p.app.speaks(c)
 	switch {
 	case p.transport == transportGateway:

@@ -23,9 +23,10 @@ func (s *supervisor) openLog(c *config.Config) error {
 	s.level = &slog.LevelVar{}
 	s.level.Set(level)
 	o := logging.Options{JSON: c.LogFormat == "json", Color: s.sink.Color(), Level: s.level}
-	s.log = slog.New(logging.NewHandler(s.sink, o))
+	s.ring = logging.NewRing()
+	s.log = slog.New(logging.NewHandler(s.ring.Tee(s.sink), o))
 	o.Level = slog.LevelDebug // loglevel is for gonicorn's own lines, not for the app's
-	s.output = slog.New(logging.NewHandler(s.sink.Blocking(), o))
+	s.output = slog.New(logging.NewHandler(s.ring.Tee(s.sink.Blocking()), o))
 	s.sink.ReportTo(s.log)
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/gonicorn/gonicorn/arbiter"
 	"github.com/gonicorn/gonicorn/config"
+	"github.com/gonicorn/gonicorn/internal/console"
 	"github.com/gonicorn/gonicorn/internal/logging"
 	"github.com/gonicorn/gonicorn/internal/notify"
 	"github.com/gonicorn/gonicorn/internal/pidfile"
@@ -49,12 +50,14 @@ type supervisor struct {
 	queue   *queue // of the gateway that serves; nil where it has none
 
 	sink   *logging.Sink
+	ring   *logging.Ring // of the log's last lines
 	level  *slog.LevelVar
 	log    *slog.Logger // the arbiter's own lines
 	output *slog.Logger // what workers write
 
-	args        []string // of this process
-	manager     *manager // nil without a service manager
+	args        []string        // of this process
+	console     *console.Server // nil without a control socket
+	manager     *manager        // nil without a service manager
 	pidfilePath string
 	replaces    int           // the gonicorn that is to be replaced; 0 once it is gone
 	successor   *successor    // that is to replace this one; nil without
@@ -151,7 +154,9 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 		Load: s.load, Reopen: s.sink.Reopen, Ready: func() { s.ready(daemon) },
 		ReapAll: !o.IsHandler || os.Getpid() == 1, Helpers: s.helpers, OnTerminal: onTerminal() && !first.Config.Daemon,
 	})
+	s.openConsole(&first.Config)
 	err = s.arbiter.Run(ctx)
+	s.console.Close()
 	close(s.stopped)
 	cancel()
 	s.wg.Wait()

@@ -1,16 +1,13 @@
 package channel
 
-import "time"
+import (
+	"time"
+
+	"github.com/gonicorn/gonicorn/internal/wire"
+)
 
 // Held is a request that a worker has in hand, for a diagnosis.
-type Held struct {
-	Number    uint64 // as in the worker's claims
-	ID        string // X-Request-ID
-	Method    string
-	Path      string
-	Slot, PID int // 0 and 0: no worker is known to have it
-	Age       time.Duration
-}
+type Held = wire.Held
 
 // Held describes the exchange as of now.
 func (x *Exchange) Held(now time.Time) Held {

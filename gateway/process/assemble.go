@@ -55,17 +55,18 @@ func (p *process) makeBackend() error {
 		b := queue.New(env, &gate{pool: p.pool})
 		p.backend, p.attacher = b, b
 		p.link.queue = b.AttachQueue
-		p.waiting = b.Waiting
+		p.waiting, p.link.held = b.Waiting, b.Held
 		return nil
 	case Stream:
 		b := stream.New(env, p.set.StallWarning, p.set.QueueSize, p.set.QueueTimeout)
 		b.OnStall(p.link.reportStall)
 		p.look = b.Look
-		p.waiting = b.Waiting
+		p.waiting, p.link.held = b.Waiting, b.Held
 		p.backend, p.attacher = b, b
 		return nil
 	case Upstream:
-		p.backend = upstream.New(upstream.Options{Pool: p.pool, Board: p.from.Board, Log: p.log, DrainTimeout: p.set.Graceful, HoldHung: p.set.HoldsHung})
+		b := upstream.New(upstream.Options{Pool: p.pool, Board: p.from.Board, Log: p.log, DrainTimeout: p.set.Graceful, HoldHung: p.set.HoldsHung})
+		p.backend, p.link.held = b, b.Held
 		return nil
 	}
 	return fmt.Errorf("there is no backend %q", p.set.Backend)

@@ -1,12 +1,14 @@
 package process
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 
 	"github.com/gonicorn/gonicorn/gateway"
@@ -23,6 +25,7 @@ type arbiterLink struct {
 	update  func([]gateway.Worker)     // takes over a list of workers and their sockets
 	certify func(front.Material) error // takes over new certificates
 	queue   func(fd int) error         // takes over the shared queue's socket
+	held    func() []wire.Held         // what the workers have in hand; may be nil
 
 	pending  []gateway.Worker // of a list that is not complete yet
 	conns    map[int]int      // slot to descriptor, likewise
@@ -85,6 +88,9 @@ func (l *arbiterLink) take(m wire.ToGateway, files []int) error {
 	for _, slot := range m.Conns {
 		l.conns[slot] = next()
 	}
+	if m.Ask {
+		l.reportHeld()
+	}
 	if !m.Snapshot {
 		return nil
 	}
@@ -141,6 +147,20 @@ func (l *arbiterLink) reportIdle(slot, pid int) {
 // it has the worker say by what. It does not wait.
 func (l *arbiterLink) reportStall(slot, pid int) {
 	l.report(func(m *wire.FromGateway) { m.Stalls = append(m.Stalls, wire.Idle{Slot: slot, PID: pid}) })
+}
+
+// reportHeld tells the arbiter what the gateway has in hand: the oldest of it.
+func (l *arbiterLink) reportHeld() {
+	var all []wire.Held
+	if l.held != nil {
+		all = l.held()
+	}
+	slices.SortFunc(all, func(a, b wire.Held) int { return cmp.Compare(b.Age, a.Age) })
+	all = all[:min(len(all), wire.ControlHeld)]
+	for i := range all {
+		all[i].Path = all[i].Path[:min(len(all[i].Path), wire.ControlPath)]
+	}
+	l.report(func(m *wire.FromGateway) { m.Answer, m.Held = true, all })
 }
 
 func (l *arbiterLink) report(add func(*wire.FromGateway)) {

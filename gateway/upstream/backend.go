@@ -15,6 +15,7 @@ import (
 	"github.com/gonicorn/gonicorn/gateway"
 	"github.com/gonicorn/gonicorn/gateway/admission"
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
+	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
 // Options are a backend's settings. A zero field takes its default.
@@ -150,6 +151,18 @@ func (b *Backend) Serve(ctx context.Context, r *gateway.Request, w gateway.Reply
 		}
 		return err
 	}
+}
+
+// Held lists the requests whose answer is waited for.
+func (b *Backend) Held() (all []wire.Held) {
+	now := b.clock.now()
+	for _, w := range *b.workers.Load() {
+		for _, h := range w.ledger.held(now) {
+			h.Slot, h.PID = w.slot, w.pid
+			all = append(all, h)
+		}
+	}
+	return all
 }
 
 // spare gives a place back that the worker in slot should not be used for, and

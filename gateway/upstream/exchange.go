@@ -94,7 +94,7 @@ func (x *exchange) prepare(ctx context.Context, r *gateway.Request, w gateway.Re
 // carry has one worker answer the request.
 func (x *exchange) carry(w *worker) error {
 	x.worker, x.free = w, false
-	w.ledger.begin(&x.entry, x.r.Number, x.b.clock.now(), x.inline || x.r.Body.Stream == nil)
+	w.ledger.begin(&x.entry, x.r, x.b.clock.now(), x.inline || x.r.Body.Stream == nil)
 	defer x.release()
 	for fresh := false; ; {
 		c, err := x.connect(fresh)

@@ -2,8 +2,11 @@ package upstream
 
 import (
 	"sync"
+	"time"
 
+	"github.com/gonicorn/gonicorn/gateway"
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
+	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
 // ledger writes a worker's slot on its behalf: what it has in hand, and since
@@ -21,6 +24,7 @@ type ledger struct {
 
 // entry is one request in a worker's hands.
 type entry struct {
+	r          *gateway.Request
 	id         uint64
 	start      int64
 	prev, next *entry
@@ -40,19 +44,30 @@ func (l *ledger) open(slot *scoreboard.Slot) {
 	l.state(scoreboard.Busy, scoreboard.Ready)
 }
 
+// held lists the requests whose answer is waited for.
+func (l *ledger) held(now int64) (all []wire.Held) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for e := l.first; e != nil; e = e.next {
+		all = append(all, wire.Held{Number: e.id, ID: e.r.ID, Method: e.r.Method, Path: e.r.Path, Age: time.Duration(now - e.start)})
+	}
+	return all
+}
+
 // state leaves the states alone that the arbiter sets.
 func (l *ledger) state(from, to scoreboard.State) {
 	l.slot.State.CompareAndSwap(uint64(from), uint64(to))
 }
 
 // begin takes a request in. Its answer is waited for at once, or from await on.
-func (l *ledger) begin(e *entry, id uint64, now int64, await bool) {
+func (l *ledger) begin(e *entry, r *gateway.Request, now int64, await bool) {
 	if l.slot == nil {
 		return
 	}
+	id := r.Number
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	*e = entry{id: id, start: now}
+	*e = entry{r: r, id: id, start: now}
 	if l.inHand++; l.inHand == 1 {
 		l.busySince = now
 	}

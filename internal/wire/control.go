@@ -1,5 +1,7 @@
 package wire
 
+import "time"
+
 // The arbiter and the gateway talk over a SOCK_SEQPACKET socket: a message is
 // one JSON object, and descriptors come along with it (SCM_RIGHTS).
 const (
@@ -29,16 +31,38 @@ type ToGateway struct {
 	More     bool     `json:"more,omitempty"`     // the list goes on in the next message
 	Workers  []Worker `json:"workers,omitempty"`
 	Conns    []int    `json:"conns,omitempty"` // slots of the workers whose sockets come along
+	Ask      bool     `json:"ask,omitempty"`   // the gateway is to say what it has in hand
 }
 
 // FromGateway is a message from the gateway.
 type FromGateway struct {
 	Idle   []Idle `json:"idle,omitempty"`   // draining workers that have nothing in hand any more
 	Stalls []Idle `json:"stalls,omitempty"` // workers whose event loop has been held up for long
+
+	Answer bool   `json:"answer,omitempty"` // Held is, the oldest first, what the gateway has in hand
+	Held   []Held `json:"held,omitempty"`
 }
 
 // Idle names a worker.
 type Idle struct {
 	Slot int `json:"slot"`
 	PID  int `json:"pid"`
+}
+
+// ControlHeld is how many requests an answer lists at most, and ControlPath how
+// many bytes of a path.
+const (
+	ControlHeld = 100
+	ControlPath = 200
+)
+
+// Held is a request that the gateway waits for.
+type Held struct {
+	Number uint64        `json:"number"` // as in the worker's claims
+	ID     string        `json:"id"`     // X-Request-ID
+	Method string        `json:"method"`
+	Path   string        `json:"path"`
+	Slot   int           `json:"slot"`
+	PID    int           `json:"pid"` // 0: no worker is known to have it
+	Age    time.Duration `json:"age"`
 }

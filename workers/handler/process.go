@@ -50,11 +50,11 @@ type process struct {
 // TERM, and the end of the arbiter, let it finish what it has in hand within
 // graceful_timeout; INT and QUIT end it at once; ABRT makes it write the
 // requests in hand and the stacks of all goroutines to stderr and end with 134.
-// All that works while the worker starts and whatever the handler does.
+// USR2 makes it write them and go on. All that works while the worker starts and whatever the handler does.
 func Main(h http.Handler, classes []workers.Class) int {
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGABRT, syscall.SIGUSR1,
-		syscall.SIGPIPE) // without it a log line ends the worker once the arbiter is gone (os/signal)
+		syscall.SIGUSR2, syscall.SIGPIPE) // without it a log line ends the worker once the arbiter is gone (os/signal)
 	p := &process{handler: h, info: Info{PID: os.Getpid()}, log: newLog(os.Stderr)}
 	if err := p.inherit(classes); err != nil {
 		return p.fail(err)
@@ -128,6 +128,8 @@ func (p *process) obey(signals <-chan os.Signal, served <-chan error, drain chan
 			return exitOK
 		case sig := <-signals:
 			switch sig {
+			case syscall.SIGUSR2:
+				p.writeStacks(os.Stderr)
 			case syscall.SIGTERM:
 				finish()
 			case syscall.SIGINT, syscall.SIGQUIT:

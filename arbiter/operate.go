@@ -1,0 +1,133 @@
+package arbiter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+
+	"github.com/gonicorn/gonicorn/signals"
+)
+
+// What an operator asks for in another way than by a signal.
+type (
+	reloadAsked struct{ answer chan<- error } // gets what became of the reload
+	renewAsked  struct {
+		id     int
+		answer chan<- error
+	}
+	shownStacks struct {
+		id     int
+		answer chan<- stacksAnswer
+	}
+)
+
+func (reloadAsked) isEvent() {}
+func (renewAsked) isEvent()  {}
+func (shownStacks) isEvent() {}
+
+type stacksAnswer struct {
+	pid int
+	err error
+}
+
+// ErrNoWorker says that there is no worker of this number.
+var ErrNoWorker = errors.New("there is no such worker")
+
+// Do carries out what a signal would ask for.
+func (a *Arbiter) Do(action signals.Action) { a.post(signalled{action}) }
+
+// Reload reads the config anew, exchanges the workers, and waits for the
+// outcome: the error says why the old ones serve on.
+func (a *Arbiter) Reload(ctx context.Context) error {
+	answer := make(chan error, 1)
+	a.post(reloadAsked{answer})
+	return a.await(ctx, answer)
+}
+
+// Restart has one worker replaced by a successor, once that is ready.
+func (a *Arbiter) Restart(ctx context.Context, id int) error {
+	answer := make(chan error, 1)
+	a.post(renewAsked{id, answer})
+	return a.await(ctx, answer)
+}
+
+// ShowStacks has one worker write the stacks of its threads to the log, and
+// returns its pid. The worker goes on.
+func (a *Arbiter) ShowStacks(ctx context.Context, id int) (pid int, err error) {
+	answer := make(chan stacksAnswer, 1)
+	a.post(shownStacks{id, answer})
+	select {
+	case got := <-answer:
+		return got.pid, got.err
+	case <-a.done:
+		return 0, fmt.Errorf("ask arbiter: %w", ErrStopped)
+	case <-ctx.Done():
+		return 0, fmt.Errorf("ask arbiter: %w", context.Cause(ctx))
+	}
+}
+
+func (a *Arbiter) await(ctx context.Context, answer <-chan error) error {
+	select {
+	case err := <-answer:
+		return err
+	case <-a.done:
+		return fmt.Errorf("ask arbiter: %w", ErrStopped)
+	case <-ctx.Done():
+		return fmt.Errorf("ask arbiter: %w", context.Cause(ctx))
+	}
+}
+
+// operate handles these events.
+func (a *Arbiter) operate(e event) {
+	switch e := e.(type) {
+	case reloadAsked:
+		a.loadWanted = true
+		a.reloadAskers = append(a.reloadAskers, e.answer)
+	case renewAsked:
+		e.answer <- a.workers.renewOne(e.id)
+	case shownStacks:
+		pid, err := a.workers.showStacksOf(e.id)
+		e.answer <- stacksAnswer{pid, err}
+	}
+}
+
+// answerReloads tells those who wait for a reload what became of it.
+func (a *Arbiter) answerReloads() {
+	if len(a.reloadWaiters) == 0 || a.loading || a.workers.candidate != nil {
+		return
+	}
+	var err error
+	if fault := a.workers.lastFault; fault != "" {
+		err = errors.New(fault)
+	}
+	for _, answer := range a.reloadWaiters {
+		answer <- err
+	}
+	a.reloadWaiters = nil
+}
+
+// renewOne marks one worker for replacement.
+func (f *fleet) renewOne(id int) error {
+	for _, s := range f.seats {
+		if s.id == id && s.current != nil {
+			s.current.retire = "restart"
+			return nil
+		}
+	}
+	return fmt.Errorf("restart worker %d: %w", id, ErrNoWorker)
+}
+
+func (f *fleet) showStacksOf(id int) (pid int, err error) {
+	for _, s := range f.seats {
+		if s.id != id || s.current == nil {
+			continue
+		}
+		if !s.current.gen.Settings.ShowsStacks {
+			return 0, fmt.Errorf("show stacks of worker %d: only Python workers and Go handlers do that while they go on: %w", id, errors.ErrUnsupported)
+		}
+		f.hands.signal(s.current, syscall.SIGUSR2)
+		return s.current.pid, nil
+	}
+	return 0, fmt.Errorf("show stacks of worker %d: %w", id, ErrNoWorker)
+}

@@ -1,0 +1,306 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	"github.com/gonicorn/gonicorn/arbiter"
+	"github.com/gonicorn/gonicorn/config"
+	"github.com/gonicorn/gonicorn/internal/console"
+	ucli "github.com/urfave/cli/v2"
+)
+
+// commands are what gonicorn does besides running an app. A command's name
+// counts as the first argument only: anywhere else it may be an app's.
+func (l *commandLine) commands() []*ucli.Command {
+	socket := &ucli.StringFlag{Name: "control-socket", Usage: "the running gonicorn's control socket; without it, the only one there is"}
+	asJSON := &ucli.BoolFlag{Name: "json", Usage: "as JSON"}
+	ask := func(name, args, usage string, do func(*ucli.Context, *console.Client) error, flags ...ucli.Flag) *ucli.Command {
+		return &ucli.Command{
+			Name: name, Usage: usage, ArgsUsage: args, Flags: append(flags, socket), HideHelpCommand: true,
+			Action: func(c *ucli.Context) error {
+				if args != "" {
+					if _, err := l.number(c); err != nil {
+						return err
+					}
+				}
+				client, err := l.console(c.String("control-socket"))
+				if err != nil {
+					return err
+				}
+				return do(c, client)
+			},
+		}
+	}
+	post := func(name, path, usage, done string) *ucli.Command {
+		return ask(name, "", usage, func(c *ucli.Context, client *console.Client) error {
+			return l.post(c, client, path, nil, done)
+		})
+	}
+	return []*ucli.Command{
+		ask("status", "", "how the app and its workers are", l.status, asJSON),
+		ask("workers", "", "the workers, a line each", l.workers, asJSON),
+		ask("requests", "", "the requests in hand now", l.requests, asJSON),
+		post("reload", "/reload", "read the config anew and exchange the workers; waits for the outcome", "the new workers serve"),
+		ask("scale", "N", "have N workers", func(c *ucli.Context, client *console.Client) error {
+			n, err := l.number(c)
+			if err != nil {
+				return err
+			}
+			return l.post(c, client, "/scale", map[string]int{"workers": n}, fmt.Sprintf("%d workers are wanted", n))
+		}),
+		ask("restart", "ID", "replace one worker, once its successor is ready", func(c *ucli.Context, client *console.Client) error {
+			id, err := l.number(c)
+			if err != nil {
+				return err
+			}
+			return l.post(c, client, fmt.Sprintf("/workers/%d/restart", id), nil, fmt.Sprintf("worker %d is being replaced", id))
+		}),
+		ask("stacks", "ID", "where every thread of a worker is; the worker goes on", l.stacks),
+		post("drain", "/drain", "let gateway and workers finish and go, keep the sockets; reload brings them back", "draining"),
+		post("reopen", "/reopen", "open the log files anew", "the logs are being opened anew"),
+		ask("upgrade", "", "replace the running binary by the one that is there now; goes back when that does not serve", l.upgrade),
+		post("stop", "/stop", "finish what is in hand and stop", "stopping"),
+		ask("logs", "", "the last lines of the log", l.logs, &ucli.BoolFlag{Name: "follow", Aliases: []string{"f"}, Usage: "and those to come"}),
+		{Name: "completion", Usage: "a script that completes commands and flags", ArgsUsage: "bash|zsh|fish", HideHelpCommand: true, Action: l.completion},
+		{Name: "man", Usage: "the manual page, for man -l -", HideHelpCommand: true, Action: l.man},
+	}
+}
+
+// command carries out a command; is says whether args name one.
+func (l *commandLine) command(args []string) (code int, is bool, err error) {
+	if len(args) < 2 || l.o.IsHandler {
+		return 0, false, nil
+	}
+	commands := l.commands()
+	if !slices.ContainsFunc(commands, func(c *ucli.Command) bool { return c.Name == args[1] }) {
+		return 0, false, nil
+	}
+	app := l.ucli(commands)
+	if err := app.Run(flagsFirst(args)); err != nil {
+		var usage *usageError
+		if errors.As(err, &usage) {
+			return exitUsage, true, err
+		}
+		return exitConfig, true, err
+	}
+	return exitOK, true, nil
+}
+
+// flagsFirst puts the flags of a command in front of its arguments, where alone
+// urfave/cli looks for them.
+func flagsFirst(args []string) []string {
+	var flags, rest []string
+	for i := 2; i < len(args); i++ {
+		switch {
+		case !strings.HasPrefix(args[i], "-"):
+			rest = append(rest, args[i])
+		case strings.TrimLeft(args[i], "-") == "control-socket" && i+1 < len(args):
+			flags = append(flags, args[i], args[i+1])
+			i++
+		default:
+			flags = append(flags, args[i])
+		}
+	}
+	return slices.Concat(args[:2], flags, rest)
+}
+
+// ucli is the command line as urfave/cli knows it.
+func (l *commandLine) ucli(commands []*ucli.Command) *ucli.App {
+	app := &ucli.App{
+		Name: "gonicorn", Usage: "run an app in any language with workers that are kept alive", Version: Version(),
+		Commands: commands, Writer: l.stdout, ErrWriter: l.stderr, HideHelpCommand: true, HideVersion: true,
+		ExitErrHandler: func(*ucli.Context, error) {},
+		OnUsageError: func(_ *ucli.Context, err error, _ bool) error {
+			return &usageError{err.Error()}
+		},
+	}
+	for _, c := range commands {
+		c.OnUsageError = app.OnUsageError
+	}
+	return app
+}
+
+// usageError is a command that was typed wrongly. It ends gonicorn with
+// exitUsage.
+type usageError struct{ text string }
+
+func (e *usageError) Error() string { return e.text }
+
+// console finds the running gonicorn that is meant.
+func (l *commandLine) console(path string) (*console.Client, error) {
+	if path == "" {
+		loaded, err := config.Load(config.Inputs{Environ: os.Environ(), Classes: l.o.classNames()})
+		if err == nil && loaded.Config.ControlSocket != "" {
+			path = inside(loaded.Config.Chdir, loaded.Config.ControlSocket)
+		}
+	}
+	if path != "" {
+		return console.NewClient(path), nil
+	}
+	folder := console.Folder(os.Getenv)
+	switch all := console.Find(folder); len(all) {
+	case 0:
+		return nil, fmt.Errorf("no gonicorn of this user runs: no control socket in %s; name its socket with --control-socket", folder)
+	case 1:
+		return console.NewClient(all[0]), nil
+	default:
+		return nil, fmt.Errorf("%d gonicorns run: name one with --control-socket: %s", len(all), strings.Join(all, ", "))
+	}
+}
+
+// number is the one argument of a command that takes a number.
+func (l *commandLine) number(c *ucli.Context) (int, error) {
+	n, err := strconv.Atoi(c.Args().First())
+	if err != nil || n < 1 || c.NArg() != 1 {
+		what := map[string]string{"N": "how many workers there should be", "ID": "which worker"}[c.Command.ArgsUsage]
+		return 0, &usageError{fmt.Sprintf("%s: say %s, as in: gonicorn %s 2", c.Command.Name, what, c.Command.Name)}
+	}
+	return n, nil
+}
+
+func (l *commandLine) post(c *ucli.Context, client *console.Client, path string, body any, done string) error {
+	if err := client.Post(c.Context, path, body); err != nil {
+		return fmt.Errorf("%s: %w", c.Command.Name, err)
+	}
+	fmt.Fprintln(l.stdout, done)
+	return nil
+}
+
+// get shows an answer as JSON, or has show write it for people.
+func get[T any](l *commandLine, c *ucli.Context, client *console.Client, path string, show func(T, io.Writer)) error {
+	if c.Bool("json") {
+		var raw json.RawMessage
+		if err := client.Get(c.Context, path, &raw); err != nil {
+			return err
+		}
+		fmt.Fprintln(l.stdout, string(raw))
+		return nil
+	}
+	var got T
+	if err := client.Get(c.Context, path, &got); err != nil {
+		return err
+	}
+	table := tabwriter.NewWriter(l.stdout, 0, 0, 2, ' ', 0)
+	show(got, table)
+	return table.Flush() //nolint:wrapcheck // to a terminal
+}
+
+// upgrade returns when the old gonicorn has finished.
+func (l *commandLine) upgrade(c *ucli.Context, client *console.Client) error {
+	lines, err := client.Stream(c.Context, "/logs?follow=1")
+	if err != nil {
+		return err
+	}
+	defer lines.Close()
+	if err := l.post(c, client, "/upgrade", nil, "the new gonicorn serves"); err != nil {
+		return err
+	}
+	_, _ = io.Copy(io.Discard, lines) // ends with the old one
+	return nil
+}
+
+func (l *commandLine) status(c *ucli.Context, client *console.Client) error {
+	return get(l, c, client, "/status", func(s status, w io.Writer) {
+		state := "serving"
+		if s.Reloading {
+			state = "reloading"
+		}
+		fmt.Fprintf(w, "gonicorn %s, pid %d\t%s\n", s.Version, s.PID, state)
+		fmt.Fprintf(w, "app\t%s\n", s.App)
+		fmt.Fprintf(w, "listening at\t%s\n", strings.Join(s.Bind, ", "))
+		fmt.Fprintf(w, "workers\t%d of %d ready, generation %d, %d restarts\n", s.Ready, s.Wanted, s.Generation, s.Restarts)
+		if s.LastReload != "" {
+			fmt.Fprintf(w, "last reload failed\t%s\n", s.LastReload)
+		}
+		fmt.Fprintln(w)
+		listWorkers(s.Workers, w)
+	})
+}
+
+func (l *commandLine) workers(c *ucli.Context, client *console.Client) error {
+	return get(l, c, client, "/status", func(s status, w io.Writer) { listWorkers(s.Workers, w) })
+}
+
+func listWorkers(workers []arbiter.WorkerState, w io.Writer) {
+	fmt.Fprintln(w, "ROLE\tID\tPID\tGEN\tSTATE\tAGE\tREQUESTS\tIN HAND\tOLDEST\tRSS")
+	for _, x := range workers {
+		state := x.Stage
+		if x.Leaves != "" {
+			state += " (" + x.Leaves + ")"
+		}
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%s\t%s\t%d\t%d\t%s\t%s\n", x.Role, x.ID, x.PID, x.Generation, state,
+			x.Age.Round(time.Second), x.Requests, x.InFlight, dash(x.RequestAge), mib(x.RSS))
+	}
+}
+
+func dash(d time.Duration) string {
+	if d <= 0 {
+		return "-"
+	}
+	return d.Round(time.Millisecond).String()
+}
+
+func mib(n int64) string {
+	if n <= 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%d MiB", n>>20)
+}
+
+func (l *commandLine) requests(c *ucli.Context, client *console.Client) error {
+	return get(l, c, client, "/requests", func(all []console.Request, w io.Writer) {
+		slices.SortFunc(all, func(a, b console.Request) int { return cmp.Compare(b.Age, a.Age) })
+		fmt.Fprintln(w, "AGE\tWORKER\tPID\tMETHOD\tPATH\tID")
+		for _, r := range all {
+			worker := strconv.Itoa(r.Worker)
+			if r.Worker == 0 {
+				worker = "-"
+			}
+			fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%q\t%s\n", dash(r.Age), worker, r.PID, r.Method, r.Path, r.ID)
+		}
+	})
+}
+
+func (l *commandLine) stacks(c *ucli.Context, client *console.Client) error {
+	id, err := l.number(c)
+	if err != nil {
+		return err
+	}
+	var got struct{ Stacks string }
+	if err := client.Get(c.Context, fmt.Sprintf("/workers/%d/stacks", id), &got); err != nil {
+		return err
+	}
+	fmt.Fprint(l.stdout, got.Stacks)
+	return nil
+}
+
+func (l *commandLine) logs(c *ucli.Context, client *console.Client) error {
+	ctx, stop := signal.NotifyContext(c.Context, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	path := "/logs"
+	if c.Bool("follow") {
+		path += "?follow=1"
+	}
+	lines, err := client.Stream(ctx, path)
+	if err != nil {
+		return err
+	}
+	defer lines.Close()
+	if _, err := io.Copy(l.stdout, lines); err != nil && !errors.Is(err, context.Canceled) && ctx.Err() == nil {
+		return fmt.Errorf("read log: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,203 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/gonicorn/gonicorn/arbiter"
+	"github.com/gonicorn/gonicorn/config"
+	"github.com/gonicorn/gonicorn/internal/console"
+	"github.com/gonicorn/gonicorn/internal/scoreboard"
+	"github.com/gonicorn/gonicorn/signals"
+)
+
+// openConsole opens the control socket. Without one gonicorn runs all the same.
+func (s *supervisor) openConsole(c *config.Config) {
+	if c.ControlSocketDisable {
+		return
+	}
+	path := c.ControlSocket
+	if path == "" {
+		path = filepath.Join(console.Folder(os.Getenv), console.Name(os.Getpid()))
+	} else if path = inside(c.Chdir, path); s.replaces != 0 {
+		path += ".2" // until the old one is gone
+	}
+	var err error
+	if s.console, err = console.Serve(path, os.FileMode(c.ControlSocketMode), &operator{s: s, bind: s.bound()}, s.log); err != nil {
+		s.console = nil
+		if c.ControlSocket == "" {
+			s.log.Debug("no control socket", "error", err)
+		} else {
+			s.log.Error("no control socket", "error", err)
+		}
+		return
+	}
+	s.log.Debug("control socket", "path", path)
+}
+
+// takeConsole gives the control socket the path of the one that is gone.
+func (s *supervisor) takeConsole() {
+	if s.console == nil {
+		return
+	}
+	if path, was := strings.CutSuffix(s.console.Path(), ".2"); was {
+		if err := s.console.Rename(path); err != nil {
+			s.log.Error("cannot take over the control socket", "error", err)
+		}
+	}
+}
+
+// bound lists where this process listens.
+func (s *supervisor) bound() []string {
+	s.sockets.mu.Lock()
+	defer s.sockets.mu.Unlock()
+	var all []string
+	for _, sock := range s.sockets.open {
+		all = append(all, sock.URL())
+	}
+	return all
+}
+
+// operator does for the control socket what it asks for.
+type operator struct {
+	s    *supervisor
+	bind []string
+}
+
+// status is what GET /status answers.
+type status struct {
+	Version string   `json:"version"`
+	PID     int      `json:"pid"`
+	App     string   `json:"app"`
+	Bind    []string `json:"bind"`
+	arbiter.Status
+}
+
+// Status implements console.Operator.
+func (o *operator) Status(ctx context.Context) (any, error) {
+	got, err := o.s.arbiter.Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return status{Version: Version(), PID: os.Getpid(), App: o.s.app.describe(), Bind: o.bind, Status: got}, nil
+}
+
+// Requests implements console.Operator.
+func (o *operator) Requests(ctx context.Context) ([]console.Request, error) {
+	got, err := o.s.arbiter.Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	named := map[uint64]console.Request{}
+	if o.s.hub != nil {
+		for _, r := range o.s.hub.requests(ctx) {
+			named[r.Number] = console.Request{ID: r.ID, Number: r.Number, Method: r.Method, Path: r.Path, PID: r.PID, Age: r.Age}
+		}
+	}
+	now := scoreboard.Now()
+	for _, w := range got.Workers {
+		if w.Role != "worker" || w.Slot < 0 {
+			continue
+		}
+		add := func(number uint64, since int64) {
+			r := named[number]
+			r.Number, r.Worker, r.PID = number, w.ID, w.PID
+			if r.Age == 0 {
+				r.Age = time.Duration(now - since)
+			}
+			named[number] = r
+		}
+		slot := o.s.board.Slot(w.Slot)
+		if n := slot.RequestID.Load(); n != 0 {
+			add(n, slot.RequestStart.Load())
+		}
+		for i := range slot.Claim {
+			if n := slot.Claim[i].ID.Load(); n != 0 {
+				add(n, slot.Claim[i].Start.Load())
+			}
+		}
+	}
+	ids := map[int]int{}
+	for _, w := range got.Workers {
+		ids[w.PID] = w.ID
+	}
+	all := make([]console.Request, 0, len(named))
+	for _, r := range named {
+		r.Worker = ids[r.PID]
+		all = append(all, r)
+	}
+	return all, nil
+}
+
+// Reload implements console.Operator.
+func (o *operator) Reload(ctx context.Context) error { return o.s.arbiter.Reload(ctx) }
+
+// Upgrade implements console.Operator.
+func (o *operator) Upgrade(ctx context.Context) error { return o.s.Upgrade(ctx) }
+
+// Scale implements console.Operator.
+func (o *operator) Scale(_ context.Context, workers int) error {
+	o.s.arbiter.Scale(workers)
+	return nil
+}
+
+// Restart implements console.Operator.
+func (o *operator) Restart(ctx context.Context, id int) error { return o.s.arbiter.Restart(ctx, id) }
+
+// Drain implements console.Operator.
+func (o *operator) Drain() { o.s.arbiter.Do(signals.Drain) }
+
+// Reopen implements console.Operator.
+func (o *operator) Reopen() { o.s.arbiter.Do(signals.Reopen) }
+
+// Stop implements console.Operator.
+func (o *operator) Stop() { o.s.arbiter.Do(signals.Stop) }
+
+// Logs implements console.Operator.
+func (o *operator) Logs(ctx context.Context, follow bool) <-chan []byte {
+	return o.s.ring.Read(ctx, 100, follow)
+}
+
+const (
+	stacksBegin = 3 * time.Second        // until the first line must be there
+	stacksQuiet = 300 * time.Millisecond // without a line: that was all
+)
+
+// Stacks implements console.Operator: what the worker writes when it is asked
+// goes to the log, and is picked up there.
+func (o *operator) Stacks(ctx context.Context, id int) (string, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	lines := o.s.ring.Read(ctx, 0, true)
+	pid, err := o.s.arbiter.ShowStacks(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	mark := fmt.Appendf(nil, "pid=%d", pid)
+	var text strings.Builder
+	timer := time.NewTimer(stacksBegin)
+	defer timer.Stop()
+	for {
+		select {
+		case line, more := <-lines:
+			if !more {
+				return text.String(), nil
+			}
+			if !bytes.Contains(line, mark) && !bytes.Contains(line, fmt.Appendf(nil, `"pid":%d`, pid)) {
+				continue
+			}
+			text.Write(line)
+			timer.Reset(stacksQuiet)
+		case <-timer.C:
+			if text.Len() == 0 {
+				return "", fmt.Errorf("worker %d (pid %d) has not shown its stacks within %s: native code may hold it", id, pid, stacksBegin)
+			}
+			return text.String(), nil
+		}
+	}
+}

@@ -1,0 +1,116 @@
+package console
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// Client asks a running gonicorn.
+type Client struct {
+	path string
+	http http.Client
+}
+
+// NewClient asks at the socket at path.
+func NewClient(path string) *Client {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "unix", path)
+	}
+	return &Client{path: path, http: http.Client{Transport: &http.Transport{DialContext: dial}}}
+}
+
+// Get asks for something and decodes it.
+func (c *Client) Get(ctx context.Context, path string, into any) error {
+	body, err := c.do(ctx, http.MethodGet, path, nil)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	if err := json.NewDecoder(body).Decode(into); err != nil {
+		return fmt.Errorf("ask gonicorn: %w", err)
+	}
+	return nil
+}
+
+// Post has something done. A nil body sends none.
+func (c *Client) Post(ctx context.Context, path string, body any) error {
+	var text []byte
+	if body != nil {
+		var err error
+		if text, err = json.Marshal(body); err != nil {
+			return fmt.Errorf("tell gonicorn: %w", err)
+		}
+	}
+	answer, err := c.do(ctx, http.MethodPost, path, text)
+	if err != nil {
+		return err
+	}
+	return answer.Close()
+}
+
+// Stream returns a body as it comes. The caller closes it.
+func (c *Client) Stream(ctx context.Context, path string) (io.ReadCloser, error) {
+	return c.do(ctx, http.MethodGet, path, nil)
+}
+
+func (c *Client) do(ctx context.Context, method, path string, body []byte) (io.ReadCloser, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://gonicorn"+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("ask gonicorn: %w", err)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("ask gonicorn at %s: %w", c.path, errors.Unwrap(err))
+	}
+	if resp.StatusCode == http.StatusOK {
+		return resp.Body, nil
+	}
+	defer resp.Body.Close()
+	var why struct{ Error string }
+	if json.NewDecoder(resp.Body).Decode(&why) != nil || why.Error == "" {
+		why.Error = resp.Status
+	}
+	return nil, errors.New(why.Error)
+}
+
+// Folder is where sockets are that nobody has chosen a path for: below
+// XDG_RUNTIME_DIR, else /run for root, else the folder of temporary files.
+func Folder(env func(string) string) string {
+	if dir := env("XDG_RUNTIME_DIR"); dir != "" {
+		return filepath.Join(dir, "gonicorn")
+	}
+	if os.Geteuid() == 0 {
+		return "/run/gonicorn"
+	}
+	return filepath.Join(os.TempDir(), "gonicorn-"+strconv.Itoa(os.Geteuid()))
+}
+
+// Name is the file of the gonicorn with this pid in Folder.
+func Name(pid int) string { return strconv.Itoa(pid) + ".ctl" }
+
+// Find looks in a folder for the sockets that somebody answers at.
+func Find(folder string) []string {
+	all, _ := filepath.Glob(filepath.Join(folder, "*.ctl")) // none where there is no folder
+	var alive []string
+	for _, path := range all {
+		if _, err := strconv.Atoi(strings.TrimSuffix(filepath.Base(path), ".ctl")); err != nil {
+			continue
+		}
+		if c, err := net.Dial("unix", path); err == nil {
+			c.Close()
+			alive = append(alive, path)
+		}
+	}
+	return alive
+}
