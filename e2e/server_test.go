@@ -41,6 +41,7 @@ type options struct {
 	env   []string // added to the environment
 	attr  *syscall.SysProcAttr
 	stdin io.Reader
+	shell string // what a shell does before it becomes gonicorn
 }
 
 // start runs gonicorn. It is killed, with all that it started, when the test
@@ -53,6 +54,9 @@ func start(t testing.TB, args ...string) *server {
 func startWith(t testing.TB, o options, args ...string) *server {
 	t.Helper()
 	cmd := exec.Command(binary(), args...)
+	if o.shell != "" {
+		cmd = exec.Command("/bin/sh", append([]string{"-c", o.shell + ` && exec "$0" "$@"`, binary()}, args...)...)
+	}
 	cmd.Dir = o.dir
 	if cmd.Dir == "" {
 		cmd.Dir = t.TempDir()

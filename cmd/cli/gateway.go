@@ -195,6 +195,9 @@ func (s *supervisor) connectGateway(queue *queue) func(arbiter.Place, *proc.Spec
 		}
 		spec.Env = append(spec.Env, wire.EnvControl+"="+strconv.Itoa(len(spec.Files)), wire.EnvEpoch+"="+strconv.Itoa(place.Age))
 		spec.Files = append(spec.Files, theirs)
+		if s.beside() {
+			spec.Env = append(spec.Env, wire.EnvPatient+"=1")
+		}
 		return equipment{started: func(error) { unix.Close(theirs) }}, nil
 	}
 }

@@ -23,6 +23,7 @@ type handover struct {
 	PID      int            `json:"pid"`      // of that gonicorn; 0 if it is none
 	Lifeline int            `json:"lifeline"` // a descriptor that ends with it
 	Sockets  []handedSocket `json:"sockets"`
+	Heritage *heritage      `json:"heritage,omitempty"` // of PID 1, from itself
 }
 
 type handedSocket struct {

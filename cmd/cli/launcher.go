@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/gonicorn/gonicorn/arbiter"
 	"github.com/gonicorn/gonicorn/internal/listen"
@@ -144,7 +145,28 @@ func (l *launcher) readAs(role string, fd, id, pid int) arbiter.Output {
 			}
 		}
 	}
-	return logging.NewLines(os.NewFile(uintptr(fd), "output"), emit)
+	s := l.s
+	s.outputsMu.Lock()
+	s.outputs[fd] = handedOutput{Role: role, ID: id, PID: pid}
+	s.outputsMu.Unlock()
+	file := &output{File: os.NewFile(uintptr(fd), "output"), closed: sync.OnceFunc(func() {
+		s.outputsMu.Lock()
+		defer s.outputsMu.Unlock()
+		delete(s.outputs, fd)
+	})}
+	return logging.NewLines(file, emit)
+}
+
+// output is the pipe that a process writes to.
+type output struct {
+	*os.File
+	closed func() // called before it is
+}
+
+// Close implements io.Closer.
+func (o *output) Close() error {
+	o.closed()
+	return o.File.Close() //nolint:wrapcheck // it only wants to know
 }
 
 // relay logs a line that another process of gonicorn has logged as JSON (see

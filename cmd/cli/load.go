@@ -83,6 +83,9 @@ func (s *supervisor) generation(p *prepared, number int) (*arbiter.Generation, e
 		}
 	}
 	g := &arbiter.Generation{Number: number, Settings: settings(p), Launcher: l}
+	if s.heritage != nil && s.heritage.Back {
+		g.Settings.RestartNeverGivesUp = true // the children of the binary before serve
+	}
 	if p.frontend == nil {
 		g.Released = p.release // behind a gateway, the sockets are the gateway's
 	}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/gonicorn/gonicorn/arbiter"
 	"github.com/gonicorn/gonicorn/config"
@@ -59,9 +60,13 @@ type supervisor struct {
 	console     *console.Server // nil without a control socket
 	manager     *manager        // nil without a service manager
 	pidfilePath string
-	replaces    int           // the gonicorn that is to be replaced; 0 once it is gone
-	successor   *successor    // that is to replace this one; nil without
-	stopped     chan struct{} // closed when the arbiter has ended
+	grace       time.Duration // graceful_timeout of the first config
+	heritage    *heritage     // nil where this process was no other binary before
+	outputsMu   sync.Mutex
+	outputs     map[int]handedOutput // by the descriptor of the pipe
+	replaces    int                  // the gonicorn that is to be replaced; 0 once it is gone
+	successor   *successor           // that is to replace this one; nil without
+	stopped     chan struct{}        // closed when the arbiter has ended
 
 	null     int // /dev/null
 	lifeline int // read end of a pipe that nobody writes: EOF means that the arbiter is gone
@@ -87,7 +92,7 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 	if err != nil {
 		return err
 	}
-	s.replaces = handed.PID
+	s.replaces, s.grace, s.outputs = handed.PID, first.Config.GracefulTimeout, map[int]handedOutput{}
 	s.helpers = proc.NewHelpers(s.childEnded)
 	if p, is := a.(*pythonApp); is {
 		p.helpers = s.helpers
@@ -96,7 +101,13 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 		s.close()
 		return err
 	}
-	defer s.close()
+	defer func() {
+		s.goBack(err)
+		s.close()
+	}()
+	if handed.Heritage != nil {
+		s.succeed(handed.Heritage, handed.Sockets)
+	}
 	if err := s.sockets.adopt(handed); err != nil {
 		return err
 	}
@@ -308,6 +319,7 @@ func (s *supervisor) childEnded() {
 func (s *supervisor) ready(daemon *daemonReport) {
 	daemon.done(exitOK, nil)
 	s.log.Info("ready")
+	s.retireOld()
 }
 
 // title is how ps shows a process.

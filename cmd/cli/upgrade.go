@@ -32,6 +32,12 @@ type successor struct {
 // does not wait; what becomes of both is up to whoever sent the signal.
 func (s *supervisor) upgradeBySignal() {
 	s.wg.Go(func() {
+		if os.Getpid() == 1 {
+			if err := s.become(context.Background()); err != nil {
+				s.log.Error("cannot become the new binary", "error", err)
+			}
+			return
+		}
 		next, err := s.startSuccessor()
 		if err != nil {
 			s.log.Error("cannot start a new gonicorn", "error", err)
@@ -52,8 +58,12 @@ func (s *supervisor) upgradeBySignal() {
 
 // Upgrade replaces this gonicorn by a new one: it starts it, waits until it
 // serves, and stops. When the new one does not serve in time it is ended, and
-// this one goes on; the error says why.
+// this one goes on; the error says why. PID 1 becomes the new one, and does not
+// return.
 func (s *supervisor) Upgrade(ctx context.Context) error {
+	if os.Getpid() == 1 {
+		return s.become(ctx)
+	}
 	next, err := s.startSuccessor()
 	if err != nil {
 		return err

@@ -30,6 +30,7 @@ type arbiterLink struct {
 	pending  []gateway.Worker // of a list that is not complete yet
 	conns    map[int]int      // slot to descriptor, likewise
 	workers  chan struct{}    // closed once the first list is there
+	ready    chan struct{}    // closed once there is a worker
 	material chan struct{}    // closed once the first certificates are there
 
 	mu   sync.Mutex
@@ -40,7 +41,7 @@ type arbiterLink struct {
 func newArbiterLink(fd int, log *slog.Logger) *arbiterLink {
 	return &arbiterLink{
 		conn: control.NewConn(fd), log: log, conns: map[int]int{},
-		workers: make(chan struct{}), material: make(chan struct{}), news: make(chan struct{}, 1),
+		workers: make(chan struct{}), ready: make(chan struct{}), material: make(chan struct{}), news: make(chan struct{}, 1),
 	}
 }
 
@@ -103,6 +104,9 @@ func (l *arbiterLink) take(m wire.ToGateway, files []int) error {
 		l.pending = append(l.pending, w)
 	}
 	if !m.More {
+		if slices.ContainsFunc(l.pending, func(w gateway.Worker) bool { return !w.Draining }) {
+			once(l.ready)
+		}
 		l.update(l.pending)
 		l.pending = nil
 		once(l.workers)

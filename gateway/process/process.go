@@ -214,6 +214,9 @@ func (p *process) prepared() <-chan struct{} {
 	all := make(chan struct{})
 	go func() {
 		<-p.link.workers
+		if p.from.Patient {
+			<-p.link.ready
+		}
 		if p.tls != nil {
 			<-p.link.material
 		}

@@ -31,6 +31,7 @@ type Process struct {
 	Listeners      []net.Listener
 	Control        int    // the socket to the arbiter; -1 without one
 	Epoch          uint64 // counts gateways, from 1
+	Patient        bool   // a gateway accepts nothing before a worker is ready
 }
 
 // Take takes over everything and cleans the environment, so that neither the
@@ -39,7 +40,7 @@ type Process struct {
 func Take() (*Process, error) {
 	env := map[string]string{}
 	for _, name := range []string{
-		wire.EnvRole, wire.EnvWorker, wire.EnvBoard, wire.EnvSlot, wire.EnvLifeline, wire.EnvControl, wire.EnvEpoch, wire.EnvNotifySocket,
+		wire.EnvRole, wire.EnvWorker, wire.EnvBoard, wire.EnvSlot, wire.EnvLifeline, wire.EnvControl, wire.EnvEpoch, wire.EnvPatient, wire.EnvNotifySocket,
 		wire.EnvWatchdogUsec, wire.EnvWatchdogPID, wire.EnvListenFDs, wire.EnvListenPID, wire.EnvListenFDNames,
 	} {
 		env[name] = os.Getenv(name)
@@ -50,6 +51,7 @@ func Take() (*Process, error) {
 	p := &Process{Settings: []byte(env[wire.EnvWorker]), Notify: env[wire.EnvNotifySocket], Control: -1}
 	p.ID, _ = strconv.Atoi(os.Getenv(wire.EnvWorkerID)) // for people only, and the app's to read
 	p.Generation, _ = strconv.Atoi(os.Getenv(wire.EnvGeneration))
+	p.Patient = env[wire.EnvPatient] != ""
 	p.Epoch, _ = strconv.ParseUint(env[wire.EnvEpoch], 10, 24) // a gateway's
 	if text := env[wire.EnvControl]; text != "" {
 		var err error

@@ -20,6 +20,7 @@ const (
 	EnvWorker   = "GONICORN_WORKER"        // JSON: a worker's settings (handler.Settings, python's runner)
 	EnvControl  = "GONICORN_CONTROL_FD"    // the gateway's socket to the arbiter
 	EnvEpoch    = "GONICORN_EPOCH"         // counts gateway processes, from 1
+	EnvPatient  = "GONICORN_PATIENT"       // the gateway accepts nothing before a worker is ready: another one serves meanwhile
 	EnvConn     = "GONICORN_CONN_FD"       // a Python worker's own socket to the gateway
 	EnvQueue    = "GONICORN_QUEUE_FD"      // the socket from which sync and threaded Python workers take requests
 	EnvRunner   = "GONICORN_RUNNER_FD"     // a file with the runner's sources
