@@ -50,7 +50,7 @@ bench-gateway: build
 	@touch .venv-bench
 
 bench-python: .venv-bench
-	BENCH_SVG=../docs/bench-python.svg $(GO) test -run '^$$' -bench 'Python$$' -benchtime 1x -timeout 60m ./e2e
+	BENCH_SVG=../docs/bench-python.svg $(GO) test -run '^$$' -bench Python -benchtime 1x -timeout 60m ./e2e
 
 # What a forked worker costs beside a spawned one and gunicorn --preload.
 bench-fork: .venv-bench

@@ -41,7 +41,7 @@ func pss(b *testing.B, pids []int) (sum int64) {
 func BenchmarkFork(b *testing.B) {
 	const few, many = 2, 6
 	for _, app := range []struct{ name, app, class, peer string }{
-		{"wsgi", "heavy_apps:plain()", "sync", "sync"},
+		{"django", "heavy_apps:make_django()", "sync", "sync"},
 		{"fastapi", "heavy_apps:make_fastapi()", "event-loop", "uvicorn_worker.UvicornWorker"},
 	} {
 		for _, server := range []peer{

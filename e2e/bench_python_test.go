@@ -68,6 +68,7 @@ func workloads() []workload {
 		{name: "echo-10KiB", app: "bench_apps:echo_wsgi", script: postTenKiB},
 		{name: "one-MiB", app: "bench_apps:big_wsgi"},
 		{name: "sleep-5ms", app: "bench_apps:sleep_wsgi"},
+		{name: "sse-100", app: "bench_apps:sse_asgi", asgi: true},
 	}
 }
 

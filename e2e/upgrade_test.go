@@ -85,9 +85,12 @@ func TestUpgradesUnderLoad(t *testing.T) {
 			if bind != "unix" {
 				addr = s.addr()
 			}
-			l := startLoad(t, addr, 3)
+			l := startLoad(t, addr, 2)
 			rounds := 20
-			if bind != "tcp" {
+			var kept *load
+			if bind == "tcp" {
+				kept = startKeepAlive(t, addr, 2)
+			} else {
 				rounds = 4
 			}
 			for i := range rounds {
@@ -113,6 +116,9 @@ func TestUpgradesUnderLoad(t *testing.T) {
 				l.served(t, 20)
 			}
 			l.expectNoFailure(t)
+			if kept != nil {
+				kept.expectNoFailure(t)
+			}
 			mark := s.log.mark()
 			kill(t, heldBy(t, pidfile), syscall.SIGTERM)
 			s.expectFrom(mark, `gonicorn has stopped`)

@@ -41,6 +41,42 @@ async def hello_asgi(scope, receive, send):
     await send({"type": "http.response.body", "body": HELLO})
 
 
+async def sse_asgi(scope, receive, send):
+    """A hundred events, one after the other."""
+    headers = [(b"content-type", b"text/event-stream")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    for n in range(100):
+        await send({"type": "http.response.body", "body": b"data: event %d\n\n" % n, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def echo_asgi(scope, receive, send):
+    """A WebSocket that sends back what it gets; a request is answered."""
+    if scope["type"] == "http":
+        return await hello_asgi(scope, receive, send)
+    await receive()
+    await send({"type": "websocket.accept"})
+    while True:
+        message = await receive()
+        if message["type"] == "websocket.disconnect":
+            return
+        await send({"type": "websocket.send", "text": message["text"]})
+
+
+def tail_wsgi(environ, start_response):
+    """Fast, or slow where the path says so."""
+    if environ["PATH_INFO"] == "/slow":
+        time.sleep(0.2)
+    return hello_wsgi(environ, start_response)
+
+
+async def tail_asgi(scope, receive, send):
+    """The same, blocking as a plain function does."""
+    if scope["type"] == "http" and scope["path"] == "/slow":
+        time.sleep(0.2)
+    await hello_asgi(scope, receive, send)
+
+
 def fastapi():
     from fastapi import FastAPI
 

@@ -3,15 +3,16 @@
 DATA = {n: "value number %d" % n for n in range(700_000)}
 
 
-def plain():
-    def app(environ, start_response):
-        body = DATA[len(DATA) // 2].encode()
-        start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
-        return [body]
+def make_django():
+    from bench_apps import django
 
-    return app
+    app = django()
 
+    def touching(environ, start_response):
+        environ["app.value"] = DATA[len(DATA) // 2]
+        return app(environ, start_response)
 
+    return touching
 
 
 def make_fastapi():
