@@ -176,15 +176,18 @@ func TestSystemdUnit(t *testing.T) {
 	if _, err := exec.LookPath("systemd-analyze"); err != nil {
 		t.Skip("there is no systemd")
 	}
-	text, err := os.ReadFile("systemd/gonicorn.service")
-	if err != nil {
-		t.Fatal(err)
+	dir := t.TempDir()
+	for _, name := range []string{"gonicorn.socket", "gonicorn.service"} {
+		text, err := os.ReadFile(filepath.Join("systemd", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		installed := strings.ReplaceAll(string(text), "/usr/local/bin/gonicorn", "/bin/true") // it must be there
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(installed), 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
-	installed := strings.Replace(string(text), "/usr/local/bin/gonicorn", "/bin/true", 1) // it must be there
-	unit := filepath.Join(t.TempDir(), "gonicorn.service")
-	if err := os.WriteFile(unit, []byte(installed), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	unit := filepath.Join(dir, "gonicorn.service")
 	if out, err := exec.Command("systemd-analyze", "verify", "--man=no", unit).CombinedOutput(); err != nil || len(out) > 0 {
 		t.Fatalf("systemd-analyze: %v\n%s", err, out)
 	}
