@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 )
@@ -22,6 +23,9 @@ type Inputs struct {
 	Classes   []string // the names and aliases of worker classes; nil takes any
 	// CheckBind says what is wrong with an address; nil takes any.
 	CheckBind func(address string) error
+	// Python evaluates a gunicorn.conf.py, and returns what it binds of these
+	// names; nil where there is no Python.
+	Python func(path string, names []string) (Evaluated, error)
 }
 
 // Loaded is a config and how it came to be.
@@ -113,11 +117,13 @@ func (l *loader) layer(given []Given) {
 // file applies the config file, if any, and returns its path.
 func (l *loader) file(vars map[string]string) string {
 	path, asked, where := l.choose(vars)
+	if isPython(path) {
+		return l.python(path, where)
+	}
 	data, err := readFile(l.in.Dir, path)
 	if err != nil {
 		if !asked && errors.Is(err, fs.ErrNotExist) {
-			l.noticePython()
-			return ""
+			return l.besides()
 		}
 		problem, hint := fileProblem(path, err)
 		l.errs = append(l.errs, FieldError{Setting: "config", Where: where, Problem: problem, Hint: hint})
@@ -147,12 +153,16 @@ func (l *loader) choose(vars map[string]string) (path string, asked bool, where 
 	return DefaultFile, false, ""
 }
 
-// noticePython warns of a Gunicorn config that is there and not read.
-func (l *loader) noticePython() {
-	const python = "gunicorn.conf.py"
-	if found, err := filepath.Glob(filepath.Join(l.in.Dir, python)); err == nil && len(found) > 0 {
-		l.warnings = append(l.warnings, python+": "+noConfPy+"; write its settings into "+DefaultFile)
+// besides applies Gunicorn's own config file where it is there and no other is.
+func (l *loader) besides() string {
+	if info, err := os.Stat(filepath.Join(l.in.Dir, PythonFile)); err != nil || !info.Mode().IsRegular() {
+		return ""
 	}
+	if l.in.Python == nil {
+		l.warnings = append(l.warnings, PythonFile+" is not read: Python config files are for the command; write its settings into "+DefaultFile)
+		return ""
+	}
+	return l.python(PythonFile, "")
 }
 
 func (l *loader) entries(entries []entry) {

@@ -84,7 +84,7 @@ func debugSettings() []Setting {
 		Setting{
 			Name: "config", Flag: "config", Short: "c", Kind: String, Default: "./gunicorn.toml", Flagged: true,
 			Help:   "The config file, TOML. The default is read where it is there.",
-			Reload: AtRestart, Differs: "the default is gunicorn.toml instead of gunicorn.conf.py",
+			Reload: AtRestart, Differs: "gunicorn.toml is looked for before gunicorn.conf.py",
 			field: func(c *Config) any { return &c.ConfigFile },
 		},
 		Setting{

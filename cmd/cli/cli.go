@@ -101,6 +101,6 @@ func Run(ctx context.Context, c config.Config, o Options) error {
 		return err
 	}
 	loaded := &config.Loaded{Config: c}
-	reread := func(context.Context) (*config.Loaded, error) { return loaded, nil }
+	reread := func(context.Context, *proc.Helpers) (*config.Loaded, error) { return loaded, nil }
 	return supervise(ctx, o, goHandler{name: "Go handler"}, loaded, reread, nil)
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,8 @@ import (
 
 	"github.com/gonicorn/gonicorn/config"
 	"github.com/gonicorn/gonicorn/internal/listen"
+	"github.com/gonicorn/gonicorn/internal/proc"
+	"github.com/gonicorn/gonicorn/workers/python"
 )
 
 // demoApp is what runs the demo instead of an app.
@@ -49,7 +52,7 @@ func (l *commandLine) run(args []string) (code int, err error) {
 		fmt.Fprintln(l.stdout, "gonicorn", Version())
 		return exitOK, nil
 	}
-	loaded, err := l.load(p)
+	loaded, err := l.load(context.Background(), nil, p)
 	if err != nil {
 		var flag *flagError
 		if errors.As(err, &flag) {
@@ -81,7 +84,9 @@ func (l *commandLine) run(args []string) (code int, err error) {
 	if c.Daemon && daemon == nil {
 		return daemonize(args, l.stderr)
 	}
-	reread := func(context.Context) (*config.Loaded, error) { return l.load(p) }
+	reread := func(ctx context.Context, helpers *proc.Helpers) (*config.Loaded, error) {
+		return l.load(ctx, helpers, p)
+	}
 	err = supervise(context.Background(), l.o, a, loaded, reread, daemon)
 	if err != nil && daemon != nil {
 		return exitCode(err), nil // its starter has said it
@@ -90,7 +95,7 @@ func (l *commandLine) run(args []string) (code int, err error) {
 }
 
 // load reads all sources of the config.
-func (l *commandLine) load(p parsed) (*config.Loaded, error) {
+func (l *commandLine) load(ctx context.Context, helpers *proc.Helpers, p parsed) (*config.Loaded, error) {
 	more, err := parseCmdArgs(os.Getenv(envCmdArgs), l.settings)
 	if err != nil {
 		return nil, err
@@ -98,7 +103,33 @@ func (l *commandLine) load(p parsed) (*config.Loaded, error) {
 	return config.Load(config.Inputs{
 		Environ: os.Environ(), CmdArgs: more, Flags: p.given, Classes: l.o.classNames(),
 		CheckBind: func(address string) error { _, err := listen.Parse(address); return err },
+		Python: func(path string, names []string) (config.Evaluated, error) {
+			return evaluate(ctx, helpers, path, names, append(more, p.given...))
+		},
 	})
+}
+
+// evaluate evaluates a gunicorn.conf.py by the app's Python, as far as that is
+// known from the flags.
+func evaluate(ctx context.Context, helpers *proc.Helpers, path string, names []string, flags []config.Given) (got config.Evaluated, err error) {
+	named := os.Getenv("GONICORN_PYTHON")
+	for _, f := range flags {
+		if f.Name == "python" {
+			named = f.Value
+		}
+	}
+	i, err := python.Find(ctx, helpers, named, "", os.Environ())
+	if err != nil {
+		return got, err
+	}
+	answer, err := python.EvaluateConf(ctx, helpers, i, path, names, os.Environ())
+	if err != nil {
+		return got, err
+	}
+	if err := json.Unmarshal(answer, &got); err != nil {
+		return got, fmt.Errorf("read what Python says: %w", err)
+	}
+	return got, nil
 }
 
 // app finds out what is to be run.

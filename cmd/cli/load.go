@@ -127,7 +127,7 @@ func (s *supervisor) both(p *prepared, number int) (arbiter.Loaded, error) {
 // load reads the config anew, for a reload. Nothing that runs is touched before
 // all of it is known to be good.
 func (s *supervisor) load(ctx context.Context, number int) (arbiter.Loaded, error) {
-	read, err := s.reread(ctx)
+	read, err := s.reread(ctx, s.helpers)
 	if err != nil {
 		return arbiter.Loaded{}, err
 	}

@@ -30,8 +30,8 @@ import (
 type supervisor struct {
 	o       Options
 	app     app
-	reread  func(ctx context.Context) (*config.Loaded, error) // the config, for a reload
-	file    string                                            // the config file, or empty
+	reread  func(ctx context.Context, helpers *proc.Helpers) (*config.Loaded, error) // the config, for a reload
+	file    string                                                                   // the config file, or empty
 	board   *scoreboard.Board
 	notify  *notify.Server
 	pidfile *pidfile.File
@@ -80,7 +80,7 @@ type supervisor struct {
 
 // supervise runs one app until it is told to stop.
 func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
-	reread func(context.Context) (*config.Loaded, error), daemon *daemonReport) (err error) {
+	reread func(context.Context, *proc.Helpers) (*config.Loaded, error), daemon *daemonReport) (err error) {
 	defer func() {
 		if err != nil {
 			daemon.done(exitCode(err), err)

@@ -1,0 +1,106 @@
+package config
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+)
+
+// PythonFile is Gunicorn's config file. It is read where there is no
+// DefaultFile.
+const PythonFile = "gunicorn.conf.py"
+
+// Evaluated is what a gunicorn.conf.py binds: see workers/python/confpy.
+type Evaluated struct {
+	File   string           `json:"file"`
+	Values map[string]Bound `json:"values"`
+	Error  string           `json:"error"` // why it cannot be evaluated, or empty
+	Line   int              `json:"line"`  // of the error; 0 if it is not known
+}
+
+// Bound is what one name is bound to: a value of JSON's types, or a Python
+// object of some kind.
+type Bound struct {
+	Line  int    `json:"line"`
+	Value any    `json:"value"`
+	Kind  string `json:"kind"` // function, class, ...; empty for a value
+	Name  string `json:"name"` // of a class
+}
+
+// isPython reports whether a config file is Python.
+func isPython(path string) bool {
+	return strings.HasSuffix(path, ".py") || strings.HasPrefix(path, "python:")
+}
+
+// python applies a Python config file.
+func (l *loader) python(path, where string) string {
+	if l.in.Python == nil {
+		l.errs = append(l.errs, FieldError{Setting: "config", Where: where, Problem: path + ": Python config files are for the command only"})
+		return ""
+	}
+	var names []string
+	for _, s := range l.settings {
+		names = append(names, s.Name)
+	}
+	got, err := l.in.Python(path, names)
+	if err == nil && got.Error != "" {
+		l.errs = append(l.errs, FieldError{Where: at(path, got.Line), Problem: got.Error})
+		return ""
+	}
+	if err != nil {
+		l.errs = append(l.errs, FieldError{Setting: "config", Where: where, Problem: path + ": " + err.Error()})
+		return ""
+	}
+	var entries []entry
+	var hooks []string
+	for _, name := range slices.Sorted(maps.Keys(got.Values)) {
+		b := got.Values[name]
+		s, _ := l.find(name)
+		switch {
+		case b.Kind == "function" && (s.Section == sectionHooks || s.Section == sectionDirty):
+			hooks = append(hooks, name)
+		case b.Kind == "class" && s.Kind == String || b.Kind == "class" && s.Kind == Name:
+			entries = append(entries, entry{name: name, where: at(path, b.Line), value: b.Name})
+		case b.Kind != "":
+			l.fail(s, at(path, b.Line), fmt.Sprintf("is a Python %s, which gonicorn has no use for", b.Kind), s.try(at(path, b.Line), s.sample()))
+		case b.Value == nil: // None is the default
+		default:
+			entries = append(entries, entry{name: name, where: at(path, b.Line), value: fromJSON(b.Value)})
+		}
+	}
+	if len(hooks) > 0 {
+		l.warnings = append(l.warnings, path+": this version does not call hooks: "+strings.Join(hooks, ", "))
+	}
+	l.entries(entries)
+	return path
+}
+
+// fromJSON makes a value as the TOML decoder would have made it.
+func fromJSON(v any) any {
+	switch v := v.(type) {
+	case float64:
+		if v == math.Trunc(v) && math.Abs(v) < 1<<53 {
+			return int64(v)
+		}
+	case json.Number:
+		if n, err := v.Int64(); err == nil {
+			return n
+		}
+	case []any:
+		list := make([]any, len(v))
+		for i := range v {
+			list[i] = fromJSON(v[i])
+		}
+		return list
+	case map[string]any:
+		m := make(map[string]any, len(v))
+		for name, value := range v {
+			m[name] = fromJSON(value)
+		}
+		return m
+	}
+	return v
+}

@@ -1,0 +1,62 @@
+package config
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func evaluated(values map[string]Bound, err error) func(string, []string) (Evaluated, error) {
+	return func(string, []string) (Evaluated, error) { return Evaluated{Values: values}, err }
+}
+
+func TestPythonConfig(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, PythonFile), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l, err := Load(Inputs{Dir: dir, Flags: []Given{{Name: "threads", Value: "7", Where: "--threads"}}, Python: evaluated(map[string]Bound{
+		"workers":      {Line: 3, Value: float64(5)},
+		"timeout":      {Line: 4, Value: 0.5},
+		"threads":      {Line: 5, Value: float64(2)},
+		"bind":         {Line: 6, Value: []any{"127.0.0.1:1", "127.0.0.1:2"}},
+		"preload_app":  {Line: 7, Value: true},
+		"accesslog":    {Line: 8},
+		"umask":        {Line: 9, Value: float64(0o22)},
+		"post_fork":    {Line: 10, Kind: "function"},
+		"on_starting":  {Line: 12, Kind: "function"},
+		"worker_class": {Line: 14, Value: "gthread"},
+	}, nil)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := l.Config
+	if c.Workers != 5 || c.Timeout.Milliseconds() != 500 || c.Threads != 7 || len(c.Bind) != 2 || !c.PreloadApp || c.Umask != 0o22 || c.Accesslog != "" {
+		t.Errorf("%+v", c)
+	}
+	if l.Origin["workers"] != PythonFile+":3" || l.Origin["threads"] != "--threads" || l.File != PythonFile {
+		t.Errorf("origin %v, file %q", l.Origin, l.File)
+	}
+	if warned := strings.Join(l.Warnings, "; "); !strings.Contains(warned, "on_starting, post_fork") {
+		t.Errorf("warnings %q", warned)
+	}
+}
+
+func TestPythonConfigMistakes(t *testing.T) {
+	for want, python := range map[string]func(string, []string) (Evaluated, error){
+		"my.conf.py:3: workers":                  evaluated(map[string]Bound{"workers": {Line: 3, Value: "many"}}, nil),
+		"my.conf.py:4: bind: is a Python object": evaluated(map[string]Bound{"bind": {Line: 4, Kind: "object"}}, nil),
+		"no python at all":                       evaluated(nil, errors.New("no python at all")),
+		"my.conf.py:9: NameError: name 'x'": func(string, []string) (Evaluated, error) {
+			return Evaluated{Error: "NameError: name 'x' is not defined", Line: 9}, nil
+		},
+		"for the command only": nil,
+	} {
+		_, err := Load(Inputs{File: "my.conf.py", FileGiven: true, Python: python})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+}
