@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -20,6 +21,7 @@ import (
 // sending the next when it has the last.
 func BenchmarkPythonWebSocket(b *testing.B) {
 	for _, p := range asgiPeers() {
+		p.args = strings.Replace(p.args, "--no-ws", "--ws", 1)
 		b.Run(p.name, func(b *testing.B) {
 			for b.Loop() {
 				addr, _ := startServer(b, p, workload{app: "bench_apps:echo_asgi", asgi: true}, 2)
