@@ -23,7 +23,12 @@ func (s *supervisor) openConsole(c *config.Config) {
 	}
 	path := c.ControlSocket
 	if path == "" {
-		path = filepath.Join(console.Folder(os.Getenv), console.Name(os.Getpid()))
+		folder := console.Folder(os.Getenv)
+		if err := console.Private(folder); err != nil {
+			s.log.Debug("no control socket", "error", err)
+			return
+		}
+		path = filepath.Join(folder, console.Name(os.Getpid()))
 	} else if path = inside(c.Chdir, path); s.replaces != 0 {
 		path += ".2" // until the old one is gone
 	}

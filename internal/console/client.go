@@ -99,8 +99,12 @@ func Folder(env func(string) string) string {
 // Name is the file of the gonicorn with this pid in Folder.
 func Name(pid int) string { return strconv.Itoa(pid) + ".ctl" }
 
-// Find looks in a folder for the sockets that somebody answers at.
+// Find looks in a folder, if nobody else can write to it, for the sockets that
+// somebody answers at.
 func Find(folder string) []string {
+	if !own(folder) {
+		return nil
+	}
 	all, _ := filepath.Glob(filepath.Join(folder, "*.ctl")) // none where there is no folder
 	var alive []string
 	for _, path := range all {

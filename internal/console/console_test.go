@@ -208,6 +208,21 @@ func TestFind(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if err := os.Chmod(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if all := Find(dir); len(all) != 0 {
+		t.Errorf("found %q where anybody may put a socket", all)
+	}
+	if err := Private(dir); err == nil {
+		t.Error("a folder that anybody may write to is private")
+	}
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := Private(dir); err != nil {
+		t.Error(err)
+	}
 	if all := Find(dir); len(all) != 1 || filepath.Base(all[0]) != "12.ctl" {
 		t.Errorf("%q", all)
 	}

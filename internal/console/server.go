@@ -93,6 +93,17 @@ func Serve(path string, mode os.FileMode, op Operator, log *slog.Logger) (*Serve
 // Path is where the socket is.
 func (s *Server) Path() string { return s.path }
 
+// Private makes a folder for sockets that nobody else can write to.
+func Private(folder string) error {
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return fmt.Errorf("control_socket: %w", err)
+	}
+	if !own(folder) {
+		return fmt.Errorf("control_socket: %s is somebody else's: name another path with --control-socket", folder)
+	}
+	return nil
+}
+
 // Rename gives the socket another place.
 func (s *Server) Rename(path string) error {
 	if err := os.Rename(s.path, path); err != nil {
