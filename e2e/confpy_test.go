@@ -121,6 +121,7 @@ func TestBrokenPythonConfigFiles(t *testing.T) {
 }
 
 func TestPythonConfigIsReadAnew(t *testing.T) {
+	t.Parallel()
 	dir := confFolder(t, "bind = '127.0.0.1:0'\nworkers = 1\ndef child_exit(server, worker):\n    pass\n")
 	s := startWith(t, options{dir: dir, env: []string{"PYTHONDONTWRITEBYTECODE=1"}}, "versioned:app", "--python", interpreter(t)).ready()
 	s.expect(`does not call hooks: child_exit`)

@@ -50,6 +50,7 @@ func (s told) want(text string, args ...string) string {
 }
 
 func TestCommandsToARunningGonicorn(t *testing.T) {
+	t.Parallel()
 	socket := filepath.Join(t.TempDir(), "ctl")
 	server, v := versioned(t, "-w", "2", "--control-socket", socket)
 	s := told{server.ready(), socket}
@@ -120,6 +121,7 @@ func TestCommandsToARunningGonicorn(t *testing.T) {
 }
 
 func TestFailedUpgradeIsTakenBack(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "gunicorn.toml")
 	write := func(text string) {

@@ -32,6 +32,7 @@ func crowd(t *testing.T, addr string, n int) (stop func()) {
 }
 
 func TestWorkersFollowTheLoad(t *testing.T) {
+	t.Parallel()
 	s := python(t, "plain:app", "-w", "1", "--workers-max", "4", "--scale-down-idle", "2").ready()
 	stop := crowd(t, s.addr(), 8)
 	s.expect(`number of workers follows the load from=1 to=2`)
@@ -43,6 +44,7 @@ func TestWorkersFollowTheLoad(t *testing.T) {
 }
 
 func TestFirstRequestStartsTheFirstWorker(t *testing.T) {
+	t.Parallel()
 	s := python(t, "plain:app", "--workers-min", "0", "--workers-max", "2", "--scale-down-idle", "1").ready()
 	if strings.Contains(s.log.text(), "worker started") {
 		t.Fatal("a worker runs without a request")
@@ -60,6 +62,7 @@ func TestFirstRequestStartsTheFirstWorker(t *testing.T) {
 }
 
 func TestSignalsMoveTheFloor(t *testing.T) {
+	t.Parallel()
 	s := python(t, "plain:app", "-w", "1", "--workers-max", "3", "--scale-down-idle", "1").ready()
 	s.signal(syscall.SIGTTIN)
 	s.expect(`number of workers changed from=1 to=2`)
@@ -70,6 +73,7 @@ func TestSignalsMoveTheFloor(t *testing.T) {
 }
 
 func TestMemoryBudgetReplacesTheLargest(t *testing.T) {
+	t.Parallel()
 	s := python(t, "plain:app", "-w", "2", "--memory-budget", "1M").ready()
 	s.expect(`workers are over memory_budget: replacing the largest`)
 	s.expect(`worker is told to finish.* reason=memory_budget`)

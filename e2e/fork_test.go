@@ -116,6 +116,7 @@ func TestWorkersAreForkedFromATemplate(t *testing.T) {
 }
 
 func TestLostTemplateIsReplaced(t *testing.T) {
+	t.Parallel()
 	s, _ := forked(t, "wsgi", "-w", "2")
 	s.ready()
 	template, _ := strconv.Atoi(s.expect(`template ready pid=(\d+)`)[1])
@@ -141,6 +142,7 @@ func TestLostTemplateIsReplaced(t *testing.T) {
 }
 
 func TestTemplateNamesThreads(t *testing.T) {
+	t.Parallel()
 	s, v := forked(t, "wsgi", "-w", "1")
 	s.ready()
 	v.write("import threading, time\nthreading.Thread(target=time.sleep, args=(1000,), name='my-poller', daemon=True).start()\n" + fmt.Sprintf(forkedApp, 2))
@@ -197,6 +199,7 @@ func descriptors(t *testing.T, pid int) int {
 
 // Fifty workers, or a thousand where E2E_LONG is set, leave nothing open.
 func TestForksLeakNoDescriptors(t *testing.T) {
+	t.Parallel()
 	rounds := 50
 	if os.Getenv("E2E_LONG") != "" {
 		rounds = 1000

@@ -36,6 +36,7 @@ func starter(t *testing.T, path string, works bool) {
 }
 
 func TestPID1BecomesTheNewBinary(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	script := filepath.Join(dir, "app.sh")
 	starter(t, script, true)
@@ -71,6 +72,7 @@ func TestPID1BecomesTheNewBinary(t *testing.T) {
 }
 
 func TestPID1StaysWhenTheConfigIsBroken(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	script := filepath.Join(dir, "app.sh")
 	starter(t, script, true)

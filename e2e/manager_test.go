@@ -100,6 +100,7 @@ func (m *serviceManager) env() []string {
 }
 
 func TestServiceManagerIsTold(t *testing.T) {
+	t.Parallel()
 	m := newServiceManager(t)
 	s := web(t, options{env: m.env()}, "-w", "2").ready()
 	m.expect(0, "EXTEND_TIMEOUT_USEC=")
@@ -124,6 +125,7 @@ func TestServiceManagerIsTold(t *testing.T) {
 }
 
 func TestNewGonicornBecomesTheMainProcess(t *testing.T) {
+	t.Parallel()
 	m := newServiceManager(t)
 	s := web(t, options{env: m.env()}, "-w", "1").ready()
 	at := m.expect(0, "READY=1")
@@ -200,6 +202,7 @@ func TestSocketActivation(t *testing.T) {
 }
 
 func TestEmptiedGonicornComesBack(t *testing.T) {
+	t.Parallel()
 	s := web(t, options{}, "-w", "2").ready()
 	l := startLoad(t, s.addr(), 3)
 	for range 3 {

@@ -42,6 +42,7 @@ func startKeepAlive(t *testing.T, addr string, n int) *load {
 // Fifty reloads and two hundred changes of the number of workers, one after the
 // other, with new and with kept connections, and no request fails.
 func TestReloadsAndScalingUnderLoad(t *testing.T) {
+	t.Parallel()
 	for name, s := range map[string]*server{
 		"command": web(t, options{}, "-w", "2", "-k", "event-loop"),
 		"Python":  python(t, "plain:app", "-w", "2", "--preload"),

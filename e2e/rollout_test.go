@@ -75,6 +75,7 @@ func TestBrokenRolloutsLeaveTheOldServing(t *testing.T) {
 }
 
 func TestCanaryThatAnswers5xxIsTakenBack(t *testing.T) {
+	t.Parallel()
 	s, v := versioned(t, "-w", "2", "--canary", "--canary-time", "20")
 	s.ready()
 	v.write(strings.ReplaceAll(fmt.Sprintf(goodApp, 2), "200 OK", "500 Oh"))
@@ -95,6 +96,7 @@ func TestCanaryThatAnswers5xxIsTakenBack(t *testing.T) {
 }
 
 func TestRollingReloadUnderLoad(t *testing.T) {
+	t.Parallel()
 	s, v := versioned(t, "-w", "3", "--reload-batch", "1", "--reload-pause", "200ms")
 	s.ready()
 	l := startLoad(t, s.addr(), 4)

@@ -133,6 +133,7 @@ func TestUpgradesUnderLoad(t *testing.T) {
 }
 
 func TestBrokenUpgradeLeavesTheOldServing(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "gunicorn.toml")
 	if err := os.WriteFile(file, []byte("workers = 2\n"), 0o600); err != nil {

@@ -56,7 +56,7 @@ func (p *Pool) Update(workers []gateway.Worker) {
 	p.mu.Lock()
 	old := p.slots
 	p.slots, p.order = make(map[int]*slot, len(workers)), make([]*slot, 0, len(workers))
-	var idle []*slot
+	var idle []gateway.Worker
 	for _, w := range workers {
 		if p.slots[w.Slot] != nil {
 			continue
@@ -71,7 +71,7 @@ func (p *Pool) Update(workers []gateway.Worker) {
 		p.slots[w.Slot] = s
 		p.order = append(p.order, s)
 		if p.retired(s) {
-			idle = append(idle, s)
+			idle = append(idle, s.worker)
 		}
 	}
 	for i, s := range old {
@@ -82,8 +82,8 @@ func (p *Pool) Update(workers []gateway.Worker) {
 	}
 	p.admit()
 	p.mu.Unlock()
-	for _, s := range idle {
-		p.tell(s)
+	for _, w := range idle {
+		p.tell(w)
 	}
 }
 
@@ -111,10 +111,10 @@ func (p *Pool) Release(at int) {
 	if p.queue.first != nil && s.open() {
 		p.give(s)
 	}
-	idle := p.retired(s)
+	idle, w := p.retired(s), s.worker
 	p.mu.Unlock()
 	if idle {
-		p.tell(s)
+		p.tell(w)
 	}
 }
 
@@ -175,9 +175,9 @@ func (p *Pool) retired(s *slot) bool {
 	return true
 }
 
-func (p *Pool) tell(s *slot) {
+func (p *Pool) tell(w gateway.Worker) {
 	if p.OnIdle != nil {
-		p.OnIdle(s.worker.Slot, s.worker.PID)
+		p.OnIdle(w.Slot, w.PID)
 	}
 }
 

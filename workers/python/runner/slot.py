@@ -83,10 +83,9 @@ class Ledger:
             slot[STATE] = READY
 
     def drain(self) -> None:
-        """Says that nothing new is taken."""
-        with self.lock:
-            self.draining = True
-            self.slot[STATE] = DRAINING
+        """Says that nothing new is taken. A signal handler calls it, maybe while this thread has the lock."""
+        self.draining = True
+        self.slot[STATE] = DRAINING
 
     def full(self) -> bool:
         """Whether the worker has served as many requests as it may."""
