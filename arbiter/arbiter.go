@@ -38,6 +38,9 @@ type Options struct {
 	// finish, whenever that changes. It is called from the loop and must not
 	// wait.
 	Publish func([]Peer)
+	// Observe, which may be nil, is told what happens to the workers. It is
+	// called from the loop and must not wait.
+	Observe func(Happening)
 	// Upgrade, which may be nil, starts another binary beside this one. It is
 	// called from the loop and must not wait.
 	Upgrade func()
@@ -105,6 +108,7 @@ func New(o Options) *Arbiter {
 	a.kernel = newKernel(o.Board, a.reaper)
 	a.kernel.post = a.post
 	a.workers = a.fleet("worker", o.First.Workers)
+	a.workers.observer = o.Observe
 	if o.First.Front != nil {
 		a.front = a.fleet("gateway", o.First.Front)
 		a.couple()

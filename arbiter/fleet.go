@@ -55,6 +55,8 @@ type fleet struct {
 	// told of one that was given up.
 	mayCommit func() bool
 	failed    func(why string)
+	observer  func(Happening) // may be nil
+	observed  int             // the target that it knows of
 
 	phase     phase
 	target    int // seats wanted
@@ -88,6 +90,7 @@ func newFleet(role string, gen *Generation, h hands, log *slog.Logger) *fleet {
 func (f *fleet) plan(now time.Duration) time.Duration {
 	wake, before := f.watch(now), f.starts
 	if f.phase == serving && f.gaveUp == nil {
+		f.observeWanted()
 		f.fitSeats(now)
 		wake = min(wake, f.replaceWorn(now), f.fillSeats(now), f.advance(now))
 	}
@@ -207,6 +210,7 @@ func (f *fleet) start(s *seat, gen *Generation, now time.Duration) (w *worker, a
 		w.expires = now + life + time.Duration(f.random()*float64(gen.Settings.MaxLifetimeJitter))
 	}
 	f.log.Info(f.role+" started", f.role, s.id, "pid", w.pid, "generation", gen.Number)
+	f.observe(WorkerStarted, w, "", now)
 	return w, false
 }
 

@@ -14,6 +14,10 @@ type Config struct {
 	// default. Load sets them.
 	BindGiven, ClassGiven bool
 
+	// Conf is the gunicorn.conf.py that was evaluated; its Path is empty where
+	// there is none. Load sets it.
+	Conf PythonConf
+
 	// Server socket
 	Bind      []string // host:port, :port, unix:PATH, fd://N
 	Backlog   int
@@ -183,8 +187,9 @@ type Config struct {
 	ControlSocketMode    int
 	ControlSocketDisable bool
 
-	// Server hooks: Python functions of gunicorn.conf.py, by name
-	Hooks Hooks
+	// Server hooks: commands, where they are no Python functions
+	Hooks       Hooks
+	HookTimeout time.Duration
 
 	// Dirty arbiters
 	DirtyApps            []string
@@ -194,7 +199,15 @@ type Config struct {
 	DirtyGracefulTimeout time.Duration
 }
 
-// Hooks names Gunicorn's server hooks.
+// PythonConf is a gunicorn.conf.py.
+type PythonConf struct {
+	Path   string   // or python:module
+	Source string   // as it was evaluated; empty for a module
+	Hooks  []string // the server hooks that it defines
+}
+
+// Hooks are commands that run when something happens. Gunicorn's hooks inside
+// the workers are for Python alone.
 type Hooks struct {
 	OnStarting, OnReload, WhenReady, PreFork, PostFork, PostWorkerInit string
 	WorkerInt, WorkerAbort, PreExec, PreRequest, PostRequest           string
@@ -218,4 +231,20 @@ func (c *Config) FewestWorkers() int {
 		return c.Workers
 	}
 	return c.WorkersMin
+}
+
+// Plain is every setting by its name, in the types of JSON: times are seconds.
+func (c *Config) Plain() map[string]any {
+	all := map[string]any{}
+	for _, s := range Settings() {
+		switch v := load(s.field(c)).(type) {
+		case time.Duration:
+			all[s.Name] = v.Seconds()
+		default:
+			if s.Section != sectionHooks {
+				all[s.Name] = v
+			}
+		}
+	}
+	return all
 }

@@ -20,7 +20,7 @@ func Example(w io.Writer) error {
 	var last Section
 	var idle []string
 	for _, s := range Settings() {
-		if s.Flagged {
+		if s.Flagged || s.Python {
 			continue
 		}
 		if s.Reload == NoEffect {

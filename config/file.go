@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -71,6 +73,9 @@ func fileProblem(path string, err error) (problem, hint string) {
 	return "cannot read " + path + ": " + err.Error(), ""
 }
 
+// hooksTable is the one table that settings may stand in: those called hooks.
+const hooksTable = "hooks"
+
 // parseFile finds the top-level keys of a config file and where they stand. Of
 // unknown keys it tells one more than maxUnknown, since each takes a search
 // through the whole file.
@@ -95,6 +100,16 @@ func parseFile(path string, data []byte, known func(name string) bool) ([]entry,
 	var entries []entry
 	unknown := 0
 	for _, name := range ordered(meta, keys) {
+		if name == hooksTable {
+			children := map[string]toml.Primitive{}
+			if meta.Type(name) == "Hash" && meta.PrimitiveDecode(keys[name], &children) == nil {
+				for _, child := range slices.Sorted(maps.Keys(children)) {
+					value, line := locate(&meta, children[child])
+					entries = append(entries, entry{name: child, where: at(path, line), value: value})
+				}
+				continue
+			}
+		}
 		if !known(name) {
 			if unknown++; unknown > maxUnknown+1 {
 				continue

@@ -100,6 +100,10 @@ func (l *loader) layer(given []Given) {
 			l.errs = append(l.errs, FieldError{Setting: g.Name, Where: g.Where, Problem: "there is no such setting"})
 			continue
 		}
+		if s.Python {
+			l.fail(s, g.Where, "is no command", "it "+inWorkers)
+			continue
+		}
 		value, err := parse(s, g.Value)
 		if err != nil {
 			l.fail(s, g.Where, err.Error(), s.try(g.Where, s.sample()))
@@ -178,6 +182,9 @@ func (l *loader) entries(entries []entry) {
 		case s.Flagged:
 			l.fail(s, e.where, "cannot be set in a file", "give it on the command line: --"+s.Flag)
 			continue
+		case s.Python:
+			l.fail(s, e.where, "is no command", "it "+inWorkers)
+			continue
 		}
 		value, err := decode(s, e.value)
 		if err != nil {
@@ -197,7 +204,10 @@ func (l *loader) unknown(e entry) FieldError {
 	switch e.value.(type) {
 	case map[string]any, []map[string]any:
 		err.Problem = "there is no such table"
-		err.Hint = "settings stand at the top of the file, in no table"
+		err.Hint = "settings stand at the top of the file; the only table is [hooks]"
+		if Nearest(e.name, []string{hooksTable}) != "" {
+			return err // the nearest setting is none that is meant
+		}
 	default:
 		err.Hint = "list all with: gonicorn --print-config"
 	}

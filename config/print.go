@@ -24,8 +24,8 @@ func (l *Loaded) Print(w io.Writer) error {
 			origin = "default"
 		}
 		comment := ""
-		if s.Flagged {
-			comment = "# " // no setting of a file
+		if s.Flagged || s.Python {
+			comment = "# " // no setting of such a file
 		}
 		fmt.Fprintf(&b, "%s%s = %s  # %s\n", comment, s.Name, s.Value(&l.Config), oneLine(origin))
 	}

@@ -16,6 +16,7 @@ const PythonFile = "gunicorn.conf.py"
 // Evaluated is what a gunicorn.conf.py binds: see workers/python/confpy.
 type Evaluated struct {
 	File   string           `json:"file"`
+	Source string           `json:"source"` // of the file; empty for a module
 	Values map[string]Bound `json:"values"`
 	Error  string           `json:"error"` // why it cannot be evaluated, or empty
 	Line   int              `json:"line"`  // of the error; 0 if it is not known
@@ -60,8 +61,11 @@ func (l *loader) python(path, where string) string {
 		b := got.Values[name]
 		s, _ := l.find(name)
 		switch {
-		case b.Kind == "function" && (s.Section == sectionHooks || s.Section == sectionDirty):
+		case b.Kind == "function" && s.Section == sectionHooks && s.Note == "":
 			hooks = append(hooks, name)
+			l.origin[name] = at(path, b.Line)
+		case b.Kind == "function" && (s.Section == sectionHooks || s.Section == sectionDirty):
+			l.warnings = append(l.warnings, fmt.Sprintf("%s: %s is not called: %s", at(path, b.Line), name, s.Note))
 		case b.Kind == "class" && s.Kind == String || b.Kind == "class" && s.Kind == Name:
 			entries = append(entries, entry{name: name, where: at(path, b.Line), value: b.Name})
 		case b.Kind != "":
@@ -71,10 +75,8 @@ func (l *loader) python(path, where string) string {
 			entries = append(entries, entry{name: name, where: at(path, b.Line), value: fromJSON(b.Value)})
 		}
 	}
-	if len(hooks) > 0 {
-		l.warnings = append(l.warnings, path+": this version does not call hooks: "+strings.Join(hooks, ", "))
-	}
 	l.entries(entries)
+	l.config.Conf = PythonConf{Path: path, Source: got.Source, Hooks: hooks}
 	return path
 }
 

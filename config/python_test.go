@@ -4,8 +4,10 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func evaluated(values map[string]Bound, err error) func(string, []string) (Evaluated, error) {
@@ -39,8 +41,8 @@ func TestPythonConfig(t *testing.T) {
 	if l.Origin["workers"] != PythonFile+":3" || l.Origin["threads"] != "--threads" || l.File != PythonFile {
 		t.Errorf("origin %v, file %q", l.Origin, l.File)
 	}
-	if warned := strings.Join(l.Warnings, "; "); !strings.Contains(warned, "on_starting, post_fork") {
-		t.Errorf("warnings %q", warned)
+	if c.Conf.Path != PythonFile || !slices.Equal(c.Conf.Hooks, []string{"on_starting", "post_fork"}) || len(l.Warnings) > 0 {
+		t.Errorf("conf %+v, warnings %q", c.Conf, l.Warnings)
 	}
 }
 
@@ -56,6 +58,34 @@ func TestPythonConfigMistakes(t *testing.T) {
 	} {
 		_, err := Load(Inputs{File: "my.conf.py", FileGiven: true, Python: python})
 		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+}
+
+// [hooks] is where commands stand, each with its line.
+func TestHooksAreCommands(t *testing.T) {
+	dir := t.TempDir()
+	write := func(text string) {
+		if err := os.WriteFile(filepath.Join(dir, DefaultFile), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("workers = 2\n[hooks]\nwhen_ready = \"echo ready\"\nhook_timeout = 3\n")
+	l, err := Load(Inputs{Dir: dir})
+	if err != nil || l.Config.Hooks.WhenReady != "echo ready" || l.Config.HookTimeout != 3*time.Second {
+		t.Fatalf("%v, %+v", err, l)
+	}
+	for want, text := range map[string]string{
+		":2: post_fork: is no command":                    "[hooks]\npost_fork = \"echo\"\n",
+		":3: no_hook: there is no such setting":           "[hooks]\non_exit = \"echo\"\nno_hook = \"echo\"\n",
+		":2: on_exit: must be a string, not the number 3": "[hooks]\non_exit = 3\n",
+		":1: other: there is no such table":               "[other]\nx = 3\n",
+		":1: hooks: there is no such setting":             "hooks = 3\n",
+		":2: when_ready: must be a string, not a list":    "[hooks]\nwhen_ready = [\"a\"]\n",
+	} {
+		write(text)
+		if _, err := Load(Inputs{Dir: dir}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
 	}

@@ -67,6 +67,7 @@ type Setting struct {
 	Filled  bool   // it may not be empty
 	Split   bool   // text is a list at its commas; otherwise one text is one item
 	Flagged bool   // only a flag can set it, neither file nor environment
+	Python  bool   // a hook that only a Python function can be
 	Example string // a value for error messages, where the default does not do
 
 	Reload  Effect

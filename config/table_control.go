@@ -21,33 +21,50 @@ func controlSettings() []Setting {
 	)
 }
 
-// hookSettings are Gunicorn's server hooks, Python functions that only
-// gunicorn.conf.py can hold.
+// inWorkers marks a hook that only a Python function can be.
+const inWorkers = "runs inside the Python workers: make it a function in " + PythonFile
+
+// hookSettings are Gunicorn's server hooks: Python functions in a
+// gunicorn.conf.py, or commands in [hooks].
 func hookSettings() []Setting {
 	hook := func(name, when string, field func(*Hooks) *string) Setting {
 		return Setting{
-			Name: name, Kind: String, Help: "Gunicorn calls this Python function " + when + ".", Reload: NoEffect,
+			Name: name, Kind: String, Help: "A command that is run " + when + ", or a function in " + PythonFile + ".",
+			Reload: AtOnce, Differs: "commands are new, written in [hooks]; a function of the master runs in a process beside the arbiter",
 			field: func(c *Config) any { return field(&c.Hooks) },
 		}
 	}
-	return pending(noConfPy, section(sectionHooks,
-		hook("on_starting", "before the arbiter starts", func(h *Hooks) *string { return &h.OnStarting }),
-		hook("on_reload", "on a reload", func(h *Hooks) *string { return &h.OnReload }),
-		hook("when_ready", "when the server is ready", func(h *Hooks) *string { return &h.WhenReady }),
-		hook("pre_fork", "before a worker starts", func(h *Hooks) *string { return &h.PreFork }),
-		hook("post_fork", "in a new worker", func(h *Hooks) *string { return &h.PostFork }),
-		hook("post_worker_init", "in a worker that has loaded the app", func(h *Hooks) *string { return &h.PostWorkerInit }),
-		hook("worker_int", "in a worker that gets INT or QUIT", func(h *Hooks) *string { return &h.WorkerInt }),
-		hook("worker_abort", "in a worker that gets ABRT", func(h *Hooks) *string { return &h.WorkerAbort }),
+	inside := func(name, when string, field func(*Hooks) *string) Setting {
+		s := hook(name, when, field)
+		s.Help, s.Python, s.Reload, s.Differs = "A function in "+PythonFile+" that is called "+when+".", true, NewWorkers, ""
+		return s
+	}
+	all := section(sectionHooks,
+		hook("on_starting", "before the first worker starts, which waits for it", func(h *Hooks) *string { return &h.OnStarting }),
+		hook("on_reload", "at a reload", func(h *Hooks) *string { return &h.OnReload }),
+		hook("when_ready", "when the app serves", func(h *Hooks) *string { return &h.WhenReady }),
+		hook("pre_fork", "when a worker starts", func(h *Hooks) *string { return &h.PreFork }),
+		inside("post_fork", "in a new worker, before it loads the app", func(h *Hooks) *string { return &h.PostFork }),
+		inside("post_worker_init", "in a worker that has loaded the app", func(h *Hooks) *string { return &h.PostWorkerInit }),
+		inside("worker_int", "in a worker that gets INT or QUIT", func(h *Hooks) *string { return &h.WorkerInt }),
+		hook("worker_abort", "when a worker hangs (a function: in the worker, at ABRT)", func(h *Hooks) *string { return &h.WorkerAbort }),
 		hook("pre_exec", "before an upgrade", func(h *Hooks) *string { return &h.PreExec }),
-		hook("pre_request", "before a request", func(h *Hooks) *string { return &h.PreRequest }),
-		hook("post_request", "after a request", func(h *Hooks) *string { return &h.PostRequest }),
-		hook("child_exit", "in the arbiter when a worker has ended", func(h *Hooks) *string { return &h.ChildExit }),
-		hook("worker_exit", "in a worker that ends", func(h *Hooks) *string { return &h.WorkerExit }),
+		inside("pre_request", "before a request", func(h *Hooks) *string { return &h.PreRequest }),
+		inside("post_request", "after a request", func(h *Hooks) *string { return &h.PostRequest }),
+		hook("child_exit", "when a worker has ended", func(h *Hooks) *string { return &h.ChildExit }),
+		inside("worker_exit", "in a worker that ends", func(h *Hooks) *string { return &h.WorkerExit }),
 		hook("nworkers_changed", "when the number of workers changes", func(h *Hooks) *string { return &h.NworkersChanged }),
-		hook("on_exit", "before the arbiter ends", func(h *Hooks) *string { return &h.OnExit }),
-		hook("ssl_context", "to make the TLS context", func(h *Hooks) *string { return &h.SSLContext }),
-	))
+		hook("on_exit", "when gonicorn has stopped", func(h *Hooks) *string { return &h.OnExit }),
+		Setting{
+			Name: "hook_timeout", Kind: Duration, Default: "10", Own: true,
+			Help:   "A hook's command is killed after so long. What on_starting and on_exit may hold gonicorn up for.",
+			Reload: AtOnce, field: func(c *Config) any { return &c.HookTimeout },
+		},
+	)
+	return append(all, pending("the gateway speaks TLS in Go; see certfile, ciphers and cert_reqs", section(sectionHooks, Setting{
+		Name: "ssl_context", Kind: String, Help: "Gunicorn has this Python function make the TLS context.", Reload: NoEffect,
+		field: func(c *Config) any { return &c.Hooks.SSLContext },
+	}))...)
 }
 
 // dirtySettings belong to Gunicorn's dirty arbiters, a second pool of

@@ -40,18 +40,18 @@ func errorLogSettings() []Setting {
 			field: func(c *Config) any { return &c.LoggerClass },
 		},
 		Setting{
-			Name: "logconfig", Flag: "log-config", Kind: String, Note: noPython,
-			Help:   "A file for logging.config.fileConfig in Python workers.",
+			Name: "logconfig", Flag: "log-config", Kind: String,
+			Help:   "A file for logging.config.fileConfig in Python workers. Gonicorn's own logs are not Python's, and stay as they are.",
 			Reload: NewWorkers, field: func(c *Config) any { return &c.Logconfig },
 		},
 		Setting{
-			Name: "logconfig_dict", Kind: Table, Note: noPython,
-			Help:   "A table for logging.config.dictConfig in Python workers.",
+			Name: "logconfig_dict", Kind: Table,
+			Help:   "A table for logging.config.dictConfig in Python workers. Gonicorn's own logs are not Python's, and stay as they are.",
 			Reload: NewWorkers, field: func(c *Config) any { return &c.LogconfigDict },
 		},
 		Setting{
-			Name: "logconfig_json", Flag: "log-config-json", Kind: String, Note: noPython,
-			Help:   "A JSON file for logging.config.dictConfig in Python workers.",
+			Name: "logconfig_json", Flag: "log-config-json", Kind: String,
+			Help:   "A JSON file for logging.config.dictConfig in Python workers. Gonicorn's own logs are not Python's, and stay as they are.",
 			Reload: NewWorkers, field: func(c *Config) any { return &c.LogconfigJSON },
 		},
 	)

@@ -26,9 +26,7 @@ const (
 // takes its pending(...) away from the table.
 const (
 	noUwsgi    = "clients speak HTTP; have nginx use proxy_pass in place of uwsgi_pass"
-	noPython   = "this version does not configure Python's logging"
 	noMonitors = "this version does not send to syslog or statsd yet"
-	noConfPy   = "this version does not call hooks yet"
 )
 
 func socketSettings() []Setting {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // startKeepAlive is startLoad over connections that are kept.
@@ -71,4 +72,46 @@ func TestReloadsAndScalingUnderLoad(t *testing.T) {
 			s.stop()
 		})
 	}
+}
+
+// The kernel wakes one worker for a request. One that is stopped may be the
+// one; when it dies, the request goes to another.
+func TestRequestOfADeadWorkersWakeUpIsServed(t *testing.T) {
+	t.Parallel()
+	dir := confFolder(t, "")
+	s := startWith(t, options{dir: dir}, "versioned:app", "--python", interpreter(t), "-w", "2", "-k", "sync", "-b", "127.0.0.1:0", "-t", "60").ready()
+	get(t, s.addr(), "/")
+	var stopped int
+	for pid := range s.pids() {
+		stopped = pid
+	}
+	if err := syscall.Kill(stopped, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	const many = 20
+	answers := make(chan int, many)
+	for range many { // one of them wakes the worker that is stopped
+		go func() {
+			status, _, err := tryGet(context.Background(), s.addr(), "/")
+			if err != nil {
+				status = 0
+			}
+			answers <- status
+		}()
+	}
+	if err := syscall.Kill(stopped, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	late := time.After(bound / 2)
+	for range many {
+		select {
+		case status := <-answers:
+			if status != 200 {
+				t.Errorf("status %d", status)
+			}
+		case <-late:
+			t.Fatal("a request waits though a worker is idle")
+		}
+	}
+	s.stop()
 }

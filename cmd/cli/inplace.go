@@ -48,6 +48,7 @@ func (s *supervisor) become(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.hooks.tell(hookEvent{Event: "pre_exec"})
 	checking, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
 	check := exec.CommandContext(checking, path, slices.Concat([]string{"--check-config"}, s.args[1:])...)

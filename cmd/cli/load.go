@@ -127,6 +127,7 @@ func (s *supervisor) both(p *prepared, number int) (arbiter.Loaded, error) {
 // load reads the config anew, for a reload. Nothing that runs is touched before
 // all of it is known to be good.
 func (s *supervisor) load(ctx context.Context, number int) (arbiter.Loaded, error) {
+	s.hooks.tell(hookEvent{Event: "on_reload"})
 	read, err := s.reread(ctx, s.helpers)
 	if err != nil {
 		return arbiter.Loaded{}, err
@@ -144,7 +145,11 @@ func (s *supervisor) load(ctx context.Context, number int) (arbiter.Loaded, erro
 		p.release()
 		return arbiter.Loaded{}, err
 	}
-	return s.both(p, number)
+	loaded, err := s.both(p, number)
+	if err == nil {
+		s.hooks.adopt(&read.Config, s.app)
+	}
+	return loaded, err
 }
 
 // settings is what the arbiter needs of a config.

@@ -83,11 +83,23 @@ func (a *pythonApp) settings(c *config.Config, class string) python.Settings {
 	if err != nil {
 		dir = c.Chdir
 	}
-	return python.Settings{
+	set := python.Settings{
 		App: a.name, Factory: c.Factory, Class: class, Threads: c.Threads, Chdir: dir, Pythonpath: c.Pythonpath,
 		Lifespan: c.ASGILifespan, Loop: c.ASGILoop, Multiprocess: c.Workers > 1, RootPath: c.RootPath,
+		Loglevel: c.Loglevel, Logconfig: c.Logconfig, LogconfigJSON: c.LogconfigJSON, LogconfigDict: c.LogconfigDict,
 	}
+	if c.Conf.Path != "" {
+		set.Conf, set.Hooks, set.Cfg = c.Conf.Path, c.Conf.Hooks, c.Plain()
+		if len(c.Conf.Source) < maxConfSource {
+			set.ConfSource = c.Conf.Source
+		}
+	}
+	return set
 }
+
+// maxConfSource is how long a gunicorn.conf.py may be to be handed to workers
+// as it was read; the kernel bounds a variable at 128 KiB.
+const maxConfSource = 64 << 10
 
 func (a *pythonApp) launcher(s *supervisor, p *prepared) (arbiter.Launcher, error) {
 	c := p.config
@@ -95,14 +107,8 @@ func (a *pythonApp) launcher(s *supervisor, p *prepared) (arbiter.Launcher, erro
 	if err != nil {
 		return nil, fmt.Errorf("encode worker settings: %w", err)
 	}
-	if s.runner < 0 {
-		text, err := python.Runner()
-		if err != nil {
-			return nil, err
-		}
-		if s.runner, err = control.File(text); err != nil {
-			return nil, err
-		}
+	if err := s.openRunner(); err != nil {
+		return nil, err
 	}
 	env := append(environ(c), wire.EnvWorker+"="+string(set), wire.EnvNotifySocket+"="+s.notify.Addr())
 	spec := proc.Spec{
@@ -113,6 +119,19 @@ func (a *pythonApp) launcher(s *supervisor, p *prepared) (arbiter.Launcher, erro
 		s: s, role: "worker", spec: spec, inside: true, capture: c.CaptureOutput, equip: s.connectPython(p.queue),
 		queue: p.queue, forks: c.PreloadApp || c.StartMethod == "fork",
 	}, nil
+}
+
+// openRunner makes the file of the Python runner, unless it is there.
+func (s *supervisor) openRunner() error {
+	if s.runner >= 0 {
+		return nil
+	}
+	text, err := python.Runner()
+	if err != nil {
+		return err
+	}
+	s.runner, err = control.File(text)
+	return err
 }
 
 // connectPython gives a Python worker about to be started the runner, a socket
@@ -127,6 +146,7 @@ func (s *supervisor) connectPython(queue *queue) func(arbiter.Place, *proc.Spec)
 			spec.Env = append(spec.Env, name+"="+strconv.Itoa(len(spec.Files)))
 			spec.Files = append(spec.Files, fd)
 		}
+		spec.Env = append(spec.Env, wire.EnvAge+"="+strconv.Itoa(place.Age))
 		add(wire.EnvConn, theirs)
 		add(wire.EnvRunner, s.runner)
 		if queue != nil {

@@ -56,7 +56,8 @@ type supervisor struct {
 	log    *slog.Logger // the arbiter's own lines
 	output *slog.Logger // what workers write
 
-	args        []string        // of this process
+	args        []string // of this process
+	hooks       *hooks
 	console     *console.Server // nil without a control socket
 	manager     *manager        // nil without a service manager
 	pidfilePath string
@@ -93,7 +94,7 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 		return err
 	}
 	s.replaces, s.grace, s.outputs = handed.PID, first.Config.GracefulTimeout, map[int]handedOutput{}
-	s.helpers = proc.NewHelpers(s.childEnded)
+	s.helpers, s.hooks = proc.NewHelpers(s.childEnded), newHooks(s)
 	if p, is := a.(*pythonApp); is {
 		p.helpers = s.helpers
 	}
@@ -122,6 +123,11 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 		p.release()
 		return err
 	}
+	if err := s.beginHooks(p); err != nil {
+		p.release()
+		return err
+	}
+	defer s.hooks.close()
 	loaded, err := s.both(p, 1)
 	if err != nil {
 		return err
@@ -160,7 +166,7 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 	}
 	s.arbiter = arbiter.New(arbiter.Options{
 		Board: s.board, Notes: s.notify.Messages(), Log: s.log, Actions: s.actions,
-		First: loaded, Guard: guard, Publish: s.publish,
+		First: loaded, Guard: guard, Publish: s.publish, Observe: s.hooks.observe,
 		Upgrade: s.upgradeBySignal, Tell: s.tellManager(), Watchdog: s.manager.watchdog(),
 		Load: s.load, Reopen: s.sink.Reopen, Ready: func() { s.ready(daemon) },
 		ReapAll: !o.IsHandler || os.Getpid() == 1, Helpers: s.helpers, OnTerminal: onTerminal() && !first.Config.Daemon,
@@ -177,6 +183,17 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 	}
 	s.log.Info("gonicorn has stopped")
 	return nil
+}
+
+// beginHooks runs on_starting, as a successor does too: it may have been changed.
+func (s *supervisor) beginHooks(p *prepared) error {
+	if _, is := s.app.(*pythonApp); is {
+		if err := s.openRunner(); err != nil {
+			return err
+		}
+	}
+	s.hooks.adopt(p.config, s.app)
+	return s.hooks.first()
 }
 
 // open makes everything that outlives a reload.
@@ -319,6 +336,7 @@ func (s *supervisor) childEnded() {
 func (s *supervisor) ready(daemon *daemonReport) {
 	daemon.done(exitOK, nil)
 	s.log.Info("ready")
+	s.hooks.tell(hookEvent{Event: "when_ready"})
 	s.retireOld()
 }
 

@@ -259,7 +259,7 @@ func (t *template) awaitPromotion(next *python.Template) {
 }
 
 func (t *template) fork(p arbiter.Place, conn, output, promote int) (pid int, kills func() int, err error) {
-	order := python.Fork{Slot: p.Slot, Conn: conn, Output: output, Environ: maps.Clone(t.environ)}
+	order := python.Fork{Slot: p.Slot, Age: p.Age, Conn: conn, Output: output, Environ: maps.Clone(t.environ)}
 	order.Environ[wire.EnvWorkerID] = strconv.Itoa(p.ID)
 	if promote >= 0 {
 		order.Promote, order.PromoteAfter = promote, t.reforkAfter

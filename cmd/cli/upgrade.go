@@ -98,6 +98,7 @@ func (s *supervisor) startSuccessor() (*successor, error) {
 		return nil, fmt.Errorf("start a new gonicorn: %w", err)
 	}
 	defer unix.Close(w)
+	s.hooks.tell(hookEvent{Event: "pre_exec"})
 	spec, err := s.successorSpec(w)
 	var wait func() proc.Exit
 	next := &successor{ready: make(chan error, 1), gone: make(chan struct{})}

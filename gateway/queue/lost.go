@@ -6,6 +6,7 @@ import (
 	"github.com/gonicorn/gonicorn/gateway"
 	"github.com/gonicorn/gonicorn/gateway/channel"
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
+	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
 // A worker that dies may have taken a request without having claimed it yet.
@@ -136,6 +137,9 @@ func (b *Backend) look() {
 		}
 	}
 	seen, rest := map[uint64]int{}, false
+	if !empty {
+		b.kick(queue)
+	}
 	for _, x := range open {
 		order := x.Order.Load()
 		if order == 0 || order > until || x.Link() != nil || claimed[x.Number] != nil {
@@ -159,4 +163,17 @@ func (b *Backend) look() {
 	if rest && b.queue != nil {
 		b.doubt.timer = time.AfterFunc(lookAgain, b.look)
 	}
+}
+
+// kick sends a message that is no request. The kernel wakes one worker for a
+// message: when that one died before it took it, this wakes another.
+func (b *Backend) kick(queue *channel.Conn) {
+	var m wire.Marshal
+	m.Tuple(5)
+	m.Int(0)
+	m.String("")
+	m.Int(0)
+	m.None()
+	m.None()
+	_ = queue.TrySend(m.Bytes()) // a full queue has woken everybody
 }

@@ -24,6 +24,7 @@ const (
 	EnvConn     = "GONICORN_CONN_FD"       // a Python worker's own socket to the gateway
 	EnvQueue    = "GONICORN_QUEUE_FD"      // the socket from which sync and threaded Python workers take requests
 	EnvRunner   = "GONICORN_RUNNER_FD"     // a file with the runner's sources
+	EnvAge      = "GONICORN_AGE"           // counts starts of workers, from 1
 	EnvTemplate = "GONICORN_TEMPLATE_FD"   // where a process that workers are forked from takes orders
 )
 

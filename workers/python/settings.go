@@ -15,6 +15,19 @@ type Settings struct {
 	Multiprocess bool     `json:"multiprocess"` // several workers: wsgi.multiprocess
 	RootPath     string   `json:"root_path"`
 	Inspect      bool     `json:"inspect"` // print what the app is, and end
+	Loglevel     string   `json:"loglevel"`
+
+	// Python's logging.
+	Logconfig     string         `json:"logconfig,omitempty"`
+	LogconfigJSON string         `json:"logconfig_json,omitempty"`
+	LogconfigDict map[string]any `json:"logconfig_dict,omitempty"`
+
+	// A gunicorn.conf.py, where there is one.
+	Conf       string         `json:"conf,omitempty"`        // its path, or python:module
+	ConfSource string         `json:"conf_source,omitempty"` // as it was evaluated
+	Hooks      []string       `json:"hooks,omitempty"`       // that it defines
+	Cfg        map[string]any `json:"cfg,omitempty"`         // all settings by name, for hooks
+	Master     bool           `json:"master,omitempty"`      // run the master's hooks instead of an app
 }
 
 // Kinds of apps.

@@ -23,6 +23,7 @@ type Template struct {
 // Fork is what a new worker has for itself.
 type Fork struct {
 	Slot    int
+	Age     int // counts starts
 	Environ map[string]string
 	CPUs    []int
 	Conn    int // its socket to the gateway; borrowed
@@ -83,7 +84,7 @@ func (t *Template) Ready(limit time.Duration) (pid int, err error) {
 // if that is a subreaper (prctl(2)). It waits for limit at most.
 func (t *Template) Fork(f Fork, limit time.Duration) (pid int, err error) {
 	t.number++
-	order, err := json.Marshal(map[string]any{"number": t.number, "slot": f.Slot, "environ": f.Environ, "cpus": f.CPUs,
+	order, err := json.Marshal(map[string]any{"number": t.number, "slot": f.Slot, "age": f.Age, "environ": f.Environ, "cpus": f.CPUs,
 		"output": f.Output >= 0, "promote_after": f.PromoteAfter})
 	if err != nil {
 		return 0, fmt.Errorf("fork worker: %w", err)

@@ -20,18 +20,23 @@ def main(path: str, names: list[str]) -> dict:
     if path.startswith("python:"):
         name = path[len("python:") :]
         module = importlib.import_module(name)
-        path, values = getattr(module, "__file__", name), vars(module)
+        path, source, values = getattr(module, "__file__", name), "", vars(module)
     else:
         values = {"__file__": path, "__name__": "__config__", "__doc__": None, "__builtins__": __builtins__}
         with open(path, encoding="utf-8") as f:
-            exec(compile(f.read(), path, "exec"), values)
+            source = f.read()
+        exec(compile(source, path, "exec"), values)
     if getattr(sys.modules.get("gevent.monkey"), "saved", None):
         raise SystemExit(
             "it applies gevent's monkey patches, which gonicorn's workers cannot have: take them out, and use "
             "worker_class = 'event-loop' or threads"
         )
     lines = positions(path)
-    return {"file": path, "values": {n: describe(values[n], lines.get(n, 0)) for n in names if n in values}}
+    return {
+        "file": path,
+        "source": source,
+        "values": {n: describe(values[n], lines.get(n, 0)) for n in names if n in values},
+    }
 
 
 def positions(path: str) -> dict[str, int]:

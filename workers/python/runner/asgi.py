@@ -8,6 +8,7 @@ from collections import deque
 
 from . import frames, wsgi
 from .frames import BODY, CHUNK, END, FAIL, HEAD, INTERIM, MORE, SENDFILE, TRAILER, WEBSOCKET, WINDOW, Malformed, pack
+from .logs import current
 from .stacks import log_exception
 
 
@@ -310,6 +311,8 @@ class Exchange:
 
     async def run(self, app) -> None:
         """Calls the app; whatever it does, the answer ends here."""
+        current.set(self.request_id)
+        self.scope["gonicorn.request_id"] = self.request_id
         try:
             result = await app(self.scope, self.receive, self.send)
             if result is not None:

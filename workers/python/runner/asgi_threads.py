@@ -18,6 +18,7 @@ class Threaded:
         self.app = loader.single(app)
         self.chosen = chosen
         self.link = link
+        self.asgi = chosen.own_hooks.around_asgi(self.app)
         self.local = threading.local()
         self.lifespan = Lifespan(self.app, chosen.lifespan)
         self.main = asyncio.new_event_loop()
@@ -43,7 +44,7 @@ class Threaded:
                 exchange.inline = body
             else:
                 exchange.file = wsgi.open_body(body, fds)
-        carrier.serve(exchange, self.app)
+        carrier.serve(exchange, self.asgi)
 
 
 class Blocking:

@@ -9,6 +9,7 @@ import importlib.util
 import sys
 
 PACKAGE = "_gonicorn"
+PUBLIC = "gonicorn"  # what apps may import
 
 
 class Finder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
@@ -18,6 +19,8 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
         self.sources = sources
 
     def find_spec(self, fullname, path=None, target=None):
+        if fullname == PUBLIC:
+            return importlib.util.spec_from_loader(fullname, self, origin="<gonicorn logs>")
         package, _, name = fullname.partition(".")
         if package != PACKAGE or (name and name not in self.sources):
             return None
@@ -29,6 +32,8 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
         return fullname == PACKAGE
 
     def get_source(self, fullname):
+        if fullname == PUBLIC:
+            return "from _gonicorn.logs import RequestID, request_id\n"
         return self.sources.get(fullname.partition(".")[2], "")
 
     def get_code(self, fullname):

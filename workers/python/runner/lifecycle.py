@@ -15,7 +15,8 @@ class Lifecycle:
     `wake` is a descriptor that becomes readable when the worker is to finish.
     """
 
-    def __init__(self, on_drain=None):
+    def __init__(self, hooks, on_drain=None):
+        self.hooks = hooks
         self.draining = False
         self.retired = False
         self.on_drain = on_drain
@@ -42,6 +43,8 @@ class Lifecycle:
 
     def quit(self, *_) -> None:
         try:
+            self.hooks.interrupted()
+            self.hooks.ended()
             sys.stdout.flush()
             sys.stderr.flush()
         finally:

@@ -58,7 +58,7 @@ def serve(app, interface: str, chosen: Settings) -> None:
     asyncio.set_event_loop(loop)
     worker = Worker(app, interface, chosen, loop)
     worker.life.install()
-    Diagnosis(worker.held, worker.describe).install()
+    Diagnosis(worker.held, chosen.own_hooks, worker.describe).install()
     try:
         loop.run_until_complete(worker.serve())
     finally:
@@ -80,7 +80,7 @@ class Worker:
         self.interface = interface
         self.app = loader.single(app) if interface == "asgi" else app
         self.slot = open_slot(chosen.board_fd, chosen.slot)
-        self.life = Lifecycle()
+        self.life = Lifecycle(chosen.own_hooks)
         self.sock = attach(chosen.conn_fd)
         self.fd = self.sock.fileno()
         self.link = Link(self.sock, interface, external=True)  # for threads
@@ -96,6 +96,8 @@ class Worker:
         self.idle = None  # set while the last requests are waited for
         self.lifespan = Lifespan(self.app, chosen.lifespan if interface == "asgi" else "off")
         self.pool = None
+        self.run_wsgi = chosen.own_hooks.around_wsgi(wsgi.run)
+        self.asgi = chosen.own_hooks.around_asgi(self.app)
         self.requests = 0
         self.promote_after = chosen.promote_after
 
@@ -229,7 +231,7 @@ class Worker:
             slot[REQUEST_START] = now
             slot[REQUEST_ID] = number
         slot[IN_FLIGHT] = len(self.exchanges)
-        exchange.task = self.loop.create_task(exchange.run(self.app))  # the loop itself keeps no reference
+        exchange.task = self.loop.create_task(exchange.run(self.asgi))  # the loop itself keeps no reference
 
     def claim(self, number: int, exchange, now: int) -> None:
         self.exchanges[number] = exchange
@@ -247,7 +249,7 @@ class Worker:
             environ["wsgi.input"] = io.BufferedReader(body_in)
         else:
             environ["wsgi.input"] = wsgi.open_body(body, fds)
-        future = self.loop.run_in_executor(self.pool, wsgi.run, self.app, response, request_id, environ)
+        future = self.loop.run_in_executor(self.pool, self.run_wsgi, self.app, response, request_id, environ)
         future.add_done_callback(lambda _: self.end(response.number))
 
     def end(self, number: int) -> None:

@@ -7,7 +7,7 @@ import os
 import sys
 import traceback
 
-from . import loader, notify, settings, template
+from . import conf, loader, notify, settings, template
 from .loader import AppError
 from .stacks import trim
 
@@ -22,14 +22,25 @@ def main() -> None:
     if chosen.inspect:
         inspect(chosen)
         return
+    if chosen.master:
+        from . import master
+
+        master.serve(chosen)
+        return
     try:
+        hooks = chosen.own_hooks = configure(chosen)
+        if chosen.template_fd < 0:
+            begin(hooks, chosen)
         app, interface = load(chosen)
         while True:
             if chosen.template_fd >= 0:
                 show_name("gonicorn template")
                 chosen = template.serve(interface, chosen)
                 show_name("gonicorn worker")
+                begin(hooks, chosen)
+            initialized(hooks, app)
             serve(app, interface, template.spared(chosen))
+            hooks.ended()
             if chosen.promote_fd < 0:
                 break
             chosen = template.promote(chosen)
@@ -38,6 +49,30 @@ def main() -> None:
             show(e)
             template.fail(chosen, str(e), isinstance(e, loader.BootFailure))
         report(e, "" if isinstance(e, loader.BootFailure) else "app: ")
+
+
+def configure(chosen: settings.Settings) -> conf.Hooks:
+    """Sets up Python's logging, and evaluates the gunicorn.conf.py, if there is one."""
+    loader.prepare_path(chosen.chdir, chosen.pythonpath)
+    try:
+        return conf.Hooks(chosen)
+    except Exception as e:
+        what = chosen.conf or "logconfig"
+        raise loader.BootFailure("%s fails in a worker: %s: %s" % (what, type(e).__name__, e)) from e
+
+
+def begin(hooks: conf.Hooks, chosen: settings.Settings) -> None:
+    try:
+        hooks.started(chosen)
+    except Exception as e:
+        raise loader.BootFailure("the hook post_fork failed: %s: %s" % (type(e).__name__, e)) from e
+
+
+def initialized(hooks: conf.Hooks, app) -> None:
+    try:
+        hooks.loaded(app)
+    except Exception as e:
+        raise loader.BootFailure("the hook post_worker_init failed: %s: %s" % (type(e).__name__, e)) from e
 
 
 def show_name(name: str) -> None:
@@ -50,7 +85,6 @@ def show_name(name: str) -> None:
 
 
 def load(chosen: settings.Settings):
-    loader.prepare_path(chosen.chdir, chosen.pythonpath)
     app = loader.load(chosen.app, chosen.factory)
     return app, loader.interface_of(app)
 
@@ -60,6 +94,7 @@ def inspect(chosen: settings.Settings) -> None:
     out = os.dup(1)
     os.dup2(2, 1)  # what the app prints while it is imported is none of it
     try:
+        configure(chosen)
         _, interface = load(chosen)
         answer = {"interface": interface, "files": loader.own_files()}
     except AppError as e:

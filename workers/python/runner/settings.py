@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .conf import Hooks
 
 INTERNAL = (
     "GONICORN_ROLE",
@@ -15,6 +19,7 @@ INTERNAL = (
     "GONICORN_CONN_FD",
     "GONICORN_QUEUE_FD",
     "GONICORN_TEMPLATE_FD",
+    "GONICORN_AGE",
     "LISTEN_FDS",
     "LISTEN_PID",
     "LISTEN_FDNAMES",
@@ -35,6 +40,16 @@ class Settings:
     loop: str = "auto"
     multiprocess: bool = False
     root_path: str = ""
+    loglevel: str = "info"
+    logconfig: str = ""  # a file for logging.config.fileConfig
+    logconfig_json: str = ""  # a JSON file for dictConfig
+    logconfig_dict: dict = field(default_factory=dict)
+    conf: str = ""  # the gunicorn.conf.py, or python:module
+    conf_source: str = ""
+    hooks: list[str] = field(default_factory=list)  # that it defines
+    cfg: dict = field(default_factory=dict)  # all settings, for hooks
+    master: bool = False  # run the master's hooks instead of an app
+    age: int = 0  # counts starts of workers
     inspect: bool = False  # look at the app, print what it is, and end
     board_fd: int = -1
     slot: int = 0
@@ -45,6 +60,7 @@ class Settings:
     promote_fd: int = -1  # when this worker has finished, become one, and take orders here
     promote_after: int = 0  # requests, whereupon it asks to be let go
     template_output: int = -1  # where a template writes
+    own_hooks: Hooks | None = None  # this process's
 
 
 def take() -> Settings:
@@ -59,6 +75,7 @@ def take() -> Settings:
         ("conn_fd", "GONICORN_CONN_FD"),
         ("queue_fd", "GONICORN_QUEUE_FD"),
         ("template_fd", "GONICORN_TEMPLATE_FD"),
+        ("age", "GONICORN_AGE"),
     ):
         if environ[variable]:
             setattr(settings, name, int(environ[variable]))

@@ -40,8 +40,9 @@ class Diagnosis:
     `held` yields (start in nanoseconds, request id, environ or scope) of what is in hand.
     """
 
-    def __init__(self, held, describe_loop=None):
+    def __init__(self, held, hooks, describe_loop=None):
         self.held = held
+        self.hooks = hooks
         self.describe_loop = describe_loop
 
     def install(self) -> None:
@@ -63,6 +64,7 @@ class Diagnosis:
 
     def abort(self, *_) -> None:
         self.write()
+        self.hooks.aborted()
         os._exit(ABORTED)
 
     def write(self) -> None:

@@ -142,7 +142,9 @@ def become_worker(chosen: Settings, order: dict, fds: list[int]) -> Settings:
     os.environ.update(order["environ"])
     if order.get("cpus"):
         os.sched_setaffinity(0, order["cpus"])
-    chosen = dataclasses.replace(chosen, slot=order["slot"], conn_fd=fds[0], template_fd=-1, template_output=-1)
+    chosen = dataclasses.replace(
+        chosen, slot=order["slot"], age=order["age"], conn_fd=fds[0], template_fd=-1, template_output=-1
+    )
     if not order.get("promote_after"):
         return chosen
     return dataclasses.replace(

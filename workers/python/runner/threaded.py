@@ -22,7 +22,7 @@ def serve(app, interface: str, chosen: Settings) -> None:
     slot = open_slot(chosen.board_fd, chosen.slot)
     server = Server(app, interface, chosen, threads, Ledger(slot, threads))
     server.life.install()
-    Diagnosis(lambda: [h for h in server.ledger.held if h]).install()
+    Diagnosis(lambda: [h for h in server.ledger.held if h], chosen.own_hooks).install()
     run = server.run
     if interface == "asgi":
         from .asgi_threads import Threaded
@@ -50,13 +50,14 @@ class Server:
     def __init__(self, app, interface: str, chosen: Settings, threads: int, ledger: Ledger):
         self.app = app
         self.ledger = ledger
-        self.life = Lifecycle(ledger.drain)
+        self.life = Lifecycle(chosen.own_hooks, ledger.drain)
         self.queue = attach(chosen.queue_fd)
         self.link = Link(attach(chosen.conn_fd), interface)
         self.lifeline = chosen.lifeline_fd
         self.promote_after = chosen.promote_after
         self.base = wsgi.base_environ(threads > 1, chosen.multiprocess)
         self.call = self.call_wsgi
+        self.run_wsgi = chosen.own_hooks.around_wsgi(wsgi.run)
 
     def poller(self):
         """Waits for a request, for news of the gateway, or for the end; a request wakes one thread of all workers."""
@@ -69,16 +70,22 @@ class Server:
         return poller
 
     def run(self, thread: int) -> None:
-        """Takes one request after the other until the worker is to finish."""
+        """Takes one request after the other until the worker is to finish.
+
+        The kernel wakes one thread of all workers for a request. A thread that was woken, and finds that it is to
+        finish as well, must not go without having looked: nobody else would.
+        """
         life, ledger, call, promote_after = self.life, self.ledger, self.call, self.promote_after
         buffer = bytearray(frames.MAX_MESSAGE)
         into, receive, nowait = [buffer], self.queue.recvmsg_into, socket.MSG_DONTWAIT
         space, loads = frames.ANCILLARY, marshal.loads
         poller = self.poller()
-        while not life.draining:
+        while True:
             try:
                 n, ancillary, _, _ = receive(into, space, nowait)
             except BlockingIOError:
+                if life.draining:
+                    return
                 self.wait(poller)
                 continue
             except ConnectionError:
@@ -91,9 +98,9 @@ class Server:
             if type(message) is int:
                 message = decode(buffer, fds)
             number, request_id, kind, environ, body = message
-            if number >> frames.EPOCH_SHIFT < self.link.epoch:
+            if not number or number >> frames.EPOCH_SHIFT < self.link.epoch:
                 close(fds)
-                continue  # its gateway is gone, and so is its client
+                continue  # it only was to wake somebody; or its gateway is gone, and so is its client
             ledger.begin(thread, number, request_id, environ)
             try:
                 call(number, request_id, kind, environ, body, fds)
@@ -104,6 +111,8 @@ class Server:
                     life.retire()
                 elif 0 < promote_after <= done:
                     life.retire("refork_after")
+            if life.draining:
+                return
 
     def wait(self, poller) -> None:
         for fd, _ in poller.poll():
@@ -116,7 +125,7 @@ class Server:
         environ.update(self.base)
         environ["wsgi.input"] = wsgi.open_body(body, fds)
         environ["gonicorn.request_id"] = request_id
-        wsgi.run(self.app, wsgi.Response(self.link, number), request_id, environ)
+        self.run_wsgi(self.app, wsgi.Response(self.link, number), request_id, environ)
 
 
 def close(fds: list) -> None:

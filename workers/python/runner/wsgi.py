@@ -10,6 +10,7 @@ import sys
 from . import frames
 from .frames import BODY, CHUNK, END, FAIL, HEAD, REASON, SENDFILE, WINDOW, Malformed, flatten, pack
 from .link import Link
+from .logs import current
 from .stacks import log_exception
 
 
@@ -340,6 +341,7 @@ def iterate(response: Response, result) -> None:
 def run(app, response: Response, request_id: str, environ: dict) -> None:
     """Calls the app and sends its answer; whatever it does, the answer ends here."""
     result = None
+    current.set(request_id)
     try:
         try:
             result = app(environ, response.start_response)

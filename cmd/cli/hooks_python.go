@@ -1,0 +1,197 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/gonicorn/gonicorn/arbiter"
+	"github.com/gonicorn/gonicorn/config"
+	"github.com/gonicorn/gonicorn/internal/proc"
+	"github.com/gonicorn/gonicorn/internal/wire"
+	"github.com/gonicorn/gonicorn/workers/python"
+)
+
+// pythonHooks runs the master's hooks of a gunicorn.conf.py in a Python process
+// beside the arbiter (runner/master.py). It implements hookRunner.
+type pythonHooks struct {
+	s       *supervisor
+	app     *pythonApp
+	config  *config.Config
+	names   []string
+	process *hookProcess // nil while there is none
+	failed  time.Time    // when it was last lost
+}
+
+// hookProcess is the Python process.
+type hookProcess struct {
+	pid     int
+	events  *os.File
+	answers chan string // closed when it has ended
+	output  arbiter.Output
+	done    chan struct{} // closed when it is reaped
+}
+
+// hookPause is how long the process is not started again after it was lost.
+const hookPause = time.Second
+
+var errHooksLost = errors.New("the process of the hooks has ended")
+
+// newPythonHooks returns nil where a config has no such hooks.
+func newPythonHooks(s *supervisor, c *config.Config, a *pythonApp) hookRunner {
+	names := masterHooks(c.Conf.Hooks)
+	if len(names) == 0 {
+		return nil
+	}
+	return &pythonHooks{s: s, app: a, config: c, names: names}
+}
+
+// wants is true of whatever changes the picture of the workers as well.
+func (h *pythonHooks) wants(event string) bool {
+	return slices.Contains(h.names, event) || event == "pre_fork" && slices.Contains(h.names, "child_exit")
+}
+
+// run has the process run a hook, and starts it where it is not there.
+func (h *pythonHooks) run(ctx context.Context, e hookEvent) error {
+	if h.process == nil {
+		if err := h.pause(ctx); err != nil {
+			return err
+		}
+		if err := h.start(); err != nil {
+			h.failed = time.Now()
+			return err
+		}
+	}
+	text, err := json.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("encode event: %w", err)
+	}
+	if _, err := h.process.events.Write(append(text, '\n')); err != nil {
+		return h.lost()
+	}
+	return h.await(ctx, e)
+}
+
+// pause waits until the process may be started again after it was lost.
+func (h *pythonHooks) pause(ctx context.Context) error {
+	timer := time.NewTimer(time.Until(h.failed.Add(hookPause)))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return errHooksLost
+	}
+}
+
+// await waits for a hook's end. A slow one is said, and holds up the next.
+func (h *pythonHooks) await(ctx context.Context, e hookEvent) error {
+	slow := time.NewTimer(max(h.config.HookTimeout, time.Second))
+	defer slow.Stop()
+	for {
+		select {
+		case line, more := <-h.process.answers:
+			if !more {
+				return h.lost()
+			}
+			var answer struct{ Error string }
+			if err := json.Unmarshal([]byte(line), &answer); err != nil {
+				return fmt.Errorf("read what the hook says: %w", err)
+			}
+			if answer.Error != "" {
+				return errors.New(answer.Error)
+			}
+			return nil
+		case <-slow.C:
+			h.s.log.Warn("a hook takes its time, and those after it wait", "hook", e.Event, "pid", h.process.pid)
+		case <-ctx.Done():
+			_ = h.lost()
+			return fmt.Errorf("it was given up after %s (hook_timeout)", h.config.HookTimeout)
+		}
+	}
+}
+
+// start starts the process.
+func (h *pythonHooks) start() error {
+	s, c := h.s, h.config
+	set := h.app.settings(c, "sync")
+	set.Master, set.Hooks = true, h.names
+	text, err := json.Marshal(set)
+	if err != nil {
+		return fmt.Errorf("encode settings of hooks: %w", err)
+	}
+	var fds [6]int
+	for i := 0; i < len(fds); i += 2 {
+		if fds[i], fds[i+1], err = proc.Pipe(); err != nil {
+			closeAll(fds[:i]...)
+			return fmt.Errorf("start hooks: %w", err)
+		}
+	}
+	events, answers, output := fds[0:2], fds[2:4], fds[4:6]
+	env := append(environ(c), wire.EnvWorker+"="+string(text), wire.EnvRunner+"="+strconv.Itoa(3))
+	pid, wait, err := s.helpers.Start(proc.Spec{
+		Path: h.app.interpreter.Path, Args: python.Args(h.app.interpreter), Env: env, Dir: c.Chdir, Umask: -1,
+		Files: []int{events[0], answers[1], output[1], s.runner},
+	})
+	closeAll(events[0], answers[1], output[1])
+	if err != nil {
+		closeAll(events[1], answers[0], output[0])
+		return fmt.Errorf("start hooks: %w", err)
+	}
+	p := &hookProcess{pid: pid, events: os.NewFile(uintptr(events[1]), "events"), answers: make(chan string, 1), done: make(chan struct{})}
+	l := &launcher{s: s}
+	p.output = l.readAs("hooks", output[0], 0, pid)
+	go p.read(os.NewFile(uintptr(answers[0]), "answers"))
+	go func() {
+		wait()
+		<-p.output.Done()
+		_ = p.output.Close() // read to its end
+		close(p.done)
+	}()
+	s.log.Debug("process for hooks started", "pid", pid, "hooks", h.names)
+	h.process = p
+	return nil
+}
+
+func (p *hookProcess) read(answers *os.File) {
+	defer answers.Close()
+	defer close(p.answers)
+	for lines := bufio.NewScanner(answers); lines.Scan(); {
+		p.answers <- lines.Text()
+	}
+}
+
+// lost takes note that the process has ended.
+func (h *pythonHooks) lost() error {
+	h.kill()
+	h.process.events.Close()
+	h.process, h.failed = nil, time.Now()
+	return errHooksLost
+}
+
+func (h *pythonHooks) kill() {
+	_ = proc.SignalGroup(h.process.pid, syscall.SIGKILL) // it may be gone already
+}
+
+// close has the process end once it has run what it was told of.
+func (h *pythonHooks) close() {
+	if h.process == nil {
+		return
+	}
+	h.process.events.Close()
+	late := time.NewTimer(max(h.config.HookTimeout, time.Second))
+	defer late.Stop()
+	select {
+	case <-h.process.done:
+	case <-late.C:
+		h.kill()
+		<-h.process.done
+	}
+}

@@ -1,0 +1,144 @@
+"""The gunicorn.conf.py inside a process of gonicorn's: its hooks, and what they are called with.
+
+The text was read by the arbiter, so that all processes of a generation have the same.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+
+from . import logs
+from .stacks import trim
+from .stand_ins import Request, Response, Server, Worker
+
+
+def evaluate(path: str, source: str) -> dict:
+    """The names that the file binds."""
+    if path.startswith("python:"):
+        return vars(importlib.import_module(path[len("python:") :]))
+    if not source:
+        with open(path, encoding="utf-8") as f:
+            source = f.read()
+    values = {"__file__": path, "__name__": "__config__", "__doc__": None, "__builtins__": __builtins__}
+    exec(compile(source, path, "exec"), values)
+    return values
+
+
+class Hooks:
+    """The hooks that run inside a worker. Without a gunicorn.conf.py, each does nothing.
+
+    An exception in post_fork or post_worker_init ends the worker, as in Gunicorn; in another hook it is logged.
+    """
+
+    def __init__(self, chosen):
+        self.per_request = False
+        self.functions: dict = {}
+        log = logs.configure(chosen)
+        if not chosen.conf:
+            return
+        values = evaluate(chosen.conf, chosen.conf_source)
+        self.functions = {n: values[n] for n in chosen.hooks if callable(values.get(n))}
+        self.server = Server(chosen.cfg, log)
+        self.worker = Worker(chosen.cfg, log)
+        self.before = self.functions.get("pre_request")
+        self.after = self.functions.get("post_request")
+        self.per_request = bool(self.before or self.after)
+
+    def started(self, chosen) -> None:
+        """In a new worker."""
+        if self.functions:
+            self.worker.begin(chosen.age)
+            self.server.begin()
+            self.must("post_fork", self.server, self.worker)
+
+    def loaded(self, app) -> None:
+        if self.functions:
+            self.worker.wsgi = app
+            self.worker.booted = True
+            self.must("post_worker_init", self.worker)
+
+    def interrupted(self) -> None:
+        self.may("worker_int", "worker")
+
+    def aborted(self) -> None:
+        self.may("worker_abort", "worker")
+
+    def ended(self) -> None:
+        if "worker_exit" in self.functions:
+            self.worker.alive = False
+            self.may("worker_exit", "server", "worker")
+
+    def must(self, name: str, *args) -> None:
+        hook = self.functions.get(name)
+        if hook is not None:
+            hook(*args)
+
+    def may(self, name: str, *args) -> None:
+        hook = self.functions.get(name)
+        if hook is not None:
+            guarded(name, hook, *(getattr(self, a) for a in args))
+
+    # Around requests.
+
+    def around_wsgi(self, run):
+        """Gives wsgi.run the hooks of a request."""
+        if not self.per_request:
+            return run
+
+        def hooked(app, response, request_id: str, environ: dict) -> None:
+            request = Request.of_environ(environ)
+            if self.before is not None and not guarded("pre_request", self.before, self.worker, request):
+                response.fail()
+                return
+            run(app, response, request_id, environ)
+            if self.after is not None:
+                answer = Response.of_wsgi(response)
+                guarded("post_request", call_after, self.after, self.worker, request, environ, answer)
+
+        return hooked
+
+    def around_asgi(self, app):
+        """Gives an ASGI app the hooks of a request."""
+        if not self.per_request:
+            return app
+
+        async def hooked(scope, receive, send) -> None:
+            if scope["type"] != "http":
+                return await app(scope, receive, send)
+            request, answer = Request.of_scope(scope), Response()
+
+            async def seen(message) -> None:
+                if message["type"] == "http.response.start":
+                    answer.take(message)
+                await send(message)
+
+            if self.before is not None:
+                self.before(self.worker, request)
+            try:
+                return await app(scope, receive, seen)
+            finally:
+                if self.after is not None:
+                    guarded("post_request", call_after, self.after, self.worker, request, scope, answer)
+
+        return hooked
+
+
+def call_after(hook, worker, request, environ, response) -> None:
+    """post_request takes two, three or four arguments, as in Gunicorn."""
+    code = getattr(hook, "__code__", None)
+    many = code.co_argcount if code is not None and not code.co_flags & 0x04 else 4
+    hook(*(worker, request, environ, response)[: max(2, min(many, 4))])
+
+
+def guarded(name: str, hook, *args) -> bool:
+    """Calls a hook; what it raises is logged."""
+    try:
+        hook(*args)
+        return True
+    except Exception as e:
+        lines = traceback.format_exception(type(e), e, trim(e.__traceback__))
+        sys.stderr.write("the hook %s failed: %s" % (name, "".join(lines)))
+        sys.stderr.flush()
+        return False
