@@ -3,6 +3,7 @@ package arbiter
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/gonicorn/gonicorn/internal/notify"
@@ -27,10 +28,10 @@ type Options struct {
 	Log   *slog.Logger
 	// Actions are the operator's signals. The arbiter needs Child among them.
 	Actions <-chan signals.Action
-	// First is what to start with. Guard, which may be nil, is started before
-	// everything else and ended after it.
-	First Loaded
-	Guard *Generation
+	// First is what to start with. Guard and Monitor, which may be nil, are
+	// started before everything else and ended after it.
+	First          Loaded
+	Guard, Monitor *Generation
 	// Load reads the config anew for generation number. It is called away from
 	// the loop and may take its time.
 	Load func(ctx context.Context, number int) (Loaded, error)
@@ -67,13 +68,14 @@ type Options struct {
 // Arbiter supervises one app. Its state belongs to the goroutine in Run.
 type Arbiter struct {
 	Options
-	workers, front, guard *fleet // front and guard may be nil
-	kernel                *kernel
-	reaper                *proc.Reaper
-	oom                   *proc.OOM
-	stragglers            []straggler
-	events                chan event
-	done                  chan struct{} // closed when Run returns: nobody waits on events any more
+	workers, front *fleet   // front may be nil
+	beside         []*fleet // the guard and the monitor
+	kernel         *kernel
+	reaper         *proc.Reaper
+	oom            *proc.OOM
+	stragglers     []straggler
+	events         chan event
+	done           chan struct{} // closed when Run returns: nobody waits on events any more
 
 	number        int            // of the newest generation
 	loading       bool           // Load is running
@@ -82,6 +84,7 @@ type Arbiter struct {
 	reloadWaiters []chan<- error // wait for the one in progress
 	sampling      bool           // memory is being measured
 	nextSample    time.Duration
+	watched       time.Duration // until when somebody looks at the status
 	released      []*Generation // not wanted any more, may still have processes
 	published     []Peer
 	readyCalled   bool
@@ -114,7 +117,10 @@ func New(o Options) *Arbiter {
 		a.couple()
 	}
 	if o.Guard != nil {
-		a.guard = a.fleet("guard", o.Guard)
+		a.beside = append(a.beside, a.fleet("guard", o.Guard))
+	}
+	if o.Monitor != nil {
+		a.beside = append(a.beside, a.fleet("monitor", o.Monitor))
 	}
 	return a
 }
@@ -127,11 +133,9 @@ func (a *Arbiter) fleet(role string, gen *Generation) *fleet {
 
 // fleets lists the fleets in the order in which they start.
 func (a *Arbiter) fleets() []*fleet {
-	var all []*fleet
-	for _, f := range []*fleet{a.guard, a.workers, a.front} {
-		if f != nil {
-			all = append(all, f)
-		}
+	all := append(slices.Clone(a.beside), a.workers)
+	if a.front != nil {
+		all = append(all, a.front)
 	}
 	return all
 }
@@ -203,7 +207,7 @@ func (a *Arbiter) plan(ctx context.Context, now time.Duration) time.Duration {
 }
 
 // stopInOrder lets a graceful stop go from the outside in: the gateway
-// finishes what it has with the help of the workers, and the guard goes last.
+// finishes what it has with the help of the workers, and the guard and the monitor go last.
 func (a *Arbiter) stopInOrder(now time.Duration) {
 	if a.workers.phase >= quitting {
 		return
@@ -237,8 +241,8 @@ func (a *Arbiter) emptyInOrder(now time.Duration) {
 	}
 }
 
-// finished reports whether all that was started is gone. The guard has nobody
-// left to guard then, and is ended as well.
+// finished reports whether all that was started is gone. The guard and the
+// monitor have nobody left to look after then, and are ended as well.
 func (a *Arbiter) finished() bool {
 	if a.workers.phase < stopping || !a.workers.empty() || len(a.stragglers) > 0 {
 		return false
@@ -246,18 +250,23 @@ func (a *Arbiter) finished() bool {
 	if a.front != nil && !a.front.empty() {
 		return false
 	}
-	if a.guard == nil || a.guard.empty() {
-		return true
-	}
-	if a.guard.phase != quitting {
-		a.guard.log = slog.New(slog.DiscardHandler) // its end is no news
-		a.guard.quitAll(now())
-		for _, w := range a.guard.leaving {
+	gone := true
+	for _, f := range a.beside {
+		if f.empty() {
+			continue
+		}
+		gone = false
+		if f.phase == quitting {
+			continue
+		}
+		f.log = slog.New(slog.DiscardHandler) // its end is no news
+		f.quitAll(now())
+		for _, w := range f.leaving {
 			w.stage = killed
 			a.kernel.kill(w)
 		}
 	}
-	return false
+	return gone
 }
 
 // beginStop starts a graceful stop, which ends within graceful_timeout.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gonicorn/gonicorn/internal/notify"
 	"github.com/gonicorn/gonicorn/internal/proc"
+	"github.com/gonicorn/gonicorn/internal/status"
 	"github.com/gonicorn/gonicorn/signals"
 )
 
@@ -28,7 +29,7 @@ type (
 		at  time.Duration
 		use map[int]proc.Use // by process group
 	}
-	asked    struct{ answer chan<- Status }
+	asked    struct{ answer chan<- status.Fleet }
 	reopened struct{ err error }
 	scaled   struct{ workers int }
 	renewed  struct{ reason string }
@@ -78,6 +79,7 @@ func (a *Arbiter) handle(ctx context.Context, e event, now time.Duration) {
 	case measured:
 		a.measured(e)
 	case asked:
+		a.watched = now + watchedFor
 		e.answer <- a.status(now)
 	case reopened:
 		if e.err != nil {
@@ -124,7 +126,7 @@ func (a *Arbiter) signalled(ctx context.Context, action signals.Action, now time
 		go func() { a.post(reopened{a.Reopen()}) }()
 		for _, f := range a.fleets() {
 			for _, w := range f.workers() {
-				if f != a.guard && w.gen.Settings.ReopensLogs {
+				if w.gen.Settings.ReopensLogs {
 					f.hands.signal(w, syscall.SIGUSR1)
 				}
 			}
@@ -303,14 +305,14 @@ func (a *Arbiter) Renew(reason string) { a.post(renewed{reason}) }
 
 // Status asks the loop how things are. It fails when the context ends first or
 // the arbiter has stopped.
-func (a *Arbiter) Status(ctx context.Context) (Status, error) {
-	answer := make(chan Status, 1)
+func (a *Arbiter) Status(ctx context.Context) (status.Fleet, error) {
+	answer := make(chan status.Fleet, 1)
 	select {
 	case a.events <- asked{answer}:
 		return <-answer, nil
 	case <-a.done:
-		return Status{}, fmt.Errorf("ask arbiter: %w", ErrStopped)
+		return status.Fleet{}, fmt.Errorf("ask arbiter: %w", ErrStopped)
 	case <-ctx.Done():
-		return Status{}, fmt.Errorf("ask arbiter: %w", context.Cause(ctx))
+		return status.Fleet{}, fmt.Errorf("ask arbiter: %w", context.Cause(ctx))
 	}
 }

@@ -70,7 +70,10 @@ type fleet struct {
 	everReady bool
 	allReady  bool // every seat has been ready at the same time
 	gaveUp    *BootError
-	lastFault string // why the last reload failed; empty once one succeeded
+	ends      map[string]int // counts workers that have ended, by why
+	reloads   int            // that succeeded
+	failures  int            // reloads that did not
+	lastFault string         // why the last reload failed; empty once one succeeded
 
 	// blindUntil keeps the fleet from calling workers hung right after the
 	// arbiter itself stood still: their signs of life may still be queued.
@@ -81,7 +84,7 @@ func newFleet(role string, gen *Generation, h hands, log *slog.Logger) *fleet {
 	return &fleet{
 		role: role, log: log, hands: h, random: rand.Float64, retired: func(*Generation) {},
 		holdFor: func(*worker) hold { return notHeld }, mayCommit: func() bool { return true }, failed: func(string) {},
-		current: gen, target: gen.Settings.Workers,
+		current: gen, target: gen.Settings.Workers, ends: map[string]int{},
 	}
 }
 

@@ -15,6 +15,7 @@ type vitals struct {
 	requestID    uint64
 	requests     uint64
 	inFlight     int64
+	busy         time.Duration   // with requests in hand, summed
 	lag          time.Duration   // of the event loop
 	waiting      int             // requests at the gateway that wait for a worker
 	waitingSince time.Duration   // 0 if none does
@@ -29,6 +30,7 @@ func readVitals(s *scoreboard.Slot) vitals {
 		heartbeat:    time.Duration(s.Heartbeat.Load()),
 		requestStart: time.Duration(s.RequestStart.Load()),
 		requestID:    s.RequestID.Load(),
+		busy:         time.Duration(s.BusyNanos.Load()),
 		requests:     s.Requests.Load(),
 		inFlight:     s.InFlight.Load(),
 		lag:          time.Duration(s.LoopLag.Load()),

@@ -72,6 +72,7 @@ func (f *fleet) quit(w *worker, now time.Duration) {
 // finish its other requests first.
 func (f *fleet) abort(w *worker, now time.Duration, reason string) {
 	f.leaving = append(f.leaving, w)
+	w.hung = true
 	s := w.gen.Settings
 	v, _ := f.hands.vitals(w)
 	others := v.besides(now, s.Timeout)

@@ -195,6 +195,7 @@ func (f *fleet) exited(exit proc.Exit, why string, now time.Duration) *worker {
 		return nil
 	}
 	f.observe(WorkerGone, w, why, now)
+	f.ends[w.end()]++
 	if w.leaves != "" {
 		f.leaving = slices.DeleteFunc(f.leaving, func(x *worker) bool { return x == w })
 		f.log.Info(f.role+" gone", f.role, w.place.ID, "pid", w.pid, "exit", why, "reason", w.leaves)

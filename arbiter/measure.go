@@ -6,10 +6,14 @@ import (
 	"github.com/gonicorn/gonicorn/internal/proc"
 )
 
+// watchedFor is how long somebody who asked how things are is thought to go on
+// asking.
+const watchedFor = 10 * time.Second
+
 // sample measures from time to time what the workers use, where that counts.
 func (a *Arbiter) sample(now time.Duration) time.Duration {
 	set := a.workers.current.Settings
-	if set.MaxMemory <= 0 && set.Elastic.Max <= 0 && set.Elastic.Budget <= 0 || a.workers.phase != serving {
+	if set.MaxMemory <= 0 && set.Elastic.Max <= 0 && set.Elastic.Budget <= 0 && now > a.watched || a.workers.phase != serving {
 		return forever
 	}
 	if a.sampling || now < a.nextSample {
@@ -17,8 +21,10 @@ func (a *Arbiter) sample(now time.Duration) time.Duration {
 	}
 	a.sampling, a.nextSample = true, now+2*time.Second
 	var groups []int
-	for _, w := range a.workers.workers() {
-		groups = append(groups, w.pid)
+	for _, f := range a.fleets() {
+		for _, w := range f.workers() {
+			groups = append(groups, w.pid)
+		}
 	}
 	go func() {
 		use, err := proc.GroupUse(groups)
@@ -32,17 +38,17 @@ func (a *Arbiter) sample(now time.Duration) time.Duration {
 
 func (a *Arbiter) measured(m measured) {
 	a.sampling, a.allRSS = false, 0
+	for _, f := range a.fleets() {
+		for _, w := range f.workers() {
+			w.uses(m.use[w.pid], m.at)
+		}
+	}
 	var largest *worker
 	for _, s := range a.workers.seats {
 		w := s.current
 		if w == nil {
 			continue
 		}
-		use := m.use[w.pid]
-		if w.cpuTime > 0 && m.at > w.measured {
-			w.cpu = float64(use.CPU-w.cpuTime) / float64(m.at-w.measured)
-		}
-		w.rss, w.cpuTime, w.measured = use.RSS, use.CPU, m.at
 		a.allRSS += w.rss
 		if largest == nil || w.rss > largest.rss {
 			largest = w
@@ -53,6 +59,14 @@ func (a *Arbiter) measured(m measured) {
 		}
 	}
 	a.keepBudget(largest, m.at)
+}
+
+// uses takes note of what a worker's processes use.
+func (w *worker) uses(use proc.Use, at time.Duration) {
+	if w.cpuTime > 0 && at > w.measured {
+		w.cpu = max(0, float64(use.CPU-w.cpuTime)/float64(at-w.measured))
+	}
+	w.rss, w.cpuTime, w.measured = use.RSS, use.CPU, at
 }
 
 // recycleEvery is how long a worker that was replaced for the memory budget has

@@ -183,6 +183,7 @@ func (f *fleet) commit(now time.Duration) {
 	}
 	f.retired(f.current)
 	f.current, f.target, f.lastFault, f.floor = c.gen, c.want, "", 0
+	f.reloads++
 	f.everReady = true
 	if c.gen.Adopted != nil {
 		c.gen.Adopted()
@@ -195,6 +196,7 @@ func (f *fleet) abandon(now time.Duration, why string) {
 	c := f.candidate
 	f.candidate = nil
 	f.lastFault = why
+	f.failures++
 	f.retired(c.gen)
 	f.log.Error("reload failed: the old generation keeps serving",
 		"generation", c.gen.Number, "serving", f.current.Number, "reason", why)
@@ -277,6 +279,7 @@ func (f *fleet) startSuccessor(s *seat, now time.Duration) time.Duration {
 // loadFailed takes note that a reload ended before anything was started.
 func (f *fleet) loadFailed(err error) {
 	f.lastFault = err.Error()
+	f.failures++
 	f.log.Error("reload failed: the old generation keeps serving", "serving", f.current.Number, "error", err)
 	if f.phase == idle {
 		f.phase, f.target = serving, f.current.Settings.Workers

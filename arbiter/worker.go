@@ -39,6 +39,7 @@ type worker struct {
 
 	deadline time.Duration // draining, aborting: when the group is killed
 	leaves   string        // why it was told to go; empty while it is wanted
+	hung     bool          // it gave no sign of life
 	planned  bool          // it leaves because of its age, requests or memory
 	retire   string        // why it should be replaced once a successor is ready
 	expires  time.Duration // when max_lifetime is over; 0 never
@@ -85,4 +86,15 @@ func (w *worker) hint() string {
 		return ""
 	}
 	return ": " + w.unready
+}
+
+// end says in a word or two why a worker has ended, for counting.
+func (w *worker) end() string {
+	switch {
+	case w.hung:
+		return "hung"
+	case w.leaves == "":
+		return "crashed"
+	}
+	return w.leaves
 }

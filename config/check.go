@@ -43,6 +43,7 @@ func (k *checker) run() Errors {
 		}
 	}
 	k.addresses()
+	k.admin()
 	k.class()
 	k.places()
 	k.together()

@@ -110,6 +110,10 @@ type Config struct {
 	DogstatsdTags                 string
 	StatsdPrefix                  string
 	EnableBacklogMetric           bool
+	AdminBind                     string // empty: nowhere
+	AdminToken                    string
+	ReadyMaxQueue                 int
+	ServerTiming                  bool
 
 	// Gateway
 	QueueSize         int

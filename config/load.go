@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -201,17 +202,16 @@ func (l *loader) entries(entries []entry) {
 
 func (l *loader) unknown(e entry) FieldError {
 	err := FieldError{Setting: quoted(e.name), Where: e.where, Problem: "there is no such setting"}
+	candidates := l.settings
 	switch e.value.(type) {
 	case map[string]any, []map[string]any:
 		err.Problem = "there is no such table"
 		err.Hint = "settings stand at the top of the file; the only table is [hooks]"
-		if Nearest(e.name, []string{hooksTable}) != "" {
-			return err // the nearest setting is none that is meant
-		}
+		candidates = slices.DeleteFunc(slices.Clone(l.settings), func(s Setting) bool { return s.Kind != Table && s.Kind != Map })
 	default:
 		err.Hint = "list all with: gonicorn --print-config"
 	}
-	if near := nearestName(e.name, l.settings); near != "" {
+	if near := nearestName(e.name, candidates); near != "" {
 		err.Hint = "did you mean " + near + "?"
 	}
 	return err

@@ -79,10 +79,32 @@ func accessLogSettings() []Setting {
 }
 
 func monitoringSettings() []Setting {
-	return pending(noMonitors, section(sectionMonitoring,
+	return section(sectionMonitoring,
+		Setting{
+			Name: "admin_bind", Flag: "admin-bind", Kind: String, Own: true, Example: ":9100",
+			Help: "Where metrics (/metrics), probes (/livez, /readyz) and the status page (/) are: host:port, unix:PATH, or :port, " +
+				"which is on 127.0.0.1; empty is nowhere.",
+			Reload: AtRestart, field: func(c *Config) any { return &c.AdminBind },
+		},
+		Setting{
+			Name: "admin_token", Flag: "admin-token", Kind: String, Own: true, Example: "a-long-random-text",
+			Help: "What must be shown at admin_bind, as a bearer token or ?token=, except for the probes. Without it the status page asks " +
+				"for one that is made at the start and logged, where admin_bind is not on this machine alone.",
+			Reload: AtRestart, field: func(c *Config) any { return &c.AdminToken },
+		},
+		Setting{
+			Name: "ready_max_queue", Flag: "ready-max-queue", Kind: Int, Default: "0", Own: true,
+			Help:   "With more requests waiting for a worker, /readyz fails; 0 is no bound.",
+			Reload: AtRestart, field: func(c *Config) any { return &c.ReadyMaxQueue },
+		},
+		Setting{
+			Name: "server_timing", Flag: "server-timing", Kind: Bool, Default: "false", Own: true,
+			Help:   "Tell clients how long a request waited for a worker and how long the app had it: the field Server-Timing.",
+			Reload: NewGateway, field: func(c *Config) any { return &c.ServerTiming },
+		},
 		Setting{
 			Name: "syslog", Flag: "log-syslog", Kind: Bool, Default: "false",
-			Help:   "Send the logs to syslog as well.",
+			Help:   "Send the logs to syslog as well (RFC 5424; to /dev/log as syslog(3) does).",
 			Reload: AtRestart, field: func(c *Config) any { return &c.Syslog },
 		},
 		Setting{
@@ -101,24 +123,24 @@ func monitoringSettings() []Setting {
 			Reload: AtRestart, field: func(c *Config) any { return &c.SyslogFacility },
 		},
 		Setting{
-			Name: "statsd_host", Flag: "statsd-host", Kind: String,
+			Name: "statsd_host", Flag: "statsd-host", Kind: String, Example: "localhost:8125",
 			Help:   "Where statsd is: HOST:PORT or unix://PATH; empty is nowhere.",
-			Reload: AtRestart, field: func(c *Config) any { return &c.StatsdHost },
+			Reload: NewGateway, field: func(c *Config) any { return &c.StatsdHost },
 		},
 		Setting{
 			Name: "statsd_prefix", Flag: "statsd-prefix", Kind: String,
 			Help:   "What statsd's metric names begin with.",
-			Reload: AtRestart, field: func(c *Config) any { return &c.StatsdPrefix },
+			Reload: NewGateway, field: func(c *Config) any { return &c.StatsdPrefix },
 		},
 		Setting{
 			Name: "dogstatsd_tags", Flag: "dogstatsd-tags", Kind: String,
 			Help:   "Tags for every metric, at commas, as Datadog's statsd has them.",
-			Reload: AtRestart, field: func(c *Config) any { return &c.DogstatsdTags },
+			Reload: NewGateway, field: func(c *Config) any { return &c.DogstatsdTags },
 		},
 		Setting{
 			Name: "enable_backlog_metric", Flag: "enable-backlog-metric", Kind: Bool, Default: "false",
 			Help:   "Send the length of the sockets' backlog to statsd.",
-			Reload: AtRestart, field: func(c *Config) any { return &c.EnableBacklogMetric },
+			Reload: NewGateway, field: func(c *Config) any { return &c.EnableBacklogMetric },
 		},
-	))
+	)
 }

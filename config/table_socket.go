@@ -22,11 +22,9 @@ const (
 	sectionDirty      Section = "Dirty arbiters"
 )
 
-// Why a setting is accepted and not acted on yet. A part that gets finished
-// takes its pending(...) away from the table.
+// Why a setting is accepted and not acted on.
 const (
-	noUwsgi    = "clients speak HTTP; have nginx use proxy_pass in place of uwsgi_pass"
-	noMonitors = "this version does not send to syslog or statsd yet"
+	noUwsgi = "clients speak HTTP; have nginx use proxy_pass in place of uwsgi_pass"
 )
 
 func socketSettings() []Setting {

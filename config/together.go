@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -27,6 +28,23 @@ func (k *checker) addresses() {
 			k.fail("bind", err.Error(), "")
 		}
 	}
+}
+
+// admin checks admin_bind.
+func (k *checker) admin() {
+	if address := AdminAddress(k.config.AdminBind); address != "" && k.bind != nil {
+		if err := k.bind(address); err != nil {
+			k.fail("admin_bind", err.Error(), "")
+		}
+	}
+}
+
+// AdminAddress is where admin_bind is: a port alone is on this machine.
+func AdminAddress(bind string) string {
+	if _, err := strconv.Atoi(strings.TrimPrefix(bind, ":")); err == nil {
+		return "127.0.0.1:" + strings.TrimPrefix(bind, ":")
+	}
+	return bind
 }
 
 // class checks worker_class against those that there are.

@@ -16,6 +16,7 @@ import (
 	"github.com/gonicorn/gonicorn/internal/proc"
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
 	"github.com/gonicorn/gonicorn/internal/wire"
+	"github.com/gonicorn/gonicorn/monitor"
 	"github.com/gonicorn/gonicorn/workers"
 	"github.com/gonicorn/gonicorn/workers/handler"
 )
@@ -67,6 +68,8 @@ func Role(o Options) (code int, is bool) {
 		return runGuard(), true
 	case wire.RoleGateway:
 		return process.Main(), true
+	case wire.RoleMonitor:
+		return monitor.Main(), true
 	case wire.RoleWorker:
 		return handler.Main(o.Handler, o.classes()), true
 	}

@@ -16,10 +16,12 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/gonicorn/gonicorn/arbiter"
 	"github.com/gonicorn/gonicorn/config"
 	"github.com/gonicorn/gonicorn/internal/console"
+	"github.com/gonicorn/gonicorn/internal/status"
+	"github.com/gonicorn/gonicorn/internal/top"
 	ucli "github.com/urfave/cli/v2"
+	"golang.org/x/term"
 )
 
 // commands are what gonicorn does besides running an app. A command's name
@@ -53,6 +55,12 @@ func (l *commandLine) commands() []*ucli.Command {
 		ask("status", "", "how the app and its workers are", l.status, asJSON),
 		ask("workers", "", "the workers, a line each", l.workers, asJSON),
 		ask("requests", "", "the requests in hand now", l.requests, asJSON),
+		ask("top", "", "the app and its workers, live in the terminal", func(c *ucli.Context, client *console.Client) error {
+			if !term.IsTerminal(int(os.Stdout.Fd())) {
+				return &usageError{"top: standard output is no terminal; try: gonicorn status, or gonicorn status --json"}
+			}
+			return top.Run(c.Context, client, os.Stdin, os.Stdout)
+		}),
 		post("reload", "/reload", "read the config anew and exchange the workers; waits for the outcome", "the new workers serve"),
 		ask("scale", "N", "have N workers", func(c *ucli.Context, client *console.Client) error {
 			n, err := l.number(c)
@@ -213,10 +221,10 @@ func (l *commandLine) upgrade(c *ucli.Context, client *console.Client) error {
 }
 
 func (l *commandLine) status(c *ucli.Context, client *console.Client) error {
-	return get(l, c, client, "/status", func(s status, w io.Writer) {
-		state := "serving"
-		if s.Reloading {
-			state = "reloading"
+	return get(l, c, client, "/status", func(s status.Status, w io.Writer) {
+		state := s.State
+		if state == "ready" {
+			state = "serving"
 		}
 		fmt.Fprintf(w, "gonicorn %s, pid %d\t%s\n", s.Version, s.PID, state)
 		fmt.Fprintf(w, "app\t%s\n", s.App)
@@ -231,10 +239,10 @@ func (l *commandLine) status(c *ucli.Context, client *console.Client) error {
 }
 
 func (l *commandLine) workers(c *ucli.Context, client *console.Client) error {
-	return get(l, c, client, "/status", func(s status, w io.Writer) { listWorkers(s.Workers, w) })
+	return get(l, c, client, "/status", func(s status.Status, w io.Writer) { listWorkers(s.Workers, w) })
 }
 
-func listWorkers(workers []arbiter.WorkerState, w io.Writer) {
+func listWorkers(workers []status.Worker, w io.Writer) {
 	fmt.Fprintln(w, "ROLE\tID\tPID\tGEN\tSTATE\tAGE\tREQUESTS\tIN HAND\tOLDEST\tRSS")
 	for _, x := range workers {
 		state := x.Stage

@@ -102,6 +102,13 @@ func gatewaySettings(p *prepared) process.Settings {
 		RootPath: c.RootPath, Multithread: p.class.Name() == "threaded", Multiprocess: c.Workers > 1,
 		WebSocketMessage: c.WebsocketMaxMessageSize,
 	}
+	set.ServerTiming, set.StatsdPrefix, set.StatsdBacklog = c.ServerTiming, c.StatsdPrefix, c.EnableBacklogMetric
+	set.StatsdHost = c.StatsdHost
+	for tag := range strings.SplitSeq(c.DogstatsdTags, ",") {
+		if tag = strings.TrimSpace(tag); tag != "" {
+			set.StatsdTags = append(set.StatsdTags, tag)
+		}
+	}
 	if set.RequestTimeout == 0 {
 		set.RequestTimeout = c.Timeout
 	}

@@ -9,10 +9,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gonicorn/gonicorn/arbiter"
 	"github.com/gonicorn/gonicorn/config"
 	"github.com/gonicorn/gonicorn/internal/console"
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
+	"github.com/gonicorn/gonicorn/internal/status"
 	"github.com/gonicorn/gonicorn/signals"
 )
 
@@ -63,6 +63,9 @@ func (s *supervisor) bound() []string {
 	defer s.sockets.mu.Unlock()
 	var all []string
 	for _, sock := range s.sockets.open {
+		if sock.Address.Text == s.adminBind {
+			continue
+		}
 		all = append(all, sock.URL())
 	}
 	return all
@@ -74,22 +77,16 @@ type operator struct {
 	bind []string
 }
 
-// status is what GET /status answers.
-type status struct {
-	Version string   `json:"version"`
-	PID     int      `json:"pid"`
-	App     string   `json:"app"`
-	Bind    []string `json:"bind"`
-	arbiter.Status
-}
-
 // Status implements console.Operator.
-func (o *operator) Status(ctx context.Context) (any, error) {
-	got, err := o.s.arbiter.Status(ctx)
-	if err != nil {
-		return nil, err
+func (o *operator) Status(ctx context.Context) (any, error) { return o.status(ctx) }
+
+func (o *operator) status(ctx context.Context) (all status.Status, err error) {
+	if all.Fleet, err = o.s.arbiter.Status(ctx); err != nil {
+		return all, err
 	}
-	return status{Version: Version(), PID: os.Getpid(), App: o.s.app.describe(), Bind: o.bind, Status: got}, nil
+	all.Version, all.PID, all.App, all.Bind = Version(), os.Getpid(), o.s.app.describe(), o.bind
+	all.Sockets, all.Traffic, all.Bounds = o.s.sockets.backlogs(o.s.adminBind), o.s.board.Traffic().Counts(), scoreboard.Bounds()
+	return all, nil
 }
 
 // Requests implements console.Operator.

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/gonicorn/gonicorn/internal/listen"
+	"github.com/gonicorn/gonicorn/internal/status"
 )
 
 // sockets are the listening sockets of this process. A reload shares those
@@ -80,4 +81,17 @@ func (s *sockets) drop(held []*shared) {
 		_ = sock.Close() // the kernel frees the port all the same
 	}
 	s.open = kept
+}
+
+// backlogs says how many connections wait at each socket but the admin's.
+func (s *sockets) backlogs(admin string) []status.Listener {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []status.Listener
+	for _, sock := range s.open {
+		if sock.Address.Text != admin {
+			all = append(all, status.Listener{Address: sock.URL(), Backlog: listen.Backlog(sock.FD)})
+		}
+	}
+	return all
 }

@@ -58,6 +58,7 @@ type supervisor struct {
 
 	args        []string // of this process
 	hooks       *hooks
+	adminBind   string          // where the monitor is; empty without one
 	console     *console.Server // nil without a control socket
 	manager     *manager        // nil without a service manager
 	pidfilePath string
@@ -164,9 +165,14 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 		p.release()
 		return err
 	}
+	monitor, err := s.monitor(p)
+	if err != nil {
+		p.release()
+		return err
+	}
 	s.arbiter = arbiter.New(arbiter.Options{
 		Board: s.board, Notes: s.notify.Messages(), Log: s.log, Actions: s.actions,
-		First: loaded, Guard: guard, Publish: s.publish, Observe: s.hooks.observe,
+		First: loaded, Guard: guard, Monitor: monitor, Publish: s.publish, Observe: s.hooks.observe,
 		Upgrade: s.upgradeBySignal, Tell: s.tellManager(), Watchdog: s.manager.watchdog(),
 		Load: s.load, Reopen: s.sink.Reopen, Ready: func() { s.ready(daemon) },
 		ReapAll: !o.IsHandler || os.Getpid() == 1, Helpers: s.helpers, OnTerminal: onTerminal() && !first.Config.Daemon,

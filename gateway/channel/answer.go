@@ -113,6 +113,7 @@ func (a *answer) head(f *wire.Frame) error {
 		a.length = int64(len(body))
 	}
 	a.started = true
+	a.x.Request.QueueWait += a.x.Claimed()
 	if err := a.x.reply.Head(int(f.Status), reason, fields, a.length); err != nil {
 		return err
 	}

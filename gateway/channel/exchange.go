@@ -27,7 +27,8 @@ type Exchange struct {
 	wake  chan struct{} // has one element when there is something new
 
 	mu      sync.Mutex
-	link    *Link // the worker's that has it, once that is known
+	link    *Link         // the worker's that has it, once that is known
+	claimed time.Duration // from Sent until that worker took it; 0 if it is not known
 	waiting []delivery
 	bytes   int   // of the payloads waiting
 	failure error // nothing more will come
@@ -80,6 +81,14 @@ func (x *Exchange) belongs(l *Link) bool {
 	return x.link == l
 }
 
+// Claimed is how long the exchange waited after it was sent until a worker took
+// it, 0 if that is not known.
+func (x *Exchange) Claimed() time.Duration {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.claimed
+}
+
 // room returns memory for a payload of n bytes. Only the link that the
 // exchange belongs to calls it.
 func (x *Exchange) room(n int) []byte {
@@ -101,6 +110,9 @@ func (x *Exchange) deliver(l *Link, d delivery) bool {
 			x.cancel()
 		}
 		return false
+	}
+	if d.Kind == wire.FrameHead && d.InHand > 0 {
+		x.claimed = max(time.Since(x.Sent)-d.InHand.Duration(), 0)
 	}
 	x.bytes += len(d.Payload)
 	if x.bytes > wire.Window+overdraft {

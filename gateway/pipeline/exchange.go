@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -43,6 +44,9 @@ type exchange struct {
 	sender  chan error  // gets what became of the spool
 	started atomic.Bool // something may have gone out
 	begun   time.Time
+	app     time.Duration // that workers have had the request
+	asked   time.Time     // when the backend got it
+	waited  time.Duration // QueueWait then
 }
 
 var errNotEnded = errors.New("the answer has no end")
@@ -115,10 +119,24 @@ func (e *exchange) inspect(fields []gateway.Field) []gateway.Field {
 		}
 		keep = append(keep, f)
 	}
+	if e.p.ServerTiming {
+		keep = append(keep, gateway.Field{Name: "server-timing", Value: e.timing()})
+	}
 	if e.r.ID != "" {
 		keep = append(keep, gateway.Field{Name: "x-request-id", Value: e.r.ID})
 	}
 	return keep
+}
+
+// timing says, before the response is sent, where the time went so far
+// (Server-Timing, https://www.w3.org/TR/server-timing/), in milliseconds.
+func (e *exchange) timing() string {
+	wait := e.r.QueueWait
+	app := e.app + time.Since(e.asked) - (wait - e.waited)
+	b := append(make([]byte, 0, 48), "queue;dur="...)
+	b = strconv.AppendFloat(b, float64(wait.Microseconds())/1000, 'f', -1, 64)
+	b = append(b, ", app;dur="...)
+	return string(strconv.AppendFloat(b, float64(max(app, 0).Microseconds())/1000, 'f', -1, 64))
 }
 
 func (e *exchange) sendHead() error {
@@ -247,9 +265,19 @@ func (e *exchange) settle(err error) error {
 	return e.w.End(e.trailer)
 }
 
-// count adds the answer to those of the worker that had the request last.
+// count adds the request to the traffic, and its answer to those of the worker
+// that had it last.
 func (e *exchange) count() {
-	if e.p.Board == nil || e.r.WorkerPID == 0 || e.r.Slot < 0 || e.r.Slot >= scoreboard.Slots {
+	if e.p.Board == nil {
+		return
+	}
+	traffic := e.p.Board.Traffic()
+	traffic.Count(e.r.Method, e.status, e.sent)
+	if !e.asked.IsZero() && e.r.Upgrade == "" {
+		traffic.Queue.Observe(e.r.QueueWait)
+		traffic.App.Observe(e.app)
+	}
+	if e.r.WorkerPID == 0 || e.r.Slot < 0 || e.r.Slot >= scoreboard.Slots {
 		return
 	}
 	slot := e.p.Board.Slot(e.r.Slot)

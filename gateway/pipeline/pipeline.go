@@ -39,7 +39,8 @@ type Options struct {
 	RequestTimeout    time.Duration     // until a worker has begun its answer; 0 is no bound
 	Sendfile          *sendfile.Roots   // nil: apps may not name files
 	Access            *accesslog.Log    // nil: there is none
-	Board             *scoreboard.Board // where to count the workers' answers; nil: nowhere
+	Board             *scoreboard.Board // where to count requests; nil: nowhere
+	ServerTiming      bool              // tell clients where the time went
 	Log               *slog.Logger
 }
 
@@ -114,14 +115,22 @@ func (e *exchange) carry(ctx context.Context) error {
 // once has the request answered by one worker.
 func (e *exchange) once(ctx context.Context) error {
 	if e.p.RequestTimeout <= 0 || e.r.Upgrade != "" {
-		return e.settle(e.p.Backend.Serve(ctx, e.r, e))
+		return e.settle(e.ask(ctx))
 	}
 	timed, cancel := context.WithCancelCause(ctx)
 	e.timer = time.AfterFunc(e.p.RequestTimeout, func() { cancel(gateway.ErrTimeout) })
-	err := e.p.Backend.Serve(timed, e.r, e)
+	err := e.ask(timed)
 	e.timer.Stop()
 	err = e.settle(err)
 	cancel(nil)
+	return err
+}
+
+// ask hands the request to the backend, and takes the time.
+func (e *exchange) ask(ctx context.Context) error {
+	e.asked, e.waited = time.Now(), e.r.QueueWait
+	err := e.p.Backend.Serve(ctx, e.r, e)
+	e.app += max(time.Since(e.asked)-(e.r.QueueWait-e.waited), 0)
 	return err
 }
 

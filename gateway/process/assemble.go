@@ -33,6 +33,7 @@ func (p *process) assemble() error {
 		Body:             buffer.Options{Dir: s.TmpDir, Max: s.MaxBody},
 		Response:         buffer.SpoolOptions{Dir: s.TmpDir, Max: s.MaxBuffer, Budget: buffer.NewBudget(spoolMemory)},
 		RequestBuffering: s.RequestBuffering, ResponseBuffering: s.ResponseBuffering, RequestTimeout: s.RequestTimeout,
+		ServerTiming: s.ServerTiming,
 	}
 	if s.Sendfile && len(s.SendfileRoots) > 0 {
 		var err error

@@ -72,6 +72,12 @@ type Settings struct {
 	SyslogPrefix    string `json:"syslog_prefix"`
 	SyslogFacility  string `json:"syslog_facility"`
 	LogLevel        string `json:"log_level"`
+	ServerTiming    bool   `json:"server_timing"` // tell clients where the time went
+
+	StatsdHost    string   `json:"statsd_host"` // host:port, or the path of a unix socket; empty: nowhere
+	StatsdPrefix  string   `json:"statsd_prefix"`
+	StatsdTags    []string `json:"statsd_tags"`
+	StatsdBacklog bool     `json:"statsd_backlog"`
 
 	// Python apps.
 	RootPath         string `json:"root_path"`

@@ -40,6 +40,7 @@ func (c *Client) Get(ctx context.Context, path string, into any) error {
 	if err := json.NewDecoder(body).Decode(into); err != nil {
 		return fmt.Errorf("ask gonicorn: %w", err)
 	}
+	_, _ = io.Copy(io.Discard, body) // the connection is used again
 	return nil
 }
 
@@ -81,8 +82,14 @@ func (c *Client) do(ctx context.Context, method, path string, body []byte) (io.R
 	if json.NewDecoder(resp.Body).Decode(&why) != nil || why.Error == "" {
 		why.Error = resp.Status
 	}
-	return nil, errors.New(why.Error)
+	return nil, &Refusal{why.Error}
 }
+
+// Refusal is why gonicorn does not do, or say, what it was asked.
+type Refusal struct{ Reason string }
+
+// Error is the reason.
+func (r *Refusal) Error() string { return r.Reason }
 
 // Folder is where sockets are that nobody has chosen a path for: below
 // XDG_RUNTIME_DIR, else /run for root, else the folder of temporary files.

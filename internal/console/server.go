@@ -150,6 +150,14 @@ func clear(path string) error {
 
 // Handler is the API.
 func Handler(op Operator) http.Handler {
+	mux := reading(op)
+	mux.HandleFunc("GET /logs", func(w http.ResponseWriter, r *http.Request) { logs(w, r, op) })
+	writing(mux, op)
+	return mux
+}
+
+// reading is what changes nothing, and ends by itself.
+func reading(op Operator) *http.ServeMux {
 	mux := http.NewServeMux()
 	get := func(path string, ask func(ctx context.Context) (any, error)) {
 		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
@@ -171,7 +179,11 @@ func Handler(op Operator) http.Handler {
 		}
 		answer(w, map[string]string{"stacks": text}, err)
 	})
-	mux.HandleFunc("GET /logs", func(w http.ResponseWriter, r *http.Request) { logs(w, r, op) })
+	return mux
+}
+
+// writing is what changes something.
+func writing(mux *http.ServeMux, op Operator) {
 	post := func(path string, do func(ctx context.Context, r *http.Request) error) {
 		mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
 			ctx, cancel := context.WithTimeout(r.Context(), patientTime)
@@ -199,7 +211,6 @@ func Handler(op Operator) http.Handler {
 	for path, do := range map[string]func(){"/drain": op.Drain, "/reopen": op.Reopen, "/stop": op.Stop} {
 		post(path, func(context.Context, *http.Request) error { do(); return nil })
 	}
-	return mux
 }
 
 // mistake is the client's.

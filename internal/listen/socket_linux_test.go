@@ -314,3 +314,28 @@ func TestFromFDsRefusesOthers(t *testing.T) {
 		t.Error("the descriptor was not taken over")
 	}
 }
+
+func TestBacklogIsCounted(t *testing.T) {
+	a, err := Parse("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(a, Options{Backlog: 8, UID: -1, GID: -1, Umask: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if n := Backlog(s.FD); n != 0 {
+		t.Errorf("%d connections wait, want none", n)
+	}
+	for range 2 {
+		c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.Port()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+	}
+	if n := Backlog(s.FD); n != 2 {
+		t.Errorf("%d connections wait, want 2", n)
+	}
+}

@@ -14,8 +14,8 @@ const Slots = 4096
 
 const (
 	magic   = 0x676f6e69636f726e // "gonicorn"
-	version = 1
-	length  = (Slots + 1) * PageSize
+	version = 2
+	length  = (Slots + 2) * PageSize // a header, the slots, and the traffic
 )
 
 // ErrForeign says that a descriptor is not a scoreboard of this version.
@@ -93,6 +93,11 @@ func (b *Board) FD() int { return b.fd }
 // Slot returns slot i, 0 <= i < Slots. It must not be used after Close.
 func (b *Board) Slot(i int) *Slot {
 	return (*Slot)(unsafe.Pointer(&b.mem[(i+1)*PageSize]))
+}
+
+// Traffic returns the counts of requests. It must not be used after Close.
+func (b *Board) Traffic() *Traffic {
+	return (*Traffic)(unsafe.Pointer(&b.mem[(Slots+1)*PageSize]))
 }
 
 // Close unmaps the memory and closes the descriptor.

@@ -33,6 +33,9 @@ func (b *Board) FD() int { return -1 }
 // Slot is never reached outside Linux.
 func (b *Board) Slot(int) *Slot { return nil }
 
+// Traffic is never reached outside Linux.
+func (b *Board) Traffic() *Traffic { return nil }
+
 // Close does nothing.
 func (b *Board) Close() error { return nil }
 

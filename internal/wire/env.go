@@ -44,6 +44,7 @@ const (
 	RoleGuard   = "guard"   // ends the workers when the arbiter has died
 	RoleWorker  = "worker"  // serves a Go handler
 	RoleGateway = "gateway" // HTTP in front of the workers
+	RoleMonitor = "monitor" // metrics, probes and the status page
 )
 
 // Fields of a notification beyond sd_notify(3)'s, as KEY=VALUE lines.

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // The gateway and a Python worker talk over SOCK_SEQPACKET sockets, so that
@@ -94,7 +95,17 @@ type Frame struct {
 	Number     uint64
 	FieldBytes uint32 // of the payload, at its front: name, value, name, value, ... as lines
 	Fields     uint16 // how many fields those are
+	InHand     InHand // of a head: since the worker took the request
 	Payload    []byte // fields and body; part of the message's buffer
+}
+
+// InHand is how long a worker has had a request: 10 microseconds in its lower 12
+// bits, shifted by its upper 4; 0 is not known.
+type InHand uint16
+
+// Duration returns the time, to a two-thousandth.
+func (h InHand) Duration() time.Duration {
+	return time.Duration(h&0xFFF) << (h >> 12) * 10 * time.Microsecond
 }
 
 // NextFrame takes the first frame off a message. Bytes that are none match
@@ -114,6 +125,7 @@ func NextFrame(message []byte) (f Frame, rest []byte, err error) {
 		Number:     binary.LittleEndian.Uint64(message[8:]),
 		FieldBytes: binary.LittleEndian.Uint32(message[16:]),
 		Fields:     binary.LittleEndian.Uint16(message[20:]),
+		InHand:     InHand(binary.LittleEndian.Uint16(message[22:])),
 		Payload:    message[FrameHeader : FrameHeader+size],
 	}
 	if f.Kind != FrameCredit && f.FieldBytes > size {

@@ -158,7 +158,7 @@ func TestDrainTakesNoLock(t *testing.T) {
 		"from runner.slot import Ledger, open_slot\n" +
 		"from runner.lifecycle import Lifecycle\n" +
 		"ledger = Ledger(open_slot(-1, 0), 1)\n" +
-		"life = Lifecycle(ledger.drain)\n" +
+		"life = Lifecycle(None, ledger.drain)\n" +
 		"life.install()\n" +
 		"with ledger.lock:\n" +
 		"    os.kill(os.getpid(), signal.SIGTERM)\n" +

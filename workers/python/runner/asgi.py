@@ -204,7 +204,8 @@ class Exchange:
             self.carrier.post(pack(len(data), BODY, flags, 0, self.number, 0, 0, 0) + data)
             return
         self.started = True
-        head = pack(len(block) + len(data), HEAD, flags, self.status, self.number, len(block), count, 0)
+        held = frames.held(self.start)
+        head = pack(len(block) + len(data), HEAD, flags, self.status, self.number, len(block), count, held)
         self.carrier.post(head + block + data)
 
     async def send_chunks(self, data, end: bool):

@@ -30,13 +30,13 @@ class Threaded:
     def stop(self) -> None:
         self.main.run_until_complete(self.lifespan.shutdown())
 
-    def call(self, number: int, request_id: str, kind: int, scope: dict, body, fds: list) -> None:
+    def call(self, number: int, request_id: str, kind: int, scope: dict, body, fds: list, begun: int) -> None:
         loop = getattr(self.local, "loop", None)
         if loop is None:
             loop = self.main if threading.current_thread() is threading.main_thread() else asyncio.new_event_loop()
             self.local.loop = loop
         carrier = Blocking(loop, self.link)
-        exchange = Exchange(carrier, number, request_id, kind, scope, 0)
+        exchange = Exchange(carrier, number, request_id, kind, scope, begun)
         if self.lifespan.state is not None:
             scope["state"] = self.lifespan.state.copy()
         if kind == HTTP:

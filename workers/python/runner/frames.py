@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 from itertools import chain
+from time import monotonic_ns
 
 MAX_MESSAGE = 128 << 10  # bytes of one message
 CHUNK = 64 << 10  # bytes of a body that one frame carries
@@ -21,7 +22,7 @@ HEAD, BODY, TRAILER, INTERIM, SENDFILE, FAIL, ACCEPT, TEXT, BINARY, CLOSE, CREDI
 
 END, REASON, MORE = 1, 2, 4
 
-# length of payload, kind, flags, status, number, bytes of fields, count of fields, unused
+# length of payload, kind, flags, status, number, bytes of fields, count of fields, time in hand
 pack = struct.Struct("<IBBHQIHH").pack
 pack_range = struct.Struct("<qq").pack
 flatten = chain.from_iterable
@@ -34,6 +35,13 @@ class Malformed(Exception):
 def frame(kind: int, number: int, payload: bytes = b"", flags: int = 0, status: int = 0) -> bytes:
     """A frame without fields."""
     return pack(len(payload), kind, flags, status, number, 0, 0, 0) + payload
+
+
+def held(start: int) -> int:
+    """How long ago start (nanoseconds) was: 10 microseconds in 12 bits, and 4 bits to shift them by."""
+    t = (monotonic_ns() - start) // 10_000
+    shift = t.bit_length() - 12
+    return t if shift <= 0 else min(shift, 15) << 12 | (t >> min(shift, 15)) & 0xFFF
 
 
 def credit(number: int, n: int) -> bytes:

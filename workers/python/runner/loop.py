@@ -21,6 +21,7 @@ from .link import Link, attach, passed
 from .settings import Settings
 from .slot import (
     BEATS,
+    BUSY_NANOS,
     DRAINING,
     HEARTBEAT,
     IN_FLIGHT,
@@ -99,6 +100,7 @@ class Worker:
         self.run_wsgi = chosen.own_hooks.around_wsgi(wsgi.run)
         self.asgi = chosen.own_hooks.around_asgi(self.app)
         self.requests = 0
+        self.busy_since = 0  # or since the last sign of life
         self.promote_after = chosen.promote_after
 
     # The life of the worker.
@@ -153,6 +155,9 @@ class Worker:
         if last:
             slot[LOOP_LAG] = max(0, now - last - int(BEAT * 1e9))
         slot[HEARTBEAT] = now
+        if self.exchanges:
+            slot[BUSY_NANOS] += now - self.busy_since
+            self.busy_since = now
         self.loop.call_later(BEAT, self.beat)
 
     # What comes from the gateway.
@@ -214,10 +219,10 @@ class Worker:
         now = monotonic_ns()
         slot = self.slot
         if kind == frames.WSGI:
-            exchange = wsgi.Response(self.link, number)
+            exchange = wsgi.Response(self.link, number, now)
             self.link.exchanges[number] = exchange
             self.claim(number, exchange, now)
-            self.begin_wsgi(exchange, request_id, scope, body, fds, now)
+            self.begin_wsgi(exchange, request_id, scope, body, fds)
             return
         exchange = Exchange(self, number, request_id, kind, scope, now)
         if type(body) is bytes:
@@ -228,7 +233,7 @@ class Worker:
             scope["state"] = self.lifespan.state.copy()
         self.exchanges[number] = exchange
         if len(self.exchanges) == 1:
-            slot[REQUEST_START] = now
+            slot[REQUEST_START] = self.busy_since = now
             slot[REQUEST_ID] = number
         slot[IN_FLIGHT] = len(self.exchanges)
         exchange.task = self.loop.create_task(exchange.run(self.asgi))  # the loop itself keeps no reference
@@ -236,12 +241,12 @@ class Worker:
     def claim(self, number: int, exchange, now: int) -> None:
         self.exchanges[number] = exchange
         if len(self.exchanges) == 1:
-            self.slot[REQUEST_START] = now
+            self.slot[REQUEST_START] = self.busy_since = now
             self.slot[REQUEST_ID] = number
         self.slot[IN_FLIGHT] = len(self.exchanges)
 
-    def begin_wsgi(self, response, request_id: str, environ: dict, body, fds: list, now: int) -> None:
-        response.request_id, response.environ, response.begun = request_id, environ, now
+    def begin_wsgi(self, response, request_id: str, environ: dict, body, fds: list) -> None:
+        response.request_id, response.environ = request_id, environ
         environ.update(self.base)
         environ["gonicorn.request_id"] = request_id
         if type(body) is tuple and body[0] == frames.FRAMES:
@@ -259,6 +264,7 @@ class Worker:
         if not n:
             slot[REQUEST_START] = 0
             slot[REQUEST_ID] = 0
+            slot[BUSY_NANOS] += monotonic_ns() - self.busy_since
             if self.idle is not None and not self.idle.done():
                 self.idle.set_result(None)
         elif slot[REQUEST_ID] == number:

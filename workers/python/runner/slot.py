@@ -38,8 +38,8 @@ class Ledger:
         self.busy = 0
         self.draining = False
 
-    def begin(self, thread: int, number: int, request_id: str, environ: dict) -> None:
-        """Claims a request for a thread, before its app runs."""
+    def begin(self, thread: int, number: int, request_id: str, environ: dict) -> int:
+        """Claims a request for a thread, before its app runs. Returns when that was, in nanoseconds."""
         slot = self.slot
         now = monotonic_ns()
         claim = FIRST_CLAIM + 2 * thread
@@ -54,6 +54,7 @@ class Ledger:
                 slot[REQUEST_START] = now
                 if not self.draining:
                     slot[STATE] = BUSY
+        return now
 
     def end(self, thread: int) -> int:
         """Ends the claim and returns how many requests the worker has finished."""

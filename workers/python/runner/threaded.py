@@ -101,9 +101,9 @@ class Server:
             if not number or number >> frames.EPOCH_SHIFT < self.link.epoch:
                 close(fds)
                 continue  # it only was to wake somebody; or its gateway is gone, and so is its client
-            ledger.begin(thread, number, request_id, environ)
+            begun = ledger.begin(thread, number, request_id, environ)
             try:
-                call(number, request_id, kind, environ, body, fds)
+                call(number, request_id, kind, environ, body, fds, begun)
             finally:
                 close(fds)
                 done = ledger.end(thread)
@@ -121,11 +121,11 @@ class Server:
             elif fd == self.lifeline:
                 self.life.drain()
 
-    def call_wsgi(self, number: int, request_id: str, kind: int, environ: dict, body, fds: list) -> None:
+    def call_wsgi(self, number: int, request_id: str, kind: int, environ: dict, body, fds: list, begun: int) -> None:
         environ.update(self.base)
         environ["wsgi.input"] = wsgi.open_body(body, fds)
         environ["gonicorn.request_id"] = request_id
-        self.run_wsgi(self.app, wsgi.Response(self.link, number), request_id, environ)
+        self.run_wsgi(self.app, wsgi.Response(self.link, number, begun), request_id, environ)
 
 
 def close(fds: list) -> None:

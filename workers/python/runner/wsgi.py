@@ -167,9 +167,10 @@ class Response:
         "input",
     )
 
-    def __init__(self, link: Link, number: int):
+    def __init__(self, link: Link, number: int, begun: int):
         self.link = link
         self.number = number
+        self.begun = begun  # nanoseconds
         self.status = 0
         self.started = False  # start_response was called
         self.sent = False  # the head has gone out
@@ -239,7 +240,10 @@ class Response:
             return
         self.sent = True
         block = self.block
-        head = pack(len(block) + len(data), HEAD, flags | REASON, self.status, self.number, len(block), self.count, 0)
+        held = frames.held(self.begun)
+        head = pack(
+            len(block) + len(data), HEAD, flags | REASON, self.status, self.number, len(block), self.count, held
+        )
         if len(block) > CHUNK:
             raise Malformed("%d bytes of headers" % len(block))
         if len(data) < 4096:

@@ -1,0 +1,99 @@
+package cli
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+
+	"github.com/gonicorn/gonicorn/arbiter"
+	"github.com/gonicorn/gonicorn/config"
+	"github.com/gonicorn/gonicorn/internal/console"
+	"github.com/gonicorn/gonicorn/internal/listen"
+	"github.com/gonicorn/gonicorn/internal/proc"
+	"github.com/gonicorn/gonicorn/internal/wire"
+	"github.com/gonicorn/gonicorn/monitor"
+	"golang.org/x/sys/unix"
+)
+
+// monitor builds the process that answers at admin_bind; nil where there is
+// none to be.
+func (s *supervisor) monitor(p *prepared) (*arbiter.Generation, error) {
+	c := p.config
+	if c.AdminBind == "" {
+		return nil, nil //nolint:nilnil // none is needed
+	}
+	s.adminBind = config.AdminAddress(c.AdminBind)
+	uid, gid := owner(c)
+	sockets, release, err := s.sockets.acquire([]string{s.adminBind}, listen.Options{Backlog: 128, Umask: c.Umask, UID: uid, GID: gid})
+	if err != nil {
+		return nil, fmt.Errorf("admin_bind: %w", err)
+	}
+	set := monitor.Settings{Token: c.AdminToken, ReadyMaxQueue: c.ReadyMaxQueue, Version: Version(), LogLevel: c.Loglevel}
+	local := s.isLocal(sockets[0])
+	set.Local = local
+	at := sockets[0].URL()
+	switch {
+	case c.AdminToken != "":
+		s.log.Info("status page and metrics at: " + at + "/ (with admin_token)")
+	case local:
+		s.log.Info("status page and metrics at: " + at + "/")
+	default:
+		set.PageToken = rand.Text()
+		s.log.Info("status page at: " + at + "/?token=" + set.PageToken + "; metrics at: " + at + "/metrics (for everybody, without admin_token)")
+	}
+	text, err := json.Marshal(set)
+	if err != nil {
+		release()
+		return nil, fmt.Errorf("encode the monitor's settings: %w", err)
+	}
+	env := append(environ(c), wire.EnvRole+"="+wire.RoleMonitor, wire.EnvWorker+"="+string(text), wire.EnvNotifySocket+"="+s.notify.Addr())
+	env = append(env, listenEnv(sockets)...)
+	spec := proc.Spec{Path: proc.Self(), Args: []string{title("monitor", c)}, Env: env, Dir: "/", Credential: p.credential, Umask: c.Umask}
+	return &arbiter.Generation{
+		Number: 1,
+		Launcher: &launcher{
+			s: s, role: "monitor", spec: spec, sockets: sockets, inside: true, capture: true, equip: s.attendMonitor,
+		},
+		Settings: arbiter.Settings{
+			Workers: 1, BootTimeout: gatewayTimeout, Notifies: true, RestartImmediately: true, RestartNeverGivesUp: true,
+		},
+		Released: release,
+	}, nil
+}
+
+// isLocal reports whether only this machine can connect to a socket.
+func (s *supervisor) isLocal(sock *listen.Socket) bool {
+	if sock.Address.Network == "unix" {
+		return true
+	}
+	ip := net.ParseIP(sock.Address.Host)
+	return ip != nil && ip.IsLoopback() || sock.Address.Host == "localhost"
+}
+
+// attendMonitor gives a monitor about to be started a connection to ask over.
+func (s *supervisor) attendMonitor(_ arbiter.Place, spec *proc.Spec) (equipment, error) {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return equipment{}, fmt.Errorf("make a socket for the monitor: %w", err)
+	}
+	ours, theirs := os.NewFile(uintptr(pair[0]), "monitor"), pair[1]
+	conn, err := net.FileConn(ours)
+	ours.Close()
+	if err != nil {
+		unix.Close(theirs)
+		return equipment{}, fmt.Errorf("make a socket for the monitor: %w", err)
+	}
+	spec.Env = append(spec.Env, wire.EnvControl+"="+strconv.Itoa(len(spec.Files)))
+	spec.Files = append(spec.Files, theirs)
+	return equipment{started: func(err error) {
+		unix.Close(theirs)
+		if err != nil {
+			conn.Close()
+			return
+		}
+		go console.Attend(conn, &operator{s: s, bind: s.bound()}, s.log)
+	}}, nil
+}

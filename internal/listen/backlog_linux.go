@@ -1,0 +1,13 @@
+package listen
+
+import "golang.org/x/sys/unix"
+
+// Backlog is how many connections wait at a listening TCP socket to be
+// accepted: tcpi_unacked, as ss(8) shows it. -1 says that it is not known.
+func Backlog(fd int) int {
+	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	if err != nil {
+		return -1
+	}
+	return int(info.Unacked)
+}

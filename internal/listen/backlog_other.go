@@ -1,0 +1,6 @@
+//go:build !linux
+
+package listen
+
+// Backlog is not known outside Linux.
+func Backlog(int) int { return -1 }

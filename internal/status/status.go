@@ -1,0 +1,83 @@
+// Package status is what a running gonicorn says of itself: over its control
+// socket, to its monitor, in top.
+package status
+
+import (
+	"time"
+
+	"github.com/gonicorn/gonicorn/internal/scoreboard"
+)
+
+// Status is everything at one moment.
+type Status struct {
+	Version string     `json:"version"`
+	PID     int        `json:"pid"`
+	App     string     `json:"app"`
+	Bind    []string   `json:"bind"`
+	Sockets []Listener `json:"sockets"`
+	Fleet
+	Traffic scoreboard.Counts `json:"traffic"` // behind the gateway
+	Bounds  []time.Duration   `json:"bounds_ns"`
+}
+
+// Listener is a socket that gonicorn listens at.
+type Listener struct {
+	Address string `json:"address"`
+	Backlog int    `json:"backlog"` // connections that nobody has accepted yet; -1 if that is not known
+}
+
+// Fleet is how an app's workers are.
+type Fleet struct {
+	State        string `json:"state"` // starting, ready, reloading, drained, stopping
+	Generation   int    `json:"generation"`
+	Wanted       int    `json:"wanted"` // workers
+	Ready        int    `json:"ready"`
+	Reloading    bool   `json:"reloading"`
+	LastReload   string `json:"last_reload_error,omitempty"`
+	Restarts     int    `json:"restarts"`
+	Reloads      int    `json:"reloads"` // that succeeded
+	FailedReload int    `json:"reloads_failed"`
+	// Ends counts workers that have ended, by why: crashed, hung, max_requests,
+	// max_memory, max_lifetime, reload, ...
+	Ends         map[string]int `json:"ends"`
+	LongestPause time.Duration  `json:"longest_pause_ns"` // of the arbiter's loop
+	Stragglers   int            `json:"stragglers,omitempty"`
+	Workers      []Worker       `json:"workers"`
+}
+
+// Worker is one process: a worker, the gateway, the guard or the monitor.
+type Worker struct {
+	Role       string        `json:"role"`
+	ID         int           `json:"id"`
+	PID        int           `json:"pid"`
+	Slot       int           `json:"slot"`
+	Generation int           `json:"generation"`
+	Stage      string        `json:"stage"`
+	Age        time.Duration `json:"age_ns"`
+	Requests   uint64        `json:"requests"`
+	InFlight   int64         `json:"in_flight"`
+	Answers    uint64        `json:"answers"`     // behind the gateway
+	Errors     uint64        `json:"errors_5xx"`  // of these
+	Waiting    int           `json:"waiting"`     // at a gateway: requests that wait for a worker
+	LoopLag    time.Duration `json:"loop_lag_ns"` // of an event loop
+	Request    uint64        `json:"request,omitempty"`
+	RequestAge time.Duration `json:"request_age_ns,omitempty"` // of the oldest in hand
+	Busy       time.Duration `json:"busy_ns"`                  // with a request in hand, summed over requests
+	CPU        float64       `json:"cpu,omitempty"`            // share of one CPU lately
+	RSS        int64         `json:"rss,omitempty"`
+	Leaves     string        `json:"leaves,omitempty"`
+	Says       string        `json:"status,omitempty"` // its STATUS=
+}
+
+// Queue is how many requests wait for a worker, and how many are in hand.
+func (f *Fleet) Queue() (waiting int, inHand int64) {
+	for _, w := range f.Workers {
+		switch w.Role {
+		case "gateway":
+			waiting += w.Waiting
+		case "worker":
+			inHand += w.InFlight
+		}
+	}
+	return waiting, inHand
+}

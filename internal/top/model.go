@@ -1,0 +1,140 @@
+// Package top is the live view of a running gonicorn in a terminal.
+package top
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	tea "github.com/charmbracelet/bubbletea"
+	"github.com/gonicorn/gonicorn/internal/console"
+)
+
+const (
+	every   = time.Second
+	history = 240 // looks that sparklines are made of
+)
+
+// Run shows the gonicorn that client asks until somebody quits.
+func Run(ctx context.Context, client *console.Client, in io.Reader, out io.Writer) error {
+	program := tea.NewProgram(newModel(ctx, client), tea.WithContext(ctx), tea.WithAltScreen(), tea.WithInput(in), tea.WithOutput(out))
+	if _, err := program.Run(); err != nil {
+		return fmt.Errorf("top: %w", err)
+	}
+	return nil
+}
+
+// model is the view's state. It implements tea.Model.
+type model struct {
+	ctx    context.Context //nolint:containedctx // commands outlive a call
+	client *console.Client
+
+	width, height int
+	last, now     *look
+	totals        totals
+	rows          []row
+	lines         map[string][]float64 // for sparklines
+	by            order
+	chosen        int    // row
+	chosenPID     int    // whose it is
+	paused        bool   // the picture stays
+	help          bool   // the keys are shown
+	stacks        string // shown in place of the rows
+	scroll        int    // of the stacks
+	said          string // what became of the last key
+	failed        error
+}
+
+type (
+	looked struct {
+		look *look
+		err  error
+	}
+	done struct {
+		text   string
+		stacks string
+		err    error
+	}
+	timer struct{}
+)
+
+func newModel(ctx context.Context, client *console.Client) *model {
+	return &model{ctx: ctx, client: client, width: 80, height: 24, lines: map[string][]float64{}}
+}
+
+// Init implements tea.Model.
+func (m *model) Init() tea.Cmd { return m.look }
+
+// look asks how things are.
+func (m *model) look() tea.Msg {
+	ctx, cancel := context.WithTimeout(m.ctx, 5*every)
+	defer cancel()
+	l := &look{at: time.Now()}
+	err := m.client.Get(ctx, "/status", &l.status)
+	if err == nil {
+		err = m.client.Get(ctx, "/requests", &l.requests)
+	}
+	return looked{l, err}
+}
+
+// post has something done.
+func (m *model) post(path string, body any, text string) tea.Cmd {
+	return func() tea.Msg { return done{text: text, err: m.client.Post(m.ctx, path, body)} }
+}
+
+// Update implements tea.Model.
+func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	switch msg := msg.(type) {
+	case tea.WindowSizeMsg:
+		m.width, m.height = msg.Width, msg.Height
+	case timer:
+		return m, m.look
+	case looked:
+		m.take(msg)
+		return m, tea.Tick(every, func(time.Time) tea.Msg { return timer{} })
+	case done:
+		m.said, m.stacks, m.scroll = msg.text, msg.stacks, 0
+		if msg.err != nil {
+			m.said = msg.err.Error()
+		}
+	case tea.KeyMsg:
+		return m, m.key(msg.String())
+	}
+	return m, nil
+}
+
+// take takes over what gonicorn said.
+func (m *model) take(got looked) {
+	if m.failed = got.err; got.err != nil || m.paused {
+		return
+	}
+	m.last, m.now = m.now, got.look
+	m.totals, m.rows = derive(m.last, m.now)
+	m.sort()
+	for name, value := range map[string]float64{
+		"rate": m.totals.perSecond, "hand": float64(m.totals.inHand), "wait": float64(m.totals.waiting),
+		"p95": m.totals.p95.Seconds(), "errors": m.totals.errors,
+	} {
+		line := append(m.lines[name], value)
+		m.lines[name] = line[max(0, len(line)-history):]
+	}
+}
+
+// sort puts the rows in order and keeps the chosen one chosen.
+func (m *model) sort() {
+	m.rows = sorted(m.rows, m.by)
+	for i, r := range m.rows {
+		if r.PID == m.chosenPID {
+			m.chosen = i
+		}
+	}
+	m.choose(0)
+}
+
+func (m *model) choose(by int) {
+	m.chosen = max(0, min(m.chosen+by, len(m.rows)-1))
+	if m.chosen < len(m.rows) {
+		m.chosenPID = m.rows[m.chosen].PID
+	}
+}

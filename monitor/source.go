@@ -1,0 +1,90 @@
+package monitor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/gonicorn/gonicorn/internal/console"
+	"github.com/gonicorn/gonicorn/internal/status"
+)
+
+// Source is where the monitor knows everything from.
+type Source interface {
+	// Status is a second old at most.
+	Status() (*status.Status, error)
+	// Requests are those in hand now, as JSON.
+	Requests() (json.RawMessage, error)
+}
+
+// fresh is how old an answer may be: however many look, the arbiter is asked
+// now and then.
+const fresh = 500 * time.Millisecond
+
+// patience is how long the arbiter may take to answer.
+const patience = 3 * time.Second
+
+// source asks the arbiter. It implements Source.
+type source struct {
+	client *console.Client
+	lost   chan error // gets one when the arbiter cannot be asked any more
+
+	mu       sync.Mutex
+	status   *status.Status
+	requests json.RawMessage
+	asked    [2]time.Time
+}
+
+func newSource(client *console.Client) *source {
+	return &source{client: client, lost: make(chan error, 1)}
+}
+
+func (s *source) Status() (*status.Status, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.status != nil && time.Since(s.asked[0]) < fresh {
+		return s.status, nil
+	}
+	var got status.Status
+	if err := s.ask("/status", &got); err != nil {
+		return nil, err
+	}
+	s.status, s.asked[0] = &got, time.Now()
+	return s.status, nil
+}
+
+func (s *source) Requests() (json.RawMessage, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.requests != nil && time.Since(s.asked[1]) < fresh {
+		return s.requests, nil
+	}
+	if err := s.ask("/requests", &s.requests); err != nil {
+		return nil, err
+	}
+	s.asked[1] = time.Now()
+	return s.requests, nil
+}
+
+// ask asks over the one connection, which is of no use any more when an answer
+// does not come in time.
+func (s *source) ask(path string, into any) error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	err := s.client.Get(ctx, path, into)
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("the arbiter does not say: %w", err)
+	var refused *console.Refusal
+	if !errors.As(err, &refused) {
+		select {
+		case s.lost <- err:
+		default:
+		}
+	}
+	return err
+}
