@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -36,6 +37,8 @@ const (
 	idleTime   = 60 * time.Second
 )
 
+var errGone = errors.New("the arbiter does not answer any more")
+
 // Main is the monitor's process, which lives as long as the arbiter. It returns
 // the exit code.
 func Main() int {
@@ -62,11 +65,14 @@ func run(from *inherited.Process, signals <-chan os.Signal) error {
 		return fmt.Errorf("loglevel: %w", err)
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
-	client, err := console.NewAttended(from.Control)
+	client, gone, err := console.NewAttended(from.Control)
 	if err != nil {
 		return err
 	}
 	source := newSource(client)
+	if _, err := source.Status(); err != nil { // from now on its end is noticed
+		return err
+	}
 	server := &http.Server{
 		Handler: Handler(set, source), ReadHeaderTimeout: headTime, ReadTimeout: answerTime, WriteTimeout: 3 * answerTime,
 		IdleTimeout: idleTime, MaxHeaderBytes: mostHead, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
@@ -85,8 +91,8 @@ func run(from *inherited.Process, signals <-chan os.Signal) error {
 			return server.Close() //nolint:wrapcheck // on the way out
 		case err := <-ended:
 			return fmt.Errorf("serve: %w", err)
-		case err := <-source.lost:
-			return err // the arbiter starts another one, with another socket
+		case <-gone:
+			return errGone // the arbiter, or its binary's next, starts another one
 		case sig := <-signals:
 			if sig == syscall.SIGINT || sig == syscall.SIGQUIT {
 				return server.Close() //nolint:wrapcheck // on the way out

@@ -3,7 +3,6 @@ package monitor
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -22,7 +21,7 @@ type Source interface {
 
 // fresh is how old an answer may be: however many look, the arbiter is asked
 // now and then.
-const fresh = 500 * time.Millisecond
+const fresh = 250 * time.Millisecond
 
 // patience is how long the arbiter may take to answer.
 const patience = 3 * time.Second
@@ -30,7 +29,6 @@ const patience = 3 * time.Second
 // source asks the arbiter. It implements Source.
 type source struct {
 	client *console.Client
-	lost   chan error // gets one when the arbiter cannot be asked any more
 
 	mu       sync.Mutex
 	status   *status.Status
@@ -39,7 +37,7 @@ type source struct {
 }
 
 func newSource(client *console.Client) *source {
-	return &source{client: client, lost: make(chan error, 1)}
+	return &source{client: client}
 }
 
 func (s *source) Status() (*status.Status, error) {
@@ -69,22 +67,13 @@ func (s *source) Requests() (json.RawMessage, error) {
 	return s.requests, nil
 }
 
-// ask asks over the one connection, which is of no use any more when an answer
-// does not come in time.
+// ask asks over the one connection. An answer that does not come in time ends
+// it, and so the monitor, for another one to take its place.
 func (s *source) ask(path string, into any) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	err := s.client.Get(ctx, path, into)
-	if err == nil {
-		return nil
+	if err := s.client.Get(ctx, path, into); err != nil {
+		return fmt.Errorf("the arbiter does not say: %w", err)
 	}
-	err = fmt.Errorf("the arbiter does not say: %w", err)
-	var refused *console.Refusal
-	if !errors.As(err, &refused) {
-		select {
-		case s.lost <- err:
-		default:
-		}
-	}
-	return err
+	return nil
 }

@@ -119,7 +119,7 @@ func gatewaySettings(p *prepared) process.Settings {
 		set.SendfileRoots = append(set.SendfileRoots, absolute(c.Chdir, root))
 	}
 	if c.Syslog && !c.DisableRedirectAccessToSyslog {
-		set.SyslogAddr, set.SyslogPrefix, set.SyslogFacility = c.SyslogAddr, c.SyslogPrefix, c.SyslogFacility
+		set.SyslogAddr, set.SyslogApp, set.SyslogFacility = c.SyslogAddr, syslogApp(c), c.SyslogFacility
 	}
 	for _, sock := range p.sockets {
 		set.Unix = append(set.Unix, unixPath(sock))

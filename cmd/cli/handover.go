@@ -30,6 +30,8 @@ type handedSocket struct {
 	FD   int    `json:"fd"`
 	Bind string `json:"bind"` // as its config had it; empty from a service manager
 	Name string `json:"-"`    // of LISTEN_FDNAMES
+
+	Admin bool `json:"admin,omitempty"` // it is that of admin_bind
 }
 
 // takeHandover reads what was handed down, and takes it out of the environment.
@@ -74,9 +76,13 @@ func activated(env func(string) string) []handedSocket {
 // replaces reports whether another gonicorn still serves beside this one.
 func (h *handover) replaces() bool { return h.PID != 0 }
 
-// adopt takes the sockets over, for the addresses of all configs to come.
-func (s *sockets) adopt(h handover) error {
+// adopt takes over the sockets, those of admin_bind or all others, for the
+// addresses of all configs to come.
+func (s *sockets) adopt(h handover, admin bool) error {
 	for _, given := range h.Sockets {
+		if given.Admin != admin {
+			continue
+		}
 		sock, err := listen.Adopt(given.FD, given.Bind)
 		if err != nil {
 			return fmt.Errorf("take over socket %d %s: %w", given.FD, given.Name, err)
@@ -135,6 +141,18 @@ func (s *sockets) dropHanded(log func(bind string)) {
 	s.handed = nil
 }
 
+// handDown lists all open sockets for whom they are handed to.
+func (s *supervisor) handDown() (all []handedSocket) {
+	for _, set := range []*sockets{&s.sockets, &s.admin} {
+		set.mu.Lock()
+		for _, sock := range set.open {
+			all = append(all, handedSocket{FD: sock.FD, Bind: sock.Name(), Admin: set == &s.admin})
+		}
+		set.mu.Unlock()
+	}
+	return all
+}
+
 // own says of all unix sockets whether this process removes their files.
 func (s *sockets) own(own bool) {
 	s.mu.Lock()
@@ -158,6 +176,7 @@ func (s *supervisor) takeOver(h handover) {
 		defer s.mu.Unlock()
 		s.replaces = 0
 		s.sockets.own(true)
+		s.admin.own(true)
 		if s.pidfile != nil && s.pidfilePath != "" {
 			if err := s.pidfile.Rename(s.pidfilePath); err != nil {
 				s.log.Error("cannot take over the pidfile", "error", err)

@@ -68,14 +68,8 @@ func (s *supervisor) become(ctx context.Context) error {
 	if h.Old, err = unix.Open("/proc/self/exe", unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil {
 		return fmt.Errorf("keep the old binary: %w", err)
 	}
-	s.sockets.mu.Lock()
-	var sockets []handedSocket
-	for _, sock := range s.sockets.open {
-		sockets = append(sockets, handedSocket{FD: sock.FD, Bind: sock.Name()})
-	}
-	s.sockets.mu.Unlock()
 	s.log.Info("becoming the binary that is there now", "path", path)
-	return s.execute(path, h, sockets)
+	return s.execute(path, h, s.handDown())
 }
 
 // execute becomes another binary, with everything that it needs kept open.
@@ -120,7 +114,7 @@ func (s *supervisor) succeed(h *heritage, sockets []handedSocket) {
 	s.heritage = h
 	for _, sock := range sockets {
 		if fd, err := unix.FcntlInt(uintptr(sock.FD), unix.F_DUPFD_CLOEXEC, 3); err == nil {
-			h.sockets = append(h.sockets, handedSocket{FD: fd, Bind: sock.Bind})
+			h.sockets = append(h.sockets, handedSocket{FD: fd, Bind: sock.Bind, Admin: sock.Admin})
 		}
 	}
 	l := &launcher{s: s}

@@ -2,11 +2,15 @@ package cli
 
 import (
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
+	"strings"
 
+	"github.com/coreos/go-systemd/v22/journal"
 	"github.com/gonicorn/gonicorn/config"
 	"github.com/gonicorn/gonicorn/internal/logging"
+	"github.com/gonicorn/gonicorn/internal/syslog"
 )
 
 // openLog opens the error log: the arbiter's own lines never wait for it, those
@@ -24,9 +28,22 @@ func (s *supervisor) openLog(c *config.Config) error {
 	s.level.Set(level)
 	o := logging.Options{JSON: c.LogFormat == "json", Color: s.sink.Color(), Level: s.level}
 	s.ring = logging.NewRing()
-	s.log = slog.New(logging.NewHandler(s.ring.Tee(s.sink), o))
+	more, journaled, err := s.forwards(c)
+	if err != nil {
+		return err
+	}
+	lines, patient := io.Writer(s.sink), s.sink.Blocking()
+	if journaled {
+		lines, patient = io.Discard, io.Discard // the journal would have every line twice
+	}
+	own := []slog.Handler{logging.NewHandler(s.ring.Tee(lines), o)}
 	o.Level = slog.LevelDebug // loglevel is for gonicorn's own lines, not for the app's
-	s.output = slog.New(logging.NewHandler(s.ring.Tee(s.sink.Blocking()), o))
+	output := []slog.Handler{logging.NewHandler(s.ring.Tee(patient), o)}
+	for _, send := range more {
+		own = append(own, logging.NewForward(s.level, send))
+		output = append(output, logging.NewForward(slog.LevelDebug, send))
+	}
+	s.log, s.output = slog.New(logging.All(own...)), slog.New(logging.All(output...))
 	s.sink.ReportTo(s.log)
 	return nil
 }
@@ -50,4 +67,66 @@ func (s *supervisor) retune(c *config.Config) error {
 	}
 	s.level.Set(level)
 	return nil
+}
+
+// forwards are the other logs that lines go to: syslog where it is asked for,
+// and the journal where this process's standard error is connected to it.
+func (s *supervisor) forwards(c *config.Config) (all []func(logging.Line), journaled bool, err error) {
+	if c.Syslog {
+		w, err := syslog.Open(syslog.Options{Address: c.SyslogAddr, Facility: c.SyslogFacility, App: syslogApp(c), ID: "error"})
+		if err != nil {
+			return nil, false, err
+		}
+		s.logClosers = append(s.logClosers, func() { _ = w.Close() })
+		all = append(all, func(l logging.Line) { w.Send(severity(l.Level), l.Text) })
+	}
+	if connected, err := journal.StderrIsJournalStream(); err == nil && connected && logPath(c) == "-" {
+		put, closed := logging.Queue(journalQueue, func(l logging.Line) {
+			_ = journal.Send(l.Message, journal.Priority(severity(l.Level)), journalFields(l)) // there is no other place to say it
+		})
+		s.logClosers = append(s.logClosers, closed)
+		all, journaled = append(all, put), true
+	}
+	return all, journaled, nil
+}
+
+// journalQueue is how many lines may wait for the journal.
+const journalQueue = 4096
+
+// journalFields are a line's fields as the journal wants their names
+// (systemd.journal-fields(7)): GONICORN_WORKER=3.
+func journalFields(l logging.Line) map[string]string {
+	fields := map[string]string{"SYSLOG_IDENTIFIER": "gonicorn"}
+	for name, value := range l.Fields {
+		name = strings.Map(func(r rune) rune {
+			if r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
+				return r
+			}
+			return '_'
+		}, strings.ToUpper(name))
+		fields["GONICORN_"+name] = value
+	}
+	return fields
+}
+
+// syslogApp is the program's name in syslog.
+func syslogApp(c *config.Config) string {
+	if c.SyslogPrefix == "" {
+		return "gonicorn"
+	}
+	return "gonicorn." + c.SyslogPrefix
+}
+
+func severity(l slog.Level) syslog.Severity {
+	switch {
+	case l >= logging.LevelCritical:
+		return syslog.Critical
+	case l >= slog.LevelError:
+		return syslog.Error
+	case l >= slog.LevelWarn:
+		return syslog.Warning
+	case l >= slog.LevelInfo:
+		return syslog.Info
+	}
+	return syslog.Debug
 }

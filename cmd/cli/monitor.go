@@ -25,9 +25,8 @@ func (s *supervisor) monitor(p *prepared) (*arbiter.Generation, error) {
 	if c.AdminBind == "" {
 		return nil, nil //nolint:nilnil // none is needed
 	}
-	s.adminBind = config.AdminAddress(c.AdminBind)
 	uid, gid := owner(c)
-	sockets, release, err := s.sockets.acquire([]string{s.adminBind}, listen.Options{Backlog: 128, Umask: c.Umask, UID: uid, GID: gid})
+	sockets, release, err := s.admin.acquire([]string{config.AdminAddress(c.AdminBind)}, listen.Options{Backlog: 128, Umask: c.Umask, UID: uid, GID: gid})
 	if err != nil {
 		return nil, fmt.Errorf("admin_bind: %w", err)
 	}

@@ -63,9 +63,6 @@ func (s *supervisor) bound() []string {
 	defer s.sockets.mu.Unlock()
 	var all []string
 	for _, sock := range s.sockets.open {
-		if sock.Address.Text == s.adminBind {
-			continue
-		}
 		all = append(all, sock.URL())
 	}
 	return all
@@ -85,7 +82,7 @@ func (o *operator) status(ctx context.Context) (all status.Status, err error) {
 		return all, err
 	}
 	all.Version, all.PID, all.App, all.Bind = Version(), os.Getpid(), o.s.app.describe(), o.bind
-	all.Sockets, all.Traffic, all.Bounds = o.s.sockets.backlogs(o.s.adminBind), o.s.board.Traffic().Counts(), scoreboard.Bounds()
+	all.Sockets, all.Traffic, all.Bounds = o.s.sockets.backlogs(), o.s.board.Traffic().Counts(), scoreboard.Bounds()
 	return all, nil
 }
 

@@ -83,15 +83,13 @@ func (s *sockets) drop(held []*shared) {
 	s.open = kept
 }
 
-// backlogs says how many connections wait at each socket but the admin's.
-func (s *sockets) backlogs(admin string) []status.Listener {
+// backlogs says how many connections wait at each socket.
+func (s *sockets) backlogs() []status.Listener {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var all []status.Listener
-	for _, sock := range s.open {
-		if sock.Address.Text != admin {
-			all = append(all, status.Listener{Address: sock.URL(), Backlog: listen.Backlog(sock.FD)})
-		}
+	all := make([]status.Listener, len(s.open))
+	for i, sock := range s.open {
+		all[i] = status.Listener{Address: sock.URL(), Backlog: listen.Backlog(sock.FD)}
 	}
 	return all
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -56,9 +57,11 @@ type supervisor struct {
 	log    *slog.Logger // the arbiter's own lines
 	output *slog.Logger // what workers write
 
+	logClosers []func() // of syslog and the journal
+
 	args        []string // of this process
 	hooks       *hooks
-	adminBind   string          // where the monitor is; empty without one
+	admin       sockets         // of admin_bind
 	console     *console.Server // nil without a control socket
 	manager     *manager        // nil without a service manager
 	pidfilePath string
@@ -110,7 +113,7 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 	if handed.Heritage != nil {
 		s.succeed(handed.Heritage, handed.Sockets)
 	}
-	if err := s.sockets.adopt(handed); err != nil {
+	if err := errors.Join(s.sockets.adopt(handed, false), s.admin.adopt(handed, true)); err != nil {
 		return err
 	}
 	p, err := s.prepare(&first.Config)
@@ -144,6 +147,7 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 		s.takeOver(handed)
 	} else {
 		s.sockets.own(true)
+		s.admin.own(true)
 		s.manager.keep(p.sockets, func(err error) { s.log.Debug("the service manager keeps no socket", "error", err) })
 	}
 	s.banner(p)
@@ -270,6 +274,9 @@ func (s *supervisor) close() {
 		if fd >= 0 {
 			unix.Close(fd)
 		}
+	}
+	for _, closed := range s.logClosers {
+		closed()
 	}
 	if s.sink != nil {
 		s.sink.Close()

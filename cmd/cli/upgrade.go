@@ -111,6 +111,7 @@ func (s *supervisor) startSuccessor() (*successor, error) {
 	}
 	s.successor = next
 	s.sockets.own(false)
+	s.admin.own(false)
 	s.log.Info("new gonicorn started", "pid", next.pid, "path", spec.Path)
 	go s.hearSuccessor(next, os.NewFile(uintptr(report), "report"))
 	go func() {
@@ -118,6 +119,7 @@ func (s *supervisor) startSuccessor() (*successor, error) {
 		s.mu.Lock()
 		s.successor = nil
 		s.sockets.own(true)
+		s.admin.own(true)
 		s.mu.Unlock()
 		s.log.Warn("the new gonicorn is gone; this one serves on", "pid", next.pid, "exit", exit.String())
 		close(next.gone)
@@ -134,11 +136,11 @@ func (s *supervisor) successorSpec(w int) (proc.Spec, error) {
 	}
 	spec := proc.Spec{Path: path, Args: s.args, Umask: -1, Files: []int{0, 1, 2, w, s.lifeline}}
 	h := handover{PID: os.Getpid(), Lifeline: 4}
-	s.sockets.mu.Lock()
-	defer s.sockets.mu.Unlock()
-	for _, sock := range s.sockets.open {
-		h.Sockets = append(h.Sockets, handedSocket{FD: len(spec.Files), Bind: sock.Name()})
-		spec.Files = append(spec.Files, sock.FD)
+	for _, sock := range s.handDown() {
+		fd := sock.FD
+		sock.FD = len(spec.Files)
+		h.Sockets = append(h.Sockets, sock)
+		spec.Files = append(spec.Files, fd)
 	}
 	text, err := json.Marshal(h)
 	if err != nil {

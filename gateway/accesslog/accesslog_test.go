@@ -1,9 +1,7 @@
 package accesslog
 
 import (
-	"bufio"
 	"encoding/json"
-	"net"
 	"net/netip"
 	"strings"
 	"testing"
@@ -125,45 +123,4 @@ func FuzzLine(f *testing.F) {
 			t.Fatalf("%d quotes in %q", quotes, line)
 		}
 	})
-}
-
-func TestSyslog(t *testing.T) {
-	server, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer server.Close()
-	s, err := DialSyslog("udp://"+server.LocalAddr().String(), "shop", "local3")
-	if err != nil {
-		t.Fatal(err)
-	}
-	format, err := Compile("%(m)s %(s)s")
-	if err != nil {
-		t.Fatal(err)
-	}
-	log := New(format, s)
-	log.Log(entry())
-	buf := make([]byte, 1000)
-	if err := server.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
-		t.Fatal(err)
-	}
-	n, _, err := server.ReadFrom(buf)
-	if err != nil {
-		t.Fatal(err)
-	}
-	line, _ := bufio.NewReader(strings.NewReader(string(buf[:n]))).ReadString('\n')
-	if !strings.HasPrefix(line, "<158>") || !strings.Contains(line, "gonicorn.shop.access") || !strings.Contains(line, "GET 200") {
-		t.Errorf("%q", line)
-	}
-	if err := log.Close(); err != nil {
-		t.Fatal(err)
-	}
-	for _, bad := range []string{"carrier-pigeon://x", "udp://%zz"} {
-		if _, err := DialSyslog(bad, "", "user"); err == nil {
-			t.Errorf("%s was taken", bad)
-		}
-	}
-	if _, err := DialSyslog("udp://localhost:514", "", "nobody"); err == nil {
-		t.Error("an unknown facility was taken")
-	}
 }

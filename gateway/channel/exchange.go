@@ -63,6 +63,13 @@ func (x *Exchange) Link() *Link {
 	return x.link
 }
 
+// Abandoned reports whether nobody waits for the answer any more.
+func (x *Exchange) Abandoned() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.left
+}
+
 // SetLink says which worker the exchange goes to.
 func (x *Exchange) SetLink(l *Link) {
 	x.mu.Lock()

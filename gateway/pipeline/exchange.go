@@ -293,6 +293,9 @@ func (e *exchange) count() {
 // finish counts the request and writes the access log's line.
 func (e *exchange) finish() {
 	e.count()
+	if e.p.Statsd != nil {
+		e.p.Statsd.Request(e.status, time.Since(e.begun))
+	}
 	if e.p.Access == nil {
 		return
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/gonicorn/gonicorn/gateway/errorpage"
 	"github.com/gonicorn/gonicorn/gateway/forward"
 	"github.com/gonicorn/gonicorn/gateway/sendfile"
+	"github.com/gonicorn/gonicorn/gateway/statsd"
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
 )
 
@@ -40,6 +41,7 @@ type Options struct {
 	Sendfile          *sendfile.Roots   // nil: apps may not name files
 	Access            *accesslog.Log    // nil: there is none
 	Board             *scoreboard.Board // where to count requests; nil: nowhere
+	Statsd            *statsd.Client    // nil: there is none
 	ServerTiming      bool              // tell clients where the time went
 	Log               *slog.Logger
 }

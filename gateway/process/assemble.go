@@ -3,6 +3,7 @@ package process
 import (
 	"fmt"
 	"strings"
+	"syscall"
 
 	"github.com/gonicorn/gonicorn/gateway/buffer"
 	"github.com/gonicorn/gonicorn/gateway/channel"
@@ -12,9 +13,11 @@ import (
 	"github.com/gonicorn/gonicorn/gateway/pipeline"
 	"github.com/gonicorn/gonicorn/gateway/queue"
 	"github.com/gonicorn/gonicorn/gateway/sendfile"
+	"github.com/gonicorn/gonicorn/gateway/statsd"
 	"github.com/gonicorn/gonicorn/gateway/stream"
 	"github.com/gonicorn/gonicorn/gateway/upstream"
 	"github.com/gonicorn/gonicorn/gateway/websocket"
+	"github.com/gonicorn/gonicorn/internal/listen"
 )
 
 // spoolMemory is what all responses together that slow clients have not taken
@@ -35,6 +38,14 @@ func (p *process) assemble() error {
 		RequestBuffering: s.RequestBuffering, ResponseBuffering: s.ResponseBuffering, RequestTimeout: s.RequestTimeout,
 		ServerTiming: s.ServerTiming,
 	}
+	if s.StatsdHost != "" {
+		var err error
+		p.statsd, err = statsd.New(statsd.Options{Host: s.StatsdHost, Prefix: s.StatsdPrefix, Tags: s.StatsdTags, Gauges: p.gauges})
+		if err != nil {
+			return err
+		}
+		o.Statsd = p.statsd
+	}
 	if s.Sendfile && len(s.SendfileRoots) > 0 {
 		var err error
 		if o.Sendfile, err = sendfile.Open(s.SendfileRoots); err != nil {
@@ -42,6 +53,25 @@ func (p *process) assemble() error {
 		}
 	}
 	return p.makeFront(pipeline.New(o))
+}
+
+// gauges is what statsd gets besides requests.
+func (p *process) gauges() map[string]int {
+	all := map[string]int{"gunicorn.workers": int(p.workers.Load())}
+	if p.set.StatsdBacklog {
+		for _, l := range p.from.Listeners {
+			raw, is := l.(syscall.Conn)
+			if !is {
+				continue
+			}
+			if conn, err := raw.SyscallConn(); err == nil {
+				_ = conn.Control(func(fd uintptr) { // it is closed at the end
+					all["gunicorn.backlog"] += max(listen.Backlog(int(fd)), 0)
+				})
+			}
+		}
+	}
+	return all
 }
 
 func (p *process) makeBackend() error {

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime/pprof"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -20,10 +21,12 @@ import (
 	"github.com/gonicorn/gonicorn/gateway/admission"
 	"github.com/gonicorn/gonicorn/gateway/forward"
 	"github.com/gonicorn/gonicorn/gateway/front"
+	"github.com/gonicorn/gonicorn/gateway/statsd"
 	"github.com/gonicorn/gonicorn/internal/inherited"
 	"github.com/gonicorn/gonicorn/internal/logging"
 	"github.com/gonicorn/gonicorn/internal/notify"
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
+	"github.com/gonicorn/gonicorn/internal/syslog"
 	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
@@ -46,6 +49,8 @@ type process struct {
 	tls   *front.TLS // nil without TLS
 	peers *forward.Rules
 
+	statsd   *statsd.Client // nil without one
+	workers  atomic.Int64   // that take requests
 	access   *accesslog.Log // nil without one
 	backend  gateway.Backend
 	look     func()                      // notices what nobody tells; may be nil
@@ -132,7 +137,9 @@ func (p *process) openAccessLog() error {
 		sinks = append(sinks, sink)
 	}
 	if p.set.SyslogAddr != "" {
-		sink, err := accesslog.DialSyslog(p.set.SyslogAddr, p.set.SyslogPrefix, p.set.SyslogFacility)
+		sink, err := syslog.Open(syslog.Options{
+			Address: p.set.SyslogAddr, Facility: p.set.SyslogFacility, App: p.set.SyslogApp, ID: "access",
+		})
 		if err != nil {
 			return err
 		}
@@ -238,6 +245,7 @@ func (p *process) serve() {
 // end closes what is left.
 func (p *process) end() int {
 	p.backend.Update(nil)
+	p.statsd.Close()
 	if p.access != nil {
 		if err := p.access.Close(); err != nil {
 			p.log.Error("cannot close the access log", "error", err)

@@ -32,6 +32,13 @@ func (p *process) update(workers []gateway.Worker) {
 		}
 		w.Conn = -1
 	}
+	taking := 0
+	for _, w := range workers {
+		if !w.Draining {
+			taking++
+		}
+	}
+	p.workers.Store(int64(taking))
 	p.backend.Update(workers)
 }
 

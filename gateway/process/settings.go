@@ -69,7 +69,7 @@ type Settings struct {
 	AccessLog       string `json:"access_log"` // a path, "-" for stdout, empty for none
 	AccessLogFormat string `json:"access_log_format"`
 	SyslogAddr      string `json:"syslog_addr"` // empty: not there
-	SyslogPrefix    string `json:"syslog_prefix"`
+	SyslogApp       string `json:"syslog_app"`
 	SyslogFacility  string `json:"syslog_facility"`
 	LogLevel        string `json:"log_level"`
 	ServerTiming    bool   `json:"server_timing"` // tell clients where the time went

@@ -247,7 +247,7 @@ func (b *Backend) Held() []channel.Held {
 func (b *Backend) Waiting() (n int, oldest time.Duration) {
 	claimed, now := b.claims(), time.Now()
 	for _, x := range b.registry.Open() {
-		if x.Link() == nil && claimed[x.Number] == nil {
+		if x.Link() == nil && claimed[x.Number] == nil && !x.Abandoned() {
 			n++
 			oldest = max(oldest, now.Sub(x.Sent))
 		}

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"os"
 	"sync"
-	"time"
 )
 
 // Attend answers what a process of gonicorn's own asks over one connection,
@@ -54,26 +53,45 @@ func (l *single) Close() error {
 
 func (l *single) Addr() net.Addr { return &net.UnixAddr{Net: "unix"} }
 
-// NewAttended asks over a connection at whose other end Attend is. It asks one
-// thing after the other.
-func NewAttended(fd int) (*Client, error) {
+// NewAttended asks over a connection at whose other end Attend is, one thing
+// after the other. gone is closed when that end is.
+func NewAttended(fd int) (client *Client, gone <-chan struct{}, err error) {
 	file := os.NewFile(uintptr(fd), "console")
 	conn, err := net.FileConn(file)
 	if err != nil {
-		return nil, fmt.Errorf("ask gonicorn: %w", err)
+		return nil, nil, fmt.Errorf("ask gonicorn: %w", err)
 	}
 	file.Close()
+	w := &watched{Conn: conn, gone: make(chan struct{})}
 	left := make(chan net.Conn, 1)
-	left <- conn
+	left <- w
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		select {
 		case c := <-left:
 			return c, nil
+		case <-w.gone:
+			return nil, net.ErrClosed
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
 	}
 	return &Client{path: "its socket", http: http.Client{
-		Transport: &http.Transport{DialContext: dial, MaxConnsPerHost: 1, IdleConnTimeout: 0, ResponseHeaderTimeout: 2 * time.Second},
-	}}, nil
+		Transport: &http.Transport{DialContext: dial, MaxConnsPerHost: 1},
+	}}, w.gone, nil
+}
+
+// watched is a connection that says when it is over. Somebody reads from it all
+// the time.
+type watched struct {
+	net.Conn
+	once sync.Once
+	gone chan struct{}
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	n, err := w.Conn.Read(p)
+	if err != nil {
+		w.once.Do(func() { close(w.gone) })
+	}
+	return n, err //nolint:wrapcheck // the connection's own
 }

@@ -70,7 +70,7 @@ func (m *model) head() []string {
 		state += dim(" (held)")
 	}
 	lines := []string{
-		bold("gonicorn "+s.Version) + "  " + state + "  " + plain(s.App) + dim(fmt.Sprintf("  pid %d  generation %d  %s", s.PID, s.Generation, strings.Join(s.Bind, " "))),
+		bold("gonicorn "+s.Version) + "  " + state + dim(fmt.Sprintf("  generation %d  pid %d  %s  ", s.Generation, s.PID, strings.Join(s.Bind, " "))) + plain(s.App),
 		"",
 		m.meter("requests/s", fmt.Sprintf("%.1f", t.perSecond), "rate", blue) + m.meter("in hand", fmt.Sprint(t.inHand), "hand", blue),
 		m.meter("app p95", short(t.p95), "p95", blue) + m.meter("waiting", fmt.Sprint(t.waiting), "wait", yellow),
