@@ -88,7 +88,8 @@ func (f *fleet) abort(w *worker, now time.Duration, reason string) {
 
 func (f *fleet) showStacks(w *worker, now time.Duration) {
 	w.stage, w.deadline = aborting, now+abortGrace
-	f.log.Error(f.role+" hangs: asking for its stacks", f.role, w.place.ID, "pid", w.pid, "reason", w.leaves)
+	f.log.Error(f.role+" hangs: asking for its stacks", f.role, w.place.ID, "pid", w.pid, "reason", w.leaves,
+		"code", "GON040")
 	f.observe(WorkerHung, w, w.leaves, now)
 	f.hands.signal(w, syscall.SIGABRT)
 }

@@ -205,7 +205,7 @@ func (f *fleet) exited(exit proc.Exit, why string, now time.Duration) *worker {
 		why += ": " + w.fault
 	}
 	f.log.Error(f.role+" lost", f.role, w.place.ID, "pid", w.pid, "exit", why, "was", w.stage.String(),
-		"age", (now - w.started).Round(time.Millisecond))
+		"age", (now - w.started).Round(time.Millisecond), "code", "GON041")
 	w.leaves = why
 	f.unseat(f.seatOf(w), w, now, why)
 	return w

@@ -199,7 +199,7 @@ func (f *fleet) abandon(now time.Duration, why string) {
 	f.failures++
 	f.retired(c.gen)
 	f.log.Error("reload failed: the old generation keeps serving",
-		"generation", c.gen.Number, "serving", f.current.Number, "reason", why)
+		"generation", c.gen.Number, "serving", f.current.Number, "reason", why, "code", "GON042")
 	for _, s := range slices.Clone(f.seats) {
 		if s.next != nil && s.next.gen == c.gen {
 			f.leave(s.next, now, "reload failed")
@@ -280,7 +280,7 @@ func (f *fleet) startSuccessor(s *seat, now time.Duration) time.Duration {
 func (f *fleet) loadFailed(err error) {
 	f.lastFault = err.Error()
 	f.failures++
-	f.log.Error("reload failed: the old generation keeps serving", "serving", f.current.Number, "error", err)
+	f.log.Error("reload failed: the old generation keeps serving", "serving", f.current.Number, "error", err, "code", "GON042")
 	if f.phase == idle {
 		f.phase, f.target = serving, f.current.Settings.Workers
 	}

@@ -53,7 +53,7 @@ func Main(args []string, o Options) int {
 	}
 	code, err := newCommandLine(o, os.Stdout, os.Stderr).run(args)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "gonicorn:", err)
+		fmt.Fprintln(os.Stderr, "gonicorn:", err, "["+codeOf(err)+"]")
 	}
 	return code
 }

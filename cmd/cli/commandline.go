@@ -142,10 +142,10 @@ func (l *commandLine) app(p parsed, c *config.Config) (app, error) {
 		return goHandler{name: "Go handler in " + os.Args[0]}, nil
 	case p.command != nil:
 		if len(p.command) == 0 || p.command[0] == "" {
-			return nil, &appError{errors.New("the command behind -- is missing; type, for example: gonicorn -w 4 -b :8000 -- node server.js")}
+			return nil, coded("GON010", &appError{errors.New("the command behind -- is missing; type, for example: gonicorn -w 4 -b :8000 -- node server.js")})
 		}
 		if len(p.positionals) > 0 {
-			return nil, &appError{fmt.Errorf("%q stands before --, and a command behind it: give one of them", p.positionals[0])}
+			return nil, coded("GON010", &appError{fmt.Errorf("%q stands before --, and a command behind it: give one of them", p.positionals[0])})
 		}
 		return program{argv: p.command}, nil
 	case len(p.positionals) == 1 && p.positionals[0] == demoApp:
@@ -153,9 +153,9 @@ func (l *commandLine) app(p parsed, c *config.Config) (app, error) {
 	case len(p.positionals) == 1:
 		return &pythonApp{name: p.positionals[0]}, nil
 	case len(p.positionals) > 1:
-		return nil, &appError{fmt.Errorf("there are two apps, %q and %q; name one, or write -- in front of a command", p.positionals[0], p.positionals[1])}
+		return nil, coded("GON010", &appError{fmt.Errorf("there are two apps, %q and %q; name one, or write -- in front of a command", p.positionals[0], p.positionals[1])})
 	case c.WSGIApp != "":
 		return &pythonApp{name: c.WSGIApp}, nil
 	}
-	return nil, &appError{errors.New("no app is given; type, for example: gonicorn main:app -w 4 -b :8000, or: gonicorn -w 4 -b :8000 -- node server.js; all flags: gonicorn --help")}
+	return nil, coded("GON010", &appError{errors.New("no app is given; type, for example: gonicorn main:app -w 4 -b :8000, or: gonicorn -w 4 -b :8000 -- node server.js; all flags: gonicorn --help")})
 }

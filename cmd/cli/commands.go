@@ -161,11 +161,11 @@ func (l *commandLine) console(path string) (*console.Client, error) {
 	folder := console.Folder(os.Getenv)
 	switch all := console.Find(folder); len(all) {
 	case 0:
-		return nil, fmt.Errorf("no gonicorn of this user runs: no control socket in %s; name its socket with --control-socket", folder)
+		return nil, coded("GON030", fmt.Errorf("no gonicorn of this user runs: no control socket in %s; name its socket with --control-socket", folder))
 	case 1:
 		return console.NewClient(all[0]), nil
 	default:
-		return nil, fmt.Errorf("%d gonicorns run: name one with --control-socket: %s", len(all), strings.Join(all, ", "))
+		return nil, coded("GON031", fmt.Errorf("%d gonicorns run: name one with --control-socket: %s", len(all), strings.Join(all, ", ")))
 	}
 }
 

@@ -87,7 +87,7 @@ func (d *daemonReport) done(code int, err error) {
 		return
 	}
 	if err != nil {
-		fmt.Fprintln(d.file, "gonicorn:", err)
+		fmt.Fprintln(d.file, "gonicorn:", err, "["+codeOf(err)+"]")
 	}
 	fmt.Fprintf(d.file, "exit %d\n", code)
 	d.file.Close()

@@ -61,7 +61,7 @@ func (s *supervisor) material(c *config.Config) ([]byte, error) {
 		Dir: c.Chdir,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("TLS: %w", err)
+		return nil, coded("GON026", fmt.Errorf("TLS: %w", err))
 	}
 	for _, w := range warnings {
 		s.log.Warn("TLS: " + w.String())

@@ -124,7 +124,7 @@ func (h *hooks) first() error {
 			continue
 		}
 		if err := l.runner.run(ctx, hookEvent{Event: "on_starting", PID: os.Getpid(), Workers: h.with.Workers}); err != nil {
-			return fmt.Errorf("the hook on_starting failed: %w", err)
+			return coded("GON027", fmt.Errorf("the hook on_starting failed: %w", err))
 		}
 	}
 	return nil

@@ -22,7 +22,7 @@ func (s *supervisor) openLog(c *config.Config) error {
 	}
 	uid, gid := owner(c)
 	if s.sink, err = logging.Open(logPath(c), logging.SinkOptions{UID: uid, GID: gid}); err != nil {
-		return fmt.Errorf("errorlog: %w", err)
+		return coded("GON025", fmt.Errorf("errorlog: %w", err))
 	}
 	s.level = &slog.LevelVar{}
 	s.level.Set(level)
@@ -75,7 +75,7 @@ func (s *supervisor) forwards(c *config.Config) (all []func(logging.Line), journ
 	if c.Syslog {
 		w, err := syslog.Open(syslog.Options{Address: c.SyslogAddr, Facility: c.SyslogFacility, App: syslogApp(c), ID: "error"})
 		if err != nil {
-			return nil, false, err
+			return nil, false, coded("GON025", err)
 		}
 		s.logClosers = append(s.logClosers, func() { _ = w.Close() })
 		all = append(all, func(l logging.Line) { w.Send(severity(l.Level), l.Text) })

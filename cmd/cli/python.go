@@ -43,7 +43,7 @@ func (a *pythonApp) check(c *config.Config) (err error) {
 	}
 	env := environ(c)
 	if a.interpreter, err = python.Find(context.Background(), a.helpers, c.Python, c.Chdir, env); err != nil {
-		return &appError{err}
+		return coded("GON014", &appError{err})
 	}
 	if (c.ClassGiven || c.Threads > 1) && !c.CheckConfig && !c.Reload {
 		return nil
@@ -56,9 +56,9 @@ func (a *pythonApp) check(c *config.Config) (err error) {
 	if err != nil {
 		_, _ = os.Stderr.Write(out.Bytes()) // the traceback, which the error goes without
 		if is.Failed {
-			return &arbiter.BootError{Role: "worker", Tries: 1, Reason: err.Error()}
+			return coded("GON012", &arbiter.BootError{Role: "worker", Tries: 1, Reason: err.Error()})
 		}
-		return &appError{err}
+		return coded("GON011", &appError{err})
 	}
 	a.files = is.Files
 	if is.Interface == python.ASGI && !c.ClassGiven {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 
@@ -60,6 +61,11 @@ func (s *sockets) find(bind string, o listen.Options) (*shared, error) {
 	opened := s.takeHanded(bind, address)
 	if opened == nil {
 		if opened, err = listen.Open(address, o); err != nil {
+			var inUse *listen.InUseError
+			var privileged *listen.PrivilegedError
+			if !errors.As(err, &inUse) && !errors.As(err, &privileged) {
+				err = coded("GON022", err)
+			}
 			return nil, fmt.Errorf("bind: %w", err)
 		}
 	}

@@ -188,7 +188,7 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 	cancel()
 	s.wg.Wait()
 	if err != nil {
-		s.log.Error("gonicorn gives up", "error", err)
+		s.log.Error("gonicorn gives up", "error", err, "code", codeOf(err))
 		return err
 	}
 	s.log.Info("gonicorn has stopped")
@@ -247,6 +247,10 @@ func (s *supervisor) hold(c *config.Config) error {
 	}
 	file, err := pidfile.Create(path, os.Getpid(), uid, gid)
 	if err != nil {
+		var held *pidfile.HeldError
+		if !errors.As(err, &held) {
+			err = coded("GON024", err)
+		}
 		return fmt.Errorf("pidfile: %w", err)
 	}
 	s.pidfile = file

@@ -102,9 +102,9 @@ func templateError(err error) error {
 	var app *python.AppError
 	if errors.As(err, &app) {
 		if app.Failed {
-			return &arbiter.BootError{Role: "template", Tries: 1, Reason: app.Error()}
+			return coded("GON012", &arbiter.BootError{Role: "template", Tries: 1, Reason: app.Error()})
 		}
-		return &appError{app}
+		return coded("GON011", &appError{app})
 	}
 	return fmt.Errorf("start template: %w", err)
 }

@@ -161,25 +161,29 @@ func (e *exchange) failed(ctx context.Context, err error) {
 		status, fields = 503, []gateway.Field{{Name: "retry-after", Value: strconv.Itoa(retryAfter)}}
 	case errors.Is(err, gateway.ErrTimeout):
 		status = 504
-		e.log("request took too long", err)
+		e.log("request took too long", err, "GON043")
 	case errors.As(err, &response):
-		e.log("the app's response is malformed", err)
+		e.log("the app's response is malformed", err, "")
 	case errors.As(err, &worker) && worker.Hung:
 		status = 504
-		e.log("a worker hung with a request in hand", err)
+		e.log("a worker hung with a request in hand", err, "GON043")
 	case errors.As(err, &worker):
 		status = 502
-		e.log("a worker failed a request", err)
+		e.log("a worker failed a request", err, "GON044")
 	default:
-		e.log("request failed", err)
+		e.log("request failed", err, "")
 	}
 	if !e.Started() {
 		e.page(status, fields)
 	}
 }
 
-func (e *exchange) log(what string, err error) {
-	e.p.Log.Error(what, "request", e.r.ID, "method", e.r.Method, "path", e.r.Path, "error", err)
+func (e *exchange) log(what string, err error, code string) {
+	log := e.p.Log
+	if code != "" {
+		log = log.With("code", code)
+	}
+	log.Error(what, "request", e.r.ID, "method", e.r.Method, "path", e.r.Path, "error", err)
 }
 
 // page answers with an error page.

@@ -72,7 +72,7 @@ func (c *Client) do(ctx context.Context, method, path string, body []byte) (io.R
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("ask gonicorn at %s: %w", c.path, errors.Unwrap(err))
+		return nil, &DialError{c.path, errors.Unwrap(err)}
 	}
 	if resp.StatusCode == http.StatusOK {
 		return resp.Body, nil
@@ -84,6 +84,18 @@ func (c *Client) do(ctx context.Context, method, path string, body []byte) (io.R
 	}
 	return nil, &Refusal{why.Error}
 }
+
+// DialError says that nobody answers at a control socket.
+type DialError struct {
+	Path string
+	Err  error
+}
+
+// Error says where and why.
+func (e *DialError) Error() string { return "ask gonicorn at " + e.Path + ": " + e.Err.Error() }
+
+// Unwrap is why.
+func (e *DialError) Unwrap() error { return e.Err }
 
 // Refusal is why gonicorn does not do, or say, what it was asked.
 type Refusal struct{ Reason string }

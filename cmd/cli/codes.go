@@ -1,0 +1,228 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/gonicorn/gonicorn/arbiter"
+	"github.com/gonicorn/gonicorn/config"
+	"github.com/gonicorn/gonicorn/internal/console"
+	"github.com/gonicorn/gonicorn/internal/listen"
+	"github.com/gonicorn/gonicorn/internal/pidfile"
+	"github.com/gonicorn/gonicorn/internal/proc"
+)
+
+// errorCode is one row of the catalogue of errors. A code stays what it is.
+type errorCode struct {
+	code    string
+	title   string
+	meaning string // whole sentences
+	remedy  string // likewise
+	is      func(error) bool
+}
+
+// codedError has a code that its type does not tell.
+type codedError struct {
+	code string
+	err  error
+}
+
+func (e *codedError) Error() string { return e.err.Error() }
+func (e *codedError) Unwrap() error { return e.err }
+
+// coded gives an error its code.
+func coded(code string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &codedError{code, err}
+}
+
+// isA reports whether an error is of type E.
+func isA[E error](err error) bool {
+	var e E
+	return errors.As(err, &e)
+}
+
+// errorCodes is the catalogue, in the order of the codes. Rows without is are
+// told by codedError, or are lines of the log.
+func errorCodes() []errorCode {
+	return append(startCodes(), runCodes()...)
+}
+
+func startCodes() []errorCode {
+	return []errorCode{
+		{
+			code: "GON001", title: "a flag that cannot be understood", is: isA[*flagError],
+			meaning: "A flag is unknown, lacks its value, or has one that it cannot have; or GUNICORN_CMD_ARGS has such a flag.",
+			remedy:  "Type what the message proposes, or look it up: gonicorn --help.",
+		},
+		{
+			code: "GON002", title: "a command that was typed wrongly", is: isA[*usageError],
+			meaning: "A command such as scale lacks its argument, or has one that it cannot have.",
+			remedy:  "Type it as the message shows it; gonicorn --help lists all commands.",
+		},
+		{
+			code: "GON003", title: "a mistake in the config", is: isA[config.Errors],
+			meaning: "A setting is unknown, has a value that it cannot have, or does not go with another one. All mistakes are told at once, each with its place.",
+			remedy:  "Mend the places named; gonicorn --check-config says whether that was all.",
+		},
+		{
+			code: "GON010", title: "no app, or two",
+			meaning: "The command line names no app and no command, or several.",
+			remedy:  "Type gonicorn main:app for a Python app, or gonicorn -- node server.js for a command.",
+		},
+		{
+			code: "GON011", title: "the app cannot be loaded",
+			meaning: "The module, or the attribute in it, is not there, or is no app; or the module imports something that is not installed.",
+			remedy:  "The message names what was looked for, where, and by which Python. --chdir and --pythonpath say where to look, --python says by which.",
+			is:      func(err error) bool { var b *arbiter.BootError; return errors.As(err, &b) && b.AppMissing },
+		},
+		{
+			code: "GON012", title: "the app fails while it starts",
+			meaning: "The app was found, and raises an error while it is imported or started. Its traceback is above the message.",
+			remedy:  "Mend the app; python3 -c 'import main' shows the same.",
+		},
+		{
+			code: "GON013", title: "the program is not there", is: func(err error) bool { return isA[*proc.NotFoundError](err) || isA[*proc.NotExecutableError](err) },
+			meaning: "The command behind -- is not found in PATH, or is no program.",
+			remedy:  "Give its path, or make it executable: chmod +x.",
+		},
+		{
+			code: "GON014", title: "no Python that would do",
+			meaning: "No interpreter was found, or it does not work, or is older than 3.9.",
+			remedy:  "Name one: --python .venv/bin/python3.",
+		},
+		{
+			code: "GON015", title: "no worker became ready", is: isA[*arbiter.BootError],
+			meaning: "The first workers ended, or said nothing, three times in a row.",
+			remedy:  "The message has the last that a worker wrote. A command must listen on PORT or on GONICORN_SOCKET; a slow one may need a longer --boot-timeout.",
+		},
+		{
+			code: "GON020", title: "the address is in use", is: isA[*listen.InUseError],
+			meaning: "Another process listens there; the message says which, where the system tells.",
+			remedy:  "Stop that process, or choose another address with --bind.",
+		},
+		{
+			code: "GON021", title: "the port needs privileges", is: isA[*listen.PrivilegedError],
+			meaning: "Ports below 1024 are root's, unless the system says otherwise.",
+			remedy:  "Choose a higher port; or give the binary the right: setcap cap_net_bind_service=+ep; or let systemd open the socket.",
+		},
+		{
+			code: "GON022", title: "a socket cannot be opened",
+			meaning: "The address is not this machine's, the folder of a unix socket is not there, or a file is in its place.",
+			remedy:  "The message says which; ip address shows this machine's addresses.",
+		},
+		{
+			code: "GON023", title: "the pidfile is another's", is: isA[*pidfile.HeldError],
+			meaning: "The pidfile names a process that runs.",
+			remedy:  "Stop it, or choose another file with --pid.",
+		},
+		{
+			code: "GON024", title: "the pidfile cannot be written",
+			meaning: "Its folder is not there or not writable, or the file holds something else than a pid.",
+			remedy:  "Make the folder, or choose another file with --pid.",
+		},
+		{
+			code: "GON025", title: "a log cannot be opened",
+			meaning: "The folder of a log file is not there or not writable, or syslog_addr or syslog_facility is none.",
+			remedy:  "Make the folder, or choose - for standard error.",
+		},
+		{
+			code: "GON026", title: "the certificates cannot be used",
+			meaning: "A certificate or key cannot be read, or they do not belong together.",
+			remedy:  "openssl x509 -noout -text -in FILE shows what a file holds.",
+		},
+		{
+			code: "GON027", title: "on_starting said no",
+			meaning: "The hook on_starting raised an error, or its command failed or took longer than hook_timeout.",
+			remedy:  "Mend what the hook complains of, or the hook.",
+		},
+	}
+}
+
+func runCodes() []errorCode {
+	return []errorCode{
+		{
+			code: "GON030", title: "there is no gonicorn to ask",
+			meaning: "A command found no control socket of a gonicorn of this user's.",
+			remedy:  "Name the socket: --control-socket PATH. One that was started with --no-control-socket cannot be asked.",
+		},
+		{
+			code: "GON031", title: "several gonicorns run",
+			meaning: "A command found several control sockets.",
+			remedy:  "Name one of those in the message with --control-socket.",
+		},
+		{
+			code: "GON032", title: "gonicorn does not answer", is: isA[*console.DialError],
+			meaning: "Nobody listens at the control socket, or this user may not ask there.",
+			remedy:  "Look whether it runs, and as whom; control_socket_mode lets others in.",
+		},
+		{
+			code: "GON033", title: "it could not be done", is: isA[*console.Refusal],
+			meaning: "The running gonicorn says why: a reload failed and the old workers serve on, or there is no such worker.",
+			remedy:  "Mend what the message names.",
+		},
+		{
+			code: "GON040", title: "a worker hangs (log)",
+			meaning: "A worker gave no sign of life for timeout, or has had a request for longer. Where its threads are follows in the log.",
+			remedy:  "The stacks show what it waits for. A request that may take long needs a longer --timeout, or belongs into a queue.",
+		},
+		{
+			code: "GON041", title: "a worker was lost (log)",
+			meaning: "A worker ended that nobody had told to: its exit code or signal is in the line. Another one takes its place.",
+			remedy:  "Killed by SIGKILL is often the kernel's doing, out of memory: max_memory replaces a worker before that.",
+		},
+		{
+			code: "GON042", title: "a reload failed (log)",
+			meaning: "The new config or the new workers are broken; the old ones serve on.",
+			remedy:  "Mend what the line names and reload again.",
+		},
+		{
+			code: "GON043", title: "a request was answered 504 (log)",
+			meaning: "No worker had begun to answer within request_timeout, or the one that had it hung.",
+			remedy:  "See GON040; request_timeout bounds requests apart from timeout.",
+		},
+		{
+			code: "GON044", title: "a request was answered 502 (log)",
+			meaning: "The worker that had it died, closed the connection, or sent no HTTP, and the request could not be given to another one.",
+			remedy:  "See the lines about that worker, by its pid.",
+		},
+		{
+			code: "GON099", title: "anything else",
+			meaning: "The message says what.",
+			remedy:  "If it does not help, say so: it is a fault of gonicorn's.",
+			is:      func(error) bool { return true },
+		},
+	}
+}
+
+// codeOf finds an error's code.
+func codeOf(err error) string {
+	var own *codedError
+	if errors.As(err, &own) {
+		return own.code
+	}
+	for _, c := range errorCodes() {
+		if c.is != nil && c.is(err) {
+			return c.code
+		}
+	}
+	return ""
+}
+
+// writeErrors writes docs/errors.md.
+func writeErrors(w io.Writer) error {
+	if _, err := io.WriteString(w, "# Errors\n\n<!-- Made from the catalogue: go test ./cmd/cli -run TestErrorsDocument -update -->\n\n"+
+		"Every error that ends gonicorn or one of its commands ends with its code in brackets, and so do the lines of the log that have one\n"+
+		"(`code=GON040`). A code keeps its meaning.\n"); err != nil {
+		return fmt.Errorf("write errors: %w", err)
+	}
+	for _, c := range errorCodes() {
+		if _, err := fmt.Fprintf(w, "\n## %s: %s\n\n%s\n\n**What to do.** %s\n", c.code, c.title, c.meaning, c.remedy); err != nil {
+			return fmt.Errorf("write errors: %w", err)
+		}
+	}
+	return nil
+}

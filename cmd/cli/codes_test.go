@@ -1,0 +1,50 @@
+package cli
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write the generated documents")
+
+func TestErrorsDocument(t *testing.T) {
+	var b bytes.Buffer
+	if err := writeErrors(&b); err != nil {
+		t.Fatal(err)
+	}
+	const file = "../../docs/errors.md"
+	if *update {
+		if err := os.WriteFile(file, b.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := os.ReadFile(file); err != nil || !bytes.Equal(got, b.Bytes()) {
+		t.Errorf("%s is not what the code makes (%v); run: go test ./cmd/cli -run TestErrorsDocument -update", file, err)
+	}
+}
+
+// Every code is provoked by some test of the suite that drives the binary.
+func TestEveryCodeIsProvoked(t *testing.T) {
+	text := ""
+	for _, file := range []string{"../../e2e/codes_test.go"} {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text += string(b)
+	}
+	var seen []string
+	for _, c := range errorCodes() {
+		if slices.Contains(seen, c.code) || !strings.HasSuffix(c.meaning, ".") || !strings.HasSuffix(c.remedy, ".") {
+			t.Errorf("%s: it is there twice, or is no whole sentence", c.code)
+		}
+		seen = append(seen, c.code)
+		if !strings.Contains(text, c.code) {
+			t.Errorf("no test provokes %s", c.code)
+		}
+	}
+}
