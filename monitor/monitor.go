@@ -70,7 +70,7 @@ func run(from *inherited.Process, signals <-chan os.Signal) error {
 		return err
 	}
 	source := newSource(client)
-	if _, err := source.Status(); err != nil { // from now on its end is noticed
+	if err := source.begin(); err != nil {
 		return err
 	}
 	server := &http.Server{

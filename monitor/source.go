@@ -40,6 +40,12 @@ func newSource(client *console.Client) *source {
 	return &source{client: client}
 }
 
+// begin opens the connection, whose end is noticed from then on.
+func (s *source) begin() error {
+	var early status.Status // too early to be of use
+	return s.ask("/status", &early)
+}
+
 func (s *source) Status() (*status.Status, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -82,6 +82,14 @@ func (l *commandLine) commands() []*ucli.Command {
 		ask("upgrade", "", "replace the running binary by the one that is there now; goes back when that does not serve", l.upgrade),
 		post("stop", "/stop", "finish what is in hand and stop", "stopping"),
 		ask("logs", "", "the last lines of the log", l.logs, &ucli.BoolFlag{Name: "follow", Aliases: []string{"f"}, Usage: "and those to come"}),
+		{
+			Name: "check", Usage: "say what is wrong with the config, and load the app", ArgsUsage: "[APP] [flags]", HideHelpCommand: true,
+			SkipFlagParsing: true, Action: l.check,
+		},
+		{
+			Name: "init", Usage: "print a file that runs the app", ArgsUsage: strings.Join(starterKinds(), "|") + " [APP] [flags]",
+			HideHelpCommand: true, SkipFlagParsing: true, Action: l.init,
+		},
 		{Name: "completion", Usage: "a script that completes commands and flags", ArgsUsage: "bash|zsh|fish", HideHelpCommand: true, Action: l.completion},
 		{Name: "man", Usage: "the manual page, for man -l -", HideHelpCommand: true, Action: l.man},
 	}
@@ -97,9 +105,17 @@ func (l *commandLine) command(args []string) (code int, is bool, err error) {
 		return 0, false, nil
 	}
 	app := l.ucli(commands)
-	if err := app.Run(flagsFirst(args)); err != nil {
+	if args[1] != "check" && args[1] != "init" { // whose flags are an app's
+		args = flagsFirst(args)
+	}
+	if err := app.Run(args); err != nil {
 		var usage *usageError
-		if errors.As(err, &usage) {
+		var flag *flagError
+		var checked *checkError
+		switch {
+		case errors.As(err, &checked):
+			return checked.code, true, err
+		case errors.As(err, &usage), errors.As(err, &flag):
 			return exitUsage, true, err
 		}
 		return exitConfig, true, err
@@ -243,6 +259,10 @@ func (l *commandLine) workers(c *ucli.Context, client *console.Client) error {
 }
 
 func listWorkers(workers []status.Worker, w io.Writer) {
+	rank := map[string]int{"worker": 0, "gateway": 1, "monitor": 2, "guard": 3}
+	slices.SortStableFunc(workers, func(a, b status.Worker) int {
+		return cmp.Or(cmp.Compare(rank[a.Role], rank[b.Role]), cmp.Compare(a.ID, b.ID))
+	})
 	fmt.Fprintln(w, "ROLE\tID\tPID\tGEN\tSTATE\tAGE\tREQUESTS\tIN HAND\tOLDEST\tRSS")
 	for _, x := range workers {
 		state := x.Stage
