@@ -24,7 +24,7 @@ func TestErrorCodes(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
 		"app.py": fmt.Sprintf(goodApp, 1), "failing.py": "raise RuntimeError('not today')\n", "plain.txt": "no program",
-		"junk": "no pid",
+		"junk":             "no pid",
 		"refusing.conf.py": "def on_starting(server):\n    raise RuntimeError('no database')\n",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {

@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -182,5 +184,28 @@ func TestAgentChecksAndHTTPShareAListener(t *testing.T) {
 	defer resp.Body.Close()
 	if got, err := io.ReadAll(resp.Body); err != nil || string(got) != "/path" {
 		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// The dashboard and the autoscalers in examples ask for metrics that there are.
+func TestExamplesNameRealMetrics(t *testing.T) {
+	_, body, _ := ask(t, Handler(Settings{Local: true}, &told{status: serving()}), "/metrics")
+	for _, file := range []string{"grafana/gonicorn.json", "kubernetes/gonicorn.yaml", "kubernetes/keda.yaml", "kubernetes/chart/templates/autoscaler.yaml"} {
+		text, err := os.ReadFile("../examples/" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		names := regexp.MustCompile(`\bgonicorn_[a-z_]+`).FindAllString(string(text), -1)
+		if len(names) == 0 {
+			t.Errorf("%s names no metric", file)
+		}
+		for _, name := range names {
+			if !strings.Contains(body, "\n"+name+"{") && !strings.Contains(body, "\n"+name+" ") {
+				t.Errorf("%s: there is no metric %s", file, name)
+			}
+		}
+		if strings.HasSuffix(file, ".json") && !json.Valid(text) {
+			t.Errorf("%s is no JSON", file)
+		}
 	}
 }
