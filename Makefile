@@ -5,12 +5,13 @@ GO ?= go
 PYTHON ?= python3
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GORELEASER = github.com/goreleaser/goreleaser/v2@v2.12.7
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.8.0
 
-.PHONY: build run test check bench bench-gateway bench-python bench-fork fmt clean docs
+.PHONY: build run test check check-examples check-release dist bench bench-gateway bench-python bench-fork clean docs
 
 build:
-	$(GO) build -trimpath -ldflags "-X github.com/gonicorn/gonicorn/cmd/cli.version=$(VERSION)" -o bin/gonicorn ./cmd/gonicorn
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-X github.com/gonicorn/gonicorn/cmd/cli.version=$(VERSION)" -o bin/gonicorn ./cmd/gonicorn
 
 # The main job on the embedded demo: three event-loop workers.
 run: build
@@ -35,6 +36,18 @@ check: .venv
 	$(GO) run $(STATICCHECK) ./...
 	-$(GO) run $(GOVULNCHECK) ./...
 
+# What is written for other tools, by those tools' own types.
+check-examples: build
+	cd tools/manifests && $(GO) run . ../..
+
+check-release:
+	$(GO) run $(GORELEASER) check
+	sh packaging/reproducible.sh
+
+# Packages of the commit that is checked out.
+dist:
+	$(GO) run $(GORELEASER) release --snapshot --clean
+
 bench: build
 	$(GO) test -run '^$$' -bench 'Crash|Idle$$|Hundred|UnderLoad' -benchtime 1x -timeout 20m ./e2e
 
@@ -56,9 +69,10 @@ bench-python: .venv-bench
 bench-fork: .venv-bench
 	$(GO) test -run '^$$' -bench Fork -benchtime 1x -timeout 20m ./e2e
 
-# The files that are made from the table of settings.
+# The files that are made from the tables of settings and of errors.
 docs:
 	$(GO) test ./config -run TestDocuments -update
+	$(GO) test ./cmd/cli -run TestErrorsDocument -update
 
 clean:
 	rm -rf bin dist .venv

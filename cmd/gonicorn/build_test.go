@@ -1,0 +1,49 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"debug/elf"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A release's binary is static, says its version, and knows no path of the
+// machine that built it.
+func TestReleaseBinary(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "gonicorn")
+	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false",
+		"-ldflags", "-s -w -buildid= -X github.com/gonicorn/gonicorn/cmd/cli.version=9.8.7", "-o", path, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	binary, err := elf.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer binary.Close()
+	for _, p := range binary.Progs {
+		if p.Type == elf.PT_INTERP {
+			t.Error("it needs a dynamic linker")
+		}
+	}
+	if out, err := exec.Command(path, "--version").Output(); err != nil || strings.TrimSpace(string(out)) != "gonicorn 9.8.7" {
+		t.Errorf("%v: --version says %q", err, out)
+	}
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(text, []byte(here)) {
+		t.Errorf("it holds %s", here)
+	}
+}
