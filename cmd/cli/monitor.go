@@ -11,6 +11,7 @@ import (
 	"github.com/gonicorn/gonicorn/arbiter"
 	"github.com/gonicorn/gonicorn/config"
 	"github.com/gonicorn/gonicorn/internal/console"
+	"github.com/gonicorn/gonicorn/internal/control"
 	"github.com/gonicorn/gonicorn/internal/listen"
 	"github.com/gonicorn/gonicorn/internal/proc"
 	"github.com/gonicorn/gonicorn/internal/wire"
@@ -74,11 +75,11 @@ func (s *supervisor) isLocal(sock *listen.Socket) bool {
 
 // attendMonitor gives a monitor about to be started a connection to ask over.
 func (s *supervisor) attendMonitor(_ arbiter.Place, spec *proc.Spec) (equipment, error) {
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	fd, theirs, err := control.StreamPair()
 	if err != nil {
-		return equipment{}, fmt.Errorf("make a socket for the monitor: %w", err)
+		return equipment{}, err
 	}
-	ours, theirs := os.NewFile(uintptr(pair[0]), "monitor"), pair[1]
+	ours := os.NewFile(uintptr(fd), "monitor")
 	conn, err := net.FileConn(ours)
 	ours.Close()
 	if err != nil {

@@ -53,3 +53,13 @@ func File(content []byte) (fd int, err error) {
 	}
 	return fd, nil
 }
+
+// StreamPair makes two connected stream sockets that no child inherits. The
+// caller closes both.
+func StreamPair() (a, b int, err error) {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, -1, fmt.Errorf("make a socket pair: %w", err)
+	}
+	return pair[0], pair[1], nil
+}

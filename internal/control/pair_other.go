@@ -23,3 +23,8 @@ func SocketPair() (int, int, error) {
 func File([]byte) (int, error) {
 	return -1, fmt.Errorf("make a file in memory: %w", errors.ErrUnsupported)
 }
+
+// StreamPair fails outside Linux with errors.ErrUnsupported.
+func StreamPair() (a, b int, err error) {
+	return -1, -1, fmt.Errorf("make a socket pair: %w", errors.ErrUnsupported)
+}
