@@ -136,9 +136,9 @@ func TestValidate(t *testing.T) {
 		t.Errorf("got %q, want %q", all[0], want)
 	}
 	c = Default()
-	c.Spew = true
-	if w := c.Warnings(); len(w) != 1 || !strings.HasPrefix(w[0], "spew has no effect: ") {
-		t.Errorf("got %q, want one about spew", w)
+	c.Paste = "app.ini"
+	if w := c.Warnings(); len(w) != 1 || !strings.HasPrefix(w[0], "paste has no effect: ") {
+		t.Errorf("got %q, want one about paste", w)
 	}
 	if _, err := Load(Inputs{Dir: folder(t, "spew = 1\nworkers = 0")}); err == nil || strings.Count(err.Error(), "\n") != 1 {
 		t.Errorf("a wrong type hides a wrong range: %v", err)

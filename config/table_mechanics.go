@@ -117,9 +117,9 @@ func debugSettings() []Setting {
 		},
 		Setting{
 			Name: "spew", Flag: "spew", Kind: Bool, Default: "false",
-			Help:   "Gunicorn's trace of every line of Python that runs.",
-			Reload: NoEffect, Note: "use python3 -m trace, or py-spy",
-			field: func(c *Config) any { return &c.Spew },
+			Help:   "Have Python workers print every line that they execute; for debugging only.",
+			Reload: NewWorkers,
+			field:  func(c *Config) any { return &c.Spew },
 		},
 		Setting{
 			Name: "check_config", Flag: "check-config", Kind: Bool, Default: "false", Flagged: true,

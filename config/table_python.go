@@ -78,8 +78,9 @@ func asgiSettings() []Setting {
 		},
 		Setting{
 			Name: "asgi_disconnect_grace_period", Flag: "asgi-disconnect-grace-period", Kind: Duration, Default: "3",
-			Help:   "How long a request whose client has gone may run on before it is cancelled.",
-			Reload: NoEffect, Note: "it is not cancelled: receive() tells the app, as under uvicorn", field: func(c *Config) any { return &c.ASGIDisconnectGracePeriod },
+			Help: "How long an ASGI app may run on whose client has gone, of which receive() tells it, before its task is cancelled. " +
+				"Under sync and threaded it is not cancelled.",
+			Reload: NewWorkers, field: func(c *Config) any { return &c.ASGIDisconnectGracePeriod },
 		},
 		Setting{
 			Name: "websocket_max_message_size", Flag: "websocket-max-message-size", Kind: Size, Default: "16MiB",

@@ -3,6 +3,8 @@
 package e2e
 
 import (
+	"context"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -235,4 +237,59 @@ async def asgi(scope, receive, send):
 			s.stop()
 		})
 	}
+}
+
+// An ASGI app whose client has gone is told, and cancelled after a while.
+func TestDisconnectGracePeriod(t *testing.T) {
+	t.Parallel()
+	app := `
+import asyncio
+
+async def app(scope, receive, send):
+    if scope["type"] != "http":
+        return
+    print("trace", dict(scope["headers"]).get(b"traceparent", b"").decode())
+    await receive()
+    try:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        print("told")
+        await asyncio.sleep(600)
+    except asyncio.CancelledError:
+        print("cancelled")
+        raise
+`
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "gone.py"), []byte(app), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := startWith(t, options{dir: dir}, "gone:app", "-b", "127.0.0.1:0", "--asgi-disconnect-grace-period", "0.2",
+		"--access-logfile", "-", "--access-logformat", "json", "--python", interpreter(t)).ready()
+	ctx, cancel := context.WithCancel(context.Background())
+	req, err := http.NewRequestWithContext(ctx, "GET", "http://"+s.addr()+"/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+	req.Header.Set("traceparent", parent)
+	go func() {
+		if resp, err := http.DefaultTransport.RoundTrip(req); err == nil {
+			resp.Body.Close()
+		}
+	}()
+	s.expect(`trace ` + parent)
+	cancel()
+	s.expect(`told`)
+	s.expect(`cancelled`)
+	s.expect(`"status":499.*"trace_id":"4bf92f3577b34da6a3ce929d0e0e4736"`)
+	s.stop()
+}
+
+func TestSpew(t *testing.T) {
+	t.Parallel()
+	dir := confFolder(t, "")
+	s := startWith(t, options{dir: dir}, "versioned:app", "-b", "127.0.0.1:0", "--spew", "--python", interpreter(t)).ready()
+	get(t, s.addr(), "/")
+	s.expect(`versioned:3: start_response\("200 OK"`)
+	s.stop()
 }

@@ -124,3 +124,15 @@ func FuzzLine(f *testing.F) {
 		}
 	})
 }
+
+func TestTraceID(t *testing.T) {
+	const good = "4bf92f3577b34da6a3ce929d0e0e4736"
+	for parent, want := range map[string]string{
+		"00-" + good + "-00f067aa0ba902b7-01": good, "": "", "00-" + good: "", "00-" + strings.ToUpper(good) + "-00f067aa0ba902b7-01": "",
+		"00-00000000000000000000000000000000-00f067aa0ba902b7-01": "", "0-x-y-z": "",
+	} {
+		if got := traceID(parent); got != want {
+			t.Errorf("%q is of trace %q, want %q", parent, got, want)
+		}
+	}
+}

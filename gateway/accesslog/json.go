@@ -2,6 +2,7 @@ package accesslog
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 )
 
@@ -24,6 +25,18 @@ type line struct {
 	Referer   string `json:"referer,omitempty"`
 	UserAgent string `json:"user_agent,omitempty"`
 	Worker    int    `json:"worker_pid,omitempty"`
+	TraceID   string `json:"trace_id,omitempty"`
+}
+
+// traceID is the trace that a request belongs to
+// (https://www.w3.org/TR/trace-context/#traceparent-header), "" if it says none.
+func traceID(parent string) string {
+	parts := strings.Split(parent, "-")
+	if len(parts) < 4 || len(parts[0]) != 2 || len(parts[1]) != 32 || strings.Trim(parts[1], "0123456789abcdef") != "" ||
+		strings.Trim(parts[1], "0") == "" {
+		return ""
+	}
+	return parts[1]
 }
 
 // appendJSON appends the request as one line of JSON.
@@ -34,6 +47,7 @@ func appendJSON(dst []byte, e *Entry) []byte {
 		Method: r.Method, Scheme: r.Scheme, Host: r.Host, Path: r.Path, Query: r.Query, Protocol: e.protocol(),
 		Status: e.Status, Bytes: e.Bytes, Micros: e.Duration.Microseconds(), Waited: r.QueueWait.Microseconds(),
 		Referer: r.Get("referer"), UserAgent: r.Get("user-agent"), Worker: r.WorkerPID,
+		TraceID: traceID(r.Get("traceparent")),
 	})
 	if err != nil {
 		return dst // strings and numbers always have a form

@@ -4,18 +4,20 @@ package python
 
 // Settings is what a worker is told, as JSON; runner/settings.py reads it.
 type Settings struct {
-	App          string   `json:"app"`          // module:attribute, or a factory's call
-	Factory      bool     `json:"factory"`      // the attribute is to be called
-	Class        string   `json:"worker_class"` // sync, threaded, event-loop
-	Threads      int      `json:"threads"`
-	Chdir        string   `json:"chdir"`
-	Pythonpath   []string `json:"pythonpath"`
-	Lifespan     string   `json:"lifespan"`     // auto, on, off
-	Loop         string   `json:"loop"`         // auto, asyncio, uvloop
-	Multiprocess bool     `json:"multiprocess"` // several workers: wsgi.multiprocess
-	RootPath     string   `json:"root_path"`
-	Inspect      bool     `json:"inspect"` // print what the app is, and end
-	Loglevel     string   `json:"loglevel"`
+	App             string   `json:"app"`          // module:attribute, or a factory's call
+	Factory         bool     `json:"factory"`      // the attribute is to be called
+	Class           string   `json:"worker_class"` // sync, threaded, event-loop
+	Threads         int      `json:"threads"`
+	Chdir           string   `json:"chdir"`
+	Pythonpath      []string `json:"pythonpath"`
+	Lifespan        string   `json:"lifespan"`         // auto, on, off
+	Loop            string   `json:"loop"`             // auto, asyncio, uvloop
+	DisconnectGrace float64  `json:"disconnect_grace"` // seconds
+	Spew            bool     `json:"spew"`             // print every line that is executed
+	Multiprocess    bool     `json:"multiprocess"`     // several workers: wsgi.multiprocess
+	RootPath        string   `json:"root_path"`
+	Inspect         bool     `json:"inspect"` // print what the app is, and end
+	Loglevel        string   `json:"loglevel"`
 
 	// Python's logging.
 	Logconfig     string         `json:"logconfig,omitempty"`

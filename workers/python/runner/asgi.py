@@ -53,9 +53,16 @@ class Exchange:
         wake(self.writer)
 
     def cancel(self) -> None:
+        """The client has gone. The app is told, and has a while to finish."""
         self.gone = True
         self.wake_waiters()
         wake(self.writer)
+        if self.task is not None and not self.socket:
+            self.carrier.loop.call_later(self.carrier.grace, self.expire)
+
+    def expire(self) -> None:
+        if not self.task.done():
+            self.task.cancel()
 
     def message(self, message: tuple) -> None:
         op = message[0]

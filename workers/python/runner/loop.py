@@ -102,6 +102,7 @@ class Worker:
         self.requests = 0
         self.busy_since = 0  # or since the last sign of life
         self.promote_after = chosen.promote_after
+        self.grace = chosen.disconnect_grace  # seconds that an app whose client has gone may run on
 
     # The life of the worker.
 

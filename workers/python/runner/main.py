@@ -54,6 +54,10 @@ def main() -> None:
 def configure(chosen: settings.Settings) -> conf.Hooks:
     """Sets up Python's logging, and evaluates the gunicorn.conf.py, if there is one."""
     loader.prepare_path(chosen.chdir, chosen.pythonpath)
+    if chosen.spew and not chosen.inspect:
+        from . import spew
+
+        spew.install()
     try:
         return conf.Hooks(chosen)
     except Exception as e:
