@@ -23,8 +23,9 @@ import (
 // beside the arbiter (runner/master.py). It implements hookRunner.
 type pythonHooks struct {
 	s       *supervisor
-	app     *pythonApp
 	config  *config.Config
+	python  python.Interpreter
+	set     python.Settings
 	names   []string
 	process *hookProcess // nil while there is none
 	failed  time.Time    // when it was last lost
@@ -50,7 +51,9 @@ func newPythonHooks(s *supervisor, c *config.Config, a *pythonApp) hookRunner {
 	if len(names) == 0 {
 		return nil
 	}
-	return &pythonHooks{s: s, app: a, config: c, names: names}
+	h := &pythonHooks{s: s, config: c, python: a.interpreter, set: a.settings(c, "sync"), names: names}
+	h.set.Master, h.set.Hooks = true, names
+	return h
 }
 
 // wants is true of whatever changes the picture of the workers as well.
@@ -121,9 +124,7 @@ func (h *pythonHooks) await(ctx context.Context, e hookEvent) error {
 // start starts the process.
 func (h *pythonHooks) start() error {
 	s, c := h.s, h.config
-	set := h.app.settings(c, "sync")
-	set.Master, set.Hooks = true, h.names
-	text, err := json.Marshal(set)
+	text, err := json.Marshal(h.set)
 	if err != nil {
 		return fmt.Errorf("encode settings of hooks: %w", err)
 	}
@@ -137,7 +138,7 @@ func (h *pythonHooks) start() error {
 	events, answers, output := fds[0:2], fds[2:4], fds[4:6]
 	env := append(environ(c), wire.EnvWorker+"="+string(text), wire.EnvRunner+"="+strconv.Itoa(3))
 	pid, wait, err := s.helpers.Start(proc.Spec{
-		Path: h.app.interpreter.Path, Args: python.Args(h.app.interpreter), Env: env, Dir: c.Chdir, Umask: -1,
+		Path: h.python.Path, Args: python.Args(h.python), Env: env, Dir: c.Chdir, Umask: -1,
 		Files: []int{events[0], answers[1], output[1], s.runner},
 	})
 	closeAll(events[0], answers[1], output[1])
