@@ -129,6 +129,9 @@ func (s *supervisor) guard(p *prepared) (*arbiter.Generation, error) {
 	}, nil
 }
 
+// envAdminToken sets admin_token, which is none of the app's business.
+const envAdminToken = "GONICORN_ADMIN_TOKEN"
+
 // environ is the environment of workers: this process's, less what is meant for
 // it alone, plus raw_env.
 func environ(c *config.Config) []string {
@@ -136,7 +139,7 @@ func environ(c *config.Config) []string {
 	for _, kv := range os.Environ() {
 		switch name, _, _ := strings.Cut(kv, "="); name {
 		case wire.EnvRole, wire.EnvWorker, wire.EnvNotifySocket, wire.EnvWatchdogUsec, wire.EnvWatchdogPID,
-			wire.EnvListenFDs, wire.EnvListenPID, wire.EnvListenFDNames, "PWD":
+			wire.EnvListenFDs, wire.EnvListenPID, wire.EnvListenFDNames, "PWD", envAdminToken:
 		default:
 			env = append(env, kv)
 		}

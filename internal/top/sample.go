@@ -120,11 +120,11 @@ func (o order) String() string {
 	return [...]string{"id", "busy", "req/s", "memory", "cpu", "age"}[o]
 }
 
-// sorted puts rows in order, processes that are no workers last.
+// sorted puts rows in order, workers first.
 func sorted(rows []row, by order) []row {
 	slices.SortStableFunc(rows, func(a, b row) int {
-		if (a.Role == "worker") != (b.Role == "worker") {
-			return cmp.Compare(b2i(a.Role != "worker"), b2i(b.Role != "worker"))
+		if c := cmp.Compare(rank(a.Role), rank(b.Role)); c != 0 {
+			return c
 		}
 		switch by {
 		case byBusy:
@@ -143,9 +143,7 @@ func sorted(rows []row, by order) []row {
 	return rows
 }
 
-func b2i(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
+// rank puts workers first, and those that nobody looks for last.
+func rank(role string) int {
+	return slices.Index([]string{"worker", "gateway", "monitor", "guard"}, role)
 }

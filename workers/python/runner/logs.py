@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import logging
-import logging.config
 from contextvars import ContextVar
 
 from .stand_ins import Log, open_log
@@ -34,12 +33,16 @@ class RequestID(logging.Filter):
 def configure(chosen) -> Log:
     """Makes Gunicorn's loggers and applies logconfig, logconfig_json and logconfig_dict, in Gunicorn's order."""
     log = open_log(chosen.loglevel)
+    if not (chosen.logconfig_dict or chosen.logconfig_json or chosen.logconfig):
+        return log
+    import logging.config
+
     if chosen.logconfig_dict:
         logging.config.dictConfig(chosen.logconfig_dict)
     elif chosen.logconfig_json:
         with open(chosen.logconfig_json, encoding="utf-8") as f:
             logging.config.dictConfig(json.load(f))
-    elif chosen.logconfig:
+    else:
         defaults = {"__file__": chosen.logconfig}
         logging.config.fileConfig(chosen.logconfig, defaults=defaults, disable_existing_loggers=False)
     return log
