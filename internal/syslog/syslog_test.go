@@ -121,9 +121,9 @@ func TestUnix(t *testing.T) {
 	if got := packets(t, server); !strings.HasPrefix(got, "<14>1 ") || !strings.HasSuffix(got, " hello") {
 		t.Errorf("%q", got)
 	}
-	w.local = true // as at /dev/log
-	w.Send(Critical, "hello")
-	if got := packets(t, server); !regexp.MustCompile(`^<10>\w{3} [ \d]\d \d\d:\d\d:\d\d gonicorn\.my_shop\.error\[42\]: hello$`).MatchString(got) {
+	local := &Writer{o: w.o, facility: 1, local: true} // as at /dev/log
+	got := string(local.format(message{time.Now(), Critical, "hello"}))
+	if !regexp.MustCompile(`^<10>\w{3} [ \d]\d \d\d:\d\d:\d\d gonicorn\.my_shop\.error\[42\]: hello$`).MatchString(got) {
 		t.Errorf("%q", got)
 	}
 }
