@@ -44,8 +44,8 @@ func queueSettings() []Setting {
 		},
 		Setting{
 			Name: "protocol", Flag: "protocol", Kind: Choice, Choices: []string{"http", "uwsgi"}, Default: "http",
-			Help:   "The protocol of clients.",
-			Reload: NoEffect, Note: noUwsgi, field: func(c *Config) any { return &c.Protocol },
+			Help:   "The protocol of clients; uwsgi is that of nginx's uwsgi_pass.",
+			Reload: NewGateway, field: func(c *Config) any { return &c.Protocol },
 		},
 		Setting{
 			Name: "http_parser", Flag: "http-parser", Kind: Choice, Choices: []string{"auto", "fast", "python"}, Default: "auto",
@@ -132,7 +132,7 @@ func forwardingSettings() []Setting {
 		Setting{
 			Name: "uwsgi_allow_ips", Flag: "uwsgi-allow-from", Kind: List, Split: true, Default: "127.0.0.1,::1",
 			Help:    "Who may use the uwsgi protocol: addresses at commas; * is everybody.",
-			Example: "10.0.0.1", Reload: NoEffect, Note: noUwsgi, field: func(c *Config) any { return &c.UwsgiAllowIPs },
+			Example: "10.0.0.1", Reload: NewGateway, field: func(c *Config) any { return &c.UwsgiAllowIPs },
 		},
 	)
 }

@@ -22,11 +22,6 @@ const (
 	sectionDirty      Section = "Dirty arbiters"
 )
 
-// Why a setting is accepted and not acted on.
-const (
-	noUwsgi = "clients speak HTTP; have nginx use proxy_pass in place of uwsgi_pass"
-)
-
 func socketSettings() []Setting {
 	return section(sectionSocket,
 		Setting{

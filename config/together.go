@@ -114,6 +114,9 @@ func (k *checker) together() {
 			"give them with --ca-certs")
 	}
 	k.protocols()
+	if c.Protocol == "uwsgi" && len(c.Certfile) > 0 {
+		k.fail("protocol", "uwsgi has no TLS", "leave certfile and keyfile to nginx, or leave protocol away")
+	}
 	if c.WorkersMax > 0 && c.FewestWorkers() > c.WorkersMax {
 		k.fail("workers_max", fmt.Sprintf("%d is less than the fewest workers, which are %d", c.WorkersMax, c.FewestWorkers()),
 			"make workers_max the larger one")

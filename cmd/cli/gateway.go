@@ -92,6 +92,7 @@ func gatewaySettings(p *prepared) process.Settings {
 		PermitUnconventionalHTTP:   c.PermitUnconventionalHTTPVersion, CasefoldMethod: c.CasefoldHTTPMethod,
 		ForwardedAllow: c.ForwardedAllowIPs, ForwarderHeaders: c.ForwarderHeaders,
 		SecureSchemeHeaders: c.SecureSchemeHeaders, ProxyProtocol: c.ProxyProtocol, ProxyAllow: c.ProxyAllowIPs,
+		Uwsgi: c.Protocol == "uwsgi", UwsgiAllow: c.UwsgiAllowIPs,
 
 		HTTP1: slices.Contains(c.HTTPProtocols, "h1"), HTTP2: slices.Contains(c.HTTPProtocols, "h2"),
 		HTTP2Cleartext: c.HTTP2Cleartext == "prior-knowledge" || c.HTTP2Cleartext == "both",

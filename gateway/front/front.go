@@ -39,6 +39,9 @@ type Options struct {
 	Proxy      string                     // off, v1, v2, auto: the PROXY protocol
 	ProxyAllow func(peer netip.Addr) bool // who may use it; unix sockets' peers always
 
+	Uwsgi      bool                       // speak the uwsgi protocol in place of HTTP
+	UwsgiAllow func(peer netip.Addr) bool // who may; unix sockets' peers always
+
 	// MaxConnections bounds the connections that are open; more wait in the
 	// kernel's backlog. 0 leaves it to the limit of open files. Each listener
 	// but the first may go one over it.
@@ -97,7 +100,7 @@ func New(o Options) (*Front, error) {
 // serve serves one connection.
 func (f *Front) serve(raw net.Conn, unix string) {
 	c := http1.Conn{Conn: raw, Scheme: "http", LocalUnix: unix, Remote: addrPort(raw.RemoteAddr()), Local: addrPort(raw.LocalAddr())}
-	if f.o.TLS == nil && !f.o.HTTP2Cleartext && !f.proxied() {
+	if f.o.TLS == nil && !f.o.HTTP2Cleartext && !f.proxied() && !f.o.Uwsgi {
 		f.o.HTTP1.ServeConn(f.ctx, c)
 		return
 	}
@@ -108,6 +111,15 @@ func (f *Front) serve(raw net.Conn, unix string) {
 	}
 	_ = raw.SetDeadline(time.Now().Add(f.o.HandshakeTimeout)) // what follows fails too
 	if f.proxied() && !f.unproxy(&c) {
+		return
+	}
+	if f.o.Uwsgi {
+		if f.unwrapUwsgi(&c) {
+			_ = raw.SetDeadline(time.Time{}) // likewise
+			f.release(raw)
+			bare(&c)
+			f.o.HTTP1.ServeConn(f.ctx, c)
+		}
 		return
 	}
 	protocol, ok := f.negotiate(&c)

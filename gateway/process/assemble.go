@@ -113,7 +113,12 @@ func (p *process) makeFront(handler *pipeline.Pipeline) error {
 	if err != nil {
 		return fmt.Errorf("proxy_allow_ips: %w", err)
 	}
+	wsgis, err := forward.ParsePeers(s.UwsgiAllow)
+	if err != nil {
+		return fmt.Errorf("uwsgi_allow_ips: %w", err)
+	}
 	o := front.Options{
+		Uwsgi: s.Uwsgi, UwsgiAllow: wsgis.Contains,
 		HTTP1: server, NoHTTP1: !s.HTTP1, HTTP2: s.HTTP2 && s.TLS, HTTP2Cleartext: s.HTTP2Cleartext && !s.TLS,
 		Streams: s.MaxStreams, Window: s.WindowSize, Frame: s.FrameSize, HeaderList: s.HeaderListSize,
 		Proxy: s.ProxyProtocol, ProxyAllow: proxies.Contains, Log: p.log,

@@ -56,6 +56,8 @@ type Settings struct {
 	SecureSchemeHeaders map[string]string `json:"secure_scheme_headers"`
 	ProxyProtocol       string            `json:"proxy_protocol"` // off, v1, v2, auto
 	ProxyAllow          []string          `json:"proxy_allow"`
+	Uwsgi               bool              `json:"uwsgi"` // clients speak the uwsgi protocol
+	UwsgiAllow          []string          `json:"uwsgi_allow"`
 
 	HTTP1          bool   `json:"http1"`
 	HTTP2          bool   `json:"http2"`
