@@ -225,7 +225,7 @@ func TestHelp(t *testing.T) {
 			t.Errorf("lacks %q", want)
 		}
 	}
-	if strings.Contains(b.String(), "--spew") {
-		t.Error("shows --spew, which has no effect")
+	if strings.Contains(b.String(), "--paste") {
+		t.Error("shows --paste, which has no effect")
 	}
 }

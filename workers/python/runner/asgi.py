@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections import deque
 
-from . import frames, wsgi
+from . import bodies, frames
 from .frames import BODY, CHUNK, END, FAIL, HEAD, INTERIM, MORE, SENDFILE, TRAILER, WEBSOCKET, WINDOW, Malformed, pack
 from .logs import current
 from .stacks import log_exception
@@ -122,7 +122,7 @@ class Exchange:
         """A part of a body that is in a file or a pipe; a file is read at the speed of memory."""
         try:
             data = self.file.read(CHUNK)
-        except wsgi.ClientGone:
+        except bodies.ClientGone:
             self.gone = True
             return {"type": "http.disconnect"}
         if len(data) < CHUNK:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 
-from . import loader, wsgi
+from . import bodies, loader
 from .asgi import Exchange
 from .frames import HTTP
 from .lifespan import Lifespan
@@ -43,7 +43,7 @@ class Threaded:
             if type(body) is bytes:
                 exchange.inline = body
             else:
-                exchange.file = wsgi.open_body(body, fds)
+                exchange.file = bodies.open_body(body, fds)
         carrier.serve(exchange, self.asgi)
 
 

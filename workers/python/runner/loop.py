@@ -12,7 +12,7 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic_ns
 
-from . import frames, loader, wsgi
+from . import bodies, frames, loader, wsgi
 from .asgi import Exchange
 from .frames import EPOCH_SHIFT, MAX_MESSAGE, OP_REQUEST
 from .lifecycle import Lifecycle
@@ -229,7 +229,7 @@ class Worker:
         if type(body) is bytes:
             exchange.inline = body
         elif body[0] == frames.FILE:
-            exchange.file = wsgi.open_body(body, fds)
+            exchange.file = bodies.open_body(body, fds)
         if self.lifespan.state is not None:
             scope["state"] = self.lifespan.state.copy()
         self.exchanges[number] = exchange
@@ -251,10 +251,10 @@ class Worker:
         environ.update(self.base)
         environ["gonicorn.request_id"] = request_id
         if type(body) is tuple and body[0] == frames.FRAMES:
-            body_in = response.input = wsgi.FrameBody(self.link, response)
+            body_in = response.input = bodies.FrameBody(self.link, response)
             environ["wsgi.input"] = io.BufferedReader(body_in)
         else:
-            environ["wsgi.input"] = wsgi.open_body(body, fds)
+            environ["wsgi.input"] = bodies.open_body(body, fds)
         future = self.loop.run_in_executor(self.pool, self.run_wsgi, self.app, response, request_id, environ)
         future.add_done_callback(lambda _: self.end(response.number))
 

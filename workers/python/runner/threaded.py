@@ -8,7 +8,7 @@ import select
 import socket
 import threading
 
-from . import frames, wsgi
+from . import bodies, frames, wsgi
 from .lifecycle import Lifecycle
 from .link import Link, attach, decode, passed
 from .settings import Settings
@@ -123,7 +123,7 @@ class Server:
 
     def call_wsgi(self, number: int, request_id: str, kind: int, environ: dict, body, fds: list, begun: int) -> None:
         environ.update(self.base)
-        environ["wsgi.input"] = wsgi.open_body(body, fds)
+        environ["wsgi.input"] = bodies.open_body(body, fds)
         environ["gonicorn.request_id"] = request_id
         self.run_wsgi(self.app, wsgi.Response(self.link, number, begun), request_id, environ)
 

@@ -2,122 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import os
-import struct
 import sys
 
 from . import frames
+from .bodies import ClientGone
 from .frames import BODY, CHUNK, END, FAIL, HEAD, REASON, SENDFILE, WINDOW, Malformed, flatten, pack
 from .link import Link
 from .logs import current
 from .stacks import log_exception
-
-
-class ClientGone(OSError):
-    """Nobody wants the rest of the answer; or the rest of the body will not come."""
-
-
-class ChunkedPipe(io.RawIOBase):
-    """A request body of unknown length: chunks behind their lengths, an empty one at the end."""
-
-    def __init__(self, fd: int):
-        self.pipe = open(fd, "rb")
-        self.left = 0
-        self.ended = False
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, into) -> int:
-        if not self.left and not self.ended:
-            head = self.pipe.read(4)
-            if len(head) < 4:
-                raise ClientGone("the client went away before the end of its request")
-            (self.left,) = struct.unpack("<I", head)
-            self.ended = not self.left
-        if self.ended:
-            return 0
-        n = self.pipe.readinto(memoryview(into)[: self.left])
-        if not n:
-            raise ClientGone("the client went away before the end of its request")
-        self.left -= n
-        return n
-
-    def close(self) -> None:
-        self.pipe.close()
-        super().close()
-
-
-class SizedPipe(io.RawIOBase):
-    """A request body of known length."""
-
-    def __init__(self, fd: int, length: int):
-        self.pipe = open(fd, "rb", buffering=0)
-        self.left = length
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, into) -> int:
-        if not self.left:
-            return 0
-        n = self.pipe.readinto(memoryview(into)[: self.left])
-        if not n:
-            raise ClientGone("the client went away before the end of its request")
-        self.left -= n
-        return n
-
-    def close(self) -> None:
-        self.pipe.close()
-        super().close()
-
-
-class FrameBody(io.RawIOBase):
-    """A request body that comes in frames over the worker's own socket."""
-
-    def __init__(self, link: Link, response):
-        self.link = link
-        self.response = response
-        self.parts: list[bytes] = []
-        self.more = True
-
-    def readable(self) -> bool:
-        return True
-
-    def feed(self, data: bytes, more: int) -> None:
-        if data:
-            self.parts.append(data)
-        self.more = bool(more)
-
-    def readinto(self, into) -> int:
-        response, link = self.response, self.link
-        link.wait(lambda: not self.parts and self.more and not response.cancelled)
-        if not self.parts:
-            if self.more:
-                raise ClientGone("the client went away before the end of its request")
-            return 0
-        data = self.parts[0]
-        n = min(len(data), len(into))
-        into[:n] = data[:n]
-        if n < len(data):
-            self.parts[0] = data[n:]
-        else:
-            del self.parts[0]
-        link.send([frames.credit(response.number, n)])
-        return n
-
-
-def open_body(body, fds: list[int]):
-    """wsgi.input of a body that is inline, in a file, or in a pipe."""
-    if type(body) is bytes:
-        return io.BytesIO(body)
-    form, length = body
-    fd = fds.pop(0)
-    if form == frames.FILE:
-        os.lseek(fd, 0, os.SEEK_SET)
-        return open(fd, "rb")
-    return io.BufferedReader(ChunkedPipe(fd) if form == frames.CHUNKS else SizedPipe(fd, length))
 
 
 class FileWrapper:

@@ -1,0 +1,95 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/gonicorn/gonicorn/config"
+	"github.com/gonicorn/gonicorn/internal/notify"
+	"github.com/gonicorn/gonicorn/internal/pidfile"
+	"github.com/gonicorn/gonicorn/internal/proc"
+	"github.com/gonicorn/gonicorn/internal/scoreboard"
+	"golang.org/x/sys/unix"
+)
+
+// open makes everything that outlives a reload.
+func (s *supervisor) open(c *config.Config) error {
+	var err error
+	s.null, s.lifeline, s.alive = -1, -1, -1
+	if err = s.openLog(c); err != nil {
+		return err
+	}
+	if s.board, err = scoreboard.Create(); err != nil {
+		return fmt.Errorf("start: %w", err)
+	}
+	if s.notify, err = notify.Listen(); err != nil {
+		return fmt.Errorf("start: %w", err)
+	}
+	if s.null, err = unix.Open(os.DevNull, unix.O_RDWR|unix.O_CLOEXEC, 0); err != nil {
+		return fmt.Errorf("open %s: %w", os.DevNull, err)
+	}
+	if s.lifeline, s.alive, err = proc.Pipe(); err != nil {
+		return fmt.Errorf("start: %w", err)
+	}
+	return nil
+}
+
+// hold takes the pidfile and the process's name.
+func (s *supervisor) hold(c *config.Config) error {
+	if !s.o.IsHandler {
+		if err := proc.BecomeSubreaper(); err != nil {
+			s.log.Debug("cannot adopt orphans of workers", "error", err)
+		}
+	}
+	proc.SetTitle(title("arbiter", c))
+	if c.Pidfile == "" {
+		return nil
+	}
+	uid, gid := owner(c)
+	s.pidfilePath = inside(c.Chdir, c.Pidfile)
+	path := s.pidfilePath
+	if s.replaces != 0 {
+		path += ".2" // as Gunicorn has it, until the old one is gone
+	}
+	file, err := pidfile.Create(path, os.Getpid(), uid, gid)
+	if err != nil {
+		var held *pidfile.HeldError
+		if !errors.As(err, &held) {
+			err = coded("GON024", err)
+		}
+		return fmt.Errorf("pidfile: %w", err)
+	}
+	s.pidfile = file
+	return nil
+}
+
+func (s *supervisor) close() {
+	if s.pidfile != nil {
+		if err := s.pidfile.Remove(); err != nil {
+			s.log.Warn("cannot remove pidfile", "error", err)
+		}
+	}
+	if s.notify != nil {
+		s.notify.Close()
+	}
+	if s.hub != nil {
+		s.hub.close()
+	}
+	s.removeOffers()
+	s.groups.remove()
+	if s.board != nil {
+		s.board.Close()
+	}
+	for _, fd := range []int{s.null, s.lifeline, s.alive, s.runner} {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
+	}
+	for _, closed := range s.logClosers {
+		closed()
+	}
+	if s.sink != nil {
+		s.sink.Close()
+	}
+}
