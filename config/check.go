@@ -44,6 +44,7 @@ func (k *checker) run() Errors {
 	}
 	k.addresses()
 	k.admin()
+	k.monitoring()
 	k.class()
 	k.places()
 	k.together()

@@ -126,7 +126,7 @@ func startCodes() []errorCode {
 		},
 		{
 			code: "GON025", title: "a log cannot be opened",
-			meaning: "The folder of a log file is not there or not writable, or syslog_addr or syslog_facility is none.",
+			meaning: "The folder of a log file is not there or not writable, or the path is a folder.",
 			remedy:  "Make the folder, or choose - for standard error.",
 		},
 		{
