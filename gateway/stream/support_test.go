@@ -110,7 +110,7 @@ func start(t testing.TB, app string, o options) *fleet {
 	}
 	t.Cleanup(func() { board.Close() })
 	f := &fleet{t: t, board: board, set: o.set, log: &output{news: make(chan struct{}, 1)}}
-	f.set.App, f.set.Chdir, f.set.Class = app, "testdata", "event-loop"
+	f.set.App, f.set.Chdir, f.set.Class, f.set.DisconnectGrace = app, "testdata", "event-loop", 30
 	f.env = &channel.Env{
 		Epoch: 1, Board: board, RootPath: o.rootPath, Log: slog.New(slog.NewTextHandler(f.log, nil)),
 		WebSocket: websocket.Config{MaxMessage: 1 << 20, Deflate: true},
