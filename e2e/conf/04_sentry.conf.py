@@ -1,6 +1,6 @@
 # After services that measure every request, as Sentry's and its kin do.
 # serves: app:app
-# log: GET /timed took \d+ ms: 200 OK for testclient
+# log: GET /timed took \d+ ms: 200 OK for testclient, request 1
 import time
 
 workers = 1
@@ -18,4 +18,6 @@ def pre_request(worker, req):
 
 def post_request(worker, req, environ, resp):
     elapsed = (time.monotonic() - req.began) * 1000
-    worker.log.info("%s %s took %d ms: %s for %s", req.method, req.path, elapsed, resp.status, req.agent)
+    worker.log.info(
+        "%s %s took %d ms: %s for %s, request %d", req.method, req.path, elapsed, resp.status, req.agent, worker.nr
+    )

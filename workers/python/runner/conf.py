@@ -89,6 +89,7 @@ class Hooks:
 
         def hooked(app, response, request_id: str, environ: dict) -> None:
             request = Request.of_environ(environ)
+            self.worker.nr += 1
             if self.before is not None and not guarded("pre_request", self.before, self.worker, request):
                 response.fail()
                 return
@@ -108,6 +109,7 @@ class Hooks:
             if scope["type"] != "http":
                 return await app(scope, receive, send)
             request, answer = Request.of_scope(scope), Response()
+            self.worker.nr += 1
 
             async def seen(message) -> None:
                 if message["type"] == "http.response.start":
