@@ -125,6 +125,10 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 		p.release()
 		return err
 	}
+	if err := s.hold(&first.Config); err != nil {
+		p.release()
+		return err
+	}
 	if err := s.beginHooks(p); err != nil {
 		p.release()
 		return err
@@ -136,10 +140,6 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 	}
 	if p.frontend != nil {
 		s.adopt(p.frontend.key, p.queue)
-	}
-	if err := s.hold(&first.Config); err != nil {
-		p.release()
-		return err
 	}
 	if handed.replaces() {
 		s.takeOver(handed)
@@ -172,6 +172,7 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 		p.release()
 		return err
 	}
+	s.admin.dropHanded(func(bind string) { s.log.Debug("the old admin_bind is not asked for: closed", "socket", bind) })
 	s.arbiter = arbiter.New(arbiter.Options{
 		Board: s.board, Notes: s.notify.Messages(), Log: s.log, Actions: s.actions,
 		First: loaded, Guard: guard, Monitor: monitor, Publish: s.publish, Observe: s.hooks.observe,
