@@ -5,6 +5,7 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -690,4 +691,45 @@ func TestPythonReloadWatchesImportedModules(t *testing.T) {
 		return body == "second"
 	})
 	s.stop()
+}
+
+// A body that is not buffered comes to the app as the client sends it, whole.
+func TestUnbufferedBodies(t *testing.T) {
+	const app = `
+import hashlib
+
+def wsgi(environ, start_response):
+    body = environ["wsgi.input"].read()
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [("%d %s" % (len(body), hashlib.sha256(body).hexdigest())).encode()]
+
+async def asgi(scope, receive, send):
+    if scope["type"] != "http":
+        return
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body, more = body + message["body"], message["more_body"]
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": ("%d %s" % (len(body), hashlib.sha256(body).hexdigest())).encode()})
+`
+	body := bytes.Repeat([]byte("0123456789abcdef"), 200_000)
+	want := fmt.Sprintf("%d %x", len(body), sha256.Sum256(body))
+	for _, args := range [][]string{{"wsgi", "sync"}, {"wsgi", "threaded"}, {"wsgi", "event-loop"}, {"asgi", "event-loop"}, {"asgi", "threaded"}} {
+		t.Run(strings.Join(args, " "), func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			if err := os.WriteFile(filepath.Join(dir, "bodies_app.py"), []byte(app), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			s := startWith(t, options{dir: dir}, "bodies_app:"+args[0], "-k", args[1], "--no-request-buffering", "-b", "127.0.0.1:0",
+				"--python", interpreter(t)).ready()
+			for name, reader := range map[string]io.Reader{"sized": bytes.NewReader(body), "chunked": io.MultiReader(bytes.NewReader(body))} {
+				if resp, got := fetch(t, "POST", "http://"+s.addr()+"/", reader); resp.StatusCode != 200 || got != want {
+					t.Errorf("%s: status %d, %q", name, resp.StatusCode, got)
+				}
+			}
+			s.stop()
+		})
+	}
 }

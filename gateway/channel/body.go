@@ -88,10 +88,21 @@ func (x *Exchange) feedPipe(w *os.File, framed bool) {
 	}
 }
 
-// pipe returns a pipe whose write end can be closed while it is written to.
+// pipe returns a pipe whose write end can be closed while it is written to, and
+// whose read end, which goes to the worker, waits for what is to come: os.Pipe
+// makes neither end wait.
 func pipe() (r, w *os.File, err error) {
 	r, w, err = os.Pipe()
 	if err != nil {
+		return nil, nil, fmt.Errorf("make pipe for request body: %w", err)
+	}
+	fd, err := rawFD(r)
+	if err == nil {
+		err = unix.SetNonblock(fd, false)
+	}
+	if err != nil {
+		r.Close()
+		w.Close()
 		return nil, nil, fmt.Errorf("make pipe for request body: %w", err)
 	}
 	return r, w, nil
