@@ -293,3 +293,29 @@ func TestSpew(t *testing.T) {
 	s.expect(`versioned:3: start_response\("200 OK"`)
 	s.stop()
 }
+
+// Python's logging can be set up by a file of either kind as well.
+func TestLogConfigFiles(t *testing.T) {
+	for flag, text := range map[string]string{
+		"--log-config": "[loggers]\nkeys=root,mine\n[handlers]\nkeys=own\n[formatters]\nkeys=own\n[logger_root]\nhandlers=\n" +
+			"[logger_mine]\nlevel=INFO\nhandlers=own\nqualname=mine\n[handler_own]\nclass=StreamHandler\nformatter=own\nargs=()\n" +
+			"[formatter_own]\nformat=AS CONFIGURED %(message)s\n",
+		"--log-config-json": `{"version": 1, "formatters": {"own": {"format": "AS CONFIGURED %(message)s"}},
+			"handlers": {"own": {"class": "logging.StreamHandler", "formatter": "own"}},
+			"loggers": {"mine": {"level": "INFO", "handlers": ["own"]}}}`,
+	} {
+		t.Run(flag, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			app := "import logging\nlogging.getLogger('mine').info('loaded')\ndef app(environ, start_response):\n    pass\n"
+			for name, content := range map[string]string{"mine.py": app, "logging.cfg": text} {
+				if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s := startWith(t, options{dir: dir}, "mine:app", "-k", "sync", "-b", "127.0.0.1:0", flag, "logging.cfg", "--python", interpreter(t)).ready()
+			s.expect(`AS CONFIGURED loaded`)
+			s.stop()
+		})
+	}
+}

@@ -18,7 +18,7 @@ const (
 	EnvSlot     = "GONICORN_SLOT"          // the process's slot on it
 	EnvLifeline = "GONICORN_LIFELINE_FD"   // descriptor of a pipe that reads EOF when the arbiter is gone
 	EnvWorker   = "GONICORN_WORKER"        // JSON: a worker's settings (handler.Settings, python's runner)
-	EnvControl  = "GONICORN_CONTROL_FD"    // the gateway's socket to the arbiter
+	EnvControl  = "GONICORN_CONTROL_FD"    // the gateway's, or the monitor's, socket to the arbiter
 	EnvEpoch    = "GONICORN_EPOCH"         // counts gateway processes, from 1
 	EnvPatient  = "GONICORN_PATIENT"       // the gateway accepts nothing before a worker is ready: another one serves meanwhile
 	EnvConn     = "GONICORN_CONN_FD"       // a Python worker's own socket to the gateway

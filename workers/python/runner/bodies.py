@@ -14,43 +14,12 @@ class ClientGone(OSError):
     """Nobody wants the rest of the answer; or the rest of the body will not come."""
 
 
-class ChunkedPipe(io.RawIOBase):
-    """A request body of unknown length: chunks behind their lengths, an empty one at the end."""
-
-    def __init__(self, fd: int):
-        self.pipe = open(fd, "rb")
-        self.left = 0
-        self.ended = False
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, into) -> int:
-        if not self.left and not self.ended:
-            head = self.pipe.read(4)
-            if len(head) < 4:
-                raise ClientGone("the client went away before the end of its request")
-            (self.left,) = struct.unpack("<I", head)
-            self.ended = not self.left
-        if self.ended:
-            return 0
-        n = self.pipe.readinto(memoryview(into)[: self.left])
-        if not n:
-            raise ClientGone("the client went away before the end of its request")
-        self.left -= n
-        return n
-
-    def close(self) -> None:
-        self.pipe.close()
-        super().close()
-
-
 class SizedPipe(io.RawIOBase):
     """A request body of known length."""
 
-    def __init__(self, fd: int, length: int):
+    def __init__(self, fd: int, left: int):
         self.pipe = open(fd, "rb", buffering=0)
-        self.left = length
+        self.left = left
 
     def readable(self) -> bool:
         return True
@@ -67,6 +36,30 @@ class SizedPipe(io.RawIOBase):
     def close(self) -> None:
         self.pipe.close()
         super().close()
+
+
+class ChunkedPipe(SizedPipe):
+    """A request body of unknown length: chunks behind their lengths, an empty one at the end."""
+
+    def __init__(self, fd: int):
+        super().__init__(fd, 0)
+        self.ended = False
+
+    def readinto(self, into) -> int:
+        if not self.left and not self.ended:
+            self.left = self.length()
+            self.ended = not self.left
+        return super().readinto(into)
+
+    def length(self) -> int:
+        """Of the next chunk."""
+        head = b""
+        while len(head) < 4:
+            part = self.pipe.read(4 - len(head))
+            if not part:
+                raise ClientGone("the client went away before the end of its request")
+            head += part
+        return struct.unpack("<I", head)[0]
 
 
 class FrameBody(io.RawIOBase):
