@@ -193,11 +193,7 @@ func (s *supervisor) front(p *prepared, number int) *arbiter.Generation {
 // connectGateway gives a gateway about to be started its socket to this process.
 func (s *supervisor) connectGateway(queue *queue) func(arbiter.Place, *proc.Spec) (equipment, error) {
 	return func(place arbiter.Place, spec *proc.Spec) (equipment, error) {
-		fd := -1
-		if queue != nil {
-			fd = queue.gateway
-		}
-		theirs, err := s.hub.connect(place.Generation, fd)
+		theirs, err := s.hub.connect(place.Generation, queue)
 		if err != nil {
 			return equipment{}, err
 		}

@@ -36,7 +36,7 @@ type hub struct {
 // link is the socket to one gateway process.
 type link struct {
 	generation int
-	queue      int // the gateway's end of the shared queue, which the link borrows; -1 without
+	queue      *queue // the shared queue, which the link borrows; nil without
 	conn       *control.Conn
 	news       chan struct{} // has one element when there is something to send
 	held       chan []wire.Held
@@ -53,7 +53,7 @@ func newHub(log *slog.Logger, idle, stalled func(slot, pid int)) *hub {
 
 // connect makes the socket for a gateway about to be started, and returns its
 // end of it, which the caller closes once the process has it.
-func (h *hub) connect(generation, queue int) (theirs int, err error) {
+func (h *hub) connect(generation int, queue *queue) (theirs int, err error) {
 	conn, theirs, err := control.Pair()
 	if err != nil {
 		return -1, err
@@ -231,8 +231,8 @@ func (h *hub) send(l *link, first bool) error {
 		}
 		l.material = &material[0]
 	}
-	if first && l.queue >= 0 {
-		if err := l.conn.Send(wire.ToGateway{Queue: true}, []int{l.queue}); err != nil {
+	if first && l.queue != nil {
+		if err := l.conn.Send(wire.ToGateway{Queue: true}, []int{l.queue.gateway, l.queue.workers}); err != nil {
 			return err
 		}
 	}

@@ -26,6 +26,7 @@ type Pool struct {
 	next    int         // where the search begins, so that equals take turns
 	orphans map[int]int // by slot: what vanished workers held and has not been released
 	queue   queue
+	closed  bool // nobody gets a place any more
 	counts  Counts
 }
 
@@ -84,6 +85,17 @@ func (p *Pool) Update(workers []gateway.Worker) {
 	p.mu.Unlock()
 	for _, w := range idle {
 		p.tell(w)
+	}
+}
+
+// Close ends waiting: who waits, and who comes, gets gateway.ErrNoCapacity.
+func (p *Pool) Close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	for w := p.queue.first; w != nil; w = p.queue.first {
+		p.queue.remove(w)
+		w.turn <- noPlace
 	}
 }
 

@@ -17,6 +17,9 @@ type waiter struct {
 	queued     bool
 }
 
+// noPlace is sent in place of a slot to a waiter that gets none.
+const noPlace = -1
+
 // Acquire takes a place at the least loaded worker and returns its slot, which
 // the caller releases. It waits behind those who wait already, and says how
 // long; it fails with gateway.ErrNoCapacity when the queue is full or the time
@@ -24,7 +27,7 @@ type waiter struct {
 // vanished since.
 func (p *Pool) Acquire(ctx context.Context) (at int, waited time.Duration, err error) {
 	p.mu.Lock()
-	if p.queue.first == nil {
+	if p.queue.first == nil && !p.closed {
 		if s := p.pick(); s != nil {
 			s.held++
 			at = s.worker.Slot
@@ -32,7 +35,7 @@ func (p *Pool) Acquire(ctx context.Context) (at int, waited time.Duration, err e
 			return at, 0, nil
 		}
 	}
-	if p.queue.len >= p.size {
+	if p.queue.len >= p.size || p.closed {
 		p.counts.Refused++
 		p.mu.Unlock()
 		return 0, 0, gateway.ErrNoCapacity
@@ -93,6 +96,9 @@ func (p *Pool) leave(w *waiter, at int, given bool, waited time.Duration, err er
 		} else {
 			at, given = <-w.turn, true
 		}
+	}
+	if given && at == noPlace {
+		given, err = false, gateway.ErrNoCapacity
 	}
 	p.counts.Waited++
 	p.counts.WaitTime += waited

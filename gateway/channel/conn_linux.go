@@ -36,6 +36,7 @@ type incoming struct {
 	n, oobn int
 	flags   int
 	err     error
+	nowait  bool
 	call    func(fd uintptr) bool
 }
 
@@ -104,8 +105,13 @@ func (c *Conn) sendOnce(fd uintptr) bool {
 // Receive takes one message into p, with at most one descriptor, which the
 // caller owns; -1 means none. It returns io.EOF once the other end is closed.
 // One goroutine may receive at a time.
-func (c *Conn) Receive(p []byte) (n, fd int, err error) {
-	c.in.p = p
+func (c *Conn) Receive(p []byte) (n, fd int, err error) { return c.receive(p, false) }
+
+// TryReceive is Receive that fails when there is no message now.
+func (c *Conn) TryReceive(p []byte) (n, fd int, err error) { return c.receive(p, true) }
+
+func (c *Conn) receive(p []byte, nowait bool) (n, fd int, err error) {
+	c.in.p, c.in.nowait, c.in.oobn = p, nowait, 0
 	if err := c.raw.Read(c.in.call); err != nil {
 		return 0, -1, fmt.Errorf("receive from worker: %w", err)
 	}
@@ -131,7 +137,7 @@ func (c *Conn) receiveOnce(fd uintptr) bool {
 		if c.in.err == unix.EINTR {
 			continue
 		}
-		return c.in.err != unix.EAGAIN
+		return c.in.err != unix.EAGAIN || c.in.nowait
 	}
 }
 

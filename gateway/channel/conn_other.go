@@ -29,6 +29,9 @@ func (*Conn) Send([]byte, ...int) error { return errors.ErrUnsupported }
 // Receive fails outside Linux.
 func (*Conn) Receive([]byte) (int, int, error) { return 0, -1, errors.ErrUnsupported }
 
+// TryReceive fails outside Linux.
+func (*Conn) TryReceive([]byte) (int, int, error) { return 0, -1, errors.ErrUnsupported }
+
 // Unsent fails outside Linux.
 func (*Conn) Unsent() (int, error) { return 0, errors.ErrUnsupported }
 

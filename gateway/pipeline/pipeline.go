@@ -83,9 +83,6 @@ func (p *Pipeline) Serve(ctx context.Context, r *gateway.Request, w gateway.Repl
 func (p *Pipeline) Refuse(r *gateway.Request, why *gateway.BadRequest, w gateway.Reply) {
 	e := newExchange(p, r, w)
 	defer e.finish()
-	if r.ID == "" {
-		r.ID = forward.NewID()
-	}
 	e.failed(context.Background(), why)
 }
 
@@ -149,6 +146,9 @@ func (e *exchange) failed(ctx context.Context, err error) {
 		response *gateway.BadResponse
 		worker   *gateway.WorkerError
 	)
+	if e.r.ID == "" { // it was refused before it got one
+		e.r.ID = forward.NewID()
+	}
 	status, fields := 500, []gateway.Field(nil)
 	switch {
 	case errors.Is(err, gateway.ErrClientGone) || errors.Is(context.Cause(ctx), gateway.ErrClientGone):

@@ -24,7 +24,7 @@ type arbiterLink struct {
 
 	update  func([]gateway.Worker)     // takes over a list of workers and their sockets
 	certify func(front.Material) error // takes over new certificates
-	queue   func(fd int) error         // takes over the shared queue's socket
+	queue   func(near, far int) error  // takes over both ends of the shared queue
 	held    func() []wire.Held         // what the workers have in hand; may be nil
 
 	pending  []gateway.Worker // of a list that is not complete yet
@@ -82,7 +82,7 @@ func (l *arbiterLink) take(m wire.ToGateway, files []int) error {
 		}
 	}
 	if m.Queue && l.queue != nil {
-		if err := l.queue(next()); err != nil {
+		if err := l.queue(next(), next()); err != nil {
 			return err
 		}
 	}

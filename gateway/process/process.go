@@ -190,6 +190,7 @@ func (p *process) run(signals <-chan os.Signal) int {
 		case <-lifeline:
 			lifeline = nil
 			p.log.Warn("the arbiter is gone; finishing what is in hand")
+			p.takeNoMore()
 			if !draining {
 				draining = true
 				finish(p.set.Graceful)
@@ -239,6 +240,15 @@ func (p *process) serve() {
 			unix = p.set.Unix[i]
 		}
 		go p.front.Serve(l, unix)
+	}
+}
+
+// takeNoMore has every request answered 503 that no worker has begun: without
+// an arbiter, workers only finish what they have.
+func (p *process) takeNoMore() {
+	p.pool.Close()
+	if b, is := p.backend.(interface{ TakeNoMore() }); is {
+		b.TakeNoMore()
 	}
 }
 

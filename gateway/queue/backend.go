@@ -12,6 +12,7 @@ import (
 
 	"github.com/gonicorn/gonicorn/gateway"
 	"github.com/gonicorn/gonicorn/gateway/channel"
+	"golang.org/x/sys/unix"
 )
 
 // ahead is how many requests a worker may find in the kernel's queue when it
@@ -33,6 +34,8 @@ type Backend struct {
 
 	mu      sync.Mutex
 	queue   *channel.Conn
+	far     int    // the workers' end of it, to take back what they have not taken; -1 without
+	closed  bool   // no worker will take anything any more
 	app     string // interface of the app, "" until a worker has said
 	members map[int]*member
 	order   uint64 // of the last message sent
@@ -54,22 +57,22 @@ func New(env *channel.Env, gate channel.Gate) *Backend {
 	if gate == nil {
 		gate = new(channel.Places)
 	}
-	b := &Backend{env: env, gate: gate, registry: channel.NewRegistry(env), members: map[int]*member{},
+	b := &Backend{env: env, gate: gate, registry: channel.NewRegistry(env), members: map[int]*member{}, far: -1,
 		sending: make(chan struct{}, 1), room: make(chan struct{}, 1)}
 	b.sending <- struct{}{}
 	return b
 }
 
-// AttachQueue takes over the gateway's end of the queue. It is called once,
-// before the first Serve.
-func (b *Backend) AttachQueue(fd int) error {
-	conn, err := channel.NewConn(fd)
+// AttachQueue takes over both ends of the queue, the gateway's and the
+// workers'. It is called once, before the first Serve.
+func (b *Backend) AttachQueue(near, far int) error {
+	conn, err := channel.NewConn(near)
 	if err != nil {
 		return fmt.Errorf("attach queue: %w", err)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.queue = conn
+	b.queue, b.far = conn, far
 	return nil
 }
 
@@ -197,10 +200,10 @@ func (b *Backend) send(ctx context.Context, x *channel.Exchange, p []byte, fds .
 			return context.Cause(ctx)
 		}
 		b.mu.Lock()
-		queue := b.queue
+		queue, closed := b.queue, b.closed
 		x.Order.Store(b.order + 1)
 		b.mu.Unlock()
-		if queue == nil {
+		if queue == nil || closed {
 			b.sending <- struct{}{}
 			return gateway.ErrNoCapacity
 		}
@@ -258,8 +261,8 @@ func (b *Backend) Waiting() (n int, oldest time.Duration) {
 // Close hangs up on all workers; what they hold fails.
 func (b *Backend) Close() {
 	b.mu.Lock()
-	links, queue := b.links(), b.queue
-	b.members, b.queue = map[int]*member{}, nil
+	links, queue, far := b.links(), b.queue, b.far
+	b.members, b.queue, b.far = map[int]*member{}, nil, -1
 	b.doubt.stop()
 	b.mu.Unlock()
 	for _, l := range links {
@@ -267,6 +270,9 @@ func (b *Backend) Close() {
 	}
 	if queue != nil {
 		_ = queue.Close()
+	}
+	if far >= 0 {
+		unix.Close(far)
 	}
 }
 

@@ -134,6 +134,10 @@ func (b *Backend) Serve(ctx context.Context, r *gateway.Request, w gateway.Reply
 	return x.Run(ctx)
 }
 
+// TakeNoMore ends waiting for a worker: who waits, and who comes, gets
+// gateway.ErrNoCapacity.
+func (b *Backend) TakeNoMore() { b.pool.close() }
+
 // Held lists the requests in hand, for a diagnosis.
 func (b *Backend) Held() []channel.Held {
 	now := time.Now()

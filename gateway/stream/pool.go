@@ -44,12 +44,13 @@ type pool struct {
 	mu      sync.Mutex
 	members map[int]*member // by slot
 	waiting list.List       // of waiter
+	closed  bool            // nobody gets a place any more
 	timer   *time.Timer
 }
 
 // waiter is a request that waits for a place.
 type waiter struct {
-	turn  chan *member // has room for one
+	turn  chan *member // has room for one; nil says that there will be none
 	since time.Time
 }
 
@@ -66,13 +67,13 @@ func (p *pool) queued() (n int, oldest time.Duration) {
 // enter takes a place at a worker, waiting for one if need be.
 func (p *pool) enter(ctx context.Context) (*member, error) {
 	p.mu.Lock()
-	if p.waiting.Len() == 0 {
+	if p.waiting.Len() == 0 && !p.closed {
 		if m := p.choose(); m != nil {
 			p.mu.Unlock()
 			return m, nil
 		}
 	}
-	if p.waiting.Len() >= p.size {
+	if p.waiting.Len() >= p.size || p.closed {
 		p.mu.Unlock()
 		return nil, gateway.ErrNoCapacity
 	}
@@ -89,6 +90,9 @@ func (p *pool) enter(ctx context.Context) (*member, error) {
 	err := gateway.ErrNoCapacity
 	select {
 	case m := <-turn:
+		if m == nil {
+			return nil, gateway.ErrNoCapacity
+		}
 		return m, nil
 	case <-late:
 	case <-ctx.Done():
@@ -98,13 +102,25 @@ func (p *pool) enter(ctx context.Context) (*member, error) {
 	defer p.mu.Unlock()
 	select {
 	case m := <-turn: // it came at the same moment; the next one gets it
-		p.put(m)
-		m.load--
-		p.admit()
+		if m != nil {
+			p.put(m)
+			m.load--
+			p.admit()
+		}
 	default:
 		p.waiting.Remove(at)
 	}
 	return nil, err
+}
+
+// close ends waiting: who waits, and who comes, gets gateway.ErrNoCapacity.
+func (p *pool) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	for p.waiting.Len() > 0 {
+		p.waiting.Remove(p.waiting.Front()).(waiter).turn <- nil
+	}
 }
 
 // leave gives a place back.

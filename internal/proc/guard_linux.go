@@ -12,6 +12,10 @@ import (
 // guardLook is how often the guard looks whether the workers are gone.
 const guardLook = 20 * time.Millisecond
 
+// guardSettle is how long the gateway has to notice that the arbiter is gone,
+// so that it gives no worker a request any more.
+const guardSettle = 100 * time.Millisecond
+
 // RunGuard is the role guard, for workers that know nothing of a lifeline: it
 // waits until the arbiter is gone, then tells the process group of every worker
 // on the board to finish, and kills those that have not done so within
@@ -32,19 +36,21 @@ func ignoreBroadcasts() {
 
 func guardWorkers(board *scoreboard.Board, lifeline int, graceful time.Duration) int {
 	<-Lifeline(lifeline)
-	groups := workersOn(board)
-	for _, g := range groups {
-		_ = SignalGroup(g, syscall.SIGTERM) // whoever is gone already is what we want
-		_ = SignalGroup(g, syscall.SIGCONT)
-	}
-	awaitGroups(groups, graceful)
+	awaitGroups(workersOn(board), graceful)
 	return 0
+}
+
+// guarded is the process group of a worker.
+type guarded struct {
+	pid  int
+	slot *scoreboard.Slot
+	told bool // to finish
 }
 
 // workersOn returns the process groups of the board's workers that still live.
 // A pid that has been given to another process since has another start.
-func workersOn(board *scoreboard.Board) []int {
-	var groups []int
+func workersOn(board *scoreboard.Board) []guarded {
+	var groups []guarded
 	for i := range scoreboard.Slots {
 		slot := board.Slot(i)
 		pid := int(slot.PID.Load())
@@ -57,25 +63,35 @@ func workersOn(board *scoreboard.Board) []int {
 		if pgid, err := syscall.Getpgid(pid); err != nil || pgid != pid {
 			continue // a worker leads its group
 		}
-		groups = append(groups, pid)
+		groups = append(groups, guarded{pid: pid, slot: slot})
 	}
 	return groups
 }
 
-// awaitGroups waits until the groups are gone and kills them when the time is
-// over. Their processes are nobody's children any more and a group has no
-// descriptor, so that there is no event to wait for.
-func awaitGroups(groups []int, graceful time.Duration) {
+// awaitGroups has the groups finish, waits until they are gone, and kills them
+// when the time is over. Their processes are nobody's children any more and a
+// group has no descriptor, so that there is no event to wait for.
+//
+// A program behind the gateway may die at TERM with a request in hand: it is
+// told to finish once it has none. The gateway gives it no more.
+func awaitGroups(groups []guarded, graceful time.Duration) {
 	deadline := time.NewTimer(graceful)
 	defer deadline.Stop()
 	look := time.NewTicker(guardLook)
 	defer look.Stop()
+	settled := time.Now().Add(min(guardSettle, graceful/2))
 	for {
 		kept := groups[:0]
 		for _, g := range groups {
-			if GroupAlive(g) {
-				kept = append(kept, g)
+			if !GroupAlive(g.pid) {
+				continue
 			}
+			if !g.told && time.Now().After(settled) && g.slot.InFlight.Load() <= 0 {
+				g.told = true
+				_ = SignalGroup(g.pid, syscall.SIGTERM) // whoever is gone already is what we want
+				_ = SignalGroup(g.pid, syscall.SIGCONT)
+			}
+			kept = append(kept, g)
 		}
 		if groups = kept; len(groups) == 0 {
 			return
@@ -84,7 +100,7 @@ func awaitGroups(groups []int, graceful time.Duration) {
 		case <-look.C:
 		case <-deadline.C:
 			for _, g := range groups {
-				_ = SignalGroup(g, syscall.SIGKILL) // it may have gone this moment
+				_ = SignalGroup(g.pid, syscall.SIGKILL) // it may have gone this moment
 			}
 			return
 		}

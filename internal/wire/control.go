@@ -23,10 +23,11 @@ type Worker struct {
 }
 
 // ToGateway is a message from the arbiter. The descriptors that come along are,
-// in this order, the TLS material's, the queue's and the workers' own sockets.
+// in this order, the TLS material's, the queue's two ends (the gateway's first)
+// and the workers' own sockets.
 type ToGateway struct {
 	Material bool     `json:"material,omitempty"` // a file with the certificates, as JSON, comes along
-	Queue    bool     `json:"queue,omitempty"`    // the shared queue's socket comes along
+	Queue    bool     `json:"queue,omitempty"`    // both ends of the shared queue come along
 	Snapshot bool     `json:"snapshot,omitempty"` // Workers is, or belongs to, a list of all workers
 	More     bool     `json:"more,omitempty"`     // the list goes on in the next message
 	Workers  []Worker `json:"workers,omitempty"`

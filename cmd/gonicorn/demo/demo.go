@@ -50,10 +50,14 @@ func slow(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "ms is a number from 0 to 60000, as in /slow?ms=500", http.StatusBadRequest)
 		return
 	}
+	if os.Getenv(envFaults) == "1" {
+		fmt.Println("slow began") // a test waits for it
+	}
 	select {
 	case <-time.After(time.Duration(ms) * time.Millisecond):
 		hello(w, r)
 	case <-r.Context().Done():
+		panic(http.ErrAbortHandler) // no answer, and none that looks like one
 	}
 }
 
