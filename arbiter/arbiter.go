@@ -77,25 +77,22 @@ type Arbiter struct {
 	events         chan event
 	done           chan struct{} // closed when Run returns: nobody waits on events any more
 
-	number        int            // of the newest generation
-	loading       bool           // Load is running
-	loadWanted    bool           // another reload was asked for meanwhile
-	reloadAskers  []chan<- error // wait for a reload that has not begun
-	reloadWaiters []chan<- error // wait for the one in progress
-	sampling      bool           // memory is being measured
-	nextSample    time.Duration
-	watched       time.Duration // until when somebody looks at the status
-	released      []*Generation // not wanted any more, may still have processes
-	published     []Peer
-	readyCalled   bool
-	emptying      bool // WINCH: the workers go once the gateway has
-	herald        herald
-	scaler        scaler
-	nextLoad      time.Duration // when the load is looked at next
-	allRSS        int64         // bytes of all workers when last measured
-	recycled      time.Duration // when a worker was last replaced for the memory budget
-	stopBy        time.Duration // deadline of a graceful stop, 0 before it
-	longestPause  time.Duration // the longest that the loop took for one event
+	number       int // of the newest generation
+	reloads      reloads
+	sampling     bool // memory is being measured
+	nextSample   time.Duration
+	watched      time.Duration // until when somebody looks at the status
+	released     []*Generation // not wanted any more, may still have processes
+	published    []Peer
+	readyCalled  bool
+	emptying     bool // WINCH: the workers go once the gateway has
+	herald       herald
+	scaler       scaler
+	nextLoad     time.Duration // when the load is looked at next
+	allRSS       int64         // bytes of all workers when last measured
+	recycled     time.Duration // when a worker was last replaced for the memory budget
+	stopBy       time.Duration // deadline of a graceful stop, 0 before it
+	longestPause time.Duration // the longest that the loop took for one event
 }
 
 // New makes an arbiter. Nothing is started before Run.
@@ -197,7 +194,7 @@ func (a *Arbiter) plan(ctx context.Context, now time.Duration) time.Duration {
 			a.Ready()
 		}
 	}
-	if a.loadWanted && !a.loading && a.workers.candidate == nil && a.workers.phase <= idle {
+	if a.reloads.wanted && !a.reloads.loading && a.workers.phase <= idle {
 		a.load(ctx)
 	}
 	a.answerReloads()

@@ -22,8 +22,9 @@ type (
 	notified  struct{ message notify.Message } // a worker spoke
 	exited    struct{ exit proc.Exit }         // a child was reaped and its output is complete
 	loaded    struct {                         // a reload's config was read, or could not be
-		what Loaded
-		err  error
+		number int
+		what   Loaded
+		err    error
 	}
 	measured struct {
 		at  time.Duration
@@ -118,10 +119,7 @@ func (a *Arbiter) signalled(ctx context.Context, action signals.Action, now time
 			a.stragglers[i].deadline = min(a.stragglers[i].deadline, now+quickGrace)
 		}
 	case signals.Reload:
-		if a.loading || a.workers.candidate != nil {
-			a.Log.Info("a reload is in progress: another follows it")
-		}
-		a.loadWanted = true
+		a.wantReload()
 	case signals.Reopen:
 		go func() { a.post(reopened{a.Reopen()}) }()
 		for _, f := range a.fleets() {
@@ -158,39 +156,6 @@ func (a *Arbiter) notified(m notify.Message, now time.Duration) {
 		}
 	}
 	a.Log.Debug("notification from a stranger ignored", "pid", m.PID)
-}
-
-// load reads the config away from the loop.
-func (a *Arbiter) load(ctx context.Context) {
-	a.loading, a.loadWanted = true, false
-	a.reloadWaiters, a.reloadAskers = append(a.reloadWaiters, a.reloadAskers...), nil
-	a.number++
-	number := a.number
-	a.Log.Info("reloading", "generation", number)
-	go func() {
-		what, err := a.Load(ctx, number)
-		a.post(loaded{what, err})
-	}()
-}
-
-func (a *Arbiter) loaded(e loaded, now time.Duration) {
-	a.loading = false
-	switch {
-	case e.err != nil:
-		a.workers.loadFailed(e.err)
-	case a.workers.phase > idle:
-		a.released = append(a.released, e.what.Workers)
-	default:
-		a.emptying = false
-		if a.front != nil {
-			a.front.resume()
-		}
-		together := e.what.Front != nil && a.front != nil
-		a.workers.reload(e.what.Workers, together, now)
-		if together {
-			a.front.reload(e.what.Front, together, now)
-		}
-	}
 }
 
 // reap waits for every child that has ended. A worker's exit is dealt with once

@@ -1,7 +1,9 @@
 package arbiter
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math"
 	"math/rand/v2"
@@ -74,6 +76,8 @@ type fleet struct {
 	reloads   int            // that succeeded
 	failures  int            // reloads that did not
 	lastFault string         // why the last reload failed; empty once one succeeded
+	stale     string         // why the current generation cannot be started anew; empty as long as it can
+	outcomes  []outcome      // of reloads, that nobody has been told of yet
 
 	// blindUntil keeps the fleet from calling workers hung right after the
 	// arbiter itself stood still: their signs of life may still be queued.
@@ -224,12 +228,27 @@ func (f *fleet) vacated(s *seat, w *worker, now time.Duration) {
 	delay := s.restart.lost(now, w.readyAt, settings.RestartImmediately, f.random())
 	s.notBefore = now + delay
 	f.restarts++
+	f.mayBeStale(w)
 	if f.everReady || settings.RestartNeverGivesUp || f.phase != serving {
 		return
 	}
 	if w.fault != "" && w.appMissing() || s.restart.failures >= bootTries {
 		f.gaveUp = newBootError(f.role, s.restart.failures, w)
 	}
+}
+
+// mayBeStale takes note of a worker of the current generation that never became
+// ready after a reload has failed: the broken code or environment of the reload
+// is in the place of what this generation was started from. What serves is
+// better than what could be started, so that nobody is replaced who serves.
+func (f *fleet) mayBeStale(w *worker) {
+	if f.stale != "" || f.lastFault == "" || w.gen != f.current || w.readyAt > 0 || !f.everReady {
+		return
+	}
+	f.stale = fmt.Sprintf("worker %d did not start: %s", w.place.ID, cmp.Or(w.fault, w.leaves))
+	f.log.Error("the generation that serves cannot be started anew, probably because the code of the reload that failed is in its place: "+
+		"workers that serve go on and are not replaced; mend the code and reload",
+		"generation", f.current.Number, f.role, w.place.ID, "reason", cmp.Or(w.fault, w.leaves), "code", "GON045")
 }
 
 // workers lists every process of the fleet.

@@ -73,7 +73,7 @@ func (a *Arbiter) state() string {
 		return "stopping"
 	case !a.readyCalled:
 		return "starting"
-	case a.loading || a.loadWanted || a.workers.candidate != nil:
+	case a.reloads.loading || a.reloads.wanted || a.workers.candidate != nil:
 		return "reloading"
 	}
 	return "ready"

@@ -70,7 +70,7 @@ func (f *fleet) becameReady(w *worker, now time.Duration) {
 	w.stage, w.readyAt = ready, max(now, 1)
 	f.log.Info(f.role+" ready", f.role, w.place.ID, "pid", w.pid, "after", (now - w.started).Round(time.Millisecond))
 	if w.gen == f.current {
-		f.everReady = true
+		f.everReady, f.stale = true, ""
 	}
 	if !f.allReady {
 		f.allReady = !slices.ContainsFunc(f.seats, func(s *seat) bool {

@@ -11,7 +11,7 @@ import (
 
 // What an operator asks for in another way than by a signal.
 type (
-	reloadAsked struct{ answer chan<- error } // gets what became of the reload
+	reloadAsked struct{ answer chan<- Outcome } // gets what became of the reload
 	renewAsked  struct {
 		id     int
 		answer chan<- error
@@ -36,14 +36,6 @@ var ErrNoWorker = errors.New("there is no such worker")
 
 // Do carries out what a signal would ask for.
 func (a *Arbiter) Do(action signals.Action) { a.post(signalled{action}) }
-
-// Reload reads the config anew, exchanges the workers, and waits for the
-// outcome: the error says why the old ones serve on.
-func (a *Arbiter) Reload(ctx context.Context) error {
-	answer := make(chan error, 1)
-	a.post(reloadAsked{answer})
-	return a.await(ctx, answer)
-}
 
 // Restart has one worker replaced by a successor, once that is ready.
 func (a *Arbiter) Restart(ctx context.Context, id int) error {
@@ -82,8 +74,8 @@ func (a *Arbiter) await(ctx context.Context, answer <-chan error) error {
 func (a *Arbiter) operate(e event) {
 	switch e := e.(type) {
 	case reloadAsked:
-		a.loadWanted = true
-		a.reloadAskers = append(a.reloadAskers, e.answer)
+		a.reloads.askers = append(a.reloads.askers, e.answer)
+		a.wantReload()
 	case renewAsked:
 		e.answer <- a.workers.renewOne(e.id)
 	case shownStacks:
@@ -92,26 +84,12 @@ func (a *Arbiter) operate(e event) {
 	}
 }
 
-// answerReloads tells those who wait for a reload what became of it.
-func (a *Arbiter) answerReloads() {
-	if len(a.reloadWaiters) == 0 || a.loading || a.workers.candidate != nil {
-		return
-	}
-	var err error
-	if fault := a.workers.lastFault; fault != "" {
-		err = errors.New(fault)
-	}
-	for _, answer := range a.reloadWaiters {
-		answer <- err
-	}
-	a.reloadWaiters = nil
-}
-
 // renewOne marks one worker for replacement.
 func (f *fleet) renewOne(id int) error {
 	for _, s := range f.seats {
 		if s.id == id && s.current != nil {
 			s.current.retire = "restart"
+			f.stale = "" // the operator wants another try
 			return nil
 		}
 	}

@@ -1,6 +1,7 @@
 package arbiter
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -26,7 +27,7 @@ type rollout struct {
 // once, without a canary.
 func (f *fleet) reload(gen *Generation, together bool, now time.Duration) {
 	if f.candidate != nil {
-		f.abandon(now, "superseded by a newer one")
+		f.supersede(now, gen)
 	}
 	want := gen.Settings.Workers
 	if e := gen.Settings.Elastic; e.Max > 0 && f.phase == serving {
@@ -185,34 +186,50 @@ func (f *fleet) commit(now time.Duration) {
 	f.current, f.target, f.lastFault, f.floor = c.gen, c.want, "", 0
 	f.reloads++
 	f.everReady = true
+	f.stale = ""
+	f.outcomes = append(f.outcomes, outcome{number: c.gen.Number})
 	if c.gen.Adopted != nil {
 		c.gen.Adopted()
 	}
 }
 
-// abandon gives a reload up: the current generation goes on as if nothing had
-// been.
+// abandon gives a reload up that has failed: the current generation goes on as
+// if nothing had been.
 func (f *fleet) abandon(now time.Duration, why string) {
 	c := f.candidate
-	f.candidate = nil
 	f.lastFault = why
 	f.failures++
-	f.retired(c.gen)
 	f.log.Error("reload failed: the old generation keeps serving",
 		"generation", c.gen.Number, "serving", f.current.Number, "reason", why, "code", "GON042")
+	f.giveUp(now, errors.New(why), "reload failed")
+}
+
+// supersede gives a reload up in favour of a newer one.
+func (f *fleet) supersede(now time.Duration, by *Generation) {
+	f.log.Info("a newer reload takes the place of the one in progress",
+		"generation", by.Number, "superseded", f.candidate.gen.Number)
+	f.giveUp(now, errSuperseded, errSuperseded.Error())
+}
+
+// giveUp lets go what was started for the candidate.
+func (f *fleet) giveUp(now time.Duration, why error, leaves string) {
+	c := f.candidate
+	f.candidate = nil
+	f.outcomes = append(f.outcomes, outcome{c.gen.Number, Outcome{Err: why}})
+	f.retired(c.gen)
 	for _, s := range slices.Clone(f.seats) {
 		if s.next != nil && s.next.gen == c.gen {
-			f.leave(s.next, now, "reload failed")
+			f.leave(s.next, now, leaves)
 			s.next = nil
 		}
 		if s.fresh {
-			f.dropSeat(s, now, "reload failed")
+			f.dropSeat(s, now, leaves)
 		}
 	}
 	if f.target == 0 {
 		f.target = f.current.Settings.Workers // a reload out of WINCH: nobody would serve otherwise
 	}
-	f.failed(why)
+	f.failed(why.Error())
 }
 
 // replaceWorn starts successors for workers that have served long enough and
@@ -262,6 +279,9 @@ func (f *fleet) replaceWorn(now time.Duration) time.Duration {
 }
 
 func (f *fleet) startSuccessor(s *seat, now time.Duration) time.Duration {
+	if f.stale != "" {
+		return forever // it would not start: what serves goes on
+	}
 	if now < s.notBefore {
 		return s.notBefore
 	}
@@ -277,9 +297,10 @@ func (f *fleet) startSuccessor(s *seat, now time.Duration) time.Duration {
 }
 
 // loadFailed takes note that a reload ended before anything was started.
-func (f *fleet) loadFailed(err error) {
+func (f *fleet) loadFailed(number int, err error) {
 	f.lastFault = err.Error()
 	f.failures++
+	f.outcomes = append(f.outcomes, outcome{number, Outcome{Err: err}})
 	f.log.Error("reload failed: the old generation keeps serving", "serving", f.current.Number, "error", err, "code", "GON042")
 	if f.phase == idle {
 		f.phase, f.target = serving, f.current.Settings.Workers

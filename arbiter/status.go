@@ -31,9 +31,9 @@ func (a *Arbiter) condition() string {
 func (a *Arbiter) status(now time.Duration) status.Fleet {
 	f := a.workers
 	s := status.Fleet{
-		Generation: f.current.Number, Wanted: f.target, Restarts: f.restarts, LastReload: f.lastFault,
+		Generation: f.current.Number, Wanted: f.target, Restarts: f.restarts, LastReload: f.lastFault, Stale: f.stale,
 		State: a.condition(), Reloads: f.reloads, FailedReload: f.failures, Ends: maps.Clone(f.ends),
-		Reloading: a.loading || f.candidate != nil, LongestPause: a.longestPause, Stragglers: len(a.stragglers),
+		Reloading: a.reloads.loading || a.reloads.wanted || f.candidate != nil, LongestPause: a.longestPause, Stragglers: len(a.stragglers),
 	}
 	for _, seat := range f.seats {
 		if seat.current != nil && seat.current.stage == ready {

@@ -190,6 +190,13 @@ func runCodes() []errorCode {
 			remedy:  "See the lines about that worker, by its pid.",
 		},
 		{
+			code: "GON045", title: "the old code cannot be started any more (log)",
+			meaning: "A reload failed and its code is still on disk: a worker of the generation that serves was started from it and did not " +
+				"become ready. The workers that serve go on, and none of them is replaced, not even for max_requests, until one of this " +
+				"generation starts again or a reload succeeds.",
+			remedy: "Mend the code, or put the old one back, and reload.",
+		},
+		{
 			code: "GON099", title: "anything else",
 			meaning: "The message says what.",
 			remedy:  "If it does not help, say so: it is a fault of gonicorn's.",

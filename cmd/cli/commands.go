@@ -61,7 +61,7 @@ func (l *commandLine) commands() []*ucli.Command {
 			}
 			return top.Run(c.Context, client, os.Stdin, os.Stdout)
 		}),
-		post("reload", "/reload", "read the config anew and exchange the workers; waits for the outcome", "the new workers serve"),
+		ask("reload", "", "read the config anew and exchange the workers; waits for the outcome", l.reload),
 		ask("scale", "N", "have N workers", func(c *ucli.Context, client *console.Client) error {
 			n, err := l.number(c)
 			if err != nil {
@@ -222,6 +222,19 @@ func get[T any](l *commandLine, c *ucli.Context, client *console.Client, path st
 	return table.Flush() //nolint:wrapcheck // to a terminal
 }
 
+// reload says what became of it, and what was left out.
+func (l *commandLine) reload(c *ucli.Context, client *console.Client) error {
+	done, err := client.Reload(c.Context)
+	if err != nil {
+		return fmt.Errorf("reload: %w", err)
+	}
+	fmt.Fprintln(l.stdout, "the new workers serve")
+	if done.Note != "" {
+		fmt.Fprintln(l.stdout, done.Note)
+	}
+	return nil
+}
+
 // upgrade returns when the old gonicorn has finished.
 func (l *commandLine) upgrade(c *ucli.Context, client *console.Client) error {
 	lines, err := client.Stream(c.Context, "/logs?follow=1")
@@ -248,6 +261,9 @@ func (l *commandLine) status(c *ucli.Context, client *console.Client) error {
 		fmt.Fprintf(w, "workers\t%d of %d ready, generation %d, %d restarts\n", s.Ready, s.Wanted, s.Generation, s.Restarts)
 		if s.LastReload != "" {
 			fmt.Fprintf(w, "last reload failed\t%s\n", s.LastReload)
+		}
+		if s.Stale != "" {
+			fmt.Fprintf(w, "workers are not replaced\t%s; mend the code and reload\n", s.Stale)
 		}
 		fmt.Fprintln(w)
 		listWorkers(s.Workers, w)

@@ -134,7 +134,10 @@ func (o *operator) Requests(ctx context.Context) ([]console.Request, error) {
 }
 
 // Reload implements console.Operator.
-func (o *operator) Reload(ctx context.Context) error { return o.s.arbiter.Reload(ctx) }
+func (o *operator) Reload(ctx context.Context) (note string, err error) {
+	outcome := o.s.arbiter.Reload(ctx)
+	return outcome.Note, outcome.Err
+}
 
 // Upgrade implements console.Operator.
 func (o *operator) Upgrade(ctx context.Context) error { return o.s.Upgrade(ctx) }

@@ -60,6 +60,19 @@ func (c *Client) Post(ctx context.Context, path string, body any) error {
 	return answer.Close()
 }
 
+// Reload has the config read anew, and waits until the new workers serve.
+func (c *Client) Reload(ctx context.Context) (done Done, err error) {
+	answer, err := c.do(ctx, http.MethodPost, "/reload", nil)
+	if err != nil {
+		return done, err
+	}
+	defer answer.Close()
+	if err := json.NewDecoder(answer).Decode(&done); err != nil {
+		return done, fmt.Errorf("tell gonicorn: %w", err)
+	}
+	return done, nil
+}
+
 // Stream returns a body as it comes. The caller closes it.
 func (c *Client) Stream(ctx context.Context, path string) (io.ReadCloser, error) {
 	return c.do(ctx, http.MethodGet, path, nil)

@@ -32,8 +32,8 @@ func (r *recorder) Status(context.Context) (any, error) {
 func (r *recorder) Requests(context.Context) ([]Request, error) {
 	return []Request{{Number: 1, Path: "/a"}}, r.note("requests")
 }
-func (r *recorder) Reload(context.Context) error  { return r.note("reload") }
-func (r *recorder) Upgrade(context.Context) error { return r.note("upgrade") }
+func (r *recorder) Reload(context.Context) (string, error) { return "", r.note("reload") }
+func (r *recorder) Upgrade(context.Context) error          { return r.note("upgrade") }
 func (r *recorder) Scale(_ context.Context, n int) error {
 	return r.note("scale " + strings.Repeat("+", n))
 }

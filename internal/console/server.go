@@ -23,8 +23,9 @@ type Operator interface {
 	Status(ctx context.Context) (any, error)
 	// Requests are those that are being worked on now.
 	Requests(ctx context.Context) ([]Request, error)
-	// Reload waits for the outcome, and so does Upgrade.
-	Reload(ctx context.Context) error
+	// Reload waits for the outcome, and so does Upgrade. The note is what the
+	// operator should know of a reload that succeeded.
+	Reload(ctx context.Context) (note string, err error)
 	Upgrade(ctx context.Context) error
 	Scale(ctx context.Context, workers int) error
 	Restart(ctx context.Context, id int) error
@@ -192,7 +193,10 @@ func writing(mux *http.ServeMux, op Operator) {
 			answer(w, map[string]bool{"done": err == nil}, err)
 		})
 	}
-	post("/reload", func(ctx context.Context, _ *http.Request) error { return op.Reload(ctx) })
+	mux.HandleFunc("POST /reload", func(w http.ResponseWriter, r *http.Request) {
+		note, err := op.Reload(r.Context()) // a trial may take its time
+		answer(w, Done{Done: err == nil, Note: note}, err)
+	})
 	post("/upgrade", func(ctx context.Context, _ *http.Request) error { return op.Upgrade(ctx) })
 	post("/workers/{id}/restart", func(ctx context.Context, r *http.Request) error {
 		id, err := number(r.PathValue("id"))
@@ -211,6 +215,12 @@ func writing(mux *http.ServeMux, op Operator) {
 	for path, do := range map[string]func(){"/drain": op.Drain, "/reopen": op.Reopen, "/stop": op.Stop} {
 		post(path, func(context.Context, *http.Request) error { do(); return nil })
 	}
+}
+
+// Done is the answer to what was carried out.
+type Done struct {
+	Done bool   `json:"done"`
+	Note string `json:"note,omitempty"` // what the operator should know besides
 }
 
 // mistake is the client's.

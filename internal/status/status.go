@@ -28,12 +28,15 @@ type Listener struct {
 
 // Fleet is how an app's workers are.
 type Fleet struct {
-	State        string `json:"state"` // starting, ready, reloading, drained, stopping
-	Generation   int    `json:"generation"`
-	Wanted       int    `json:"wanted"` // workers
-	Ready        int    `json:"ready"`
-	Reloading    bool   `json:"reloading"`
-	LastReload   string `json:"last_reload_error,omitempty"`
+	State      string `json:"state"` // starting, ready, reloading, drained, stopping
+	Generation int    `json:"generation"`
+	Wanted     int    `json:"wanted"` // workers
+	Ready      int    `json:"ready"`
+	Reloading  bool   `json:"reloading"`
+	LastReload string `json:"last_reload_error,omitempty"`
+	// Stale says that the generation that serves cannot be started anew, since a
+	// reload that failed has left other code in its place.
+	Stale        string `json:"stale,omitempty"`
 	Restarts     int    `json:"restarts"`
 	Reloads      int    `json:"reloads"` // that succeeded
 	FailedReload int    `json:"reloads_failed"`
