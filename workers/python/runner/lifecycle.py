@@ -7,6 +7,7 @@ import signal
 import sys
 
 from . import notify
+from .forks import Forks
 
 
 class Lifecycle:
@@ -22,13 +23,17 @@ class Lifecycle:
         self.on_drain = on_drain
         self.wake, self.waker = os.pipe()
         os.set_blocking(self.waker, False)
+        self.forks = Forks()
 
-    def install(self) -> None:
-        signal.signal(signal.SIGTERM, self.drain)
-        signal.signal(signal.SIGINT, self.quit)
-        signal.signal(signal.SIGQUIT, self.quit)
-        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    def install(self, *fds: int) -> None:
+        """Takes the signals. The descriptors are the worker's, and not for what the app forks."""
+        handle = self.forks.handle
+        handle(signal.SIGTERM, self.drain)
+        handle(signal.SIGINT, self.quit)
+        handle(signal.SIGQUIT, self.quit)
+        handle(signal.SIGUSR1, signal.SIG_IGN)
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # as Python has it
+        self.forks.close(self.wake, self.waker, *fds)
 
     def drain(self, *_) -> None:
         if self.draining:

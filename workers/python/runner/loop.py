@@ -58,12 +58,13 @@ def serve(app, interface: str, chosen: Settings) -> None:
     loop = make_loop(chosen.loop)
     asyncio.set_event_loop(loop)
     worker = Worker(app, interface, chosen, loop)
-    worker.life.install()
-    Diagnosis(worker.held, chosen.own_hooks, worker.describe).install()
+    worker.life.install(chosen.lifeline_fd)
+    Diagnosis(worker.held, chosen.own_hooks, worker.describe).install(worker.life.forks)
     try:
         loop.run_until_complete(worker.serve())
     finally:
         loop.run_until_complete(loop.shutdown_asyncgens())
+        worker.life.forks.end()
     if chosen.promote_fd >= 0:  # nothing of it must be left in the copies
         loop.run_until_complete(loop.shutdown_default_executor())
         if worker.pool is not None:

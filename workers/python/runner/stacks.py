@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import faulthandler
 import os
 import signal
 import sys
@@ -45,18 +44,10 @@ class Diagnosis:
         self.hooks = hooks
         self.describe_loop = describe_loop
 
-    def install(self) -> None:
-        signal.signal(signal.SIGABRT, self.abort)
-        try:
-            faulthandler.register(signal.SIGABRT, file=sys.__stderr__, all_threads=True, chain=True)
-        except (AttributeError, ValueError, RuntimeError):
-            pass  # stderr is no file: the Python part alone then
-
-        signal.signal(signal.SIGUSR2, self.show)
-        try:
-            faulthandler.register(signal.SIGUSR2, file=sys.__stderr__, all_threads=True, chain=True)
-        except (AttributeError, ValueError, RuntimeError):
-            pass
+    def install(self, forks) -> None:
+        forks.handle(signal.SIGABRT, self.abort)
+        forks.handle(signal.SIGUSR2, self.show)
+        forks.dump(signal.SIGUSR2, sys.__stderr__)
 
     def show(self, *_) -> None:
         """Answers USR2: the same, and goes on."""

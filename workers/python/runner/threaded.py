@@ -21,8 +21,8 @@ def serve(app, interface: str, chosen: Settings) -> None:
     threads = min(max(1, chosen.threads), MAX_THREADS)
     slot = open_slot(chosen.board_fd, chosen.slot)
     server = Server(app, interface, chosen, threads, Ledger(slot, threads))
-    server.life.install()
-    Diagnosis(lambda: [h for h in server.ledger.held if h], chosen.own_hooks).install()
+    server.life.install(chosen.lifeline_fd)
+    Diagnosis(lambda: [h for h in server.ledger.held if h], chosen.own_hooks).install(server.life.forks)
     run = server.run
     if interface == "asgi":
         from .asgi_threads import Threaded
@@ -40,6 +40,7 @@ def serve(app, interface: str, chosen: Settings) -> None:
         t.join()
     if interface == "asgi":
         threaded.stop()
+    server.life.forks.end()
     server.queue.close()
     server.link.sock.close()
 

@@ -1,0 +1,60 @@
+"""What a process that the app forks must not share with its worker: signal handlers and descriptors."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import signal
+
+DEFAULTS = {signal.SIGINT: signal.default_int_handler}  # of Python; of the others, the kernel's
+
+
+class Forks:
+    """Undoes in a forked child what the worker has set up for itself.
+
+    multiprocessing and os.fork copy the worker with its handlers and its wake-up pipe. A TERM to such a child would
+    drain the worker, or fill the pipe that all its threads watch. What the app installed by itself stays.
+    """
+
+    def __init__(self) -> None:
+        self.handlers: dict = {}
+        self.dumped: list[int] = []
+        self.fds: list[int] = []
+        os.register_at_fork(after_in_child=self.forked)
+
+    def handle(self, signum: int, handler) -> None:
+        """Installs a handler of the worker's own."""
+        self.handlers[signum] = handler
+        signal.signal(signum, handler)
+
+    def dump(self, signum: int, file) -> None:
+        """Has the interpreter write all stacks at a signal, without the GIL, before the handler runs."""
+        try:
+            faulthandler.register(signum, file=file, all_threads=True, chain=True)
+            self.dumped.append(signum)
+        except (AttributeError, ValueError, RuntimeError):
+            pass  # the file has no descriptor: the handler alone then
+
+    def close(self, *fds: int) -> None:
+        """Has these descriptors closed in a child."""
+        self.fds.extend(fd for fd in fds if fd >= 0)
+
+    def end(self) -> None:
+        """The worker has finished serving: what is forked now is the runner's own."""
+        self.handlers, self.dumped, self.fds = {}, [], []
+
+    def forked(self) -> None:
+        if not self.handlers:
+            return
+        signal.set_wakeup_fd(-1)  # the event loop's, which is the worker's
+        for signum in self.dumped:
+            faulthandler.unregister(signum)
+        for signum, handler in self.handlers.items():
+            if signal.getsignal(signum) == handler:
+                signal.signal(signum, DEFAULTS.get(signum, signal.SIG_DFL))
+        for fd in self.fds:
+            try:
+                os.close(fd)
+            except OSError:
+                pass  # the app has closed it
+        self.end()
