@@ -97,7 +97,7 @@ func (a *answer) head(f *wire.Frame) error {
 	if err != nil {
 		return err
 	}
-	if f.Status < 200 || f.Status > 599 {
+	if f.Status < 200 || f.Status > 999 { // as Gunicorn, which lets an app invent one
 		return fmt.Errorf("status %d: %w", f.Status, ErrMalformed)
 	}
 	fields, a.length, err = takeLength(fields)

@@ -187,8 +187,16 @@ class Exchange:
             if not 200 <= status <= 599:
                 raise Malformed("status that is none: %.80r" % (message["status"],))
         self.status = status
-        self.headers = message.get("headers", ())
+        headers = message.get("headers", ())
+        self.headers = headers if type(headers) is list else self.listed(headers)
         self.trailers = message.get("trailers", False)
+
+    def listed(self, headers) -> list:
+        """The headers of an app that gives them as an iterator, which can be read once only."""
+        try:
+            return list(headers)
+        except TypeError:
+            raise Malformed("headers are not pairs of bytes: %.200r" % (headers,)) from None
 
     def send_body(self, data, end: bool) -> None:
         if type(data) is not bytes:
@@ -329,18 +337,11 @@ class Exchange:
                 self.unfinished()
         except Malformed as e:
             self.fail(str(e))
-        except KeyError as e:
-            log_exception(e, self.request_id, self.scope)
-            self.fail("")
-        except Exception as e:
-            log_exception(e, self.request_id, self.scope)
-            self.fail("")
         except asyncio.CancelledError:
             self.fail("the app's task was cancelled")
-        except BaseException as e:
+        except BaseException as e:  # SystemExit too: it ends the request, and not the loop
             log_exception(e, self.request_id, self.scope)
             self.fail("")
-            raise
         finally:
             if self.file is not None:
                 self.file.close()

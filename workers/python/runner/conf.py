@@ -113,6 +113,7 @@ class Hooks:
 
             async def seen(message) -> None:
                 if message["type"] == "http.response.start":
+                    message = {**message, "headers": list(message.get("headers", ()))}  # it may be an iterator
                     answer.take(message)
                 await send(message)
 

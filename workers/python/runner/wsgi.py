@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from io import FileIO
 
 from . import frames
 from .bodies import ClientGone
@@ -26,10 +27,18 @@ class FileWrapper:
         return iter(lambda: self.filelike.read(self.block_size), b"")
 
     def region(self) -> tuple[int, int, int] | None:
-        """Descriptor, offset and length, None if it is no regular file."""
+        """Descriptor, offset and length, None if what read() returns is not what a regular file holds.
+
+        gzip's and others' objects have a fileno() as well: of the file whose content they change.
+        """
         try:
-            fd = self.filelike.fileno()
-            offset = self.filelike.tell()
+            read = self.filelike.read
+            file = getattr(read, "__wrapped__", read).__self__  # behind tempfile's wrapper, Django's File
+            if type(file) is not FileIO and type(getattr(file, "raw", None)) is not FileIO:
+                return None
+            file.flush()
+            fd = file.fileno()
+            offset = file.tell()
             size = os.fstat(fd)
         except (AttributeError, OSError, ValueError):
             return None
@@ -84,6 +93,8 @@ class Response:
         elif self.started:
             raise Malformed("start_response called twice without exc_info")
         try:
+            if type(headers) is not list:
+                headers = list(headers)  # it is read more than once
             self.status = int(status[:3])
             block = "\n".join(flatten(headers))
             reason = status[4:]
@@ -262,13 +273,9 @@ def run(app, response: Response, request_id: str, environ: dict) -> None:
         if not response.link.gone:
             log_exception(e, request_id, environ)
             response.fail()
-    except Exception as e:
+    except BaseException as e:  # SystemExit too: it ends the request, and not what serves the others
         log_exception(e, request_id, environ)
         response.fail()
-    except SystemExit as e:
-        log_exception(e, request_id, environ)
-        response.fail()
-        raise
     finally:
         response.link.exchanges.pop(response.number, None)
 
