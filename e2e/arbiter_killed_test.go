@@ -4,8 +4,11 @@ package e2e
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -27,10 +30,16 @@ func orphan(t *testing.T, u subject, slow time.Duration, args ...string) (inHand
 	}
 	time.Sleep(200 * time.Millisecond) // where they wait, the kernel's backlog included, nobody tells
 	pids = s.children()
+	mark := s.log.mark()
 	if err := s.cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	began := time.Now()
+	if u.behindGateway() {
+		s.expectFrom(mark, fmt.Sprintf(`ERROR.* the arbiter was killed.*start it again.* arbiter=%d .*code=GON050`, s.cmd.Process.Pid))
+	} else {
+		s.expectFrom(mark, `WARN.* the arbiter is gone`)
+	}
 	for _, c := range others {
 		o := <-c
 		o.after = time.Since(began)
@@ -97,4 +106,41 @@ func TestErrorPagesGiveTheRequestID(t *testing.T) {
 		}
 	}
 	s.stop()
+}
+
+// What goes wrong without an arbiter is in the error log too, by request id.
+func TestErrorsAfterTheArbiterAreLogged(t *testing.T) {
+	for _, format := range []string{"text", "json"} {
+		t.Run(format, func(t *testing.T) {
+			t.Parallel()
+			file := filepath.Join(t.TempDir(), "error.log")
+			s := web(t, options{}, "--error-logfile", file, "--log-format", format, "--graceful-timeout", "10")
+			has := func(pattern string) func() bool {
+				re := regexp.MustCompile(pattern)
+				return func() bool { text, _ := os.ReadFile(file); return re.Match(text) }
+			}
+			eventually(t, "it is ready", has(`\bready"?\b`))
+			m := regexp.MustCompile(`http://(127\.0\.0\.1:\d+)`)
+			text, _ := os.ReadFile(file)
+			addr := m.FindStringSubmatch(string(text))[1]
+			k := dial(t, addr)
+			k.send("POST /slow?ms=60000 HTTP/1.1\r\nHost: localhost\r\nX-Request-ID: the-one\r\nContent-Length: 0\r\n\r\n")
+			eventually(t, "it is in hand", has(`slow began`))
+			worker := 0
+			for _, pid := range s.children() {
+				if strings.HasPrefix(cmdline(pid), os.Getenv("E2E_APP")) {
+					worker = pid
+				}
+			}
+			if err := s.cmd.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "the arbiter's end is logged", has(`GON050`))
+			kill(t, worker, syscall.SIGKILL)
+			if resp, body := k.answer("POST"); resp.StatusCode != 502 {
+				t.Errorf("%d %q", resp.StatusCode, body)
+			}
+			eventually(t, "the error is logged", has(`a worker failed a request.*the-one`))
+		})
+	}
 }

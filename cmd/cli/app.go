@@ -107,7 +107,7 @@ func (a goHandler) launcher(s *supervisor, p *prepared) (arbiter.Launcher, error
 	env = append(env, listenEnv(p.sockets)...)
 	argv := append([]string{title("worker", c)}, os.Args[1:]...)
 	spec := proc.Spec{Path: proc.Self(), Args: argv, Env: env, Dir: c.Chdir, Credential: p.credential, Umask: c.Umask}
-	return &launcher{s: s, role: "worker", spec: spec, sockets: p.sockets, inside: true, capture: c.CaptureOutput}, nil
+	return &launcher{s: s, role: "worker", spec: spec, sockets: p.sockets, inside: true, capture: c.CaptureOutput, outlives: true}, nil
 }
 
 // guard builds the process that ends the workers when the arbiter was killed.
@@ -118,11 +118,11 @@ func (s *supervisor) guard(p *prepared) (*arbiter.Generation, error) {
 	}
 	c := p.config
 	env := append(environ(c), wire.EnvRole+"="+wire.RoleGuard,
-		wire.EnvWorker+"="+strconv.FormatInt(int64(c.GracefulTimeout), 10))
+		wire.EnvWorker+"="+strconv.FormatInt(int64(c.GracefulTimeout), 10), envLogFormat+"="+c.LogFormat)
 	spec := proc.Spec{Path: proc.Self(), Args: []string{title("guard", c)}, Env: env, Dir: "/", Umask: -1}
 	return &arbiter.Generation{
 		Number:   1,
-		Launcher: &launcher{s: s, role: "guard", spec: spec, inside: true, capture: true},
+		Launcher: &launcher{s: s, role: "guard", spec: spec, inside: true, capture: true, outlives: true},
 		Settings: arbiter.Settings{
 			Workers: 1, ReadyAfter: c.BootGrace, RestartImmediately: true, RestartNeverGivesUp: true,
 		},

@@ -6,6 +6,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 	"strconv"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/gonicorn/gonicorn/config"
 	"github.com/gonicorn/gonicorn/gateway/process"
+	"github.com/gonicorn/gonicorn/internal/logging"
 	"github.com/gonicorn/gonicorn/internal/proc"
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
 	"github.com/gonicorn/gonicorn/internal/wire"
@@ -76,6 +78,9 @@ func Role(o Options) (code int, is bool) {
 	return 0, false
 }
 
+// envLogFormat tells the guard log_format.
+const envLogFormat = "GONICORN_GUARD_LOG_FORMAT"
+
 func runGuard() int {
 	fd := func(name string) int {
 		n, err := strconv.Atoi(os.Getenv(name))
@@ -94,7 +99,11 @@ func runGuard() int {
 		fmt.Fprintln(os.Stderr, "guard:", err)
 		return 1
 	}
-	return proc.RunGuard(board, fd(wire.EnvLifeline), time.Duration(graceful))
+	log := slog.New(logging.NewHandler(logging.Descriptor(fd(wire.EnvLog)), logging.Options{JSON: os.Getenv(envLogFormat) == "json"}))
+	return proc.RunGuard(board, fd(wire.EnvLifeline), time.Duration(graceful), func(arbiter int) {
+		log.Error("the arbiter was killed: workers finish what they have in hand, within graceful_timeout, and then nothing of this "+
+			"gonicorn is left; start it again", "arbiter", arbiter, "graceful_timeout", time.Duration(graceful).String(), "code", "GON050")
+	})
 }
 
 // Run supervises o's handler with a config made by a program. A reload starts

@@ -197,6 +197,13 @@ func runCodes() []errorCode {
 			remedy: "Mend the code, or put the old one back, and reload.",
 		},
 		{
+			code: "GON050", title: "the arbiter was killed (log)",
+			meaning: "The process that supervises all others is gone without having stopped them. Workers finish what they have in hand; " +
+				"what waits for a worker is answered 503; after graceful_timeout no process is left.",
+			remedy: "Start gonicorn again, best by a service manager that does so by itself (gonicorn init systemd). Find out who killed it: " +
+				"dmesg and journalctl -k name the out-of-memory killer.",
+		},
+		{
 			code: "GON099", title: "anything else",
 			meaning: "The message says what.",
 			remedy:  "If it does not help, say so: it is a fault of gonicorn's.",

@@ -99,7 +99,7 @@ func gatewaySettings(p *prepared) process.Settings {
 		MaxStreams:     c.HTTP2MaxConcurrentStreams, WindowSize: c.HTTP2InitialWindowSize,
 		FrameSize: c.HTTP2MaxFrameSize, HeaderListSize: c.HTTP2MaxHeaderListSize, ServerName: "gonicorn",
 
-		AccessLog: c.Accesslog, AccessLogFormat: c.AccessLogFormat, LogLevel: c.Loglevel,
+		AccessLog: c.Accesslog, AccessLogFormat: c.AccessLogFormat, LogLevel: c.Loglevel, LogJSON: c.LogFormat == "json",
 		RootPath: c.RootPath, Multithread: p.class.Name() == "threaded", Multiprocess: c.Workers > 1,
 		WebSocketMessage: c.WebsocketMaxMessageSize,
 	}
@@ -179,7 +179,7 @@ func (s *supervisor) front(p *prepared, number int) *arbiter.Generation {
 	return &arbiter.Generation{
 		Number: number,
 		Launcher: &launcher{
-			s: s, role: "gateway", spec: spec, sockets: p.sockets, inside: true, capture: true, stdout: c.Accesslog == "-",
+			s: s, role: "gateway", spec: spec, sockets: p.sockets, inside: true, capture: true, outlives: true, stdout: c.Accesslog == "-",
 			equip: s.connectGateway(p.queue),
 		},
 		Settings: arbiter.Settings{

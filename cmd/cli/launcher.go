@@ -23,17 +23,18 @@ import (
 // launcher starts processes of one generation and one role. It implements
 // arbiter.Launcher.
 type launcher struct {
-	s       *supervisor
-	role    string
-	spec    proc.Spec // Files and the last of Env are added for each start
-	sockets []*listen.Socket
-	inside  bool // gonicorn's own code runs inside: it gets the scoreboard and the lifeline
-	capture bool // its output goes to the error log
-	stdout  bool // but its stdout is this process's
-	limits  *limits
-	queue   *queue    // from which Python workers take requests; nil without
-	forks   bool      // workers are to be forked
-	fork    *template // forks workers; nil where each is started anew
+	s        *supervisor
+	role     string
+	spec     proc.Spec // Files and the last of Env are added for each start
+	sockets  []*listen.Socket
+	inside   bool // gonicorn's own code runs inside: it gets the scoreboard and the lifeline
+	outlives bool // it has something to say when the arbiter is gone: it gets the error log
+	capture  bool // its output goes to the error log
+	stdout   bool // but its stdout is this process's
+	limits   *limits
+	queue    *queue    // from which Python workers take requests; nil without
+	forks    bool      // workers are to be forked
+	fork     *template // forks workers; nil where each is started anew
 	// equip, which may be nil, adds what one process gets for itself.
 	equip func(p arbiter.Place, spec *proc.Spec) (equipment, error)
 }
@@ -79,6 +80,13 @@ func (l *launcher) Launch(p arbiter.Place) (arbiter.Process, error) {
 // start adds what the process gets besides its output, and starts it.
 func (l *launcher) start(spec proc.Spec, p arbiter.Place) (arbiter.Process, error) {
 	spec = l.inherit(spec, p)
+	if l.outlives {
+		if fd, closed := l.s.lastLog(); fd >= 0 {
+			defer closed()
+			spec.Env = append(spec.Env, wire.EnvLog+"="+strconv.Itoa(len(spec.Files)))
+			spec.Files = append(spec.Files, fd)
+		}
+	}
 	var own equipment
 	if l.equip != nil {
 		var err error

@@ -11,6 +11,7 @@ import (
 	"github.com/gonicorn/gonicorn/config"
 	"github.com/gonicorn/gonicorn/internal/logging"
 	"github.com/gonicorn/gonicorn/internal/syslog"
+	"golang.org/x/sys/unix"
 )
 
 // openLog opens the error log: the arbiter's own lines never wait for it, those
@@ -21,7 +22,8 @@ func (s *supervisor) openLog(c *config.Config) error {
 		return fmt.Errorf("loglevel: %w", err)
 	}
 	uid, gid := owner(c)
-	if s.sink, err = logging.Open(logPath(c), logging.SinkOptions{UID: uid, GID: gid}); err != nil {
+	s.logPath = logPath(c)
+	if s.sink, err = logging.Open(s.logPath, logging.SinkOptions{UID: uid, GID: gid}); err != nil {
 		return coded("GON025", fmt.Errorf("errorlog: %w", err))
 	}
 	s.level = &slog.LevelVar{}
@@ -57,6 +59,20 @@ func logPath(c *config.Config) string {
 		return os.DevNull
 	}
 	return "-"
+}
+
+// lastLog opens the error log for a process that has something to say when
+// this one is gone. -1 is none.
+func (s *supervisor) lastLog() (fd int, closed func()) {
+	if s.logPath == "-" || s.logPath == "/dev/stderr" {
+		return 2, func() {}
+	}
+	fd, err := unix.Open(s.logPath, unix.O_WRONLY|unix.O_APPEND|unix.O_CLOEXEC|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		s.log.Debug("no error log for when the arbiter is gone", "error", err)
+		return -1, func() {}
+	}
+	return fd, func() { unix.Close(fd) }
 }
 
 // retune takes over what a reload can change of the log.

@@ -49,11 +49,12 @@ type supervisor struct {
 	serving string // key of the gateway that serves
 	queue   *queue // of the gateway that serves; nil where it has none
 
-	sink   *logging.Sink
-	ring   *logging.Ring // of the log's last lines
-	level  *slog.LevelVar
-	log    *slog.Logger // the arbiter's own lines
-	output *slog.Logger // what workers write
+	sink    *logging.Sink
+	logPath string        // of the error log; - is stderr
+	ring    *logging.Ring // of the log's last lines
+	level   *slog.LevelVar
+	log     *slog.Logger // the arbiter's own lines
+	output  *slog.Logger // what workers write
 
 	logClosers []func() // of syslog and the journal
 

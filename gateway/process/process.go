@@ -90,7 +90,10 @@ func (p *process) prepare() error {
 	if err != nil {
 		return fmt.Errorf("loglevel: %w", err)
 	}
-	p.log = slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level, ReplaceAttr: withoutTime}))
+	p.log = slog.New(logging.Survivor(
+		slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level, ReplaceAttr: withoutTime}),
+		logging.NewHandler(logging.Descriptor(p.from.Log), logging.Options{JSON: p.set.LogJSON, Level: level}),
+	))
 	if p.peers, err = forward.New(forward.Options{Allow: p.set.ForwardedAllow, SecureSchemeHeaders: p.set.SecureSchemeHeaders}); err != nil {
 		return err
 	}

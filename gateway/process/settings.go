@@ -74,6 +74,7 @@ type Settings struct {
 	SyslogApp       string `json:"syslog_app"`
 	SyslogFacility  string `json:"syslog_facility"`
 	LogLevel        string `json:"log_level"`
+	LogJSON         bool   `json:"log_json"`      // of the error log, once the arbiter is gone
 	ServerTiming    bool   `json:"server_timing"` // tell clients where the time went
 
 	StatsdHost    string   `json:"statsd_host"` // host:port, or the path of a unix socket; empty: nowhere

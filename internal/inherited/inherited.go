@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"syscall"
 
 	"github.com/gonicorn/gonicorn/internal/listen"
 	"github.com/gonicorn/gonicorn/internal/proc"
@@ -31,6 +32,7 @@ type Process struct {
 	Listeners      []net.Listener
 	Control        int    // the socket to the arbiter; -1 without one
 	Epoch          uint64 // counts gateways, from 1
+	Log            int    // the error log, once the arbiter is gone; -1 without it
 	Patient        bool   // a gateway accepts nothing before a worker is ready
 }
 
@@ -40,7 +42,7 @@ type Process struct {
 func Take() (*Process, error) {
 	env := map[string]string{}
 	for _, name := range []string{
-		wire.EnvRole, wire.EnvWorker, wire.EnvBoard, wire.EnvSlot, wire.EnvLifeline, wire.EnvControl, wire.EnvEpoch, wire.EnvPatient, wire.EnvNotifySocket,
+		wire.EnvRole, wire.EnvWorker, wire.EnvBoard, wire.EnvSlot, wire.EnvLifeline, wire.EnvControl, wire.EnvEpoch, wire.EnvPatient, wire.EnvLog, wire.EnvNotifySocket,
 		wire.EnvWatchdogUsec, wire.EnvWatchdogPID, wire.EnvListenFDs, wire.EnvListenPID, wire.EnvListenFDNames,
 	} {
 		env[name] = os.Getenv(name)
@@ -48,11 +50,15 @@ func Take() (*Process, error) {
 			return &Process{}, fmt.Errorf("clean environment: %w", err)
 		}
 	}
-	p := &Process{Settings: []byte(env[wire.EnvWorker]), Notify: env[wire.EnvNotifySocket], Control: -1}
+	p := &Process{Settings: []byte(env[wire.EnvWorker]), Notify: env[wire.EnvNotifySocket], Control: -1, Log: -1}
 	p.ID, _ = strconv.Atoi(os.Getenv(wire.EnvWorkerID)) // for people only, and the app's to read
 	p.Generation, _ = strconv.Atoi(os.Getenv(wire.EnvGeneration))
 	p.Patient = env[wire.EnvPatient] != ""
 	p.Epoch, _ = strconv.ParseUint(env[wire.EnvEpoch], 10, 24) // a gateway's
+	if fd, err := strconv.Atoi(env[wire.EnvLog]); err == nil {
+		p.Log = fd
+		syscall.CloseOnExec(fd)
+	}
 	if text := env[wire.EnvControl]; text != "" {
 		var err error
 		if p.Control, err = strconv.Atoi(text); err != nil {

@@ -19,14 +19,15 @@ const guardSettle = 100 * time.Millisecond
 // RunGuard is the role guard, for workers that know nothing of a lifeline: it
 // waits until the arbiter is gone, then tells the process group of every worker
 // on the board to finish, and kills those that have not done so within
-// graceful. It returns its exit code when they are gone.
+// graceful. It returns its exit code when they are gone. killed is called first
+// when the arbiter was killed, with its pid.
 //
 // It ignores what a terminal or a service manager sends to everybody: as long
 // as the arbiter lives, stopping is the arbiter's business. An arbiter that has
 // stopped its workers kills the guard.
-func RunGuard(board *scoreboard.Board, lifeline int, graceful time.Duration) int {
+func RunGuard(board *scoreboard.Board, lifeline int, graceful time.Duration, killed func(arbiter int)) int {
 	ignoreBroadcasts()
-	return guardWorkers(board, lifeline, graceful)
+	return guardWorkers(board, lifeline, graceful, killed)
 }
 
 func ignoreBroadcasts() {
@@ -34,10 +35,26 @@ func ignoreBroadcasts() {
 		syscall.SIGTTIN, syscall.SIGTTOU, syscall.SIGWINCH, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGPIPE)
 }
 
-func guardWorkers(board *scoreboard.Board, lifeline int, graceful time.Duration) int {
+func guardWorkers(board *scoreboard.Board, lifeline int, graceful time.Duration, killed func(arbiter int)) int {
+	arbiter := os.Getppid()
 	<-Lifeline(lifeline)
+	if orphaned(arbiter) {
+		killed(arbiter)
+	}
 	awaitGroups(workersOn(board), graceful)
 	return 0
+}
+
+// orphaned reports whether this process's parent is not the arbiter any more. One
+// that has become another binary (execve(2)) ends its lifeline too, and lives.
+// Descriptors are closed before children get another parent.
+func orphaned(arbiter int) bool {
+	for deadline := time.Now().Add(guardSettle); os.Getppid() == arbiter; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			return false
+		}
+	}
+	return true
 }
 
 // guarded is the process group of a worker.

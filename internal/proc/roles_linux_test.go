@@ -112,7 +112,7 @@ func guard() {
 	}
 	ignoreBroadcasts()
 	say("ready")
-	os.Exit(guardWorkers(board, 4, graceful)) // RunGuard, which cannot say when it is ready
+	os.Exit(guardWorkers(board, 4, graceful, func(int) {})) // RunGuard, which cannot say when it is ready
 }
 
 // parent leads a group with a child in it that ignores TERM, and ends when its

@@ -25,6 +25,7 @@ const (
 	EnvQueue    = "GONICORN_QUEUE_FD"      // the socket from which sync and threaded Python workers take requests
 	EnvRunner   = "GONICORN_RUNNER_FD"     // a file with the runner's sources
 	EnvAge      = "GONICORN_AGE"           // counts starts of workers, from 1
+	EnvLog      = "GONICORN_LOG_FD"        // the error log, for what outlives the arbiter
 	EnvTemplate = "GONICORN_TEMPLATE_FD"   // where a process that workers are forked from takes orders
 )
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/gonicorn/gonicorn/internal/inherited"
 	"github.com/gonicorn/gonicorn/internal/wire"
@@ -24,6 +25,7 @@ func (p *process) inherit(classes []workers.Class) error {
 	if p.class, found = workers.Lookup(classes, p.settings.Class); !found {
 		return fmt.Errorf("find worker class %q: %w", p.settings.Class, errors.ErrUnsupported)
 	}
+	p.log = newLog(os.Stderr, from.Log)
 	p.info.ID, p.info.Generation = from.ID, from.Generation
 	p.board, p.slot, p.lifeline, p.listeners = from.Board, from.Slot, from.Lifeline, from.Listeners
 	p.meter = workers.NewMeter(p.slot)

@@ -11,8 +11,10 @@ import (
 
 // newLog writes the worker's own lines, which the arbiter's log takes in and
 // dates.
-func newLog(w io.Writer) *slog.Logger {
-	return slog.New(undated{logging.NewHandler(w, logging.Options{})})
+// last is the error log, once the arbiter is gone; -1 is none.
+func newLog(w io.Writer, last int) *slog.Logger {
+	return slog.New(logging.Survivor(undated{logging.NewHandler(w, logging.Options{})},
+		logging.NewHandler(logging.Descriptor(last), logging.Options{})))
 }
 
 // undated leaves the time out of records.

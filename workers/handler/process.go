@@ -55,7 +55,7 @@ func Main(h http.Handler, classes []workers.Class) int {
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGABRT, syscall.SIGUSR1,
 		syscall.SIGUSR2, syscall.SIGPIPE) // without it a log line ends the worker once the arbiter is gone (os/signal)
-	p := &process{handler: h, info: Info{PID: os.Getpid()}, log: newLog(os.Stderr)}
+	p := &process{handler: h, info: Info{PID: os.Getpid()}, log: newLog(os.Stderr, -1)}
 	if err := p.inherit(classes); err != nil {
 		return p.fail(err)
 	}
