@@ -221,6 +221,9 @@ func (a *Arbiter) stopInOrder(now time.Duration) {
 	a.workers.stop(now)
 	a.workers.letAll(true)
 	for _, w := range a.workers.leaving {
+		if w.stage == stalled {
+			a.workers.showStacks(w, now) // what it might have finished has gone with the gateway
+		}
 		w.deadline = min(w.deadline, max(a.stopBy, now+quickGrace))
 	}
 }

@@ -97,7 +97,7 @@ func (a *Arbiter) handle(ctx context.Context, e event, now time.Duration) {
 	case stalledLoop:
 		a.workers.stalledLoop(e.slot, e.pid)
 	case idled:
-		a.workers.idled(e.slot, e.pid)
+		a.workers.idled(e.slot, e.pid, now)
 	}
 }
 

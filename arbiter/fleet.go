@@ -27,6 +27,8 @@ type hands interface {
 	kill(w *worker)
 	// vitals reads the worker's slot.
 	vitals(w *worker) (v vitals, maxRequests uint64)
+	// halted says why the kernel does not run the process; empty while it may run.
+	halted(w *worker) string
 }
 
 // laterPause is between two tries of a start that must wait.

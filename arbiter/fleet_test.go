@@ -24,6 +24,7 @@ type puppet struct {
 	limit   uint64
 	signals []syscall.Signal
 	killed  bool
+	halted  string
 }
 
 // stage is the hands of a fleet under test, with a clock of its own.
@@ -49,6 +50,12 @@ func (th *theatre) signal(w *worker, sig syscall.Signal) {
 	th.alive[w.pid].signals = append(th.alive[w.pid].signals, sig)
 }
 func (th *theatre) kill(w *worker) { th.alive[w.pid].killed = true }
+func (th *theatre) halted(w *worker) string {
+	if p := th.alive[w.pid]; p != nil {
+		return p.halted
+	}
+	return ""
+}
 func (th *theatre) vitals(w *worker) (vitals, uint64) {
 	if p := th.alive[w.pid]; p != nil {
 		return p.vitals, p.limit
@@ -536,4 +543,59 @@ func TestFleetSurvivesAnything(t *testing.T) {
 			t.Fatalf("%d serve, %d alive, %d wanted", len(pids), len(th.alive), th.fleet.target)
 		}
 	})
+}
+
+func TestHaltedWorkerIsReplacedWithinItsTimeout(t *testing.T) {
+	th := newTheatre(t, generation(1, 2))
+	th.readyAll()
+	pids, _, _ := th.serving()
+	th.alive[pids[0]].halted = "stopped by a signal (SIGSTOP)"
+	began := th.now
+	for !th.signalled(pids[0], syscall.SIGABRT) {
+		if th.after(time.Second); th.now-began > 30*time.Second {
+			t.Fatal("a worker that stands still is not noticed within timeout")
+		}
+	}
+	if took := th.now - began; took < 20*time.Second {
+		t.Errorf("a worker that was stopped for %s only was given up", took)
+	}
+	if th.signalled(pids[1], syscall.SIGABRT) {
+		t.Error("the other one was given up too")
+	}
+}
+
+func TestWorkerThatRunsAgainIsLeftAlone(t *testing.T) {
+	th := newTheatre(t, generation(1, 1))
+	th.readyAll()
+	pids, _, _ := th.serving()
+	for range 10 {
+		th.alive[pids[0]].halted = "stopped by a signal (SIGSTOP)"
+		th.after(15 * time.Second)
+		th.alive[pids[0]].halted = ""
+		th.after(15 * time.Second)
+	}
+	if th.signalled(pids[0], syscall.SIGABRT) {
+		t.Error("a worker that was stopped for half its timeout at a time was given up")
+	}
+}
+
+func TestWorkerThatHangsWhileItDrainsIsNotWaitedFor(t *testing.T) {
+	for name, v := range map[string]vitals{
+		"request":   {inFlight: 1, requestStart: time.Second},
+		"heartbeat": {inFlight: 1, beats: true, heartbeat: time.Second},
+	} {
+		gen := generation(1, 1)
+		gen.Settings.Timeout, gen.Settings.GracefulTimeout = 2*time.Second, time.Hour
+		th := newTheatre(t, gen)
+		th.readyAll()
+		pids, _, _ := th.serving()
+		th.alive[pids[0]].vitals = v
+		th.act(signals.Stop)
+		for range 8 {
+			th.after(time.Second / 2)
+		}
+		if !th.signalled(pids[0], syscall.SIGABRT) {
+			t.Errorf("%s: the worker hangs and is waited for", name)
+		}
+	}
 }

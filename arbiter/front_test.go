@@ -58,11 +58,11 @@ func TestWorkersBehindTheGatewayAreDrainedFirst(t *testing.T) {
 	if p := h.last(); len(p) != 2 || !slices.ContainsFunc(p, func(p Peer) bool { return p.PID == pids[0] && p.Draining }) {
 		t.Fatalf("the gateway was told %+v, want worker %d draining", p, pids[0])
 	}
-	h.workers.fleet.idled(pids[0], pids[1]) // another process: a late message about a slot
+	h.workers.fleet.idled(pids[0], pids[1], h.workers.now) // another process: a late message about a slot
 	if h.workers.signalled(pids[0], syscall.SIGTERM) {
 		t.Fatal("TERM came for another worker's idleness")
 	}
-	h.workers.fleet.idled(pids[0], pids[0]) // the theatre's slots are its pids
+	h.workers.fleet.idled(pids[0], pids[0], h.workers.now) // the theatre's slots are its pids
 	if !h.workers.signalled(pids[0], syscall.SIGTERM) {
 		t.Fatal("no TERM although nothing is in hand")
 	}

@@ -61,33 +61,66 @@ func (v *vitals) besides(now, timeout time.Duration) int {
 	return n
 }
 
+// silent is how long the process has given no heartbeat; 0 where it keeps none.
+func (v *vitals) silent(w *worker, now time.Duration) time.Duration {
+	if !v.beats || !w.gen.Settings.Heartbeat {
+		return 0
+	}
+	return max(0, now-max(v.heartbeat, w.readyAt))
+}
+
+// haltLook is how often it is looked whether the kernel runs a worker. A worker
+// without a request shows no other sign that it was stopped.
+func haltLook(timeout time.Duration) time.Duration { return min(timeout/4, 5*time.Second) }
+
+// lookHalted finds out, from time to time, whether the kernel runs a worker.
+func (f *fleet) lookHalted(w *worker, now time.Duration) {
+	s := w.gen.Settings
+	if s.Timeout <= 0 || w.stage == booting || now < w.haltLook {
+		return
+	}
+	w.haltLook = now + haltLook(s.Timeout)
+	if w.halt = f.hands.halted(w); w.halt == "" {
+		w.haltedAt = 0
+	} else if w.haltedAt == 0 {
+		w.haltedAt = now
+	}
+}
+
+// lifeless says why the whole process of a worker counts as hung at now, or "".
+func lifeless(w *worker, v vitals, now time.Duration) string {
+	s := w.gen.Settings
+	if s.Timeout <= 0 {
+		return ""
+	}
+	// It was halted up to one look before it was seen to be.
+	if w.haltedAt > 0 && now-w.haltedAt >= s.Timeout-haltLook(s.Timeout) {
+		return fmt.Sprintf("the process is %s (timeout %s)", w.halt, s.Timeout)
+	}
+	if silent := v.silent(w, now); silent > s.Timeout {
+		return fmt.Sprintf("no heartbeat for %s (timeout %s)", silent.Round(time.Millisecond), s.Timeout)
+	}
+	return ""
+}
+
 // hung says why a worker in this stage counts as hung at now, or "". What the
 // slot shows was written by the worker: a lie harms nobody but the liar.
 func hung(w *worker, v vitals, now time.Duration) string {
 	s := w.gen.Settings
-	switch w.stage {
-	case booting:
-		if s.BootTimeout > 0 && now-w.started > s.BootTimeout {
-			return fmt.Sprintf("not ready after %s (boot_timeout)%s", s.BootTimeout, w.hint())
-		}
-	case ready:
-		if s.Timeout <= 0 {
-			return ""
-		}
-		if s.RequestAge && v.requestStart > 0 && now-v.requestStart > s.Timeout {
-			return fmt.Sprintf("request %d has been running for %s (timeout %s)",
-				v.requestID, (now - v.requestStart).Round(time.Millisecond), s.Timeout)
-		}
-		if s.Heartbeat && v.beats && now-max(v.heartbeat, w.readyAt) > s.Timeout {
-			return fmt.Sprintf("no heartbeat for %s (timeout %s)",
-				(now - max(v.heartbeat, w.readyAt)).Round(time.Millisecond), s.Timeout)
-		}
-		if w.watchdog > 0 && now-w.watchdog > s.Timeout {
-			return fmt.Sprintf("no WATCHDOG=1 for %s (timeout %s)",
-				(now - w.watchdog).Round(time.Millisecond), s.Timeout)
-		}
+	switch {
+	case w.stage == booting && s.BootTimeout > 0 && now-w.started > s.BootTimeout:
+		return fmt.Sprintf("not ready after %s (boot_timeout)%s", s.BootTimeout, w.hint())
+	case w.stage != ready && w.stage != draining || s.Timeout <= 0:
+		return ""
+	case w.stage == draining && v.inFlight == 0 && v.requestStart == 0:
+		return "" // its heart may stop before it exits
+	case s.RequestAge && v.requestStart > 0 && now-v.requestStart > s.Timeout:
+		return fmt.Sprintf("request %d has been running for %s (timeout %s)",
+			v.requestID, (now - v.requestStart).Round(time.Millisecond), s.Timeout)
+	case w.stage == ready && w.watchdog > 0 && now-w.watchdog > s.Timeout:
+		return fmt.Sprintf("no WATCHDOG=1 for %s (timeout %s)", (now - w.watchdog).Round(time.Millisecond), s.Timeout)
 	}
-	return ""
+	return lifeless(w, v, now)
 }
 
 // worn says why a serving worker should be replaced, or "".

@@ -120,6 +120,13 @@ func (k *kernel) kill(w *worker) {
 	_ = proc.SignalGroup(w.pid, syscall.SIGKILL)
 }
 
+func (k *kernel) halted(w *worker) string {
+	if w.reaped {
+		return ""
+	}
+	return proc.Halted(w.pid)
+}
+
 func (k *kernel) vitals(w *worker) (vitals, uint64) {
 	s := k.board.Slot(w.place.Slot)
 	return readVitals(s), s.MaxRequests.Load()

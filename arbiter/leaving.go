@@ -76,7 +76,7 @@ func (f *fleet) abort(w *worker, now time.Duration, reason string) {
 	s := w.gen.Settings
 	v, _ := f.hands.vitals(w)
 	others := v.besides(now, s.Timeout)
-	if w.stage == ready && s.Gated && s.RequestAge && others > 0 {
+	if w.stage == ready && s.Gated && s.RequestAge && others > 0 && lifeless(w, v, now) == "" {
 		w.leaves, w.stage, w.deadline = reason, stalled, now+s.GracefulTimeout
 		f.log.Error(f.role+" hangs: it may finish its other requests", f.role, w.place.ID, "pid", w.pid,
 			"reason", reason, "others", others)
@@ -94,6 +94,19 @@ func (f *fleet) showStacks(w *worker, now time.Duration) {
 	f.hands.signal(w, syscall.SIGABRT)
 }
 
+// watchDraining aborts a worker that hangs while it finishes: it would not
+// finish before its time is over. It returns when to look again.
+func (f *fleet) watchDraining(w *worker, now time.Duration) time.Duration {
+	f.lookHalted(w, now)
+	v, _ := f.hands.vitals(w)
+	if reason := hung(w, v, now); reason != "" && now >= f.blindUntil {
+		w.hung, w.leaves = true, w.leaves+"; "+reason
+		f.showStacks(w, now)
+		return w.deadline
+	}
+	return f.nextLook(w, now)
+}
+
 // enforce kills the workers whose time to leave is over.
 func (f *fleet) enforce(now time.Duration) time.Duration {
 	wake := forever
@@ -103,7 +116,8 @@ func (f *fleet) enforce(now time.Duration) time.Duration {
 		}
 		if w.stage == stalled {
 			v, _ := f.hands.vitals(w)
-			if now >= w.deadline || v.besides(now, w.gen.Settings.Timeout) == 0 {
+			f.lookHalted(w, now)
+			if now >= w.deadline || v.besides(now, w.gen.Settings.Timeout) == 0 || lifeless(w, v, now) != "" {
 				f.showStacks(w, now)
 			} else {
 				wake = min(wake, now+50*time.Millisecond)
@@ -116,6 +130,9 @@ func (f *fleet) enforce(now time.Duration) time.Duration {
 			} else {
 				f.let(w)
 			}
+		}
+		if w.stage == draining && now < w.deadline {
+			wake = min(wake, f.watchDraining(w, now))
 		}
 		if now < w.deadline {
 			wake = min(wake, w.deadline)

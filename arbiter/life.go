@@ -27,6 +27,7 @@ func (f *fleet) watch(now time.Duration) time.Duration {
 					wake = min(wake, w.started+after)
 				}
 			}
+			f.lookHalted(w, now)
 			v, _ := f.hands.vitals(w)
 			if reason := hung(w, v, now); reason != "" && now >= f.blindUntil {
 				f.abort(w, now, reason)
@@ -102,11 +103,18 @@ func (f *fleet) probed(e probed, now time.Duration) {
 	f.mayBeReady(w, now)
 }
 
-// idled lets a worker go that the gateway has nothing in hand at any more.
-func (f *fleet) idled(slot, pid int) {
+// idled lets a worker go that the gateway has nothing in hand at any more but
+// requests that hang.
+func (f *fleet) idled(slot, pid int, now time.Duration) {
 	for _, w := range f.leaving {
-		if w.pid == pid && w.place.Slot == slot && w.hold == untilIdle {
+		if w.pid != pid || w.place.Slot != slot {
+			continue
+		}
+		if w.hold == untilIdle {
 			f.let(w)
+		}
+		if w.stage == stalled {
+			f.showStacks(w, now)
 		}
 	}
 }

@@ -28,6 +28,25 @@ func (a *Arbiter) condition() string {
 	return "drained"
 }
 
+// quiet is how long a worker may give no heartbeat before status says so.
+const quiet = 2 * time.Second
+
+// shown is how a worker is shown: a worker is not ready whose process does
+// nothing at all, although it is given some time before it is replaced.
+func (a *Arbiter) shown(w *worker, now time.Duration) string {
+	if w.stage != ready {
+		return w.stage.String()
+	}
+	v, _ := a.kernel.vitals(w)
+	switch {
+	case a.kernel.halted(w) != "":
+		return "stopped"
+	case v.silent(w, now) > quiet:
+		return "silent"
+	}
+	return w.stage.String()
+}
+
 func (a *Arbiter) status(now time.Duration) status.Fleet {
 	f := a.workers
 	s := status.Fleet{
@@ -36,7 +55,7 @@ func (a *Arbiter) status(now time.Duration) status.Fleet {
 		Reloading: a.reloads.loading || a.reloads.wanted || f.candidate != nil, LongestPause: a.longestPause, Stragglers: len(a.stragglers),
 	}
 	for _, seat := range f.seats {
-		if seat.current != nil && seat.current.stage == ready {
+		if seat.current != nil && a.shown(seat.current, now) == ready.String() {
 			s.Ready++
 		}
 	}
@@ -45,7 +64,7 @@ func (a *Arbiter) status(now time.Duration) status.Fleet {
 			v, _ := a.kernel.vitals(w)
 			s.Workers = append(s.Workers, status.Worker{
 				Role: f.role, ID: w.place.ID, PID: w.pid, Slot: w.place.Slot, Generation: w.gen.Number,
-				Stage: w.stage.String(), Age: now - w.started, Requests: v.requests, InFlight: v.inFlight,
+				Stage: a.shown(w, now), Age: now - w.started, Requests: v.requests, InFlight: v.inFlight,
 				Answers: v.answers, Errors: v.errors, Waiting: v.waiting, LoopLag: v.lag, Request: v.requestID,
 				RequestAge: age(now, v.requestStart), CPU: w.cpu, RSS: w.rss, Leaves: w.leaves, Says: w.status, Busy: v.busy,
 			})

@@ -54,6 +54,9 @@ type worker struct {
 	fault    string        // what it said about why it cannot start
 	oomKills func() int    // see Process; may be nil
 	reaped   bool          // the pid is free for others
+	halt     string        // why the kernel does not run it; empty while it may run
+	haltedAt time.Duration // when that was first seen
+	haltLook time.Duration // when to look again
 	killedBy bool          // SIGKILL was ours
 	rss      int64         // bytes of its group when last measured
 	cpu      float64       // share of one CPU that it took lately

@@ -74,7 +74,8 @@ func lifeSettings() []Setting {
 		Setting{
 			Name: "timeout", Flag: "timeout", Short: "t", Kind: Duration, Default: "30",
 			Help: "Replace a worker that gives no sign of life for so long, after logging where it hangs; 0 is never. " +
-				"What counts as life is the worker class's: a request that ends in time, or a heartbeat of the loop.",
+				"What counts as life is the worker class's: a request that ends in time, or a heartbeat of the loop. " +
+				"A process that is stopped (SIGSTOP), or frozen, shows none in any class.",
 			Reload: NewWorkers, Differs: "it does not run while a worker boots (boot_timeout does)",
 			field: func(c *Config) any { return &c.Timeout },
 		},

@@ -166,8 +166,8 @@ func runCodes() []errorCode {
 		},
 		{
 			code: "GON040", title: "a worker hangs (log)",
-			meaning: "A worker gave no sign of life for timeout, or has had a request for longer. Where its threads are follows in the log.",
-			remedy:  "The stacks show what it waits for. A request that may take long needs a longer --timeout, or belongs into a queue.",
+			meaning: "A worker gave no sign of life for timeout, was stopped or frozen for as long, or has had a request for longer. Where its threads are follows in the log.",
+			remedy:  "The stacks show what it waits for. A request that may take long needs a longer --timeout, or belongs into a queue. Of a process that was stopped, find out who stops it (SIGSTOP, a frozen cgroup).",
 		},
 		{
 			code: "GON041", title: "a worker was lost (log)",

@@ -22,9 +22,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// gatewayTimeout is how long the gateway may be without a heartbeat. It waits
-// for nobody, so that nothing but a fault keeps it from one.
-const gatewayTimeout = 10 * time.Second
+// gatewayTimeout is how long the gateway may be without a heartbeat: it waits
+// for nobody, so that nothing but a fault keeps it from one. timeout shortens
+// it, and a timeout of 0 does not switch it off.
+func gatewayTimeout(c *config.Config) time.Duration {
+	const most, least = 5 * time.Second, time.Second
+	if c.Timeout <= 0 {
+		return most
+	}
+	return max(least, min(most, c.Timeout))
+}
 
 // frontend is the gateway as a config wants it.
 type frontend struct {
@@ -81,7 +88,7 @@ func gatewaySettings(p *prepared) process.Settings {
 		QueueSize: c.QueueSize, QueueTimeout: c.QueueTimeout, RequestTimeout: c.RequestTimeout,
 		HeaderTimeout: c.HeaderTimeout, BodyTimeout: c.BodyTimeout, WriteTimeout: c.WriteTimeout,
 		Keepalive: c.Keepalive, Graceful: c.GracefulTimeout, StallWarning: c.StallWarning,
-		HoldsHung: settings(p).RequestAge,
+		Timeout: c.Timeout, HealthPath: c.HealthPath, HoldsHung: settings(p).RequestAge,
 
 		RequestBuffering: c.RequestBuffering, ResponseBuffering: c.ResponseBuffering,
 		MaxBody: c.MaxBody, MaxBuffer: c.MaxBuffer, TmpDir: absolute(c.Chdir, c.TmpUploadDir), Sendfile: c.Sendfile,
@@ -183,7 +190,7 @@ func (s *supervisor) front(p *prepared, number int) *arbiter.Generation {
 			equip: s.connectGateway(p.queue),
 		},
 		Settings: arbiter.Settings{
-			Workers: 1, Timeout: gatewayTimeout, BootTimeout: c.BootTimeout, GracefulTimeout: c.GracefulTimeout,
+			Workers: 1, Timeout: gatewayTimeout(c), BootTimeout: c.BootTimeout, GracefulTimeout: c.GracefulTimeout,
 			Heartbeat: true, Notifies: true, RestartImmediately: true, ReopensLogs: true,
 		},
 		Adopted: func() { s.adopt(key, p.queue) }, Released: func() { p.release(); p.queue.close() },

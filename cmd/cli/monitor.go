@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"time"
 
 	"github.com/gonicorn/gonicorn/arbiter"
 	"github.com/gonicorn/gonicorn/config"
@@ -18,6 +19,9 @@ import (
 	"github.com/gonicorn/gonicorn/monitor"
 	"golang.org/x/sys/unix"
 )
+
+// monitorBoot is how long the monitor may take to be ready: it loads nothing.
+const monitorBoot = 10 * time.Second
 
 // monitor builds the process that answers at admin_bind; nil where there is
 // none to be.
@@ -58,7 +62,7 @@ func (s *supervisor) monitor(p *prepared) (*arbiter.Generation, error) {
 			s: s, role: "monitor", spec: spec, sockets: sockets, inside: true, capture: true, equip: s.attendMonitor,
 		},
 		Settings: arbiter.Settings{
-			Workers: 1, BootTimeout: gatewayTimeout, Notifies: true, RestartImmediately: true, RestartNeverGivesUp: true,
+			Workers: 1, BootTimeout: monitorBoot, Notifies: true, RestartImmediately: true, RestartNeverGivesUp: true,
 		},
 		Released: release,
 	}, nil

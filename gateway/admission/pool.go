@@ -34,6 +34,7 @@ type Pool struct {
 type slot struct {
 	worker  gateway.Worker
 	held    int
+	hung    int // of those, how many are not expected to end
 	stalled bool
 	avoided *time.Timer // set while the slot gets nothing for a moment
 	told    bool        // OnIdle was called
@@ -120,9 +121,27 @@ func (p *Pool) Release(at int) {
 		return
 	}
 	s.held--
+	s.hung = min(s.hung, s.held)
 	if p.queue.first != nil && s.open() {
 		p.give(s)
 	}
+	idle, w := p.retired(s), s.worker
+	p.mu.Unlock()
+	if idle {
+		p.tell(w)
+	}
+}
+
+// Hang says that a request which the worker in a slot holds is not expected to
+// end: a draining worker that holds no others counts as idle.
+func (p *Pool) Hang(at int) {
+	p.mu.Lock()
+	s := p.slots[at]
+	if s == nil || s.hung >= s.held {
+		p.mu.Unlock()
+		return
+	}
+	s.hung++
 	idle, w := p.retired(s), s.worker
 	p.mu.Unlock()
 	if idle {
@@ -174,13 +193,14 @@ func (p *Pool) Held(at int) int {
 	return 0
 }
 
-// retired reports, once, that a draining worker has become idle.
+// retired reports, once, that a draining worker has become idle: nothing it
+// holds is expected to end.
 func (p *Pool) retired(s *slot) bool {
 	if !s.worker.Draining {
 		s.told = false
 		return false
 	}
-	if s.held > 0 || s.told {
+	if s.held > s.hung || s.told {
 		return false
 	}
 	s.told = true

@@ -96,8 +96,11 @@ func (p *process) makeBackend() error {
 		p.backend, p.attacher = b, b
 		return nil
 	case Upstream:
-		b := upstream.New(upstream.Options{Pool: p.pool, Board: p.from.Board, Log: p.log, DrainTimeout: p.set.Graceful, HoldHung: p.set.HoldsHung})
-		p.backend, p.link.held = b, b.Held
+		b := upstream.New(upstream.Options{
+			Pool: p.pool, Board: p.from.Board, Log: p.log, DrainTimeout: p.set.Graceful, HoldHung: p.set.HoldsHung,
+			Timeout: p.set.Timeout, HealthPath: p.set.HealthPath,
+		})
+		p.backend, p.link.held, p.look = b, b.Held, b.Look
 		return nil
 	}
 	return fmt.Errorf("there is no backend %q", p.set.Backend)

@@ -30,6 +30,12 @@ type Options struct {
 	MaxResponseHead int           // bytes; 64 KiB
 	DrainTimeout    time.Duration // until tunnels of a draining worker are cut; 30 s
 
+	// Timeout is how long a process may do nothing at all while a request waits
+	// there; 0 is for ever. Backend.Look notices it.
+	Timeout time.Duration
+	// HealthPath is what a silent process is asked for; empty asks for nothing
+	// in particular.
+	HealthPath string
 	// HoldHung leaves a request that was not answered in time in its worker's
 	// hands: the worker gets no other in its place, and looks hung on the
 	// scoreboard until somebody ends it.

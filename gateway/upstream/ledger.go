@@ -19,6 +19,8 @@ type ledger struct {
 	closed      bool // the slot is somebody else's
 	first, last *entry
 	inHand      int64
+	answers     uint64 // that have begun
+	hung        int    // requests that hold keeps
 	busySince   int64
 }
 
@@ -41,6 +43,7 @@ func (l *ledger) open(slot *scoreboard.Slot) {
 	slot.RequestStart.Store(0)
 	slot.RequestID.Store(0)
 	slot.Connections.Store(0)
+	slot.Beats.Store(0)
 	l.state(scoreboard.Busy, scoreboard.Ready)
 }
 
@@ -103,6 +106,7 @@ func (l *ledger) answer(e *entry) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.answers++
 	l.settle(e)
 }
 
@@ -143,6 +147,7 @@ func (l *ledger) hold(e *entry) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.hung++
 	kept := &entry{id: e.id, start: e.start, listed: true}
 	l.settle(e)
 	if kept.next = l.first; kept.next == nil {
@@ -152,6 +157,34 @@ func (l *ledger) hold(e *entry) {
 	}
 	l.first = kept
 	l.show()
+}
+
+// signs returns how many answers have begun, when the oldest request came whose
+// answer is waited for, 0 if there is none, and whether hold keeps any.
+func (l *ledger) signs() (answers uint64, oldest int64, held bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.first != nil {
+		oldest = l.first.start
+	}
+	return l.answers, oldest, l.hung > 0
+}
+
+// silent shows that the process has done nothing since a moment; alive takes
+// that back.
+func (l *ledger) silent(since int64) { l.beats(since, 1) }
+func (l *ledger) alive()             { l.beats(0, 0) }
+
+func (l *ledger) beats(last int64, kept uint64) {
+	if l.slot == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.closed {
+		l.slot.Heartbeat.Store(last)
+		l.slot.Beats.Store(kept)
+	}
 }
 
 // connections says how many connections are open.

@@ -26,6 +26,10 @@ type worker struct {
 	pid    int
 	ledger ledger
 	gone   atomic.Bool // the process has been reaped
+	ctx    context.Context
+	end    context.CancelFunc // of ctx, when the process has been reaped
+
+	liveness liveness
 
 	mu       sync.Mutex
 	spec     gateway.Worker
@@ -39,6 +43,7 @@ type worker struct {
 
 func newWorker(b *Backend, spec gateway.Worker) *worker {
 	w := &worker{b: b, slot: spec.Slot, pid: spec.PID, spec: spec, open: map[*conn]struct{}{}, tunnels: map[*tunnel]struct{}{}}
+	w.ctx, w.end = context.WithCancel(context.Background())
 	var slot *scoreboard.Slot
 	if b.Board != nil && spec.Slot >= 0 && spec.Slot < scoreboard.Slots {
 		slot = b.Board.Slot(spec.Slot)
@@ -66,6 +71,7 @@ func (w *worker) update(spec gateway.Worker) {
 func (w *worker) vanish() {
 	w.mu.Lock()
 	w.gone.Store(true)
+	w.end()
 	hung := w.hung
 	w.mu.Unlock()
 	for range hung {
@@ -93,6 +99,7 @@ func (w *worker) hold(e *entry) bool {
 	}
 	w.hung++
 	w.ledger.hold(e)
+	w.b.Pool.Hang(w.slot)
 	return true
 }
 
