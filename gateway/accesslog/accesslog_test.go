@@ -98,6 +98,8 @@ func TestJSON(t *testing.T) {
 // FuzzLine has clients write what they like: a request is one line.
 func FuzzLine(f *testing.F) {
 	f.Add("/x", "agent", "a\"b\\\"c")
+	f.Add("/\x80\xff", "ends with \\", "\u202e\u0085\x9b31m")
+	f.Add("/\" 200 5 \"", "\x1b]0;title\a", "\x7f\r\n\u2028")
 	format, err := Compile(`"%(r)s" "%(a)s" "%({x}i)s"`)
 	if err != nil {
 		f.Fatal(err)
@@ -109,6 +111,11 @@ func FuzzLine(f *testing.F) {
 		var line []byte
 		for _, part := range format {
 			line = part(line, e)
+		}
+		for _, c := range line[:len(line)-1] {
+			if c < ' ' || c > '~' {
+				t.Fatalf("byte %#x in %q", c, line)
+			}
 		}
 		if strings.Count(string(line), "\n") != 1 {
 			t.Fatalf("several lines: %q", line)
@@ -123,6 +130,23 @@ func FuzzLine(f *testing.F) {
 			t.Fatalf("%d quotes in %q", quotes, line)
 		}
 	})
+}
+
+// A JSON line keeps what a client has sent and shows none of it to a terminal.
+func TestJSONDrivesNoTerminal(t *testing.T) {
+	e := entry()
+	const evil = "a\u202eb\u0085c\x7fd\u2028e\x1b[31m"
+	e.Request.Header = []gateway.Field{{Name: "user-agent", Value: evil}}
+	line := render(t, JSON, e)
+	for _, c := range []byte(line) {
+		if c < ' ' || c > '~' {
+			t.Errorf("byte %#x in %q", c, line)
+		}
+	}
+	var got map[string]any
+	if err := json.Unmarshal([]byte(line), &got); err != nil || got["user_agent"] != evil {
+		t.Errorf("%v, %v", got["user_agent"], err)
+	}
 }
 
 func TestTraceID(t *testing.T) {

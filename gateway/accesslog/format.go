@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/gonicorn/gonicorn/internal/logging"
 )
 
 // Format is a line's format made ready: one function a part.
@@ -101,7 +103,7 @@ func atoms() map[string]appender {
 		"r": appendRequestLine,
 		"m": text(func(e *Entry) string { return e.Request.Method }),
 		"U": text(func(e *Entry) string { return e.Request.Path }),
-		"q": func(dst []byte, e *Entry) []byte { return appendEscaped(dst, e.Request.Query) },
+		"q": func(dst []byte, e *Entry) []byte { return logging.AppendClient(dst, e.Request.Query) },
 		"H": text((*Entry).protocol),
 		"s": count(func(e *Entry) int64 { return int64(e.Status) }),
 		"B": count(func(e *Entry) int64 { return e.Bytes }),
@@ -134,8 +136,8 @@ func appendRequestLine(dst []byte, e *Entry) []byte {
 	if r.Method == "" {
 		return append(dst, '-')
 	}
-	dst = append(appendEscaped(dst, r.Method), ' ')
-	dst = append(appendEscaped(dst, r.Target), ' ')
+	dst = append(logging.AppendClient(dst, r.Method), ' ')
+	dst = append(logging.AppendClient(dst, r.Target), ' ')
 	return append(dst, e.protocol()...)
 }
 
@@ -144,22 +146,5 @@ func appendSafe(dst []byte, text string) []byte {
 	if text == "" {
 		return append(dst, '-')
 	}
-	return appendEscaped(dst, text)
-}
-
-// appendEscaped escapes quotes, as Gunicorn does, and whatever else could end
-// or forge a line.
-func appendEscaped(dst []byte, text string) []byte {
-	const hex = "0123456789abcdef"
-	for i := range len(text) {
-		switch c := text[i]; {
-		case c == '"':
-			dst = append(dst, '\\', '"')
-		case c < ' ' || c == 0x7f || c == '\\' && i+1 < len(text) && text[i+1] == '"':
-			dst = append(dst, '\\', 'x', hex[c>>4], hex[c&15])
-		default:
-			dst = append(dst, c)
-		}
-	}
-	return dst
+	return logging.AppendClient(dst, text)
 }

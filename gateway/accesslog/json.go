@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"strings"
 	"time"
+
+	"github.com/gonicorn/gonicorn/internal/logging"
 )
 
 // line is a request as JSON.
@@ -52,5 +54,5 @@ func appendJSON(dst []byte, e *Entry) []byte {
 	if err != nil {
 		return dst // strings and numbers always have a form
 	}
-	return append(append(dst, text...), '\n')
+	return append(logging.AppendJSON(dst, text), '\n')
 }

@@ -1,6 +1,7 @@
 package logging
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 	"unicode"
@@ -36,6 +37,44 @@ func escape(s string) string {
 }
 
 const hex = "0123456789abcdef"
+
+// AppendClient appends text that a client has sent. It becomes printable ASCII
+// that cannot leave the double quotes it stands between: a quote gets a
+// backslash, and a backslash and all other bytes are written as \xNN.
+func AppendClient(dst []byte, text string) []byte {
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c == '"':
+			dst = append(dst, '\\', '"')
+		case c < ' ' || c >= 0x7f || c == '\\':
+			dst = append(dst, '\\', 'x', hex[c>>4], hex[c&15])
+		default:
+			dst = append(dst, c)
+		}
+	}
+	return dst
+}
+
+// AppendJSON appends a line of JSON in which nothing can drive a terminal or
+// turn the direction of writing: encoding/json leaves such runes as they are.
+func AppendJSON(dst, line []byte) []byte {
+	for len(line) > 0 {
+		i := bytes.IndexFunc(line, unsafeInJSON)
+		if i < 0 {
+			break
+		}
+		r, size := utf8.DecodeRune(line[i:])
+		dst = append(dst, line[:i]...)
+		dst = append(dst, '\\', 'u', hex[r>>12&15], hex[r>>8&15], hex[r>>4&15], hex[r&15])
+		line = line[i+size:]
+	}
+	return append(dst, line...)
+}
+
+// unsafeInJSON is unsafeRune for text that encoding/json has made: a newline is
+// the line's end there, and invalid UTF-8 has become U+FFFD. All that is left
+// fits in 16 bits.
+func unsafeInJSON(r rune) bool { return r != '\n' && r != utf8.RuneError && unsafeRune(r) }
 
 // unsafeRune reports whether a rune may not reach a log as it is. The rune that
 // stands for invalid UTF-8 is one: escape tells it from a valid U+FFFD.

@@ -1,6 +1,7 @@
 package logging
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"log/slog"
@@ -45,7 +46,7 @@ type jsonHandler struct {
 }
 
 func newJSON(w io.Writer, o Options) slog.Handler {
-	return &jsonHandler{pid: o.PID, Handler: slog.NewJSONHandler(w, &slog.HandlerOptions{
+	return &jsonHandler{pid: o.PID, Handler: slog.NewJSONHandler(safeJSON{w}, &slog.HandlerOptions{
 		Level: o.Level,
 		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
 			switch {
@@ -59,6 +60,19 @@ func newJSON(w io.Writer, o Options) slog.Handler {
 			return a
 		},
 	})}
+}
+
+// safeJSON escapes what the handler of the standard library leaves as it is.
+type safeJSON struct{ w io.Writer }
+
+func (s safeJSON) Write(p []byte) (int, error) {
+	if bytes.IndexFunc(p, unsafeInJSON) >= 0 {
+		if _, err := s.w.Write(AppendJSON(make([]byte, 0, len(p)+64), p)); err != nil {
+			return 0, err
+		}
+		return len(p), nil
+	}
+	return s.w.Write(p)
 }
 
 func (h *jsonHandler) Handle(ctx context.Context, r slog.Record) error {

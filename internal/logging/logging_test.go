@@ -25,6 +25,20 @@ func TestTextLineIsGunicorns(t *testing.T) {
 	}
 }
 
+func TestJSONLineDrivesNoTerminal(t *testing.T) {
+	var b bytes.Buffer
+	slog.New(NewHandler(&b, Options{JSON: true})).Info("m", "path", "/\u202e\u009b\x7f")
+	for _, c := range bytes.TrimSuffix(b.Bytes(), []byte("\n")) {
+		if c < ' ' || c > '~' {
+			t.Errorf("byte %#x in %q", c, b.String())
+		}
+	}
+	var got map[string]any
+	if err := json.Unmarshal(b.Bytes(), &got); err != nil || got["path"] != "/\u202e\u009b\x7f" {
+		t.Errorf("%v, %v", got, err)
+	}
+}
+
 func TestTextAttributes(t *testing.T) {
 	for _, c := range []struct {
 		name string
