@@ -3,6 +3,7 @@ package front_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -29,7 +30,13 @@ type raw struct {
 
 func (v *site) raw(t *testing.T) *raw {
 	t.Helper()
-	r := &raw{t: t, Conn: v.dial(t, nil), next: 1}
+	return v.rawOver(t, nil)
+}
+
+// rawOver is raw over TLS, unless config is nil.
+func (v *site) rawOver(t *testing.T, config *tls.Config) *raw {
+	t.Helper()
+	r := &raw{t: t, Conn: v.dial(t, config), next: 1}
 	r.Framer = http2.NewFramer(r.Conn, r.Conn)
 	r.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
 	r.pack = hpack.NewEncoder(&r.head)
@@ -155,6 +162,7 @@ func TestStrictHTTP2(t *testing.T) {
 		{"not too many fields", get(many(99)...), "200"},
 		{"length without a body", get("content-length", "5"), "400"},
 		{"length of nothing", get("content-length", "0"), "200"},
+		{"two content types", get("content-type", "a/b", "content-type", "a/b"), "400"},
 		{"two lengths", get("content-length", "0", "content-length", "0"), "400"},
 		{"bad length", get("content-length", "+0"), "400"},
 	} {
@@ -213,6 +221,40 @@ func TestBodyOverHTTP2(t *testing.T) {
 	}
 }
 
+// A body that the head says is empty never reaches the app, and neither does
+// its request.
+func TestBodyBehindLengthZeroOverHTTP2(t *testing.T) {
+	called := make(chan string, 10)
+	o := options(app(func(ctx context.Context, r *gateway.Request, w gateway.Reply) {
+		called <- r.Path
+		repeat(ctx, r, w)
+	}))
+	v := start(t, o)
+	post := func(path string) []string {
+		return []string{":method", "POST", ":scheme", "http", ":authority", "a", ":path", path, "content-length", "0"}
+	}
+	r := v.raw(t)
+	stream := r.send(false, post("/smuggled")...)
+	r.do(r.WritePing(false, [8]byte{1})) // the head has been read once it is answered
+	for pinged := false; !pinged; {
+		frame, err := r.ReadFrame()
+		r.do(err)
+		_, pinged = frame.(*http2.PingFrame)
+	}
+	r.do(r.WriteData(stream, true, []byte("GET /")))
+	if got := r.outcome(stream); got != "reset PROTOCOL_ERROR" {
+		t.Errorf("got %s", got)
+	}
+	stream = r.send(false, post("/empty")...)
+	r.do(r.WriteData(stream, true, nil))
+	if got := r.outcome(stream); got != "200" {
+		t.Errorf("with an empty DATA frame: %s", got)
+	}
+	if got := wait(t, "call", called); got != "/empty" {
+		t.Errorf("the app was called for %s", got)
+	}
+}
+
 // A client that resets what it has asked for, again and again, has no more in
 // hand than any other (CVE-2023-44487).
 func TestRapidReset(t *testing.T) {
@@ -258,6 +300,33 @@ func TestContinuationFlood(t *testing.T) {
 	got := wait(t, "end", done)
 	if sent >= 100<<20 || got != "closed" && !strings.HasPrefix(got, "away") && got != "431" {
 		t.Errorf("%s after %d bytes", got, sent)
+	}
+}
+
+// Frames that continue a head and bring nothing of it cost time only, but they
+// do not end.
+func TestEmptyContinuationFlood(t *testing.T) {
+	for name, cleartext := range map[string]bool{"h2c": true, "TLS": false} {
+		t.Run(name, func(t *testing.T) {
+			o := options(app(repeat))
+			var config *tls.Config
+			if !cleartext {
+				a := newAuthority(t)
+				a.secure(&o, "a.example")
+				config = a.trust("a.example", "h2")
+			}
+			r := start(t, o).rawOver(t, config)
+			done := make(chan string, 1)
+			go func() { done <- r.outcome(1) }()
+			err := r.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: r.block(get()...)})
+			sent := 0
+			for ; err == nil && sent < 100_000; sent++ {
+				err = r.WriteContinuation(1, false, nil)
+			}
+			if got := wait(t, "end", done); got != "closed" && got != "away ENHANCE_YOUR_CALM" {
+				t.Errorf("%s after %d frames", got, sent)
+			}
+		})
 	}
 }
 

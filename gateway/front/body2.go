@@ -58,7 +58,7 @@ func (b *body2) explain(err error) error {
 // has dropped those that the head has not announced.
 func (b *body2) checkTrailers() error {
 	for _, f := range fields(nil, b.q.Trailer) {
-		if !http1.TrailerAllowed(f) {
+		if http1.TrailerHostile(f.Name) {
 			return bad(400, "forbidden trailer field")
 		}
 		if strings.Contains(f.Name, "_") && b.s.Rules.HeaderMap == http1.Refuse {
@@ -76,6 +76,9 @@ func (b *body2) trailers() []gateway.Field {
 	all := fields(nil, b.q.Trailer)
 	kept := all[:0]
 	for _, f := range all {
+		if !http1.TrailerAllowed(f) {
+			continue
+		}
 		if !strings.Contains(f.Name, "_") || b.s.Rules.HeaderMap == http1.Dangerous {
 			kept = append(kept, f)
 		}

@@ -56,7 +56,7 @@ func (f *Front) noteHTTP2(_ net.Conn, state http.ConnState) {
 
 // serveHTTP2 serves a connection; preface says that the client's was read.
 func (f *Front) serveHTTP2(c http1.Conn, preface bool) {
-	f.http2.ServeConn(c.Conn, &http2.ServeConnOpts{
+	f.http2.ServeConn(countFrames(c.Conn, f.o.HeaderList, preface), &http2.ServeConnOpts{
 		Context: f.ctx, BaseConfig: f.base, SawClientPreface: preface,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) { f.stream(c, w, q) }),
 	})

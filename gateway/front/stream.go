@@ -3,6 +3,7 @@ package front
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"runtime/debug"
 	"slices"
@@ -28,7 +29,11 @@ func (f *Front) stream(c http1.Conn, w http.ResponseWriter, q *http.Request) {
 		b.patience.set(f.o.HTTP1.BodyTimeout, control.SetReadDeadline)
 		r.Body.Stream, r.Body.Trailers = b, b.trailers
 	}
-	f.handle(ctx, r, f.check(r, q), reply)
+	why := f.check(r, q)
+	if why == nil {
+		why = f.checkEmpty(q, control)
+	}
+	f.handle(ctx, r, why, reply)
 	reply.finish()
 }
 
@@ -123,6 +128,26 @@ func (f *Front) checkLength(q *http.Request) *gateway.BadRequest {
 		return bad(413, "request body too large")
 	}
 	return nil
+}
+
+// checkEmpty waits for the end of a body that the head says is empty: the
+// library serves the request before it knows. A body that comes nevertheless
+// resets the stream.
+func (f *Front) checkEmpty(q *http.Request, control *http.ResponseController) *gateway.BadRequest {
+	if q.ContentLength != 0 || len(q.Header["Content-Length"]) == 0 {
+		return nil
+	}
+	b := &body2{in: q.Body, q: q, s: f.o.HTTP1}
+	b.patience.set(f.o.HTTP1.BodyTimeout, control.SetReadDeadline)
+	_, err := b.Read(make([]byte, 1))
+	var why *gateway.BadRequest
+	switch {
+	case errors.Is(err, io.EOF):
+		return nil
+	case errors.As(err, &why):
+		return why
+	}
+	return bad(400, "body longer than its Content-Length")
 }
 
 func digits(s string) bool {

@@ -206,8 +206,11 @@ func (c *ChunkedReader) readTrailers() error {
 		}
 		if kept {
 			c.trailers = c.lines.append(c.trailers, string(line))
-			if forbiddenTrailer(c.trailers[len(c.trailers)-1].Name) {
+			switch last := len(c.trailers) - 1; {
+			case hostileTrailer(c.trailers[last].Name):
 				return bad("forbidden trailer field")
+			case forbiddenTrailer(c.trailers[last].Name):
+				c.trailers = c.trailers[:last]
 			}
 		}
 		c.in.Discard(n)

@@ -126,20 +126,30 @@ func (f *fieldLines) append(to []gateway.Field, head string) []gateway.Field {
 	return to
 }
 
-// forbiddenTrailer reports whether a field must not come after the body: it
-// frames, routes, authenticates or changes the meaning of what came before
-// (RFC 9110, 6.5.1). The name is lower case.
-func forbiddenTrailer(name string) bool {
+// hostileTrailer reports whether a field behind the body is an attack: it
+// frames, routes or authenticates what has been routed already (RFC 9110,
+// 6.5.1). The name is lower case.
+func hostileTrailer(name string) bool {
 	switch name {
 	case "transfer-encoding", "content-length", "host", "connection", "keep-alive", "proxy-connection",
-		"te", "trailer", "upgrade", "expect", "max-forwards", "cache-control", "pragma", "range",
-		"if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range",
-		"authorization", "proxy-authorization", "proxy-authenticate", "www-authenticate",
-		"cookie", "set-cookie", "content-encoding", "content-type", "content-range",
-		"age", "date", "expires", "location", "retry-after", "vary", "warning", "forwarded", "via":
+		"te", "trailer", "upgrade", "expect", "authorization", "proxy-authorization", "cookie", "forwarded":
 		return true
 	}
 	return len(name) > 12 && name[:12] == "x-forwarded-"
+}
+
+// forbiddenTrailer reports whether a field must not come behind the body. Those
+// that are not hostile only change the meaning of what came before: whoever
+// gets them drops them. The name is lower case.
+func forbiddenTrailer(name string) bool {
+	switch name {
+	case "max-forwards", "cache-control", "pragma", "range",
+		"if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range",
+		"proxy-authenticate", "www-authenticate", "set-cookie", "content-encoding", "content-type", "content-range",
+		"age", "date", "expires", "location", "retry-after", "vary", "warning", "via":
+		return true
+	}
+	return hostileTrailer(name)
 }
 
 // hopByHop reports whether a field is the connection's own and not the

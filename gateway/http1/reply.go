@@ -115,7 +115,8 @@ func (r *reply) frame(status int, length int64) {
 		r.chunked = x.head.Minor > 0
 		r.last = r.last || !r.chunked
 	}
-	r.last = r.last || r.awaits || x.body.tooMuch() || x.s.draining.Load()
+	// What follows a CONNECT was meant for somebody else (RFC 9110, 9.3.6).
+	r.last = r.last || x.head.Method == "CONNECT" || r.awaits || x.body.tooMuch() || x.s.draining.Load()
 }
 
 func (r *reply) statusLine(status int, reason string) {

@@ -32,7 +32,7 @@ type RequestHead struct {
 
 // framing is what the fields say of the body and the connection.
 type framing struct {
-	host, lengths, codings, expects int
+	host, lengths, codings, types, expects int
 	hostAt, upgradeAt               int // indices of spans, plus one
 	close, keepAlive, upgrade       bool
 }
@@ -173,6 +173,8 @@ func (h *RequestHead) note(buf []byte, n int) {
 		h.seen.lengths++
 	case "transfer-encoding":
 		h.seen.codings++
+	case "content-type":
+		h.seen.types++
 	case "connection":
 		h.seen.close = h.seen.close || hasElement(value, "close")
 		h.seen.keepAlive = h.seen.keepAlive || hasElement(value, "keep-alive")
@@ -200,6 +202,9 @@ func (h *RequestHead) finish(head string, rules *Rules) error {
 	h.Fields = h.lines.append(h.Fields[:0], head)
 	if err := h.framing(); err != nil {
 		return err
+	}
+	if h.seen.types > 1 {
+		return errTypes()
 	}
 	if err := h.host(); err != nil {
 		return err

@@ -1,6 +1,10 @@
 package http1
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/gonicorn/gonicorn/gateway"
+)
 
 // framing finds the body's length (RFC 9112, 6.3), refusing whatever two
 // parsers could understand in two ways.
@@ -32,10 +36,10 @@ func (h *RequestHead) codings() error {
 	if h.Minor == 0 {
 		return bad("Transfer-Encoding in HTTP/1.0")
 	}
-	if h.seen.codings > 1 {
-		return bad("several Transfer-Encoding fields")
-	}
 	list := Get(h.Fields, "transfer-encoding")
+	if h.seen.codings > 1 {
+		list = joined(h.Fields, "transfer-encoding")
+	}
 	if foldEqual(list, "chunked") {
 		return nil
 	}
@@ -50,6 +54,17 @@ func (h *RequestHead) codings() error {
 		}
 	}
 	return bad("invalid Transfer-Encoding")
+}
+
+// joined is the list that several fields of a name are (RFC 9110, 5.3).
+func joined(fields []gateway.Field, name string) string {
+	var all []string
+	for i := range fields {
+		if fields[i].Name == name {
+			all = append(all, fields[i].Value)
+		}
+	}
+	return strings.Join(all, ",")
 }
 
 func (h *RequestHead) host() error {

@@ -70,4 +70,8 @@ func (r *Rules) forwarder(name []byte) bool {
 
 func bad(reason string) error { return &BadRequest{Status: 400, Reason: reason} }
 
+// errTypes is for a body that is described twice: two parsers could choose
+// differently (RFC 9110, 5.3 and 8.3).
+func errTypes() error { return bad("several Content-Type fields") }
+
 func tooLarge(reason string) error { return &BadRequest{Status: 431, Reason: reason} }

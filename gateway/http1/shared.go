@@ -32,7 +32,7 @@ func (s *Server) CheckFields(method, target, host string, fields []gateway.Field
 		return fields, tooLarge("too many header fields")
 	}
 	trusted := s.Trusted != nil && s.Trusted(peer, unix)
-	kept := fields[:0]
+	kept, types := fields[:0], 0
 	for _, f := range fields {
 		if len(f.Name)+len(f.Value)+len(": \r\n") > limits.FieldSize {
 			return fields, tooLarge("header field too long")
@@ -48,6 +48,11 @@ func (s *Server) CheckFields(method, target, host string, fields []gateway.Field
 			}
 			if s.Rules.HeaderMap == Drop {
 				continue
+			}
+		}
+		if f.Name == "content-type" {
+			if types++; types > 1 {
+				return fields, errTypes()
 			}
 		}
 		kept = append(kept, f)
@@ -67,6 +72,10 @@ func CheckResponse(status int, fields []gateway.Field) error {
 // HopByHop reports whether a field belongs to one connection only (RFC 9110,
 // 7.6.1). name may be in any case.
 func HopByHop(name string) bool { return hopByHop(name) }
+
+// TrailerHostile reports whether a client's trailer field is to be refused
+// rather than dropped. name is lower case.
+func TrailerHostile(name string) bool { return hostileTrailer(name) }
 
 // TrailerAllowed reports whether a field may be sent as a trailer.
 func TrailerAllowed(f gateway.Field) bool {
