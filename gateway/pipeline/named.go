@@ -17,10 +17,9 @@ func (e *exchange) sendNamed() error {
 	defer a.File.Close()
 	fields := e.fields[:0]
 	for _, f := range e.fields {
-		if strings.EqualFold(f.Name, "content-type") && a.Type != "" && guessed(f.Value) {
-			continue
+		if f.Value != "" || !strings.EqualFold(f.Name, "content-type") {
+			fields = append(fields, f)
 		}
-		fields = append(fields, f)
 	}
 	if e.status == 200 {
 		e.status, e.reason = a.Status, ""
@@ -39,11 +38,6 @@ func (e *exchange) sendNamed() error {
 		e.sent += a.Length
 	}
 	return e.w.End(nil)
-}
-
-// guessed tells a Content-Type that frameworks set where the app has not.
-func guessed(value string) bool {
-	return value == "" || strings.HasPrefix(value, "text/html") || strings.HasPrefix(value, "text/plain")
 }
 
 func has(fields []gateway.Field, name string) bool {

@@ -162,6 +162,9 @@ func (e *exchange) failed(ctx context.Context, err error) {
 	case errors.Is(err, gateway.ErrTimeout):
 		status = 504
 		e.log("request took too long", err, "GON043")
+	case errors.As(err, &response) && errors.As(err, &worker):
+		status = 502 // RFC 9110, 15.6.3
+		e.log("a worker's response is malformed", err, "")
 	case errors.As(err, &response):
 		e.log("the app's response is malformed", err, "")
 	case errors.As(err, &worker) && worker.Hung:

@@ -174,6 +174,7 @@ func TestErrorsBecomePages(t *testing.T) {
 		{gateway.ErrTimeout, 504, ""},
 		{&gateway.BadRequest{Status: 408}, 408, ""},
 		{&gateway.BadResponse{Reason: "x"}, 500, ""},
+		{&gateway.WorkerError{PID: 1, Err: &gateway.BadResponse{Reason: "x"}}, 502, ""},
 		{buffer.ErrNoSpace, 500, ""},
 		{fmt.Errorf("wrapped: %w", gateway.ErrNoCapacity), 503, "retry-after"},
 	} {
@@ -331,8 +332,36 @@ func TestNamedFiles(t *testing.T) {
 		w, r := newClient(), request("GET")
 		r.Header = []gateway.Field{{Name: "range", Value: "bytes=2-4"}}
 		newPipeline(t, b, func(o *Options) { o.Sendfile = roots }).Serve(t.Context(), r, w)
-		if w.status != 206 || w.body.String() != "234" || w.length != 3 || w.field(field) != "" || !strings.HasPrefix(w.field("content-type"), "text/plain") {
+		if w.status != 206 || w.body.String() != "234" || w.length != 3 || w.field(field) != "" || w.field("content-type") != "text/html" {
 			t.Errorf("%s: %d %q, %v", field, w.status, w.body.String(), w.fields)
+		}
+	}
+}
+
+// An app that serves uploads as text/plain must not have a browser run them.
+func TestNamedFileHasTheTypeThatTheAppSays(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "upload.html"), []byte("<script>"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	roots, err := sendfile.Open([]string{dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer roots.Close()
+	for said, want := range map[string]string{
+		"text/plain": "text/plain", "text/html": "text/html", "application/x-download": "application/x-download", "": "text/html; charset=utf-8",
+	} {
+		b := &backend{serve: func(_ int, _ context.Context, _ *gateway.Request, w gateway.Reply) error {
+			if err := w.Head(200, "", []gateway.Field{{Name: "X-Sendfile", Value: "upload.html"}, {Name: "Content-Type", Value: said}}, 0); err != nil {
+				return err
+			}
+			return w.End(nil)
+		}}
+		w := newClient()
+		newPipeline(t, b, func(o *Options) { o.Sendfile = roots }).Serve(t.Context(), request("GET"), w)
+		if got := w.field("content-type"); w.status != 200 || got != want {
+			t.Errorf("the app says %q: %d, %q", said, w.status, got)
 		}
 	}
 }

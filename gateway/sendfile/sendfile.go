@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
@@ -80,7 +81,9 @@ func (r *Roots) open(name string) (*os.File, error) {
 		if below, ok := strings.CutPrefix(path.Clean(name), r.paths[i]+"/"); ok && path.IsAbs(name) {
 			rel = below
 		}
-		f, err := root.Open(rel) // never leaves the root, by .. or by links
+		// It never leaves the root, by .. or by links, and never waits for
+		// whoever is at the other end of a FIFO.
+		f, err := root.OpenFile(rel, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 		if err == nil {
 			return f, nil
 		}

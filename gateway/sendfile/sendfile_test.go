@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -52,6 +53,23 @@ func TestOnlyFilesBelowTheRoots(t *testing.T) {
 	}
 	if _, err := Open([]string{filepath.Join(dir, "none")}); err == nil {
 		t.Error("a root that is not there was opened")
+	}
+}
+
+func TestFIFOIsNotWaitedFor(t *testing.T) {
+	r, dir := setUp(t)
+	if err := syscall.Mkfifo(filepath.Join(dir, "fifo"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	found := make(chan error, 1)
+	go func() { _, err := r.Find("/fifo", &gateway.Request{Method: "GET"}); found <- err }()
+	select {
+	case err := <-found:
+		if !errors.Is(err, ErrOutside) {
+			t.Errorf("got %v", err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("still waits for a writer")
 	}
 }
 
