@@ -147,7 +147,7 @@ func (x *conn) exchange(ctx context.Context) bool {
 
 // unread reports whether the client may have sent what nobody has read.
 func (x *conn) unread() bool {
-	return x.body.state.Load() != bodyDone || len(x.in.Buffered()) > 0 || x.s.draining.Load()
+	return x.head.Method == "CONNECT" || x.body.state.Load() != bodyDone || len(x.in.Buffered()) > 0 || x.s.draining.Load()
 }
 
 // handle calls the handler, which cannot take the process with it.

@@ -33,8 +33,8 @@ type RequestHead struct {
 // framing is what the fields say of the body and the connection.
 type framing struct {
 	host, lengths, codings, types, expects int
-	hostAt, upgradeAt               int // indices of spans, plus one
-	close, keepAlive, upgrade       bool
+	hostAt, upgradeAt                      int // indices of spans, plus one
+	close, keepAlive, upgrade              bool
 }
 
 // Reset makes h ready for the next request; Fields is used again.
