@@ -124,6 +124,42 @@ func TestServiceManagerIsTold(t *testing.T) {
 	}
 }
 
+// The manager holds the sockets that are open: a bind that a reload gives up is
+// forgotten, and one that stays is kept once (E11).
+func TestServiceManagerKeepsTheSocketsThatAreOpen(t *testing.T) {
+	t.Parallel()
+	m := newServiceManager(t)
+	first, second := freePort(t), freePort(t)
+	dir := t.TempDir()
+	conf := filepath.Join(dir, "gunicorn.toml")
+	bind := func(list string) {
+		if err := os.WriteFile(conf, []byte("bind = ["+list+"]\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bind(`"` + first + `"`)
+	s := startWith(t, options{dir: dir, env: m.env()}, "demo", "-w", "1", "-c", conf).ready()
+	at := m.expect(0, "READY=1")
+	name := func(addr string) string { return strings.ReplaceAll(addr, ":", "_") }
+	if m.mu.Lock(); len(m.stored) != 1 || m.stored[0] != name(first) {
+		t.Errorf("stored %q", m.stored)
+	}
+	m.mu.Unlock()
+	s.signal(syscall.SIGHUP)
+	s.expect(`new generation serves generation=2`)
+	if m.mu.Lock(); len(m.stored) != 1 {
+		t.Errorf("stored %q, after a reload that changed nothing", m.stored)
+	}
+	m.mu.Unlock()
+	bind(`"` + second + `"`)
+	s.signal(syscall.SIGHUP)
+	at = m.expect(at, "FDSTORE=1")
+	m.expect(at, "FDNAME="+name(second))
+	at = m.expect(at, "FDSTOREREMOVE=1")
+	m.expect(at, "FDNAME="+name(first))
+	s.stop()
+}
+
 func TestNewGonicornBecomesTheMainProcess(t *testing.T) {
 	t.Parallel()
 	m := newServiceManager(t)

@@ -74,21 +74,63 @@ func (m *manager) run(ctx context.Context, failed func(error)) {
 	}
 }
 
-// keep has the manager hold the sockets while gonicorn is being restarted
-// (FDSTORE=1), if its unit allows that.
-func (m *manager) keep(sockets []*listen.Socket, failed func(error)) {
+// kept are the sockets that the service manager holds while gonicorn is being
+// restarted, if its unit allows that: those that are open, each once.
+type kept struct {
+	client notify.Client
+	names  map[string]bool
+	failed func(error)
+}
+
+// keep has the manager hold the sockets that are open, now and after each
+// change. It holds those of the gonicorn that this one replaces already.
+func (m *manager) keep(s *sockets, replaces bool, failed func(error)) {
 	if m == nil {
 		return
 	}
-	for _, s := range sockets {
-		name := strings.Map(func(r rune) rune {
-			if r == ':' || r < ' ' || r > '~' {
-				return '_'
+	k := &kept{client: m.client, names: map[string]bool{}, failed: failed}
+	s.follow(func(open []*shared) {
+		if replaces {
+			replaces = false
+			for _, sock := range open {
+				k.names[storeName(sock.Socket)] = true
 			}
-			return r
-		}, s.Name())
-		if err := m.client.Store(name[:min(len(name), 255)], s.FD); err != nil {
-			failed(err)
+			return
+		}
+		k.update(open)
+	})
+}
+
+// update tells the manager what is new (FDSTORE=1) and what is gone
+// (FDSTOREREMOVE=1): a socket that it went on holding would stay bound.
+func (k *kept) update(open []*shared) {
+	names := map[string]bool{}
+	for _, sock := range open {
+		name := storeName(sock.Socket)
+		if !k.names[name] && !names[name] {
+			if err := k.client.Store(name, sock.FD); err != nil {
+				k.failed(err)
+			}
+		}
+		names[name] = true
+	}
+	for name := range k.names {
+		if !names[name] {
+			if err := k.client.Forget(name); err != nil {
+				k.failed(err)
+			}
 		}
 	}
+	k.names = names
+}
+
+// storeName is a socket's FDNAME (sd_notify(3)).
+func storeName(s *listen.Socket) string {
+	name := strings.Map(func(r rune) rune {
+		if r == ':' || r < ' ' || r > '~' {
+			return '_'
+		}
+		return r
+	}, s.Name())
+	return name[:min(len(name), 255)]
 }

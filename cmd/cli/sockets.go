@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/gonicorn/gonicorn/internal/listen"
@@ -16,6 +17,7 @@ type sockets struct {
 	open     []*shared
 	handed   []*handedDown // not asked for yet
 	fallback []string      // addresses where a config names none
+	changed  func(open []*shared)
 }
 
 type shared struct {
@@ -41,11 +43,30 @@ func (s *sockets) acquire(binds []string, o listen.Options) (got []*listen.Socke
 			s.drop(held)
 			return nil, nil, err
 		}
+		if slices.Contains(held, sock) {
+			continue // the address is named twice
+		}
 		sock.users++
 		held = append(held, sock)
 		got = append(got, sock.Socket)
 	}
+	s.tell()
 	return got, release, nil
+}
+
+// follow has changed called now and whenever the open sockets have changed,
+// under the lock.
+func (s *sockets) follow(changed func(open []*shared)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.changed = changed
+	s.tell()
+}
+
+func (s *sockets) tell() {
+	if s.changed != nil {
+		s.changed(s.open)
+	}
 }
 
 func (s *sockets) find(bind string, o listen.Options) (*shared, error) {
@@ -87,6 +108,7 @@ func (s *sockets) drop(held []*shared) {
 		_ = sock.Close() // the kernel frees the port all the same
 	}
 	s.open = kept
+	s.tell()
 }
 
 // backlogs says how many connections wait at each socket.

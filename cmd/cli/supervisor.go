@@ -147,8 +147,8 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 	} else {
 		s.sockets.own(true)
 		s.admin.own(true)
-		s.manager.keep(p.sockets, func(err error) { s.log.Debug("the service manager keeps no socket", "error", err) })
 	}
+	s.manager.keep(&s.sockets, handed.replaces(), func(err error) { s.log.Debug("the service manager keeps no socket", "error", err) })
 	s.banner(p)
 	for _, warning := range first.Warnings {
 		s.log.Warn(warning)

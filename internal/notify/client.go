@@ -30,6 +30,15 @@ func (c Client) Send(state ...string) error { return Send(c.socket, state...) }
 // down when it starts the service anew (FDSTORE=1, sd_pid_notify_with_fds(3)).
 // The descriptor is borrowed. It does not wait.
 func (c Client) Store(name string, fd int) error {
+	return c.post("FDSTORE=1\nFDNAME="+name, unix.UnixRights(fd))
+}
+
+// Forget has the service manager close the descriptors that it keeps under a
+// name (FDSTOREREMOVE=1). It does not wait.
+func (c Client) Forget(name string) error { return c.post("FDSTOREREMOVE=1\nFDNAME="+name, nil) }
+
+// post sends one message without waiting for room.
+func (c Client) post(state string, rights []byte) error {
 	if c.socket == "" {
 		return nil
 	}
@@ -39,8 +48,7 @@ func (c Client) Store(name string, fd int) error {
 	}
 	defer unix.Close(from)
 	unix.CloseOnExec(from)
-	state := []byte("FDSTORE=1\nFDNAME=" + name)
-	if err := unix.Sendmsg(from, state, unix.UnixRights(fd), &unix.SockaddrUnix{Name: c.socket}, unix.MSG_DONTWAIT); err != nil {
+	if err := unix.Sendmsg(from, []byte(state), rights, &unix.SockaddrUnix{Name: c.socket}, unix.MSG_DONTWAIT); err != nil {
 		return fmt.Errorf("notify: %w", err)
 	}
 	return nil
