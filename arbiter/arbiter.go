@@ -89,7 +89,8 @@ type Arbiter struct {
 	herald       herald
 	scaler       scaler
 	nextLoad     time.Duration // when the load is looked at next
-	allRSS       int64         // bytes of all workers when last measured
+	memory       memoryUse     // of the workers when last measured
+	budgetWarned *Generation   // whose operator was told that memory_budget is too small
 	recycled     time.Duration // when a worker was last replaced for the memory budget
 	stopBy       time.Duration // deadline of a graceful stop, 0 before it
 	longestPause time.Duration // the longest that the loop took for one event

@@ -29,6 +29,7 @@ const (
 	sparedShare = 0.7                    // of what the others can do must suffice
 	mostPatient = 4                      // doublings of DownIdle at most
 	tooSoon     = 3                      // times DownIdle: a growth within that was a mistake to shrink
+	clearWithin = time.Second            // a step is large enough to clear the backlog in this time
 )
 
 // load is what there is to do at one moment.
@@ -38,7 +39,8 @@ type load struct {
 	busy     float64       // workers' worth of work in hand
 	requests uint64        // that have been finished, since the start
 	capacity int           // requests that a worker holds at once
-	over     bool          // the memory budget is used up
+	boot     time.Duration // that the last worker took to become ready
+	memory   memoryUse     // of the workers
 }
 
 // scaler finds how many workers a load needs. It is slow to let one go, and
@@ -55,6 +57,7 @@ type scaler struct {
 	samples    int
 	requests   uint64 // at the begin of the bucket
 	sawWaiting bool   // in the bucket
+	finished   uint64 // requests finished when it became hot
 }
 
 // want returns how many workers there should be, of which there are n now and
@@ -70,6 +73,10 @@ func (s *scaler) want(now time.Duration, e Elastic, n int, booting bool, l load)
 		}
 		return 0
 	}
+	if fewer := l.memory.fewer(n, e.Min); fewer < n {
+		s.hot, s.spare = 0, now
+		return fewer
+	}
 	if more := s.grow(now, e, n, booting, l); more > n {
 		return more
 	}
@@ -83,21 +90,36 @@ func (s *scaler) grow(now time.Duration, e Elastic, n int, booting bool, l load)
 	}
 	s.sawWaiting = true
 	if s.hot == 0 {
-		s.hot, s.wait = now, l.oldest
+		s.hot, s.wait, s.finished = now, l.oldest, l.requests
 	}
-	if now-s.hot < upAfter || booting || l.over || n >= e.Max {
+	room := min(e.Max-n, l.memory.room())
+	if now-s.hot < upAfter || booting || room <= 0 {
 		return n
 	}
-	shrinks := l.oldest < s.wait
-	s.hot, s.wait, s.spare = now, l.oldest, now
+	shrinks, step := l.oldest < s.wait, s.step(now, n, l)
+	s.hot, s.wait, s.spare, s.finished = now, l.oldest, now, l.requests
 	if shrinks {
 		return n // there are enough by now
 	}
 	if s.shrunk > 0 && now-s.shrunk < tooSoon*e.DownIdle {
 		s.patience = min(s.patience+1, mostPatient)
 	}
-	step := int(math.Ceil(float64(l.waiting) / float64(max(l.capacity, 1))))
-	return e.clamp(n + max(1, min(step, n/2)))
+	return e.clamp(n + min(step, room))
+}
+
+// step is how many workers to add for the backlog: as many as clear it within
+// clearWithin at the pace of those that serve, and never more than would leave
+// no request waiting. Where a worker boots slowly the next correction is far
+// off, so the step is larger in proportion.
+func (s *scaler) step(now time.Duration, n int, l load) int {
+	places := math.Ceil(float64(l.waiting) / float64(max(l.capacity, 1)))
+	each := float64(l.requests-min(l.requests, s.finished)) / (now - s.hot).Seconds() / float64(n)
+	if each <= 0 {
+		return max(1, int(places)) // none has finished: the pace is not known
+	}
+	within := clearWithin.Seconds() / (1 + l.boot.Seconds())
+	needed := math.Ceil(float64(l.waiting) / each / within)
+	return max(1, int(min(places, needed)))
 }
 
 func (s *scaler) shrink(now time.Duration, e Elastic, n int, l load) int {
@@ -113,7 +135,7 @@ func (s *scaler) shrink(now time.Duration, e Elastic, n int, l load) int {
 		return n
 	}
 	average := s.sum / float64(s.samples)
-	needed := s.sawWaiting || average > sparedShare*float64(n-1) || n == 1 && l.requests != s.requests
+	needed := s.sawWaiting || l.waiting > 0 || average > sparedShare*float64(n-1) || n == 1 && l.requests != s.requests
 	s.sum, s.samples, s.sawWaiting = 0, 0, false
 	if needed {
 		s.spare = now
@@ -140,11 +162,15 @@ func (a *Arbiter) scaleToLoad(now time.Duration) time.Duration {
 		return a.nextLoad
 	}
 	a.nextLoad = now + loadLook
-	e.Min = min(max(0, e.Min+f.floor), e.Max)
+	e.Min = a.floor(e)
 	l, booting := a.measure(now)
 	if n := a.scaler.want(now, e, f.target, booting, l); n != f.target {
 		f.log.Info("number of workers follows the load", "from", f.target, "to", n, "waiting", l.waiting,
 			"oldest", l.oldest.Round(time.Millisecond), "busy", math.Round(l.busy*100)/100)
+		if l.memory.over() {
+			f.letLargest(f.target-n, now)
+			a.measureMemory()
+		}
 		f.target = n
 		return now
 	}
@@ -155,7 +181,7 @@ func (a *Arbiter) scaleToLoad(now time.Duration) time.Duration {
 // waits at the gateway.
 func (a *Arbiter) measure(now time.Duration) (l load, starting bool) {
 	set := a.workers.current.Settings
-	l.capacity, l.over = set.Capacity, set.Elastic.Budget > 0 && a.allRSS > set.Elastic.Budget
+	l.capacity, l.boot, l.memory = set.Capacity, a.workers.bootTime, a.memory
 	lag := forever
 	for _, s := range a.workers.seats {
 		w := s.current

@@ -105,7 +105,7 @@ func TestSlowRequestsAloneChangeNothing(t *testing.T) {
 
 func TestNobodyIsAddedBeyondTheBudgetOrWhileOneBoots(t *testing.T) {
 	for name, l := range map[string]load{
-		"budget": {waiting: 9, oldest: time.Second, busy: 2, capacity: 1, over: true},
+		"budget": {waiting: 9, oldest: time.Second, busy: 2, capacity: 1, memory: memoryUse{budget: 100, held: 80, largest: 40}},
 		"boots":  {waiting: 9, oldest: time.Second, busy: 2, capacity: 1},
 	} {
 		var s scaler
@@ -156,4 +156,52 @@ func TestSwingingLoadKeepsItsWorkers(t *testing.T) {
 			t.Fatalf("%d changes in an hour of the same swings", f.changes)
 		}
 	})
+}
+
+// crowded is a load of clients that each wait for an answer before they ask
+// again, on workers that take boot to become ready.
+func crowded(clients int, each, boot time.Duration, e Elastic) (grown time.Duration) {
+	var s scaler
+	start := time.Hour
+	n, coming, readyAt, served := 1, 0, time.Duration(0), 0.0
+	for now := start; now < start+time.Minute; now += loadLook {
+		if coming > 0 && now >= readyAt {
+			n, coming = n+coming, 0
+		}
+		if n >= e.Max {
+			return now - start
+		}
+		served += float64(min(n, clients)) * loadLook.Seconds() / each.Seconds()
+		waiting := max(0, clients-n)
+		l := load{waiting: waiting, capacity: 1, busy: float64(n), requests: uint64(served), boot: boot}
+		if waiting > 0 {
+			l.oldest = time.Duration(float64(waiting) / float64(n) * float64(each))
+		}
+		if want := s.want(now, e, n+coming, coming > 0, l); want > n+coming {
+			coming, readyAt = want-n, now+boot
+		}
+	}
+	return time.Minute
+}
+
+// A worker that boots slowly is no reason to grow one at a time (E10).
+func TestGrowthDoesNotWaitForOneSlowBootAfterTheOther(t *testing.T) {
+	e := elastic(1, 4)
+	if took := crowded(8, 200*time.Millisecond, 3*time.Second, e); took > 5*time.Second {
+		t.Errorf("from 1 to 4 workers in %s, with 3 s to boot", took)
+	}
+	if took := crowded(8, 5*time.Second, 3*time.Second, e); took > 5*time.Second {
+		t.Errorf("from 1 to 4 workers in %s, where nothing has finished", took)
+	}
+}
+
+// Nobody goes at a moment at which a request waits (E10).
+func TestNobodyGoesWhileARequestWaits(t *testing.T) {
+	var s scaler
+	e := elastic(1, 4)
+	for now := time.Hour; now < time.Hour+10*time.Minute; now += loadLook {
+		if n := s.want(now, e, 3, false, load{waiting: 1, oldest: time.Millisecond, capacity: 1}); n != 3 {
+			t.Fatalf("%d workers while a request waits", n)
+		}
+	}
 }

@@ -75,6 +75,7 @@ type fleet struct {
 	allReady  bool // every seat has been ready at the same time
 	gaveUp    *BootError
 	ends      map[string]int // counts workers that have ended, by why
+	bootTime  time.Duration  // that the last worker took to become ready
 	reloads   int            // that succeeded
 	failures  int            // reloads that did not
 	lastFault string         // why the last reload failed; empty once one succeeded

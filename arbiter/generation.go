@@ -123,6 +123,7 @@ type Generation struct {
 	Number   int
 	Settings Settings
 	Launcher Launcher
+	Refork   Refork // nil where no worker becomes the origin of others
 	// Adopted runs once the generation serves alone. Released runs when no
 	// process of it is left and it is not wanted any more. Either may be nil.
 	Adopted, Released func()

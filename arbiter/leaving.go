@@ -23,6 +23,7 @@ func (f *fleet) leave(w *worker, now time.Duration, reason string) {
 	}
 	f.leaving = append(f.leaving, w)
 	f.log.Info(f.role+" is told to finish", f.role, w.place.ID, "pid", w.pid, "reason", reason)
+	f.promotes(w, reason)
 	if w.hold == notHeld {
 		f.hands.signal(w, syscall.SIGTERM)
 	}
@@ -73,6 +74,7 @@ func (f *fleet) quit(w *worker, now time.Duration) {
 func (f *fleet) abort(w *worker, now time.Duration, reason string) {
 	f.leaving = append(f.leaving, w)
 	w.hung = true
+	f.doubts(w, reason, now)
 	s := w.gen.Settings
 	v, _ := f.hands.vitals(w)
 	others := v.besides(now, s.Timeout)

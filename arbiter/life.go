@@ -68,7 +68,7 @@ func (f *fleet) becameReady(w *worker, now time.Duration) {
 	if w.stage != booting {
 		return
 	}
-	w.stage, w.readyAt = ready, max(now, 1)
+	w.stage, w.readyAt, f.bootTime = ready, max(now, 1), now-w.started
 	f.log.Info(f.role+" ready", f.role, w.place.ID, "pid", w.pid, "after", (now - w.started).Round(time.Millisecond))
 	if w.gen == f.current {
 		f.everReady, f.stale = true, ""
@@ -145,8 +145,8 @@ func (f *fleet) notified(w *worker, fields map[string]string, now time.Duration)
 	if fields["WATCHDOG"] == "trigger" && w.leaves == "" {
 		f.lostHung(w, now, "it sent WATCHDOG=trigger")
 	}
-	if reason, ok := fields[wire.NotifyRetire]; ok && w.leaves == "" {
-		w.retire = reason
+	if reason, ok := fields[wire.NotifyRetire]; ok {
+		f.asksToRetire(w, reason)
 	}
 	if fields["STOPPING"] == "1" && w.leaves == "" {
 		f.departs(w, now)
@@ -215,6 +215,7 @@ func (f *fleet) exited(exit proc.Exit, why string, now time.Duration) *worker {
 	f.log.Error(f.role+" lost", f.role, w.place.ID, "pid", w.pid, "exit", why, "was", w.stage.String(),
 		"age", (now - w.started).Round(time.Millisecond), "code", "GON041")
 	w.leaves = why
+	f.doubts(w, why, now)
 	f.unseat(f.seatOf(w), w, now, why)
 	return w
 }

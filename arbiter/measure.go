@@ -37,28 +37,24 @@ func (a *Arbiter) sample(now time.Duration) time.Duration {
 }
 
 func (a *Arbiter) measured(m measured) {
-	a.sampling, a.allRSS = false, 0
+	a.sampling = false
 	for _, f := range a.fleets() {
 		for _, w := range f.workers() {
 			w.uses(m.use[w.pid], m.at)
 		}
 	}
-	var largest *worker
 	for _, s := range a.workers.seats {
 		w := s.current
 		if w == nil {
 			continue
-		}
-		a.allRSS += w.rss
-		if largest == nil || w.rss > largest.rss {
-			largest = w
 		}
 		if limit := w.gen.Settings.MaxMemory; limit > 0 && w.rss > limit && w.retire == "" {
 			w.retire = "max_memory"
 			a.Log.Warn("worker is over max_memory", "worker", s.id, "pid", w.pid, "rss", w.rss, "max_memory", limit)
 		}
 	}
-	a.keepBudget(largest, m.at)
+	a.measureMemory()
+	a.keepBudget(m.at)
 }
 
 // uses takes note of what a worker's processes use.
@@ -67,23 +63,4 @@ func (w *worker) uses(use proc.Use, at time.Duration) {
 		w.cpu = max(0, float64(use.CPU-w.cpuTime)/float64(at-w.measured))
 	}
 	w.rss, w.cpuTime, w.measured = use.RSS, use.CPU, at
-}
-
-// recycleEvery is how long a worker that was replaced for the memory budget has
-// to prove that this helped.
-const recycleEvery = time.Minute
-
-// keepBudget replaces the largest worker when all together are over the budget.
-func (a *Arbiter) keepBudget(largest *worker, now time.Duration) {
-	budget := a.workers.current.Settings.Elastic.Budget
-	if budget <= 0 || a.allRSS <= budget || largest == nil || largest.retire != "" {
-		return
-	}
-	if a.recycled > 0 && now-a.recycled < recycleEvery {
-		return
-	}
-	a.recycled = now
-	largest.retire = "memory_budget"
-	a.Log.Warn("workers are over memory_budget: replacing the largest", "worker", largest.place.ID, "pid", largest.pid,
-		"rss", largest.rss, "all", a.allRSS, "memory_budget", budget)
 }

@@ -182,6 +182,7 @@ type Config struct {
 	StallWarning              time.Duration
 	StartMethod               string // spawn, fork
 	ReforkAfter               int
+	ReforkOpenSockets         bool
 	WebsocketMaxMessageSize   int64 // bytes
 	Paste                     string
 	RawPasteGlobalConf        []string

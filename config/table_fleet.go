@@ -25,8 +25,8 @@ func elasticSettings() []Setting {
 		},
 		Setting{
 			Name: "memory_budget", Flag: "memory-budget", Kind: Size, Default: "0", Own: true,
-			Help: "What all workers together may hold: beyond it none is added and the largest is replaced; " +
-				"0 is no bound.",
+			Help: "What all workers together may hold: none is added that would not fit, and while they hold more the largest " +
+				"go, down to workers_min; where none may go the largest is replaced. 0 is no bound.",
 			Reload: AtOnce, field: func(c *Config) any { return &c.MemoryBudget },
 		},
 	)

@@ -55,6 +55,12 @@ func appSettings() []Setting {
 			Reload: NoEffect, Note: "name the app as module:attribute; a module of two lines can call paste.deploy.loadapp",
 			field: func(c *Config) any { return &c.RawPasteGlobalConf },
 		},
+		Setting{
+			Name: "refork_open_sockets", Flag: "refork-open-sockets", Kind: Bool, Default: "false", Own: true,
+			Help: "With refork_after, let a worker that has sockets open, to a database say, become the origin of the others. " +
+				"All copies share such a socket, and read one another's answers from it unless the hook post_fork opens it anew.",
+			Reload: NewWorkers, field: func(c *Config) any { return &c.ReforkOpenSockets },
+		},
 	)
 }
 

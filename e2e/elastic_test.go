@@ -35,7 +35,7 @@ func TestWorkersFollowTheLoad(t *testing.T) {
 	t.Parallel()
 	s := python(t, "plain:app", "-w", "1", "--workers-max", "4", "--scale-down-idle", "2").ready()
 	stop := crowd(t, s.addr(), 8)
-	s.expect(`number of workers follows the load from=1 to=2`)
+	s.expect(`number of workers follows the load from=1 to=[2-4]`)
 	eventually(t, "four workers", func() bool { return len(s.pids()) == 4 })
 	stop()
 	s.expect(`number of workers follows the load from=4 to=3`)
@@ -69,13 +69,5 @@ func TestSignalsMoveTheFloor(t *testing.T) {
 	eventually(t, "two workers", func() bool { return len(s.pids()) == 2 })
 	s.signal(syscall.SIGTTOU)
 	s.expect(`number of workers changed from=2 to=1`)
-	s.stop()
-}
-
-func TestMemoryBudgetReplacesTheLargest(t *testing.T) {
-	t.Parallel()
-	s := python(t, "plain:app", "-w", "2", "--memory-budget", "1M").ready()
-	s.expect(`workers are over memory_budget: replacing the largest`)
-	s.expect(`worker is told to finish.* reason=memory_budget`)
 	s.stop()
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // procLine is a line of a file about a process.
-func procLine(t *testing.T, pid int, file, prefix string) string {
+func procLine(t testing.TB, pid int, file, prefix string) string {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, file))
 	if err != nil {

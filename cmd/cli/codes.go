@@ -204,6 +204,21 @@ func runCodes() []errorCode {
 				"dmesg and journalctl -k name the out-of-memory killer.",
 		},
 		{
+			code: "GON060", title: "memory_budget is too small (log)",
+			meaning: "The fewest workers that may run hold more than memory_budget together, however small each is.",
+			remedy:  "Raise memory_budget, or lower workers, or workers_min where workers_max is set. start_method = fork lets workers share memory.",
+		},
+		{
+			code: "GON061", title: "a worker is not fit to be copied (log)",
+			meaning: "refork_after made a worker go that has threads or sockets which its copies would lose or share.",
+			remedy:  "The line names them. End such threads after the request; close such sockets, or open them anew in the hook post_fork and set refork_open_sockets.",
+		},
+		{
+			code: "GON062", title: "a copied worker was lost (log)",
+			meaning: "A copy of a worker that had served hung, or died within a minute: what it inherited may be broken. All workers are replaced by copies of a template that has served nothing.",
+			remedy:  "The lines before it say how the copy ended. Where it holds a lock or a connection of its origin's, make that anew in the hook post_fork; or do without refork_after.",
+		},
+		{
 			code: "GON099", title: "anything else",
 			meaning: "The message says what.",
 			remedy:  "If it does not help, say so: it is a fault of gonicorn's.",

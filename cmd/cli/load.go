@@ -93,7 +93,7 @@ func (s *supervisor) generation(p *prepared, number int) (*arbiter.Generation, e
 		if forks.fork, err = startTemplate(forks, number, p.config.ReforkAfter, p.config.BootTimeout); err != nil {
 			return nil, err
 		}
-		g.Released = forks.fork.close
+		g.Released, g.Refork = forks.fork.close, forks.fork
 	}
 	return g, nil
 }

@@ -86,7 +86,8 @@ func (a *pythonApp) settings(c *config.Config, class string) python.Settings {
 	set := python.Settings{
 		App: a.name, Factory: c.Factory, Class: class, Threads: c.Threads, Chdir: dir, Pythonpath: c.Pythonpath,
 		Lifespan: c.ASGILifespan, Loop: c.ASGILoop, DisconnectGrace: c.ASGIDisconnectGracePeriod.Seconds(), Spew: c.Spew, Multiprocess: c.Workers > 1, RootPath: c.RootPath,
-		Loglevel: c.Loglevel, Logconfig: c.Logconfig, LogconfigJSON: c.LogconfigJSON, LogconfigDict: c.LogconfigDict,
+		ReforkSockets: c.ReforkOpenSockets,
+		Loglevel:      c.Loglevel, Logconfig: c.Logconfig, LogconfigJSON: c.LogconfigJSON, LogconfigDict: c.LogconfigDict,
 	}
 	if c.Conf.Path != "" {
 		set.Conf, set.Hooks, set.Cfg = c.Conf.Path, c.Conf.Hooks, c.Plain()

@@ -35,13 +35,12 @@ type template struct {
 	pid     int
 	closed  bool
 
-	reforkAfter int  // requests after which a worker becomes the template; 0 is never
-	promoted    bool // one has
+	refork refork
 }
 
 // startTemplate starts the process and waits until it has loaded the app.
 func startTemplate(l *launcher, generation, reforkAfter int, limit time.Duration) (*template, error) {
-	t := &template{l: l, limit: limit, reforkAfter: reforkAfter, environ: map[string]string{wire.EnvGeneration: strconv.Itoa(generation)}}
+	t := &template{l: l, limit: limit, refork: newRefork(reforkAfter), environ: map[string]string{wire.EnvGeneration: strconv.Itoa(generation)}}
 	if err := t.start(); err != nil {
 		return nil, err
 	}
@@ -181,6 +180,7 @@ func (t *template) close() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.closed = true
+	t.refork.close()
 	if t.current != nil {
 		t.current.Close()
 		t.current = nil
@@ -206,17 +206,14 @@ func (t *template) launch(p arbiter.Place) (arbiter.Process, error) {
 			return arbiter.Process{}, fmt.Errorf("read output of worker: %w", err)
 		}
 	}
-	orders, promote := t.orders(p)
+	promote := t.take(p.Slot)
 	pid, kills, err := t.fork(p, theirs, w, promote)
 	unix.Close(theirs)
 	closeAll(w, promote)
 	if err != nil {
 		unix.Close(ours)
-		closeAll(r, orders)
+		closeAll(r)
 		return arbiter.Process{}, err
-	}
-	if orders >= 0 {
-		go t.awaitPromotion(python.NewTemplate(orders))
 	}
 	t.l.s.hub.own(p.Slot, ours)
 	process := arbiter.Process{PID: pid, OOMKills: kills}
@@ -226,43 +223,11 @@ func (t *template) launch(p arbiter.Place) (arbiter.Process, error) {
 	return process, nil
 }
 
-// orders makes the socket at which a worker takes orders once it is the
-// template: the first worker, as long as none has become it. -1 is none.
-func (t *template) orders(p arbiter.Place) (ours, theirs int) {
-	if t.reforkAfter <= 0 || t.promoted || p.ID != 1 {
-		return -1, -1
-	}
-	ours, theirs, err := control.SocketPair()
-	if err != nil {
-		t.l.s.log.Warn("no worker becomes the template", "error", err)
-		return -1, -1
-	}
-	return ours, theirs
-}
-
-// awaitPromotion makes a worker that has finished the template, and has all
-// others replaced by copies of it. A worker may end without that.
-func (t *template) awaitPromotion(next *python.Template) {
-	pid, err := next.Ready(0)
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if err != nil || t.closed || t.promoted {
-		next.Close()
-		return
-	}
-	if t.current != nil {
-		t.current.Close() // watch finds it superseded
-	}
-	t.current, t.pid, t.promoted = next, pid, true
-	t.l.s.log.Info("a worker that has served is the template now", "pid", pid, "generation", t.environ[wire.EnvGeneration])
-	go t.l.s.arbiter.Renew("refork_after")
-}
-
 func (t *template) fork(p arbiter.Place, conn, output, promote int) (pid int, kills func() int, err error) {
 	order := python.Fork{Slot: p.Slot, Age: p.Age, Conn: conn, Output: output, Environ: maps.Clone(t.environ)}
 	order.Environ[wire.EnvWorkerID] = strconv.Itoa(p.ID)
 	if promote >= 0 {
-		order.Promote, order.PromoteAfter = promote, t.reforkAfter
+		order.Promote, order.PromoteAfter = promote, t.refork.after
 	}
 	limits, kills, err := t.l.limits.of(p)
 	if err != nil {
@@ -274,7 +239,8 @@ func (t *template) fork(p arbiter.Place, conn, output, promote int) (pid int, ki
 	pid, err = t.current.Fork(order, forkTime)
 	if errors.Is(err, python.ErrTemplateGone) || errors.Is(err, python.ErrTemplateSlow) {
 		_ = proc.SignalGroup(t.pid, syscall.SIGKILL) // watch does the rest
-		if t.promoted {
+		if t.refork.state == reforkPromoted {        // nobody watches that one
+			t.refork.state = reforkOff
 			t.current.Close()
 			t.current = nil
 			go t.again()

@@ -16,7 +16,8 @@ type Settings struct {
 	Spew            bool     `json:"spew"`             // print every line that is executed
 	Multiprocess    bool     `json:"multiprocess"`     // several workers: wsgi.multiprocess
 	RootPath        string   `json:"root_path"`
-	Inspect         bool     `json:"inspect"` // print what the app is, and end
+	ReforkSockets   bool     `json:"refork_sockets"` // a worker with open sockets may become the template
+	Inspect         bool     `json:"inspect"`        // print what the app is, and end
 	Loglevel        string   `json:"loglevel"`
 
 	// Python's logging.

@@ -35,12 +35,19 @@ type Fork struct {
 
 // templateAnswer is what a template says.
 type templateAnswer struct {
-	Ready  bool   `json:"ready"`
-	Number int    `json:"number"`
-	PID    int    `json:"pid"`
-	Error  string `json:"error"`
-	Failed bool   `json:"failed"` // the app was found, and fails while it starts
+	Ready   bool   `json:"ready"`
+	Number  int    `json:"number"`
+	PID     int    `json:"pid"`
+	Error   string `json:"error"`
+	Failed  bool   `json:"failed"`  // the app was found, and fails while it starts
+	Refused bool   `json:"refused"` // a worker does not become a template
 }
+
+// RefusedError says why a worker that was told to does not become a template.
+type RefusedError struct{ Reason string }
+
+// Error is the reason.
+func (e *RefusedError) Error() string { return e.Reason }
 
 var (
 	// ErrTemplateGone says that the template has ended.
@@ -64,15 +71,27 @@ func NewTemplate(fd int) *Template { return &Template{fd: fd} }
 // Close has the template end, unless it has.
 func (t *Template) Close() { unix.Close(t.fd) }
 
+// Promote tells the worker at the other end that it is to leave a copy of itself
+// as the next template when it ends. It does not wait.
+func (t *Template) Promote() error {
+	if err := unix.Sendmsg(t.fd, []byte(`{"promote": true}`), nil, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL); err != nil {
+		return fmt.Errorf("promote worker: %w", err)
+	}
+	return nil
+}
+
 // Ready waits until the app is loaded and returns the process's pid. It fails with an *AppError when that
-// cannot be, with ErrTemplateGone when the
-// template ends before that, and with ErrTemplateSlow when it takes longer than
+// cannot be, with a *RefusedError when a worker does not become a template, with
+// ErrTemplateGone when the template ends before that, and with ErrTemplateSlow when it takes longer than
 // limit; 0 is no bound.
 func (t *Template) Ready(limit time.Duration) (pid int, err error) {
 	for {
 		a, err := t.answer(limit)
 		if err != nil || a.Ready {
 			return a.PID, err
+		}
+		if a.Refused {
+			return 0, &RefusedError{a.Error}
 		}
 		if a.Error != "" {
 			return 0, &AppError{a.Error, a.Failed}

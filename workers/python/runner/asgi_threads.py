@@ -29,6 +29,7 @@ class Threaded:
 
     def stop(self) -> None:
         self.main.run_until_complete(self.lifespan.shutdown())
+        self.main.close()
 
     def call(self, number: int, request_id: str, kind: int, scope: dict, body, fds: list, begun: int) -> None:
         loop = getattr(self.local, "loop", None)

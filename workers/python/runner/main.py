@@ -41,7 +41,7 @@ def main() -> None:
             initialized(hooks, app)
             serve(app, interface, template.spared(chosen))
             hooks.ended()
-            if chosen.promote_fd < 0:
+            if not template.promoted(chosen):
                 break
             chosen = template.promote(chosen)
     except AppError as e:

@@ -52,6 +52,7 @@ class Settings:
     cfg: dict = field(default_factory=dict)  # all settings, for hooks
     master: bool = False  # run the master's hooks instead of an app
     age: int = 0  # counts starts of workers
+    refork_sockets: bool = False  # a worker with open sockets may become the template
     inspect: bool = False  # look at the app, print what it is, and end
     board_fd: int = -1
     slot: int = 0
@@ -62,6 +63,7 @@ class Settings:
     promote_fd: int = -1  # when this worker has finished, become one, and take orders here
     promote_after: int = 0  # requests, whereupon it asks to be let go
     template_output: int = -1  # where a template writes
+    inherited_sockets: dict[str, int] = field(default_factory=dict)  # see inheritance.py
     own_hooks: Hooks | None = None  # this process's
 
 

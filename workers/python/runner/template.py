@@ -16,8 +16,8 @@ import select
 import signal
 import socket
 import sys
-import threading
 
+from . import inheritance
 from .link import passed
 from .settings import Settings
 
@@ -28,6 +28,7 @@ ANCILLARY = socket.CMSG_SPACE(4 * 4)
 def serve(interface: str, chosen: Settings) -> Settings:
     """Forks a worker for each request. It returns in the workers, with their settings."""
     warn_of_threads()
+    warn_of_sockets(chosen)
     preload(interface, chosen)
     gc.collect()
     gc.freeze()  # what is there by now is never looked at again, and so its pages stay shared
@@ -145,6 +146,7 @@ def become_worker(chosen: Settings, order: dict, fds: list[int]) -> Settings:
     chosen = dataclasses.replace(
         chosen, slot=order["slot"], age=order["age"], conn_fd=fds[0], template_fd=-1, template_output=-1
     )
+    chosen.inherited_sockets = inheritance.open_sockets()
     if not order.get("promote_after"):
         return chosen
     return dataclasses.replace(
@@ -157,6 +159,25 @@ def spared(chosen: Settings) -> Settings:
     if chosen.promote_fd < 0 or chosen.queue_fd < 0:
         return chosen
     return dataclasses.replace(chosen, queue_fd=os.dup(chosen.queue_fd))
+
+
+def promoted(chosen: Settings) -> bool:
+    """Whether this worker, which has finished, was told to become the template, and can."""
+    if chosen.promote_fd < 0:
+        return False
+    sock = socket.socket(fileno=os.dup(chosen.promote_fd))
+    try:
+        if not sock.recv(MESSAGE, socket.MSG_DONTWAIT):
+            return False
+        objection = inheritance.objection(chosen)
+        if not objection:
+            return True
+        sock.send(json.dumps({"refused": True, "error": objection}).encode())
+    except OSError:
+        pass  # nobody has told it, or nobody is there any more
+    finally:
+        sock.close()
+    return False
 
 
 def promote(chosen: Settings) -> Settings:
@@ -187,12 +208,20 @@ def promote(chosen: Settings) -> Settings:
 
 def warn_of_threads() -> None:
     """Threads do not survive a fork, and what they hold stays held."""
-    names = [t.name for t in threading.enumerate() if t is not threading.main_thread()]
-    native = len(os.listdir("/proc/self/task")) - 1 - len(names)
-    if native > 0:
-        names.append("%d that Python knows nothing of" % native)
+    names = inheritance.other_threads()
     if names:
         sys.stderr.write(
             "warning: the app starts threads while it is imported, which the workers forked from it do not have: %s\n"
             % ", ".join(names)
+        )
+
+
+def warn_of_sockets(chosen: Settings) -> None:
+    """A socket that is open before a fork is one socket for all."""
+    ours = (chosen.template_fd, chosen.queue_fd, chosen.conn_fd, chosen.promote_fd)
+    names = inheritance.describe(inheritance.open_sockets(ours))
+    if names:
+        sys.stderr.write(
+            "warning: the app opens sockets while it is imported, which all workers forked from it share;"
+            " open them in the hook post_fork: %s\n" % ", ".join(names)
         )

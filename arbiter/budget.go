@@ -1,0 +1,149 @@
+package arbiter
+
+import (
+	"math"
+	"time"
+)
+
+// recycleEvery is how long a worker that was replaced for the memory budget has
+// to prove that this helped.
+const recycleEvery = time.Minute
+
+// memoryUse is what the workers hold in bytes of resident memory, against the
+// budget that they share. A worker that was not measured yet counts as the
+// largest: what it will hold is reserved.
+type memoryUse struct {
+	budget   int64 // for all workers together; 0 is no bound
+	held     int64 // by those that serve or start
+	leaving  int64 // by those that were told to go
+	largest  int64 // of one worker
+	smallest int64 // of one measured worker
+}
+
+// add counts a worker that is wanted.
+func (m *memoryUse) add(rss int64) {
+	m.held += rss
+	m.largest = max(m.largest, rss)
+	if m.smallest == 0 || rss < m.smallest {
+		m.smallest = rss
+	}
+}
+
+// over reports whether the workers that are wanted hold more than the budget.
+func (m memoryUse) over() bool { return m.budget > 0 && m.held > m.budget }
+
+// room is how many more workers of the largest one's size fit.
+func (m memoryUse) room() int {
+	if m.budget <= 0 {
+		return math.MaxInt
+	}
+	free := m.budget - m.held - m.leaving
+	if free <= 0 {
+		return 0
+	}
+	if m.largest == 0 {
+		return 1 // nothing is known of their size yet
+	}
+	return int(free / m.largest)
+}
+
+// fewer is how many of n workers may stay, at least least.
+func (m memoryUse) fewer(n, least int) int {
+	if !m.over() || m.largest == 0 {
+		return n
+	}
+	excess := int((m.held - m.budget + m.largest - 1) / m.largest)
+	return max(min(n, least), n-excess)
+}
+
+// cannotHold reports whether n workers go beyond the budget even if each is as
+// small as the smallest one is now.
+func (m memoryUse) cannotHold(n int) bool {
+	return m.budget > 0 && m.smallest*int64(n) > m.budget
+}
+
+// measureMemory adds up what the workers hold.
+func (a *Arbiter) measureMemory() {
+	f := a.workers
+	m := memoryUse{budget: f.current.Settings.Elastic.Budget}
+	unknown := 0
+	for _, s := range f.seats {
+		for _, w := range []*worker{s.current, s.next} {
+			switch {
+			case w == nil || w == s.current && s.next != nil:
+				// The worker that goes when its successor is ready is counted below.
+			case w.stage == booting || w.rss == 0:
+				unknown++
+			default:
+				m.add(w.rss)
+			}
+		}
+		if s.current != nil && s.next != nil {
+			m.leaving += s.current.rss
+			m.largest = max(m.largest, s.current.rss)
+		}
+	}
+	for _, w := range f.leaving {
+		m.leaving += w.rss
+	}
+	m.held += int64(unknown) * m.largest
+	a.memory = m
+}
+
+// keepBudget replaces the largest worker when all together are over the budget
+// and none can be let go, and says so when that cannot help.
+func (a *Arbiter) keepBudget(now time.Duration) {
+	f, m := a.workers, a.memory
+	if !m.over() || f.phase != serving || f.candidate != nil {
+		return
+	}
+	e := f.current.Settings.Elastic
+	least := f.target // their number is fixed
+	if e.Max > 0 {
+		least = a.floor(e)
+	}
+	if m.cannotHold(least) {
+		if a.budgetWarned != f.current {
+			a.budgetWarned = f.current
+			a.Log.Warn("memory_budget cannot hold the workers that must run: raise it, or lower workers or workers_min",
+				"memory_budget", m.budget, "workers", least, "smallest", m.smallest, "all", m.held, "code", "GON060")
+		}
+		return
+	}
+	if f.target > least || a.recycled > 0 && now-a.recycled < recycleEvery {
+		return // scaling lets one go
+	}
+	s := f.largestSeat()
+	if s == nil || s.current.retire != "" {
+		return
+	}
+	a.recycled = now
+	s.current.retire = retireBudget
+	a.Log.Warn("workers are over memory_budget: replacing the largest", "worker", s.id, "pid", s.current.pid,
+		"rss", s.current.rss, "all", m.held, "memory_budget", m.budget)
+}
+
+// floor is the fewest workers that may run.
+func (a *Arbiter) floor(e Elastic) int { return min(max(0, e.Min+a.workers.floor), e.Max) }
+
+// largestSeat is that of the largest worker that serves, or nil.
+func (f *fleet) largestSeat() *seat {
+	var largest *seat
+	for _, s := range f.seats {
+		if s.current != nil && !s.fresh && (largest == nil || s.current.rss > largest.current.rss) {
+			largest = s
+		}
+	}
+	return largest
+}
+
+// letLargest lets the n largest workers go, without successors.
+func (f *fleet) letLargest(n int, now time.Duration) {
+	for range n {
+		s := f.largestSeat()
+		if s == nil {
+			return
+		}
+		f.dropSeat(s, now, retireBudget)
+	}
+}

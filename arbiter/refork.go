@@ -1,0 +1,67 @@
+package arbiter
+
+import "time"
+
+// Refork is what makes a worker that has served the origin of further workers.
+// Its methods are called from the loop and return at once.
+type Refork interface {
+	// Wanted reports whether a worker may still become the origin.
+	Wanted() bool
+	// Promote is called just before a worker is told to go for refork_after:
+	// it is to leave a copy of itself behind.
+	Promote(p Place)
+	// Lost is called when a worker hung, or died soon after its start: the copy
+	// that it was made from may be bad.
+	Lost(p Place, why string)
+}
+
+// Reasons for which a worker is replaced that others than the place that gives
+// them look at.
+const (
+	retireRefork = "refork_after"
+	retireBudget = "memory_budget"
+)
+
+// young is the age up to which the death of a worker speaks against the process
+// that it was forked from.
+const young = time.Minute
+
+// asksToRetire takes note that a worker wants to be replaced. The first reason
+// stands. For refork_after one worker goes at a time, and only while its
+// generation still wants an origin.
+func (f *fleet) asksToRetire(w *worker, reason string) {
+	if w.retire != "" || w.leaves != "" {
+		return
+	}
+	if reason == retireRefork {
+		r := w.gen.Refork
+		if r == nil || w.gen != f.current || !r.Wanted() || f.reforking() {
+			return
+		}
+	}
+	w.retire = reason
+}
+
+// reforking reports whether a worker is on its way to become the origin.
+func (f *fleet) reforking() bool {
+	for _, w := range f.workers() {
+		if w.retire == retireRefork {
+			return true
+		}
+	}
+	return false
+}
+
+// promotes has a worker that is about to leave for refork_after leave a copy.
+func (f *fleet) promotes(w *worker, reason string) {
+	if reason == retireRefork && w.gen.Refork != nil {
+		w.gen.Refork.Promote(w.place)
+	}
+}
+
+// doubts tells the generation of a worker that hung or that died young.
+func (f *fleet) doubts(w *worker, why string, now time.Duration) {
+	if w.gen.Refork != nil && (w.hung || now-w.started < young) {
+		w.gen.Refork.Lost(w.place, why)
+	}
+}

@@ -1,0 +1,139 @@
+package cli
+
+import (
+	"errors"
+
+	"github.com/gonicorn/gonicorn/arbiter"
+	"github.com/gonicorn/gonicorn/internal/control"
+	"github.com/gonicorn/gonicorn/internal/wire"
+	"github.com/gonicorn/gonicorn/workers/python"
+)
+
+// reforkState is how far refork_after has come in a generation.
+type reforkState int
+
+const (
+	reforkOff      reforkState = iota // not asked for, or over: workers are forked from a template that served nothing
+	reforkWanted                      // a worker that has served enough becomes the template
+	reforkPromoted                    // one has
+)
+
+// refork is what becomes of refork_after in one generation. The template's mu
+// guards it.
+type refork struct {
+	state  reforkState
+	after  int                      // requests
+	orders map[int]*python.Template // by slot: where a worker is told to become the template
+	copies map[int]bool             // by slot: workers forked from one that had served
+}
+
+func newRefork(after int) refork {
+	r := refork{after: after, orders: map[int]*python.Template{}, copies: map[int]bool{}}
+	if after > 0 {
+		r.state = reforkWanted
+	}
+	return r
+}
+
+// close closes the sockets of workers that were not promoted.
+func (r *refork) close() {
+	for _, o := range r.orders {
+		o.Close()
+	}
+	clear(r.orders)
+}
+
+// take makes the socket at which a new worker can be told to become the
+// template, and returns the worker's end; -1 is none.
+func (t *template) take(slot int) (theirs int) {
+	r := &t.refork
+	if old := r.orders[slot]; old != nil {
+		old.Close()
+		delete(r.orders, slot)
+	}
+	r.copies[slot] = r.state == reforkPromoted
+	if r.state != reforkWanted {
+		return -1
+	}
+	ours, theirs, err := control.SocketPair()
+	if err != nil {
+		t.l.s.log.Warn("this worker cannot become the template", "error", err)
+		return -1
+	}
+	r.orders[slot] = python.NewTemplate(ours)
+	return theirs
+}
+
+// Wanted implements arbiter.Refork.
+func (t *template) Wanted() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.refork.state == reforkWanted && !t.closed
+}
+
+// Promote implements arbiter.Refork.
+func (t *template) Promote(p arbiter.Place) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	next := t.refork.orders[p.Slot]
+	if next == nil || t.refork.state != reforkWanted || t.closed {
+		return
+	}
+	delete(t.refork.orders, p.Slot)
+	if err := next.Promote(); err != nil {
+		next.Close()
+		return // it is gone already
+	}
+	go t.awaitPromotion(next)
+}
+
+// awaitPromotion makes a worker that has finished the template, and has all
+// others replaced by copies of it. A worker may refuse, or end without that.
+func (t *template) awaitPromotion(next *python.Template) {
+	pid, err := next.Ready(0)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	generation := t.environ[wire.EnvGeneration]
+	if err != nil || t.closed || t.refork.state != reforkWanted {
+		next.Close()
+		if refused := new(python.RefusedError); errors.As(err, &refused) {
+			t.refork.state = reforkOff
+			t.refork.close()
+			t.l.s.log.Warn("refork_after does nothing until the next reload: copies of a worker that has served would not be safe",
+				"reason", refused.Reason, "generation", generation, "code", "GON061")
+		}
+		return
+	}
+	if t.current != nil {
+		t.current.Close() // watch finds it superseded
+	}
+	t.current, t.pid, t.refork.state = next, pid, reforkPromoted
+	t.refork.close()
+	t.l.s.log.Info("a worker that has served is the template now", "pid", pid, "generation", generation)
+	go t.l.s.arbiter.Renew("refork_after")
+}
+
+// Lost implements arbiter.Refork: what was forked from a worker that had served
+// and hangs, or dies young, was not fit to be forked. A template that has
+// served nothing takes its place for the rest of the generation.
+func (t *template) Lost(p arbiter.Place, why string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.refork.state != reforkPromoted || !t.refork.copies[p.Slot] || t.closed {
+		return
+	}
+	t.refork.state = reforkOff
+	if t.current != nil {
+		t.current.Close()
+		t.current = nil
+	}
+	t.l.s.log.Error("a copy of a worker that had served was lost: all workers are replaced by copies of a template that has served nothing, "+
+		"until the next reload", "worker", p.ID, "reason", why, "code", "GON062")
+	go func() {
+		if err := t.start(); err != nil {
+			t.l.s.log.Error("no template", "error", err, "again_in", templateFirst.String())
+			t.again()
+		}
+		t.l.s.arbiter.Renew("refork_after undone")
+	}()
+}
