@@ -20,12 +20,14 @@ type Loaded struct {
 	Front *Generation
 }
 
-// Options is what an Arbiter needs. The arbiter borrows the board, the
+// Options is what an Arbiter needs. The arbiter borrows the board, the register, the
 // notifications and the log; their owner closes them after Run.
 type Options struct {
 	Board *scoreboard.Board
-	Notes <-chan notify.Message
-	Log   *slog.Logger
+	// Children is where the arbiter writes whom it has started, for the guard.
+	Children *scoreboard.Register
+	Notes    <-chan notify.Message
+	Log      *slog.Logger
 	// Actions are the operator's signals. The arbiter needs Child among them.
 	Actions <-chan signals.Action
 	// First is what to start with. Guard and Monitor, which may be nil, are
@@ -106,7 +108,7 @@ func New(o Options) *Arbiter {
 		done:    make(chan struct{}),
 		number:  o.First.Workers.Number,
 	}
-	a.kernel = newKernel(o.Board, a.reaper)
+	a.kernel = newKernel(o.Board, o.Children, a.reaper)
 	a.kernel.post = a.post
 	a.workers = a.fleet("worker", o.First.Workers)
 	a.workers.observer = o.Observe

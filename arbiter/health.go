@@ -24,27 +24,38 @@ type vitals struct {
 	claims       []time.Duration // when each request in hand was taken, of workers that claim them
 }
 
-func readVitals(s *scoreboard.Slot) vitals {
+// most bounds what a slot may count: a process has fewer requests in hand, and a
+// sum over all slots does not overflow.
+const most = 1 << 40
+
+// readVitals reads a slot at now. Its process may have written anything there:
+// what cannot be is made what can, so that sums and differences hold.
+func readVitals(s *scoreboard.Slot, account *scoreboard.Account, now time.Duration) vitals {
 	v := vitals{
 		beats:        s.Beats.Load() != 0,
-		heartbeat:    time.Duration(s.Heartbeat.Load()),
-		requestStart: time.Duration(s.RequestStart.Load()),
+		heartbeat:    past(s.Heartbeat.Load(), now),
+		requestStart: past(s.RequestStart.Load(), now),
 		requestID:    s.RequestID.Load(),
-		busy:         time.Duration(s.BusyNanos.Load()),
-		requests:     s.Requests.Load(),
-		inFlight:     s.InFlight.Load(),
-		lag:          time.Duration(s.LoopLag.Load()),
-		waiting:      int(s.Waiting.Load()),
-		waitingSince: time.Duration(s.WaitingSince.Load()),
-		answers:      s.Answers.Load(),
-		errors:       s.Errors.Load(),
+		busy:         past(s.BusyNanos.Load(), most*time.Microsecond),
+		requests:     min(s.Requests.Load(), most),
+		inFlight:     max(0, min(s.InFlight.Load(), most)),
+		lag:          past(s.LoopLag.Load(), now),
+		waiting:      int(max(0, min(s.Waiting.Load(), most))),
+		waitingSince: past(s.WaitingSince.Load(), now),
+		answers:      account.Answers.Load(),
+		errors:       account.Errors.Load(),
 	}
 	for i := range s.Claim {
 		if s.Claim[i].ID.Load() != 0 {
-			v.claims = append(v.claims, time.Duration(s.Claim[i].Start.Load()))
+			v.claims = append(v.claims, past(s.Claim[i].Start.Load(), now))
 		}
 	}
 	return v
+}
+
+// past is a time, or a duration, between 0 and now.
+func past(nanos int64, now time.Duration) time.Duration {
+	return max(0, min(time.Duration(nanos), now))
 }
 
 // besides counts the requests in hand that are not hung themselves.

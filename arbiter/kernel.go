@@ -19,16 +19,18 @@ var errNoSlot = errors.New("the scoreboard is full: too many workers at once")
 
 // kernel is the hands of the real fleets.
 type kernel struct {
-	board  *scoreboard.Board
-	reaper *proc.Reaper
-	used   [scoreboard.Slots]bool
-	until  time.Duration // no more starts in this pass after this
-	probes map[int]context.CancelFunc
-	post   func(event)
+	board    *scoreboard.Board
+	children *scoreboard.Register
+	reaper   *proc.Reaper
+	used     [scoreboard.Slots]bool
+	limits   [scoreboard.Slots]uint64 // max_requests of each slot's process
+	until    time.Duration            // no more starts in this pass after this
+	probes   map[int]context.CancelFunc
+	post     func(event)
 }
 
-func newKernel(b *scoreboard.Board, r *proc.Reaper) *kernel {
-	return &kernel{board: b, reaper: r, probes: map[int]context.CancelFunc{}}
+func newKernel(b *scoreboard.Board, children *scoreboard.Register, r *proc.Reaper) *kernel {
+	return &kernel{board: b, children: children, reaper: r, probes: map[int]context.CancelFunc{}}
 }
 
 func (k *kernel) beginPass() { k.until = now() + passBudget }
@@ -41,14 +43,16 @@ func (k *kernel) launch(gen *Generation, id, age int) (Place, Process, error) {
 	if !ok {
 		return Place{}, Process{}, errNoSlot
 	}
+	if err := k.board.Renew(i); err != nil {
+		k.free(i)
+		return Place{}, Process{}, err
+	}
 	slot := k.board.Slot(i)
-	slot.Reset()
-	slot.ID.Store(int64(id))
-	slot.Generation.Store(int64(gen.Number))
-	slot.Started.Store(int64(now()))
 	slot.State.Store(uint64(scoreboard.Booting))
+	k.limits[i] = 0
 	if m := gen.Settings.MaxRequests; m > 0 {
-		slot.MaxRequests.Store(uint64(m + rand.IntN(gen.Settings.MaxRequestsJitter+1)))
+		k.limits[i] = uint64(m + rand.IntN(gen.Settings.MaxRequestsJitter+1))
+		slot.MaxRequests.Store(k.limits[i])
 	}
 	place := Place{ID: id, Slot: i, Generation: gen.Number, Age: age}
 	process, err := gen.Launcher.Launch(place)
@@ -57,12 +61,11 @@ func (k *kernel) launch(gen *Generation, id, age int) (Place, Process, error) {
 		return Place{}, Process{}, err
 	}
 	k.reaper.Own(process.PID)
+	if ticks, err := proc.StartTicks(process.PID); err == nil {
+		k.children.Enter(scoreboard.Child{Slot: i, PID: process.PID, StartTicks: ticks})
+	}
 	if process.Probe != nil {
 		k.probe(process)
-	}
-	slot.PID.Store(int64(process.PID))
-	if ticks, err := proc.StartTicks(process.PID); err == nil {
-		slot.StartTicks.Store(ticks)
 	}
 	return place, process, nil
 }
@@ -96,7 +99,8 @@ func (k *kernel) take() (int, bool) {
 
 func (k *kernel) free(i int) {
 	k.used[i] = false
-	k.board.Slot(i).Reset()
+	k.children.Clear(i)
+	k.board.Drop(i)
 }
 
 // signal reaches a stopped process too: CONT lets it act on what it was sent.
@@ -128,6 +132,6 @@ func (k *kernel) halted(w *worker) string {
 }
 
 func (k *kernel) vitals(w *worker) (vitals, uint64) {
-	s := k.board.Slot(w.place.Slot)
-	return readVitals(s), s.MaxRequests.Load()
+	i := w.place.Slot
+	return readVitals(k.board.Slot(i), k.board.Account(i), now()), k.limits[i]
 }

@@ -122,11 +122,19 @@ func (s *supervisor) guard(p *prepared) (*arbiter.Generation, error) {
 	spec := proc.Spec{Path: proc.Self(), Args: []string{title("guard", c)}, Env: env, Dir: "/", Umask: -1}
 	return &arbiter.Generation{
 		Number:   1,
-		Launcher: &launcher{s: s, role: "guard", spec: spec, inside: true, capture: true, outlives: true},
+		Launcher: &launcher{s: s, role: "guard", spec: spec, inside: true, capture: true, outlives: true, equip: s.armGuard},
 		Settings: arbiter.Settings{
 			Workers: 1, ReadyAfter: c.BootGrace, RestartImmediately: true, RestartNeverGivesUp: true,
 		},
 	}, nil
+}
+
+// armGuard gives a guard about to be started the register of whom it may signal,
+// and what the gateways count.
+func (s *supervisor) armGuard(_ arbiter.Place, spec *proc.Spec) (equipment, error) {
+	*spec = with(*spec, wire.EnvChildren, s.children.FD())
+	*spec = with(*spec, wire.EnvCounts, s.board.FD())
+	return equipment{}, nil
 }
 
 // envAdminToken sets admin_token, which is none of the app's business.

@@ -89,7 +89,12 @@ func runGuard() int {
 		}
 		return n
 	}
-	board, err := scoreboard.Open(fd(wire.EnvBoard))
+	children, err := scoreboard.OpenRegister(fd(wire.EnvChildren))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "guard:", err)
+		return 1
+	}
+	counts, err := scoreboard.Open(fd(wire.EnvCounts))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "guard:", err)
 		return 1
@@ -100,7 +105,7 @@ func runGuard() int {
 		return 1
 	}
 	log := slog.New(logging.NewHandler(logging.Descriptor(fd(wire.EnvLog)), logging.Options{JSON: os.Getenv(envLogFormat) == "json"}))
-	return proc.RunGuard(board, fd(wire.EnvLifeline), time.Duration(graceful), func(arbiter int) {
+	return proc.RunGuard(children, counts, fd(wire.EnvLifeline), time.Duration(graceful), func(arbiter int) {
 		log.Error("the arbiter was killed: workers finish what they have in hand, within graceful_timeout, and then nothing of this "+
 			"gonicorn is left; start it again", "arbiter", arbiter, "graceful_timeout", time.Duration(graceful).String(), "code", "GON050")
 	})

@@ -158,7 +158,7 @@ func absolute(dir, path string) string {
 // prepareGateway makes what all gateways and the commands behind them share.
 func (s *supervisor) prepareGateway(p *prepared) (err error) {
 	s.transport = p.transport
-	s.hub = newHub(s.log,
+	s.hub = newHub(s.log, s.board.Page,
 		func(slot, pid int) { s.arbiter.Idle(slot, pid) },
 		func(slot, pid int) { s.arbiter.Stalled(slot, pid) })
 	if _, is := p.app.(program); !is || p.transport != transportGateway {
@@ -204,8 +204,9 @@ func (s *supervisor) connectGateway(queue *queue) func(arbiter.Place, *proc.Spec
 		if err != nil {
 			return equipment{}, err
 		}
-		spec.Env = append(spec.Env, wire.EnvControl+"="+strconv.Itoa(len(spec.Files)), wire.EnvEpoch+"="+strconv.Itoa(place.Age))
-		spec.Files = append(spec.Files, theirs)
+		*spec = with(*spec, wire.EnvControl, theirs)
+		*spec = with(*spec, wire.EnvCounts, s.board.FD())
+		spec.Env = append(spec.Env, wire.EnvEpoch+"="+strconv.Itoa(place.Age))
 		if s.beside() {
 			spec.Env = append(spec.Env, wire.EnvPatient+"=1")
 		}

@@ -23,6 +23,9 @@ func (s *supervisor) open(c *config.Config) error {
 	if s.board, err = scoreboard.Create(); err != nil {
 		return fmt.Errorf("start: %w", err)
 	}
+	if s.children, err = scoreboard.CreateRegister(); err != nil {
+		return fmt.Errorf("start: %w", err)
+	}
 	if s.notify, err = notify.Listen(); err != nil {
 		return fmt.Errorf("start: %w", err)
 	}
@@ -80,6 +83,9 @@ func (s *supervisor) close() {
 	s.groups.remove()
 	if s.board != nil {
 		s.board.Close()
+	}
+	if s.children != nil {
+		s.children.Close()
 	}
 	for _, fd := range []int{s.null, s.lifeline, s.alive, s.runner} {
 		if fd >= 0 {

@@ -22,7 +22,8 @@ import (
 type hub struct {
 	log *slog.Logger
 
-	idle, stalled func(slot, pid int) // of a worker; must not wait for a gateway
+	page          func(slot int) (fd int, err error) // duplicates a worker's page of the scoreboard
+	idle, stalled func(slot, pid int)                // of a worker; must not wait for a gateway
 
 	asking   sync.Mutex // one asks at a time
 	mu       sync.Mutex
@@ -43,12 +44,12 @@ type link struct {
 	closed     bool // guarded by hub.asking
 	gone       chan struct{}
 
-	told     map[int]int // slot to pid of the workers whose sockets were sent
+	told     map[int]int // slot to pid of the workers whose pages and sockets were sent
 	material *byte       // first byte of the material that was sent
 }
 
-func newHub(log *slog.Logger, idle, stalled func(slot, pid int)) *hub {
-	return &hub{log: log, idle: idle, stalled: stalled, conns: map[int]int{}}
+func newHub(log *slog.Logger, page func(int) (int, error), idle, stalled func(slot, pid int)) *hub {
+	return &hub{log: log, page: page, idle: idle, stalled: stalled, conns: map[int]int{}}
 }
 
 // connect makes the socket for a gateway about to be started, and returns its
@@ -239,17 +240,11 @@ func (h *hub) send(l *link, first bool) error {
 	for {
 		n := min(len(workers), wire.ControlWorkers)
 		m := wire.ToGateway{Snapshot: true, Workers: workers[:n], More: n < len(workers)}
-		files, err := h.connsOf(l, workers[:n])
-		if err != nil {
-			return err
+		files, err := h.filesOf(l, workers[:n], &m)
+		if err == nil {
+			err = l.conn.Send(m, files)
 		}
-		for i := range files {
-			m.Conns = append(m.Conns, files[i].slot)
-		}
-		err = l.conn.Send(m, fdsOf(files))
-		for _, f := range files {
-			unix.Close(f.fd)
-		}
+		closeAll(files...)
 		if err != nil {
 			return err
 		}
@@ -281,33 +276,32 @@ func (h *hub) workersOf(l *link) []wire.Worker {
 	return all
 }
 
-type slotFile struct{ slot, fd int }
-
-// connsOf duplicates the sockets of those workers whose sockets the gateway has
-// not got yet: one may be closed before it is sent.
-func (h *hub) connsOf(l *link, workers []wire.Worker) ([]slotFile, error) {
+// filesOf duplicates, for those workers of which the gateway has not got them
+// yet, their pages of the scoreboard and their sockets: one may be closed before
+// it is sent. m says whose they are. The caller closes them, whatever the error.
+func (h *hub) filesOf(l *link, workers []wire.Worker, m *wire.ToGateway) (files []int, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	var files []slotFile
+	var conns []int
 	for _, w := range workers {
+		if l.told[w.Slot] == w.PID {
+			continue
+		}
+		l.told[w.Slot] = w.PID
+		if page, err := h.page(w.Slot); err == nil { // else the worker is gone
+			m.Pages = append(m.Pages, w.Slot)
+			files = append(files, page)
+		}
 		fd, ok := h.conns[w.Slot]
-		if !ok || l.told[w.Slot] == w.PID {
+		if !ok {
 			continue
 		}
 		dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
 		if err != nil {
-			return nil, fmt.Errorf("hand a worker's socket to the gateway: %w", err)
+			return append(files, conns...), fmt.Errorf("hand a worker's socket to the gateway: %w", err)
 		}
-		l.told[w.Slot] = w.PID
-		files = append(files, slotFile{w.Slot, dup})
+		m.Conns = append(m.Conns, w.Slot)
+		conns = append(conns, dup)
 	}
-	return files, nil
-}
-
-func fdsOf(files []slotFile) []int {
-	fds := make([]int, len(files))
-	for i, f := range files {
-		fds[i] = f.fd
-	}
-	return fds
+	return append(files, conns...), nil
 }

@@ -27,7 +27,7 @@ type launcher struct {
 	role     string
 	spec     proc.Spec // Files and the last of Env are added for each start
 	sockets  []*listen.Socket
-	inside   bool // gonicorn's own code runs inside: it gets the scoreboard and the lifeline
+	inside   bool // gonicorn's own code runs inside: it gets a page of the scoreboard and the lifeline
 	outlives bool // it has something to say when the arbiter is gone: it gets the error log
 	capture  bool // its output goes to the error log
 	stdout   bool // but its stdout is this process's
@@ -79,23 +79,29 @@ func (l *launcher) Launch(p arbiter.Place) (arbiter.Process, error) {
 
 // start adds what the process gets besides its output, and starts it.
 func (l *launcher) start(spec proc.Spec, p arbiter.Place) (arbiter.Process, error) {
-	spec = l.inherit(spec, p)
 	if l.outlives {
 		if fd, closed := l.s.lastLog(); fd >= 0 {
 			defer closed()
-			spec.Env = append(spec.Env, wire.EnvLog+"="+strconv.Itoa(len(spec.Files)))
-			spec.Files = append(spec.Files, fd)
+			spec = with(spec, wire.EnvLog, fd)
 		}
 	}
 	var own equipment
+	var err error
+	if l.inside {
+		page, err := l.s.board.Page(p.Slot)
+		if err != nil {
+			return arbiter.Process{}, fmt.Errorf("start %s: %w", l.role, err)
+		}
+		defer unix.Close(page)
+		spec = l.inherit(spec)
+		spec = with(spec, wire.EnvPage, page)
+	}
 	if l.equip != nil {
-		var err error
 		if own, err = l.equip(p, &spec); err != nil {
 			return arbiter.Process{}, fmt.Errorf("start %s: %w", l.role, err)
 		}
 	}
 	var kills func() int
-	var err error
 	if spec.Limits, kills, err = l.limits.of(p); err != nil {
 		if own.started != nil {
 			own.started(err)
@@ -121,17 +127,15 @@ func (l *launcher) files(stdout, stderr int) []int {
 	return files
 }
 
-// inherit adds the scoreboard and the lifeline for a process that knows them.
-func (l *launcher) inherit(spec proc.Spec, p arbiter.Place) proc.Spec {
-	if !l.inside {
-		return spec
-	}
-	board := len(spec.Files)
-	spec.Files = append(spec.Files, l.s.board.FD(), l.s.lifeline)
-	spec.Env = append(spec.Env,
-		wire.EnvBoard+"="+strconv.Itoa(board),
-		wire.EnvLifeline+"="+strconv.Itoa(board+1),
-		wire.EnvSlot+"="+strconv.Itoa(p.Slot))
+// inherit adds the lifeline.
+func (l *launcher) inherit(spec proc.Spec) proc.Spec {
+	return with(spec, wire.EnvLifeline, l.s.lifeline)
+}
+
+// with adds a descriptor, and a variable that names it.
+func with(spec proc.Spec, name string, fd int) proc.Spec {
+	spec.Env = append(spec.Env, name+"="+strconv.Itoa(len(spec.Files)))
+	spec.Files = append(spec.Files, fd)
 	return spec
 }
 

@@ -27,14 +27,15 @@ import (
 // supervisor is what one run of gonicorn owns besides its workers: the board,
 // the sockets, the log, the pidfile. It builds what the arbiter starts.
 type supervisor struct {
-	o       Options
-	app     app
-	reread  func(ctx context.Context, helpers *proc.Helpers) (*config.Loaded, error) // the config, for a reload
-	file    string                                                                   // the config file, or empty
-	board   *scoreboard.Board
-	notify  *notify.Server
-	pidfile *pidfile.File
-	sockets sockets
+	o        Options
+	app      app
+	reread   func(ctx context.Context, helpers *proc.Helpers) (*config.Loaded, error) // the config, for a reload
+	file     string                                                                   // the config file, or empty
+	board    *scoreboard.Board
+	children *scoreboard.Register // of the arbiter: whom the guard may signal
+	notify   *notify.Server
+	pidfile  *pidfile.File
+	sockets  sockets
 
 	hub       *hub
 	offers    *command.Offers // nil where no command is behind a gateway
@@ -175,7 +176,7 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 	}
 	s.admin.dropHanded(func(bind string) { s.log.Debug("the old admin_bind is not asked for: closed", "socket", bind) })
 	s.arbiter = arbiter.New(arbiter.Options{
-		Board: s.board, Notes: s.notify.Messages(), Log: s.log, Actions: s.actions,
+		Board: s.board, Children: s.children, Notes: s.notify.Messages(), Log: s.log, Actions: s.actions,
 		First: loaded, Guard: guard, Monitor: monitor, Publish: s.publish, Observe: s.hooks.observe,
 		Upgrade: s.upgradeBySignal, Tell: s.tellManager(), Watchdog: s.manager.watchdog(),
 		Load: s.load, Reopen: s.sink.Reopen, Ready: func() { s.ready(daemon) },

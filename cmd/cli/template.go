@@ -116,7 +116,7 @@ func (t *template) spec(output, orders int) proc.Spec {
 	if t.l.stdout {
 		spec.Files = t.l.files(1, output)
 	}
-	spec = t.l.inherit(spec, arbiter.Place{})
+	spec = t.l.inherit(spec)
 	add := func(name string, fd int) {
 		spec.Env = append(spec.Env, name+"="+strconv.Itoa(len(spec.Files)))
 		spec.Files = append(spec.Files, fd)
@@ -206,8 +206,14 @@ func (t *template) launch(p arbiter.Place) (arbiter.Process, error) {
 			return arbiter.Process{}, fmt.Errorf("read output of worker: %w", err)
 		}
 	}
+	page, err := t.l.s.board.Page(p.Slot)
+	if err != nil {
+		closeAll(ours, theirs, r, w)
+		return arbiter.Process{}, fmt.Errorf("fork worker: %w", err)
+	}
+	defer unix.Close(page)
 	promote := t.take(p.Slot)
-	pid, kills, err := t.fork(p, theirs, w, promote)
+	pid, kills, err := t.fork(p, page, theirs, w, promote)
 	unix.Close(theirs)
 	closeAll(w, promote)
 	if err != nil {
@@ -223,8 +229,8 @@ func (t *template) launch(p arbiter.Place) (arbiter.Process, error) {
 	return process, nil
 }
 
-func (t *template) fork(p arbiter.Place, conn, output, promote int) (pid int, kills func() int, err error) {
-	order := python.Fork{Slot: p.Slot, Age: p.Age, Conn: conn, Output: output, Environ: maps.Clone(t.environ)}
+func (t *template) fork(p arbiter.Place, page, conn, output, promote int) (pid int, kills func() int, err error) {
+	order := python.Fork{Age: p.Age, Page: page, Conn: conn, Output: output, Environ: maps.Clone(t.environ)}
 	order.Environ[wire.EnvWorkerID] = strconv.Itoa(p.ID)
 	if promote >= 0 {
 		order.Promote, order.PromoteAfter = promote, t.refork.after

@@ -280,13 +280,13 @@ func (e *exchange) count() {
 	if e.r.WorkerPID == 0 || e.r.Slot < 0 || e.r.Slot >= scoreboard.Slots {
 		return
 	}
-	slot := e.p.Board.Slot(e.r.Slot)
-	if slot.PID.Load() != int64(e.r.WorkerPID) {
+	if e.p.Board.Owner(e.r.Slot) != e.r.WorkerPID {
 		return // the slot is another's by now
 	}
-	slot.Answers.Add(1)
+	account := e.p.Board.Account(e.r.Slot)
+	account.Answers.Add(1)
 	if e.status >= 500 {
-		slot.Errors.Add(1)
+		account.Errors.Add(1)
 	}
 }
 

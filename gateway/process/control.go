@@ -28,7 +28,8 @@ type arbiterLink struct {
 	held    func() []wire.Held         // what the workers have in hand; may be nil
 
 	pending  []gateway.Worker // of a list that is not complete yet
-	conns    map[int]int      // slot to descriptor, likewise
+	pages    map[int]int      // slot to descriptor, likewise
+	conns    map[int]int      // likewise
 	workers  chan struct{}    // closed once the first list is there
 	ready    chan struct{}    // closed once there is a worker
 	material chan struct{}    // closed once the first certificates are there
@@ -40,7 +41,7 @@ type arbiterLink struct {
 
 func newArbiterLink(fd int, log *slog.Logger) *arbiterLink {
 	return &arbiterLink{
-		conn: control.NewConn(fd), log: log, conns: map[int]int{},
+		conn: control.NewConn(fd), log: log, pages: map[int]int{}, conns: map[int]int{},
 		workers: make(chan struct{}), ready: make(chan struct{}), material: make(chan struct{}), news: make(chan struct{}, 1),
 	}
 }
@@ -86,6 +87,9 @@ func (l *arbiterLink) take(m wire.ToGateway, files []int) error {
 			return err
 		}
 	}
+	for _, slot := range m.Pages {
+		l.pages[slot] = next()
+	}
 	for _, slot := range m.Conns {
 		l.conns[slot] = next()
 	}
@@ -96,11 +100,7 @@ func (l *arbiterLink) take(m wire.ToGateway, files []int) error {
 		return nil
 	}
 	for _, w := range m.Workers {
-		w.Conn = -1
-		if fd, ok := l.conns[w.Slot]; ok {
-			w.Conn = fd
-			delete(l.conns, w.Slot)
-		}
+		w.Page, w.Conn = take(l.pages, w.Slot), take(l.conns, w.Slot)
 		l.pending = append(l.pending, w)
 	}
 	if !m.More {
@@ -112,6 +112,16 @@ func (l *arbiterLink) take(m wire.ToGateway, files []int) error {
 		once(l.workers)
 	}
 	return nil
+}
+
+// take takes a slot's descriptor; -1 is none.
+func take(files map[int]int, slot int) int {
+	fd, ok := files[slot]
+	if !ok {
+		return -1
+	}
+	delete(files, slot)
+	return fd
 }
 
 // readMaterial takes over the certificates in a file, which it closes.

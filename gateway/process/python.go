@@ -24,6 +24,12 @@ type attacher interface {
 func (p *process) update(workers []gateway.Worker) {
 	for i := range workers {
 		w := &workers[i]
+		if w.Page >= 0 {
+			if err := p.from.Board.Attach(w.Slot, w.PID, w.Page); err != nil {
+				p.log.Error("cannot see how a worker is", "pid", w.PID, "error", err)
+			}
+			w.Page = -1
+		}
 		if w.Conn < 0 || p.attacher == nil {
 			continue
 		}

@@ -91,10 +91,10 @@ func claimsOf(board *scoreboard.Board, l *channel.Link) []uint64 {
 	if board == nil || l.Slot < 0 || l.Slot >= scoreboard.Slots {
 		return nil
 	}
-	slot := board.Slot(l.Slot)
-	if pid := slot.PID.Load(); pid != 0 && pid != int64(l.PID) {
+	if pid := board.Owner(l.Slot); pid != 0 && pid != l.PID {
 		return nil // the slot is another's by now
 	}
+	slot := board.Slot(l.Slot)
 	var numbers []uint64
 	for i := range slot.Claim {
 		if n := slot.Claim[i].ID.Load(); n != 0 {

@@ -210,14 +210,14 @@ func (p *pool) lag(m *member, now int64) time.Duration {
 	if p.env.Board == nil || m.worker.Slot < 0 || m.worker.Slot >= scoreboard.Slots {
 		return 0
 	}
-	slot := p.env.Board.Slot(m.worker.Slot)
-	if pid := slot.PID.Load(); pid != 0 && m.link != nil && pid != int64(m.link.PID) {
+	if pid := p.env.Board.Owner(m.worker.Slot); pid != 0 && m.link != nil && pid != m.link.PID {
 		return 0 // the slot is another's by now
 	}
+	slot := p.env.Board.Slot(m.worker.Slot)
 	if slot.Beats.Load() == 0 {
 		return 0
 	}
-	return time.Duration(now - slot.Heartbeat.Load())
+	return time.Duration(now - max(0, min(slot.Heartbeat.Load(), now))) // the worker may have written anything
 }
 
 // look notices stalls while no request asks for a worker.

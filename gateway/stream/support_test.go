@@ -150,20 +150,23 @@ func (f *fleet) add(slot, capacity int, interpreter string) *worker {
 	}
 	runner := os.NewFile(uintptr(fd), "runner")
 	defer runner.Close()
-	boardFD, err := unix.FcntlInt(uintptr(f.board.FD()), unix.F_DUPFD_CLOEXEC, 0)
+	if err := f.board.Renew(slot); err != nil {
+		f.t.Fatal(err)
+	}
+	pageFD, err := f.board.Page(slot)
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	board := os.NewFile(uintptr(boardFD), "board")
-	defer board.Close()
+	page := os.NewFile(uintptr(pageFD), "page")
+	defer page.Close()
 	set, err := json.Marshal(f.set)
 	if err != nil {
 		f.t.Fatal(err)
 	}
 	w := &worker{said: &output{news: make(chan struct{}, 1)}, done: make(chan struct{})}
 	w.cmd = exec.Command(path, python.Args(python.Interpreter{Path: path})[1:]...)
-	w.cmd.ExtraFiles = []*os.File{theirs, board, runner}
-	w.cmd.Env = append(os.Environ(), wire.EnvConn+"=3", wire.EnvBoard+"=4", wire.EnvRunner+"=5", wire.EnvSlot+"="+string('0'+byte(slot)),
+	w.cmd.ExtraFiles = []*os.File{theirs, page, runner}
+	w.cmd.Env = append(os.Environ(), wire.EnvConn+"=3", wire.EnvPage+"=4", wire.EnvRunner+"=5",
 		wire.EnvWorker+"="+string(set), "PYTHONDONTWRITEBYTECODE=1", "PYTHONUNBUFFERED=1")
 	w.cmd.Stdout, w.cmd.Stderr = w.said, w.said
 	if err := w.cmd.Start(); err != nil {

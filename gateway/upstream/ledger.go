@@ -13,7 +13,8 @@ import (
 // when the oldest request waits for its answer to begin. A request whose answer
 // has begun, a stream or a tunnel, never looks hung.
 type ledger struct {
-	slot *scoreboard.Slot // nil without a scoreboard
+	slot    *scoreboard.Slot    // nil without a scoreboard
+	account *scoreboard.Account // likewise
 
 	mu          sync.Mutex
 	closed      bool // the slot is somebody else's
@@ -35,11 +36,11 @@ type entry struct {
 }
 
 // open begins with a worker that has nothing in hand.
-func (l *ledger) open(slot *scoreboard.Slot) {
-	if l.slot = slot; slot == nil {
+func (l *ledger) open(slot *scoreboard.Slot, account *scoreboard.Account) {
+	if l.slot, l.account = slot, account; slot == nil {
 		return
 	}
-	slot.InFlight.Store(0)
+	l.holds(0)
 	slot.RequestStart.Store(0)
 	slot.RequestID.Store(0)
 	slot.Connections.Store(0)
@@ -55,6 +56,12 @@ func (l *ledger) held(now int64) (all []wire.Held) {
 		all = append(all, wire.Held{Number: e.id, ID: e.r.ID, Method: e.r.Method, Path: e.r.Path, Age: time.Duration(now - e.start)})
 	}
 	return all
+}
+
+// holds shows how many requests the worker has.
+func (l *ledger) holds(n int64) {
+	l.slot.InFlight.Store(n)
+	l.account.InHand.Store(n)
 }
 
 // state leaves the states alone that the arbiter sets.
@@ -80,7 +87,7 @@ func (l *ledger) begin(e *entry, r *gateway.Request, now int64, await bool) {
 	if l.closed {
 		return
 	}
-	l.slot.InFlight.Store(l.inHand)
+	l.holds(l.inHand)
 	if l.inHand == 1 {
 		l.state(scoreboard.Ready, scoreboard.Busy)
 	}
@@ -129,7 +136,7 @@ func (l *ledger) end(e *entry, now int64, answered bool) {
 	if l.closed {
 		return
 	}
-	l.slot.InFlight.Store(l.inHand)
+	l.holds(l.inHand)
 	if l.inHand == 0 {
 		l.slot.BusyNanos.Add(now - l.busySince)
 		l.state(scoreboard.Busy, scoreboard.Ready)

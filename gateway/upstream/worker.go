@@ -45,10 +45,11 @@ func newWorker(b *Backend, spec gateway.Worker) *worker {
 	w := &worker{b: b, slot: spec.Slot, pid: spec.PID, spec: spec, open: map[*conn]struct{}{}, tunnels: map[*tunnel]struct{}{}}
 	w.ctx, w.end = context.WithCancel(context.Background())
 	var slot *scoreboard.Slot
+	var account *scoreboard.Account
 	if b.Board != nil && spec.Slot >= 0 && spec.Slot < scoreboard.Slots {
-		slot = b.Board.Slot(spec.Slot)
+		slot, account = b.Board.Slot(spec.Slot), b.Board.Account(spec.Slot)
 	}
-	w.ledger.open(slot)
+	w.ledger.open(slot, account)
 	return w
 }
 

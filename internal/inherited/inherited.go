@@ -25,10 +25,10 @@ var errNoNumber = errors.New("gonicorn starts this process itself; the variable 
 type Process struct {
 	Settings       []byte // JSON
 	ID, Generation int
-	Notify         string // NOTIFY_SOCKET
-	Board          *scoreboard.Board
-	Slot           *scoreboard.Slot
-	Lifeline       <-chan struct{} // closed when the arbiter is gone
+	Notify         string            // NOTIFY_SOCKET
+	Slot           *scoreboard.Slot  // this process's own
+	Board          *scoreboard.Board // a gateway's; else nil
+	Lifeline       <-chan struct{}   // closed when the arbiter is gone
 	Listeners      []net.Listener
 	Control        int    // the socket to the arbiter; -1 without one
 	Epoch          uint64 // counts gateways, from 1
@@ -42,7 +42,7 @@ type Process struct {
 func Take() (*Process, error) {
 	env := map[string]string{}
 	for _, name := range []string{
-		wire.EnvRole, wire.EnvWorker, wire.EnvBoard, wire.EnvSlot, wire.EnvLifeline, wire.EnvControl, wire.EnvEpoch, wire.EnvPatient, wire.EnvLog, wire.EnvNotifySocket,
+		wire.EnvRole, wire.EnvWorker, wire.EnvPage, wire.EnvCounts, wire.EnvLifeline, wire.EnvControl, wire.EnvEpoch, wire.EnvPatient, wire.EnvLog, wire.EnvNotifySocket,
 		wire.EnvWatchdogUsec, wire.EnvWatchdogPID, wire.EnvListenFDs, wire.EnvListenPID, wire.EnvListenFDNames,
 	} {
 		env[name] = os.Getenv(name)
@@ -69,23 +69,35 @@ func Take() (*Process, error) {
 }
 
 func (p *Process) take(env map[string]string) error {
-	var numbers [3]int
-	for i, name := range []string{wire.EnvBoard, wire.EnvSlot, wire.EnvLifeline} {
+	number := func(name string) (int, error) {
 		n, err := strconv.Atoi(env[name])
 		if err != nil || n < 0 {
-			return fmt.Errorf("read %s=%q: %w", name, env[name], errNoNumber)
+			return 0, fmt.Errorf("read %s=%q: %w", name, env[name], errNoNumber)
 		}
-		numbers[i] = n
+		return n, nil
 	}
-	board, slot, lifeline := numbers[0], numbers[1], numbers[2]
-	if slot >= scoreboard.Slots {
-		return fmt.Errorf("read %s=%d: %w", wire.EnvSlot, slot, os.ErrInvalid)
-	}
-	var err error
-	if p.Board, err = scoreboard.Open(board); err != nil {
+	own, err := number(wire.EnvPage)
+	if err != nil {
 		return err
 	}
-	p.Slot = p.Board.Slot(slot)
+	lifeline, err := number(wire.EnvLifeline)
+	if err != nil {
+		return err
+	}
+	page, err := scoreboard.OpenPage(own)
+	if err != nil {
+		return err
+	}
+	p.Slot = page.Slot() // mapped as long as the process lives
+	if env[wire.EnvCounts] != "" {
+		counts, err := number(wire.EnvCounts)
+		if err != nil {
+			return err
+		}
+		if p.Board, err = scoreboard.Open(counts); err != nil {
+			return err
+		}
+	}
 	p.Lifeline = proc.Lifeline(lifeline)
 	sockets, _ := strconv.Atoi(env[wire.EnvListenFDs]) // none without it
 	p.Listeners, err = listen.FromFDs(firstSocket, sockets)

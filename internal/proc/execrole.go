@@ -54,7 +54,7 @@ func commandEnv(inherited []string, pid int) []string {
 	for _, kv := range inherited {
 		name, _, _ := strings.Cut(kv, "=")
 		switch name {
-		case wire.EnvRole, wire.EnvBoard, wire.EnvSlot, wire.EnvLifeline, wire.EnvWorker, wire.EnvControl,
+		case wire.EnvRole, wire.EnvPage, wire.EnvLifeline, wire.EnvWorker, wire.EnvControl,
 			wire.EnvListenPID, wire.EnvWatchdogPID, envExecPath:
 			continue
 		case wire.EnvListenFDs:

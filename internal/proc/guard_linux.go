@@ -17,17 +17,20 @@ const guardLook = 20 * time.Millisecond
 const guardSettle = 100 * time.Millisecond
 
 // RunGuard is the role guard, for workers that know nothing of a lifeline: it
-// waits until the arbiter is gone, then tells the process group of every worker
-// on the board to finish, and kills those that have not done so within
+// waits until the arbiter is gone, then tells the process group of every child
+// of the arbiter to finish, and kills those that have not done so within
 // graceful. It returns its exit code when they are gone. killed is called first
 // when the arbiter was killed, with its pid.
+//
+// It may run as root, so whom it signals comes from the register alone, which
+// nobody but the arbiter can write, and when from what the gateways count.
 //
 // It ignores what a terminal or a service manager sends to everybody: as long
 // as the arbiter lives, stopping is the arbiter's business. An arbiter that has
 // stopped its workers kills the guard.
-func RunGuard(board *scoreboard.Board, lifeline int, graceful time.Duration, killed func(arbiter int)) int {
+func RunGuard(children *scoreboard.Register, counts *scoreboard.Board, lifeline int, graceful time.Duration, killed func(arbiter int)) int {
 	ignoreBroadcasts()
-	return guardWorkers(board, lifeline, graceful, killed)
+	return guardWorkers(children, counts, lifeline, graceful, killed)
 }
 
 func ignoreBroadcasts() {
@@ -35,13 +38,13 @@ func ignoreBroadcasts() {
 		syscall.SIGTTIN, syscall.SIGTTOU, syscall.SIGWINCH, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGPIPE)
 }
 
-func guardWorkers(board *scoreboard.Board, lifeline int, graceful time.Duration, killed func(arbiter int)) int {
+func guardWorkers(children *scoreboard.Register, counts *scoreboard.Board, lifeline int, graceful time.Duration, killed func(arbiter int)) int {
 	arbiter := os.Getppid()
 	<-Lifeline(lifeline)
 	if orphaned(arbiter) {
 		killed(arbiter)
 	}
-	awaitGroups(workersOn(board), graceful)
+	awaitGroups(groupsOf(children.Children()), counts, graceful)
 	return 0
 }
 
@@ -57,32 +60,39 @@ func orphaned(arbiter int) bool {
 	return true
 }
 
-// guarded is the process group of a worker.
+// guarded is the process group of a child of the arbiter.
 type guarded struct {
-	pid  int
-	slot *scoreboard.Slot
+	scoreboard.Child
 	told bool // to finish
 }
 
-// workersOn returns the process groups of the board's workers that still live.
-// A pid that has been given to another process since has another start.
-func workersOn(board *scoreboard.Board) []guarded {
+// groupsOf returns those children that still live and lead a process group. A
+// pid that was given to another process since has another start.
+func groupsOf(children []scoreboard.Child) []guarded {
 	var groups []guarded
-	for i := range scoreboard.Slots {
-		slot := board.Slot(i)
-		pid := int(slot.PID.Load())
-		if pid <= 1 || pid == os.Getpid() {
+	for _, c := range children {
+		if c.PID <= 1 || c.PID == os.Getpid() {
 			continue
 		}
-		if ticks, err := StartTicks(pid); err != nil || ticks != slot.StartTicks.Load() {
+		if ticks, err := StartTicks(c.PID); err != nil || ticks != c.StartTicks {
 			continue
 		}
-		if pgid, err := syscall.Getpgid(pid); err != nil || pgid != pid {
-			continue // a worker leads its group
+		if pgid, err := syscall.Getpgid(c.PID); err != nil || pgid != c.PID {
+			continue
 		}
-		groups = append(groups, guarded{pid: pid, slot: slot})
+		groups = append(groups, guarded{Child: c})
 	}
 	return groups
+}
+
+// isAlive reports whether a child's group has a process left. While it has, its
+// number is given to no process: if there is a process of that number with
+// another start, the group was gone in between.
+func isAlive(c scoreboard.Child) bool {
+	if ticks, err := StartTicks(c.PID); err == nil && ticks != c.StartTicks {
+		return false
+	}
+	return GroupAlive(c.PID)
 }
 
 // awaitGroups has the groups finish, waits until they are gone, and kills them
@@ -91,7 +101,7 @@ func workersOn(board *scoreboard.Board) []guarded {
 //
 // A program behind the gateway may die at TERM with a request in hand: it is
 // told to finish once it has none. The gateway gives it no more.
-func awaitGroups(groups []guarded, graceful time.Duration) {
+func awaitGroups(groups []guarded, counts *scoreboard.Board, graceful time.Duration) {
 	deadline := time.NewTimer(graceful)
 	defer deadline.Stop()
 	look := time.NewTicker(guardLook)
@@ -100,13 +110,13 @@ func awaitGroups(groups []guarded, graceful time.Duration) {
 	for {
 		kept := groups[:0]
 		for _, g := range groups {
-			if !GroupAlive(g.pid) {
+			if !isAlive(g.Child) {
 				continue
 			}
-			if !g.told && time.Now().After(settled) && g.slot.InFlight.Load() <= 0 {
+			if !g.told && time.Now().After(settled) && counts.Account(g.Slot).InHand.Load() <= 0 {
 				g.told = true
-				_ = SignalGroup(g.pid, syscall.SIGTERM) // whoever is gone already is what we want
-				_ = SignalGroup(g.pid, syscall.SIGCONT)
+				_ = SignalGroup(g.PID, syscall.SIGTERM) // whoever is gone already is what we want
+				_ = SignalGroup(g.PID, syscall.SIGCONT)
 			}
 			kept = append(kept, g)
 		}
@@ -117,7 +127,9 @@ func awaitGroups(groups []guarded, graceful time.Duration) {
 		case <-look.C:
 		case <-deadline.C:
 			for _, g := range groups {
-				_ = SignalGroup(g.pid, syscall.SIGKILL) // it may have gone this moment
+				if isAlive(g.Child) {
+					_ = SignalGroup(g.PID, syscall.SIGKILL) // it may have gone this moment
+				}
 			}
 			return
 		}

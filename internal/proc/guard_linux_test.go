@@ -47,27 +47,31 @@ func TestLifeline(t *testing.T) {
 	}
 }
 
-// place puts a process on the board, as the arbiter does.
-func place(t *testing.T, b *scoreboard.Board, slot, pid int) {
+// enter puts a process into the register, as the arbiter does.
+func enter(t *testing.T, children *scoreboard.Register, slot, pid int) {
 	t.Helper()
 	ticks, err := StartTicks(pid)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.Slot(slot).PID.Store(int64(pid))
-	b.Slot(slot).StartTicks.Store(ticks)
+	children.Enter(scoreboard.Child{Slot: slot, PID: pid, StartTicks: ticks})
 }
 
 func TestGuardEndsWorkersWhenTheArbiterIsGone(t *testing.T) {
-	board, err := scoreboard.Create()
+	children, err := scoreboard.CreateRegister()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer board.Close()
+	defer children.Close()
+	counts, err := scoreboard.Create()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer counts.Close()
 	r, w := pipe(t)
 	startGuard := func(graceful string) *child {
 		return start(t, "guard", func(s *Spec) {
-			s.Files = append(s.Files, board.FD(), r)
+			s.Files = append(s.Files, children.FD(), r, counts.FD())
 			s.Env = append(s.Env, "X="+graceful)
 		}).ready()
 	}
@@ -75,9 +79,13 @@ func TestGuardEndsWorkersWhenTheArbiterIsGone(t *testing.T) {
 	family, pid := startFamily(t)
 	stranger := start(t, "wait", nil).ready()
 	for i, c := range []*child{willing, stopped, stubborn, family, stranger} {
-		place(t, board, i, c.pid)
+		enter(t, children, i, c.pid)
 	}
-	board.Slot(4).StartTicks.Add(1) // its pid was another worker's before
+	ticks, err := StartTicks(stranger.pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	children.Enter(scoreboard.Child{Slot: 4, PID: stranger.pid, StartTicks: ticks + 1}) // its pid was a worker's before
 	if err := Signal(stopped.pid, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}

@@ -60,7 +60,7 @@ func (o *OOM) Killed() bool { return false }
 func Lifeline(int) <-chan struct{} { return nil }
 
 // RunGuard does nothing outside Linux.
-func RunGuard(*scoreboard.Board, int, time.Duration, func(int)) int { return 1 }
+func RunGuard(*scoreboard.Register, *scoreboard.Board, int, time.Duration, func(int)) int { return 1 }
 
 // SetTitle does nothing outside Linux.
 func SetTitle(string) {}

@@ -99,10 +99,14 @@ func title() {
 	pause()
 }
 
-// guard guards the workers on the board that it inherits as 3; 4 is the
-// lifeline.
+// guard guards the children in the register that it inherits as 3; 4 is the
+// lifeline, 5 what gateways count.
 func guard() {
-	board, err := scoreboard.Open(3)
+	children, err := scoreboard.OpenRegister(3)
+	if err != nil {
+		panic(err)
+	}
+	counts, err := scoreboard.Open(5)
 	if err != nil {
 		panic(err)
 	}
@@ -112,7 +116,7 @@ func guard() {
 	}
 	ignoreBroadcasts()
 	say("ready")
-	os.Exit(guardWorkers(board, 4, graceful, func(int) {})) // RunGuard, which cannot say when it is ready
+	os.Exit(guardWorkers(children, counts, 4, graceful, func(int) {})) // RunGuard, which cannot say when it is ready
 }
 
 // parent leads a group with a child in it that ignores TERM, and ends when its

@@ -95,7 +95,7 @@ func TestExecCommand(t *testing.T) {
 		s.Env = []string{
 			"PATH=" + os.Getenv("PATH"), "KEEP=1", wire.EnvWorkerID + "=4", wire.EnvGeneration + "=2", wire.EnvSocket + "=/run/s",
 			wire.EnvListenFDs + "=1", wire.EnvListenPID + "=1", wire.EnvWatchdogUsec + "=5", wire.EnvWatchdogPID + "=1",
-			wire.EnvBoard + "=3", wire.EnvSlot + "=3", wire.EnvLifeline + "=3", wire.EnvWorker + "={}", wire.EnvControl + "=3",
+			wire.EnvPage + "=3", wire.EnvLifeline + "=3", wire.EnvWorker + "={}", wire.EnvControl + "=3",
 		}
 		*s = ExecCommand(*s)
 	})
@@ -116,7 +116,7 @@ func TestExecCommand(t *testing.T) {
 			t.Errorf("%s is %q, want %q", name, got[name], want)
 		}
 	}
-	for _, name := range []string{wire.EnvRole, wire.EnvBoard, wire.EnvSlot, wire.EnvLifeline, wire.EnvWorker, wire.EnvControl, envExecPath} {
+	for _, name := range []string{wire.EnvRole, wire.EnvPage, wire.EnvLifeline, wire.EnvWorker, wire.EnvControl, envExecPath} {
 		if value, is := got[name]; is {
 			t.Errorf("%s=%s reaches the command", name, value)
 		}

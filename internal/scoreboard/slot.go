@@ -47,47 +47,25 @@ type Claim struct {
 	Start atomic.Int64  // when it was taken
 }
 
-// Slot is one worker's page. Every field is 8 bytes, little endian, at the
-// offset that its comment gives; the Python runner reads and writes the same
-// offsets.
+// Slot is one worker's page, which it can write to as it likes. Every field is
+// 8 bytes, little endian, at the offset that its comment gives; the Python
+// runner reads and writes the same offsets. The arbiter writes a limit or a
+// name here for the worker to read, and never reads it back.
 type Slot struct {
-	PID          atomic.Int64  // 0: process id; the arbiter's
-	ID           atomic.Int64  // 8: worker number, 1..N, reused by a successor
-	Generation   atomic.Int64  // 16: generation of code and config
-	StartTicks   atomic.Uint64 // 24: field 22 of /proc/PID/stat, tells a reused pid
-	Started      atomic.Int64  // 32: when the process was started
-	State        atomic.Uint64 // 40: a State
-	Heartbeat    atomic.Int64  // 48: last sign of life of the process or its loop
-	RequestID    atomic.Uint64 // 56: the oldest request in hand, 0 if none
-	RequestStart atomic.Int64  // 64: when that one was taken, 0 if none
-	Requests     atomic.Uint64 // 72: requests finished
-	InFlight     atomic.Int64  // 80: requests in hand
-	Connections  atomic.Int64  // 88: client connections open in this worker
-	MaxRequests  atomic.Uint64 // 96: retire at this many requests, 0 = never; the arbiter's
-	Beats        atomic.Uint64 // 104: 1 once the process keeps its own heartbeat
-	BusyNanos    atomic.Int64  // 112: time spent with a request in hand, summed
-	LoopLag      atomic.Int64  // 120: last measured lag of the event loop, nanoseconds
-	Claim        [Claims]Claim // 128: one a thread
-	Answers      atomic.Uint64 // 4064: responses that went out; the gateway's
-	Errors       atomic.Uint64 // 4072: of which 5xx; the gateway's
-	Waiting      atomic.Int64  // 4080: requests that wait for a worker; on the gateway's own slot
-	WaitingSince atomic.Int64  // 4088: when the first of them came, 0 if there is none
-}
-
-// Reset makes the slot free and zeroes everything in it.
-func (s *Slot) Reset() {
-	for _, f := range []*atomic.Int64{&s.PID, &s.ID, &s.Generation, &s.Started, &s.Heartbeat,
-		&s.RequestStart, &s.InFlight, &s.Connections, &s.BusyNanos, &s.LoopLag, &s.Waiting, &s.WaitingSince} {
-		f.Store(0)
-	}
-	for _, f := range []*atomic.Uint64{&s.StartTicks, &s.State, &s.RequestID, &s.Requests, &s.MaxRequests, &s.Beats,
-		&s.Answers, &s.Errors} {
-		f.Store(0)
-	}
-	for i := range s.Claim {
-		if s.Claim[i].ID.Load() != 0 || s.Claim[i].Start.Load() != 0 {
-			s.Claim[i].ID.Store(0)
-			s.Claim[i].Start.Store(0)
-		}
-	}
+	_            [5]atomic.Uint64 // 0: unused
+	State        atomic.Uint64    // 40: a State
+	Heartbeat    atomic.Int64     // 48: last sign of life of the process or its loop
+	RequestID    atomic.Uint64    // 56: the oldest request in hand, 0 if none
+	RequestStart atomic.Int64     // 64: when that one was taken, 0 if none
+	Requests     atomic.Uint64    // 72: requests finished
+	InFlight     atomic.Int64     // 80: requests in hand
+	Connections  atomic.Int64     // 88: client connections open in this worker
+	MaxRequests  atomic.Uint64    // 96: retire at this many requests, 0 = never; for the worker to read
+	Beats        atomic.Uint64    // 104: 1 once the process keeps its own heartbeat
+	BusyNanos    atomic.Int64     // 112: time spent with a request in hand, summed
+	LoopLag      atomic.Int64     // 120: last measured lag of the event loop, nanoseconds
+	Claim        [Claims]Claim    // 128: one a thread
+	_            [2]atomic.Uint64 // 4064: unused
+	Waiting      atomic.Int64     // 4080: requests that wait for a worker; on a gateway's own slot
+	WaitingSince atomic.Int64     // 4088: when the first of them came, 0 if there is none
 }

@@ -7,13 +7,28 @@ import (
 	"time"
 )
 
-// Traffic counts the requests of all gateways since gonicorn's start. It is the
-// board's last page, so that the counts outlive a gateway.
+// Traffic counts the requests of all gateways since gonicorn's start. It is in
+// the file that gateways share with the arbiter, so that the counts outlive one.
 type Traffic struct {
 	Requests [len(methods)][classes]atomic.Uint64 // by method and class of status
 	Sent     atomic.Uint64                        // bytes of responses' bodies
 	Queue    Histogram                            // time in which requests waited for a worker
 	App      Histogram                            // time that workers had them
+}
+
+// Account is what the gateways count of one worker. No worker can write it: it
+// decides whether a new version of the app is taken, and when the guard has a
+// command finish.
+type Account struct {
+	Answers atomic.Uint64 // responses that went out
+	Errors  atomic.Uint64 // of which 5xx
+	InHand  atomic.Int64  // requests that a command has; of a Python worker its own page says it
+}
+
+func (a *Account) reset() {
+	a.Answers.Store(0)
+	a.Errors.Store(0)
+	a.InHand.Store(0)
 }
 
 // methods are what requests are counted by; all others are the last.

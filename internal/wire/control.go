@@ -20,17 +20,19 @@ type Worker struct {
 	Address    string `json:"address,omitempty"`
 	Capacity   int    `json:"capacity"` // requests it holds at once
 	Conn       int    `json:"-"`        // a Python worker's own socket, which the backend closes; -1 without one
+	Page       int    `json:"-"`        // its page of the scoreboard, where it came along; -1 where not
 }
 
 // ToGateway is a message from the arbiter. The descriptors that come along are,
-// in this order, the TLS material's, the queue's two ends (the gateway's first)
-// and the workers' own sockets.
+// in this order, the TLS material's, the queue's two ends (the gateway's first),
+// the workers' pages of the scoreboard and their own sockets.
 type ToGateway struct {
 	Material bool     `json:"material,omitempty"` // a file with the certificates, as JSON, comes along
 	Queue    bool     `json:"queue,omitempty"`    // both ends of the shared queue come along
 	Snapshot bool     `json:"snapshot,omitempty"` // Workers is, or belongs to, a list of all workers
 	More     bool     `json:"more,omitempty"`     // the list goes on in the next message
 	Workers  []Worker `json:"workers,omitempty"`
+	Pages    []int    `json:"pages,omitempty"` // slots of the workers whose pages come along
 	Conns    []int    `json:"conns,omitempty"` // slots of the workers whose sockets come along
 	Ask      bool     `json:"ask,omitempty"`   // the gateway is to say what it has in hand
 }

@@ -13,20 +13,21 @@ const (
 // Variables of gonicorn's own processes. They are taken out of the environment
 // before app code runs.
 const (
-	EnvRole     = "GONICORN_ROLE"          // one of the Role constants
-	EnvBoard    = "GONICORN_SCOREBOARD_FD" // descriptor of the scoreboard
-	EnvSlot     = "GONICORN_SLOT"          // the process's slot on it
-	EnvLifeline = "GONICORN_LIFELINE_FD"   // descriptor of a pipe that reads EOF when the arbiter is gone
-	EnvWorker   = "GONICORN_WORKER"        // JSON: a worker's settings (handler.Settings, python's runner)
-	EnvControl  = "GONICORN_CONTROL_FD"    // the gateway's, or the monitor's, socket to the arbiter
-	EnvEpoch    = "GONICORN_EPOCH"         // counts gateway processes, from 1
-	EnvPatient  = "GONICORN_PATIENT"       // the gateway accepts nothing before a worker is ready: another one serves meanwhile
-	EnvConn     = "GONICORN_CONN_FD"       // a Python worker's own socket to the gateway
-	EnvQueue    = "GONICORN_QUEUE_FD"      // the socket from which sync and threaded Python workers take requests
-	EnvRunner   = "GONICORN_RUNNER_FD"     // a file with the runner's sources
-	EnvAge      = "GONICORN_AGE"           // counts starts of workers, from 1
-	EnvLog      = "GONICORN_LOG_FD"        // the error log, for what outlives the arbiter
-	EnvTemplate = "GONICORN_TEMPLATE_FD"   // where a process that workers are forked from takes orders
+	EnvRole     = "GONICORN_ROLE"        // one of the Role constants
+	EnvPage     = "GONICORN_SLOT_FD"     // descriptor of the process's own page of the scoreboard
+	EnvCounts   = "GONICORN_COUNTS_FD"   // the file of counts that gateways share with the arbiter and the guard
+	EnvChildren = "GONICORN_CHILDREN_FD" // the register of the arbiter's children, for the guard
+	EnvLifeline = "GONICORN_LIFELINE_FD" // descriptor of a pipe that reads EOF when the arbiter is gone
+	EnvWorker   = "GONICORN_WORKER"      // JSON: a worker's settings (handler.Settings, python's runner)
+	EnvControl  = "GONICORN_CONTROL_FD"  // the gateway's, or the monitor's, socket to the arbiter
+	EnvEpoch    = "GONICORN_EPOCH"       // counts gateway processes, from 1
+	EnvPatient  = "GONICORN_PATIENT"     // the gateway accepts nothing before a worker is ready: another one serves meanwhile
+	EnvConn     = "GONICORN_CONN_FD"     // a Python worker's own socket to the gateway
+	EnvQueue    = "GONICORN_QUEUE_FD"    // the socket from which sync and threaded Python workers take requests
+	EnvRunner   = "GONICORN_RUNNER_FD"   // a file with the runner's sources
+	EnvAge      = "GONICORN_AGE"         // counts starts of workers, from 1
+	EnvLog      = "GONICORN_LOG_FD"      // the error log, for what outlives the arbiter
+	EnvTemplate = "GONICORN_TEMPLATE_FD" // where a process that workers are forked from takes orders
 )
 
 // Variables of other projects' protocols.

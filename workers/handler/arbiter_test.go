@@ -20,6 +20,7 @@ import (
 
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
 	"github.com/gonicorn/gonicorn/internal/wire"
+	"golang.org/x/sys/unix"
 )
 
 // bound is how long a test waits for anything before it fails.
@@ -45,6 +46,11 @@ func spawn(t *testing.T, s Settings, sockets int, prepare ...func(*scoreboard.Sl
 	t.Helper()
 	c := &child{t: t, output: &output{news: make(chan struct{})}, exited: make(chan syscall.WaitStatus, 1)}
 	board := must(scoreboard.Create())
+	if err := board.Renew(slotNumber); err != nil {
+		t.Fatal(err)
+	}
+	page := must(board.Page(slotNumber))
+	defer unix.Close(page)
 	c.slot = board.Slot(slotNumber)
 	c.slot.State.Store(uint64(scoreboard.Booting))
 	for _, p := range prepare {
@@ -69,11 +75,11 @@ func spawn(t *testing.T, s Settings, sockets int, prepare ...func(*scoreboard.Sl
 		closers = append(closers, l, file)
 		c.addr = l.Addr().String()
 	}
-	fds = append(fds, uintptr(board.FD()), lifeline.Fd())
+	fds = append(fds, uintptr(page), lifeline.Fd())
 	env := append(os.Environ(), "GORACE=atexit_sleep_ms=0", // the race detector would wait a second
 		wire.EnvRole+"="+wire.RoleWorker, wire.EnvWorker+"="+string(must(json.Marshal(s))),
 		wire.EnvWorkerID+"=7", wire.EnvGeneration+"=2", wire.EnvNotifySocket+"="+name,
-		wire.EnvSlot+"="+strconv.Itoa(slotNumber), wire.EnvBoard+"="+strconv.Itoa(3+sockets),
+		wire.EnvPage+"="+strconv.Itoa(3+sockets),
 		wire.EnvLifeline+"="+strconv.Itoa(4+sockets))
 	if sockets > 0 {
 		env = append(env, wire.EnvListenFDs+"="+strconv.Itoa(sockets), wire.EnvListenFDNames+"=x")

@@ -27,7 +27,7 @@ func (p *process) inherit(classes []workers.Class) error {
 	}
 	p.log = newLog(os.Stderr, from.Log)
 	p.info.ID, p.info.Generation = from.ID, from.Generation
-	p.board, p.slot, p.lifeline, p.listeners = from.Board, from.Slot, from.Lifeline, from.Listeners
+	p.slot, p.lifeline, p.listeners = from.Slot, from.Lifeline, from.Listeners
 	p.meter = workers.NewMeter(p.slot)
 	return nil
 }

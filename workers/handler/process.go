@@ -33,7 +33,6 @@ type process struct {
 	handler   http.Handler
 	class     workers.Class
 	listeners []net.Listener
-	board     *scoreboard.Board
 	slot      *scoreboard.Slot
 	meter     *workers.Meter
 	lifeline  <-chan struct{} // closed when the arbiter is gone

@@ -36,7 +36,7 @@ func TestWorkerKnowsItsPlace(t *testing.T) {
 	}
 	env := c.get("/env")
 	for _, name := range []string{
-		wire.EnvRole, wire.EnvWorker, wire.EnvBoard, wire.EnvSlot, wire.EnvLifeline, wire.EnvNotifySocket,
+		wire.EnvRole, wire.EnvWorker, wire.EnvPage, wire.EnvLifeline, wire.EnvNotifySocket,
 		wire.EnvListenFDs, wire.EnvListenFDNames,
 	} {
 		if strings.Contains("\n"+env, "\n"+name+"=") {

@@ -22,10 +22,10 @@ type Template struct {
 
 // Fork is what a new worker has for itself.
 type Fork struct {
-	Slot    int
 	Age     int // counts starts
 	Environ map[string]string
 	CPUs    []int
+	Page    int // its page of the scoreboard; borrowed
 	Conn    int // its socket to the gateway; borrowed
 	Output  int // where it writes; borrowed; -1 leaves it the template's
 	// Promote, if PromoteAfter is not 0, is where the worker takes orders as the
@@ -103,12 +103,12 @@ func (t *Template) Ready(limit time.Duration) (pid int, err error) {
 // if that is a subreaper (prctl(2)). It waits for limit at most.
 func (t *Template) Fork(f Fork, limit time.Duration) (pid int, err error) {
 	t.number++
-	order, err := json.Marshal(map[string]any{"number": t.number, "slot": f.Slot, "age": f.Age, "environ": f.Environ, "cpus": f.CPUs,
+	order, err := json.Marshal(map[string]any{"number": t.number, "age": f.Age, "environ": f.Environ, "cpus": f.CPUs,
 		"output": f.Output >= 0, "promote_after": f.PromoteAfter})
 	if err != nil {
 		return 0, fmt.Errorf("fork worker: %w", err)
 	}
-	fds := []int{f.Conn}
+	fds := []int{f.Conn, f.Page}
 	if f.Output >= 0 {
 		fds = append(fds, f.Output)
 	}

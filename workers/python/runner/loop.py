@@ -81,7 +81,7 @@ class Worker:
         self.chosen = chosen
         self.interface = interface
         self.app = loader.single(app) if interface == "asgi" else app
-        self.slot = open_slot(chosen.board_fd, chosen.slot)
+        self.slot = open_slot(chosen.slot_fd)
         self.life = Lifecycle(chosen.own_hooks)
         self.sock = attach(chosen.conn_fd)
         self.fd = self.sock.fileno()

@@ -13,8 +13,7 @@ if TYPE_CHECKING:
 INTERNAL = (
     "GONICORN_ROLE",
     "GONICORN_WORKER",
-    "GONICORN_SCOREBOARD_FD",
-    "GONICORN_SLOT",
+    "GONICORN_SLOT_FD",
     "GONICORN_LIFELINE_FD",
     "GONICORN_CONN_FD",
     "GONICORN_QUEUE_FD",
@@ -54,8 +53,7 @@ class Settings:
     age: int = 0  # counts starts of workers
     refork_sockets: bool = False  # a worker with open sockets may become the template
     inspect: bool = False  # look at the app, print what it is, and end
-    board_fd: int = -1
-    slot: int = 0
+    slot_fd: int = -1
     lifeline_fd: int = -1
     conn_fd: int = -1
     queue_fd: int = -1
@@ -73,8 +71,7 @@ def take() -> Settings:
     given = json.loads(environ["GONICORN_WORKER"])
     settings = Settings(**{k: v for k, v in given.items() if v is not None})
     for name, variable in (
-        ("board_fd", "GONICORN_SCOREBOARD_FD"),
-        ("slot", "GONICORN_SLOT"),
+        ("slot_fd", "GONICORN_SLOT_FD"),
         ("lifeline_fd", "GONICORN_LIFELINE_FD"),
         ("conn_fd", "GONICORN_CONN_FD"),
         ("queue_fd", "GONICORN_QUEUE_FD"),
@@ -83,7 +80,7 @@ def take() -> Settings:
     ):
         if environ[variable]:
             setattr(settings, name, int(environ[variable]))
-    for fd in (settings.board_fd, settings.lifeline_fd, settings.conn_fd, settings.queue_fd, settings.template_fd):
+    for fd in (settings.slot_fd, settings.lifeline_fd, settings.conn_fd, settings.queue_fd, settings.template_fd):
         if fd >= 0:
             os.set_inheritable(fd, False)
     return settings

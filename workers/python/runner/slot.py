@@ -16,12 +16,12 @@ MAX_REQUESTS, BEATS, BUSY_NANOS, LOOP_LAG, FIRST_CLAIM = 12, 13, 14, 15, 16
 READY, BUSY, DRAINING = 2, 3, 4
 
 
-def open_slot(fd: int, slot: int) -> memoryview:
+def open_slot(fd: int) -> memoryview:
     """The slot as an array of 8-byte words; a private one if there is no scoreboard."""
     if fd < 0:
         return memoryview(bytearray(PAGE)).cast("q")
-    board = mmap.mmap(fd, (slot + 1) * PAGE + PAGE, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
-    return memoryview(board)[(slot + 1) * PAGE : (slot + 2) * PAGE].cast("q")
+    page = mmap.mmap(fd, PAGE, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
+    return memoryview(page).cast("q")
 
 
 class Ledger:

@@ -1,7 +1,7 @@
 """The template: a process that has loaded the app, serves nothing, and is copied into workers by fork(2).
 
 It talks to the arbiter over a SOCK_SEQPACKET socket. An order is one JSON object, with the new worker's descriptors
-(SCM_RIGHTS): its socket to the gateway; where its output goes, if the order says output; and, if it says promote_after,
+(SCM_RIGHTS): its socket to the gateway; its page of the scoreboard; where its output goes, if the order says output; and, if it says promote_after,
 the socket where the worker takes orders itself once it is a template. The answer is one JSON object with the worker's
 pid.
 """
@@ -136,15 +136,16 @@ def become_worker(chosen: Settings, order: dict, fds: list[int]) -> Settings:
     """Takes on what a worker has for itself."""
     template_output = os.dup(2) if order.get("promote_after") else -1
     if order["output"]:
-        os.dup2(fds[1], 1)
-        os.dup2(fds[1], 2)
-        os.close(fds[1])
-    os.set_inheritable(fds[0], False)
+        os.dup2(fds[2], 1)
+        os.dup2(fds[2], 2)
+        os.close(fds[2])
+    for fd in fds[:2]:
+        os.set_inheritable(fd, False)
     os.environ.update(order["environ"])
     if order.get("cpus"):
         os.sched_setaffinity(0, order["cpus"])
     chosen = dataclasses.replace(
-        chosen, slot=order["slot"], age=order["age"], conn_fd=fds[0], template_fd=-1, template_output=-1
+        chosen, slot_fd=fds[1], age=order["age"], conn_fd=fds[0], template_fd=-1, template_output=-1
     )
     chosen.inherited_sockets = inheritance.open_sockets()
     if not order.get("promote_after"):

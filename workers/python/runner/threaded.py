@@ -19,7 +19,7 @@ from .stacks import Diagnosis
 def serve(app, interface: str, chosen: Settings) -> None:
     """Serves until the worker is told to finish, with the main thread as one of the threads."""
     threads = min(max(1, chosen.threads), MAX_THREADS)
-    slot = open_slot(chosen.board_fd, chosen.slot)
+    slot = open_slot(chosen.slot_fd)
     server = Server(app, interface, chosen, threads, Ledger(slot, threads))
     server.life.install(chosen.lifeline_fd)
     Diagnosis(lambda: [h for h in server.ledger.held if h], chosen.own_hooks).install(server.life.forks)
