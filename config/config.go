@@ -183,7 +183,9 @@ type Config struct {
 	StartMethod               string // spawn, fork
 	ReforkAfter               int
 	ReforkOpenSockets         bool
+	ASGIPathsend              bool
 	WebsocketMaxMessageSize   int64 // bytes
+	WebsocketConnections      int
 	Paste                     string
 	RawPasteGlobalConf        []string
 

@@ -83,10 +83,23 @@ func asgiSettings() []Setting {
 			Reload: NewWorkers, field: func(c *Config) any { return &c.ASGILifespan },
 		},
 		Setting{
-			Name: "asgi_disconnect_grace_period", Flag: "asgi-disconnect-grace-period", Kind: Duration, Default: "3",
-			Help: "How long an ASGI app may run on whose client has gone, of which receive() tells it, before its task is cancelled. " +
-				"Under sync and threaded it is not cancelled.",
-			Reload: NewWorkers, field: func(c *Config) any { return &c.ASGIDisconnectGracePeriod },
+			Name: "asgi_disconnect_grace_period", Flag: "asgi-disconnect-grace-period", Kind: Duration, Default: "0",
+			Help: "How long an ASGI app may run on whose client has gone, of which receive() tells it, before its task is cancelled; " +
+				"0 is for ever. Under sync and threaded it is not cancelled.",
+			Reload: NewWorkers, Differs: "Gunicorn's default is 3: cancelling stops what a request has begun, such as the commit of a POST",
+			field: func(c *Config) any { return &c.ASGIDisconnectGracePeriod },
+		},
+		Setting{
+			Name: "asgi_pathsend", Flag: "asgi-pathsend", Kind: Bool, Default: "false", Own: true,
+			Help: "Offer ASGI apps the extension http.response.pathsend: files are sent without passing through Python. " +
+				"Middleware that compresses, counts or changes bodies does not see them.",
+			Reload: NewGateway, field: func(c *Config) any { return &c.ASGIPathsend },
+		},
+		Setting{
+			Name: "websocket_connections", Flag: "websocket-connections", Kind: Int, Default: "10000", Min: 0, Max: 1 << 20, Own: true,
+			Help: "How many WebSockets an event-loop worker has besides the requests of worker_connections; further ones are " +
+				"answered 503. With 0 they count as requests, as they do under sync and threaded, where each takes a thread.",
+			Reload: NewGateway, field: func(c *Config) any { return &c.WebsocketConnections },
 		},
 		Setting{
 			Name: "websocket_max_message_size", Flag: "websocket-max-message-size", Kind: Size, Default: "16MiB",

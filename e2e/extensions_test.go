@@ -17,7 +17,7 @@ func TestASGIExtensions(t *testing.T) {
 	for _, class := range []string{"event-loop", "threaded"} {
 		t.Run(class, func(t *testing.T) {
 			t.Parallel()
-			s := python(t, "extensions:app", "-k", class).ready()
+			s := python(t, "extensions:app", "-k", class, "--asgi-pathsend").ready()
 			k := dial(t, s.addr())
 			k.send("GET /hint HTTP/1.1\r\nHost: localhost\r\n\r\n")
 			if resp, _ := k.answer("GET"); resp.StatusCode != 103 || !strings.Contains(resp.Header.Get("Link"), "style.css") {

@@ -442,8 +442,8 @@ func TestWebSocketIsTunnelledAndSentAwayOnReload(t *testing.T) {
 		t.Fatalf("%q, %v", p, err)
 	}
 	s.signal(syscall.SIGHUP)
-	if _, _, err := c.Read(ctx); websocket.CloseStatus(err) != websocket.StatusGoingAway {
-		t.Errorf("the socket ended with %v, want 1001 (going away)", err)
+	if _, _, err := c.Read(ctx); websocket.CloseStatus(err) != websocket.StatusServiceRestart {
+		t.Errorf("the socket ended with %v, want 1012 (service restart)", err)
 	}
 	s.expect(`worker gone`)
 	s.stop()

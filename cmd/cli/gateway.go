@@ -108,7 +108,10 @@ func gatewaySettings(p *prepared) process.Settings {
 
 		AccessLog: c.Accesslog, AccessLogFormat: c.AccessLogFormat, LogLevel: c.Loglevel, LogJSON: c.LogFormat == "json",
 		RootPath: c.RootPath, Multithread: p.class.Name() == "threaded", Multiprocess: c.Workers > 1,
-		WebSocketMessage: c.WebsocketMaxMessageSize,
+		WebSocketMessage: c.WebsocketMaxMessageSize, Pathsend: c.ASGIPathsend,
+	}
+	if p.class.Name() == "event-loop" {
+		set.WebSocketConnections = c.WebsocketConnections
 	}
 	set.ServerTiming, set.StatsdPrefix, set.StatsdBacklog = c.ServerTiming, c.StatsdPrefix, c.EnableBacklogMetric
 	set.StatsdHost = c.StatsdHost

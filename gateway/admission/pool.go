@@ -35,6 +35,7 @@ type slot struct {
 	worker  gateway.Worker
 	held    int
 	hung    int // of those, how many are not expected to end
+	sockets int // WebSockets, which do not count as held
 	stalled bool
 	avoided *time.Timer // set while the slot gets nothing for a moment
 	told    bool        // OnIdle was called
@@ -176,6 +177,48 @@ func (p *Pool) Avoid(at int, d time.Duration) {
 	})
 }
 
+// Upgrade gives back what Acquire gave: the request has become a WebSocket,
+// which keeps a draining worker from being idle until it is released, and takes
+// no request's place.
+func (p *Pool) Upgrade(at int) (release func()) {
+	p.mu.Lock()
+	s := p.slots[at]
+	if s != nil {
+		s.sockets++
+	}
+	p.mu.Unlock()
+	p.Release(at)
+	return func() {
+		if s == nil {
+			return
+		}
+		p.mu.Lock()
+		s.sockets--
+		idle, w := p.slots[at] == s && p.retired(s), s.worker
+		p.mu.Unlock()
+		if idle {
+			p.tell(w)
+		}
+	}
+}
+
+// SocketRoom reports whether a worker that is not draining has fewer than most
+// WebSockets, or there is no worker at all.
+func (p *Pool) SocketRoom(most int) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	some := false
+	for _, s := range p.order {
+		if !s.worker.Draining {
+			if s.sockets < most {
+				return true
+			}
+			some = true
+		}
+	}
+	return !some
+}
+
 // clear ends a moment of avoidance of a worker that has vanished.
 func (s *slot) clear() {
 	if s.avoided != nil {
@@ -200,7 +243,7 @@ func (p *Pool) retired(s *slot) bool {
 		s.told = false
 		return false
 	}
-	if s.held > s.hung || s.told {
+	if s.held > s.hung || s.sockets > 0 || s.told {
 		return false
 	}
 	s.told = true

@@ -32,6 +32,9 @@ func (a *answer) run(ctx context.Context) error {
 	defer a.closeSocket()
 	for {
 		d, err := a.x.next(ctx, a.idle)
+		if errors.Is(err, errSocketOver) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
@@ -79,7 +82,10 @@ func (a *answer) frame(ctx context.Context, d *delivery) error {
 	case wire.FrameAccept:
 		return a.accept(ctx, &d.Frame)
 	case wire.FrameCredit:
-		if a.x.window != nil {
+		switch {
+		case a.socket != nil:
+			a.socket.inbox.give(int(d.FieldBytes))
+		case a.x.window != nil:
 			a.x.window.give(int(d.FieldBytes))
 		}
 		return nil

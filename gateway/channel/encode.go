@@ -28,10 +28,10 @@ func (x *Exchange) encode(m *wire.Marshal, app string, form int64) {
 		encodeEnviron(m, r, x.env.RootPath)
 	case r.Upgrade == "websocket":
 		m.Int(wire.KindWebSocket)
-		encodeScope(m, r, x.env.RootPath, true)
+		encodeScope(m, r, x.env, true)
 	default:
 		m.Int(wire.KindHTTP)
-		encodeScope(m, r, x.env.RootPath, false)
+		encodeScope(m, r, x.env, false)
 	}
 	if form == 0 {
 		m.ByteSlice(r.Body.Inline)

@@ -21,6 +21,9 @@ type Exchange struct {
 	Sent    time.Time
 	Order   atomic.Uint64 // of sending on a queue, from 1; the queue's
 
+	// Upgraded, if set, is called when the exchange becomes a WebSocket.
+	Upgraded func()
+
 	env   *Env
 	reply gateway.Reply
 	ended func(x *Exchange)

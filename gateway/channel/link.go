@@ -9,6 +9,7 @@ import (
 	"os"
 	"sync"
 
+	"github.com/gonicorn/gonicorn/gateway/budget"
 	"github.com/gonicorn/gonicorn/gateway/websocket"
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
 	"github.com/gonicorn/gonicorn/internal/wire"
@@ -18,8 +19,11 @@ import (
 // Env is what all exchanges of a gateway share.
 type Env struct {
 	RootPath  string            // where the app is mounted
+	Pathsend  bool              // offer ASGI apps http.response.pathsend
 	Epoch     uint64            // tells this gateway from those before it; below 1<<24
 	WebSocket websocket.Config  // bounds, and whether to compress
+	Inbox     *budget.Budget    // what messages of all WebSockets may hold until apps take them; nil is no bound
+	Sockets   websocket.Set     // those that are open
 	Board     *scoreboard.Board // nil: nothing is known of the workers but what they say
 	Log       *slog.Logger
 }

@@ -53,6 +53,10 @@ func (r *Registry) end(x *Exchange) bool {
 	return there
 }
 
+// Over ends an exchange whose client has gone: what its worker still says of it
+// is not heard.
+func (r *Registry) Over(x *Exchange) { r.end(x) }
+
 // Fail ends the exchange with err unless its worker has.
 func (r *Registry) Fail(x *Exchange, err error) {
 	if r.end(x) {

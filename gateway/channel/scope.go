@@ -11,14 +11,20 @@ import (
 
 // Versions of the ASGI specification that scopes name: of the protocol, and of
 // its HTTP and WebSocket part (asgi.readthedocs.io/en/latest/specs/www.html).
+// With 2.4 send() raises OSError when the client has gone. For HTTP that is not
+// offered, as uvicorn does not: frameworks then leave off listening for
+// http.disconnect, and a stream that sends nothing for a while would outlive
+// its client.
 const (
 	asgiVersion = "3.0"
 	asgiSpec    = "2.3"
+
+	asgiSocketSpec = "2.4"
 )
 
 // encodeScope writes the scope of an ASGI connection but its state, which is
 // the runner's.
-func encodeScope(m *wire.Marshal, r *gateway.Request, rootPath string, websocket bool) {
+func encodeScope(m *wire.Marshal, r *gateway.Request, env *Env, websocket bool) {
 	m.Dict()
 	m.Raw(scopeType)
 	if websocket {
@@ -33,7 +39,11 @@ func encodeScope(m *wire.Marshal, r *gateway.Request, rootPath string, websocket
 	m.Raw(scopeVersion)
 	m.String(asgiVersion)
 	m.Raw(scopeSpec)
-	m.String(asgiSpec)
+	if websocket {
+		m.String(asgiSocketSpec)
+	} else {
+		m.String(asgiSpec)
+	}
 	m.EndDict()
 	m.Raw(scopeHTTPVersion)
 	m.String(httpVersion(r))
@@ -44,11 +54,11 @@ func encodeScope(m *wire.Marshal, r *gateway.Request, rootPath string, websocket
 	m.Raw(scopeScheme)
 	m.String(scheme(r, websocket))
 	m.Raw(scopeRootPath)
-	m.String(rootPath)
+	m.String(env.RootPath)
 	m.Raw(scopePath)
-	m.String(fullPath(unescape(r.Path), rootPath))
+	m.String(fullPath(unescape(r.Path), env.RootPath))
 	m.Raw(scopeRawPath)
-	m.ByteString(fullPath(r.Path, rootPath))
+	m.ByteString(fullPath(r.Path, env.RootPath))
 	m.Raw(scopeQuery)
 	m.ByteString(r.Query)
 	m.Raw(scopeHeaders)
@@ -58,7 +68,7 @@ func encodeScope(m *wire.Marshal, r *gateway.Request, rootPath string, websocket
 		encodeSubprotocols(m, r)
 	}
 	m.Raw(scopeExtensions)
-	encodeExtensions(m, r, websocket)
+	encodeExtensions(m, r, websocket, env.Pathsend)
 	m.EndDict()
 }
 
@@ -153,7 +163,7 @@ func encodeSubprotocols(m *wire.Marshal, r *gateway.Request) {
 	}
 }
 
-func encodeExtensions(m *wire.Marshal, r *gateway.Request, websocket bool) {
+func encodeExtensions(m *wire.Marshal, r *gateway.Request, websocket, pathsend bool) {
 	empty := func(name string) {
 		m.Key(name)
 		m.Dict()
@@ -163,7 +173,9 @@ func encodeExtensions(m *wire.Marshal, r *gateway.Request, websocket bool) {
 	if websocket {
 		empty("websocket.http.response")
 	} else {
-		empty("http.response.pathsend")
+		if pathsend {
+			empty("http.response.pathsend")
+		}
 		if r.Major > 1 || r.Minor > 0 {
 			empty("http.response.early_hint")
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"sync"
 	"time"
 
@@ -16,11 +17,14 @@ import (
 const closeTime = 2 * time.Second
 
 // socket is a WebSocket that the app has accepted: messages from the client go
-// to the worker as they come, within a window.
+// to the worker as they come, within an inbox.
 type socket struct {
 	conn   *websocket.Conn
-	window *window
+	number uint64
+	link   *Link
+	inbox  *inbox
 	done   sync.WaitGroup
+	told   sync.Once // the app that it is over
 }
 
 // accept upgrades the client's connection and starts reading from it.
@@ -29,7 +33,6 @@ func (a *answer) accept(ctx context.Context, f *wire.Frame) error {
 	if a.started || a.socket != nil || x.Request.Upgrade != "websocket" {
 		return errOrder
 	}
-	link := x.Link()
 	_, fields, err := parseFields(f, nil)
 	if err != nil {
 		return err
@@ -44,50 +47,100 @@ func (a *answer) accept(ctx context.Context, f *wire.Frame) error {
 		return err
 	}
 	a.started = true
-	s := &socket{conn: websocket.NewConn(conn, handshake, x.env.WebSocket), window: x.openWindow()}
+	s := &socket{
+		conn: websocket.NewConn(conn, handshake, x.env.WebSocket), number: x.Number, link: x.Link(),
+		inbox: newInbox(x.env.Inbox),
+	}
 	a.socket = s
+	if x.Upgraded != nil {
+		x.Upgraded()
+	}
+	x.env.Sockets.Add(s.conn, s.restart)
 	s.done.Add(1)
-	go func() { defer s.done.Done(); s.pump(ctx, x.Number, link) }()
+	go func() {
+		defer s.done.Done()
+		closed := s.pump(ctx)
+		s.tell(closed)
+		x.fail(errSocketOver)
+	}()
 	return nil
 }
 
-// pump carries the client's messages to the worker until the client closes.
-func (s *socket) pump(ctx context.Context, number uint64, link *Link) {
+// errSocketOver says that the client has left a WebSocket: whatever its app
+// does from now on, nobody waits for it.
+var errSocketOver = errors.New("WebSocket is over")
+
+// pump carries the client's messages to the worker until the client closes,
+// and returns how it did.
+func (s *socket) pump(ctx context.Context) *websocket.CloseError {
 	for {
-		text, p, err := s.conn.Read()
+		s.inbox.ready(ctx) // once nobody wants messages any more, it is the client's close frame that is read
+		if ctx.Err() != nil {
+			return &websocket.CloseError{Code: websocket.CodeAbnormal}
+		}
+		err := s.conn.Read(ctx, func(p websocket.Part) error {
+			wanted, err := s.inbox.take(ctx, len(p.Data))
+			if wanted {
+				s.pass(p)
+			}
+			return err
+		})
 		if err != nil {
 			closed := &websocket.CloseError{Code: websocket.CodeAbnormal}
-			errors.As(err, &closed)
-			link.out.add(nil, func(m *wire.Marshal) {
-				m.Tuple(4)
-				m.Int(wire.OpClosed)
-				m.Uint(number)
-				m.Int(int64(closed.Code))
-				m.String(closed.Reason)
-			})
+			if errors.As(err, &closed) {
+				_ = s.conn.WriteClose(closed.Code, closed.Reason) // says nothing if a close frame has gone out
+			}
+			return closed
+		}
+	}
+}
+
+// pass passes a part of a message on to the worker.
+func (s *socket) pass(p websocket.Part) {
+	whole := p.Size == len(p.Data)
+	s.link.out.add(nil, func(m *wire.Marshal) {
+		if !p.Last {
+			m.Tuple(3)
+			m.Int(wire.OpPart)
+			m.Uint(s.number)
+			m.ByteSlice(p.Data)
 			return
 		}
-		if !s.window.take(ctx, len(p)) {
-			if ctx.Err() != nil {
-				return
-			}
-			continue // the app has closed: what comes before the client's close frame is dropped
+		m.Tuple(4)
+		if p.Text {
+			m.Int(wire.OpText)
+		} else {
+			m.Int(wire.OpBinary)
 		}
-		link.out.add(nil, func(m *wire.Marshal) {
-			m.Tuple(3)
-			if text {
-				m.Int(wire.OpText)
-			} else {
-				m.Int(wire.OpBinary)
-			}
-			m.Uint(number)
-			if text {
-				m.String(string(p))
-			} else {
-				m.ByteSlice(p)
-			}
+		m.Uint(s.number)
+		if p.Text && whole {
+			m.String(string(p.Data))
+		} else {
+			m.ByteSlice(p.Data)
+		}
+		m.Int(int64(p.Size))
+	})
+}
+
+// tell tells the app, once, that the WebSocket is over.
+func (s *socket) tell(closed *websocket.CloseError) {
+	s.told.Do(func() {
+		s.link.out.add(nil, func(m *wire.Marshal) {
+			m.Tuple(4)
+			m.Int(wire.OpClosed)
+			m.Uint(s.number)
+			m.Int(int64(closed.Code))
+			m.String(closed.Reason)
 		})
-	}
+	})
+}
+
+// restart closes the WebSocket because the gateway goes.
+func (s *socket) restart() {
+	s.tell(&websocket.CloseError{Code: websocket.CodeRestart})
+	_ = s.conn.WriteClose(websocket.CodeRestart, "") // it may be gone
+	s.inbox.close()
+	time.AfterFunc(closeTime, func() { _ = s.conn.Abort() })
 }
 
 // message carries one of the app's messages, or its goodbye, to the client.
@@ -103,26 +156,33 @@ func (a *answer) message(f *wire.Frame) error {
 		return nil
 	}
 	err := a.socket.conn.Write(f.Kind == wire.FrameText, f.Payload, f.Flags&wire.FlagMore != 0)
-	if err != nil {
-		return nil //nolint:nilerr // the pump tells the app that the client is gone
+	if err != nil && !errors.Is(err, net.ErrClosed) {
+		a.socket.broken()
 	}
 	return nil
 }
 
+// broken ends a WebSocket whose client cannot be written to: the pump tells the
+// app.
+func (s *socket) broken() {
+	_ = s.conn.Abort()
+	s.inbox.close()
+}
+
 // closeSocket ends the connection. The client gets a while to answer the close
-// frame: closing with its bytes unread would reset the connection, and the
-// frame could be lost (RFC 6455 section 7.1.1).
+// frame.
 func (a *answer) closeSocket() {
 	s := a.socket
 	if s == nil {
 		return
 	}
 	_ = s.conn.WriteClose(websocket.CodeInternal, "") // says nothing if a close frame has gone out
-	s.window.close()
+	s.inbox.close()
 	abort := time.AfterFunc(closeTime, func() { _ = s.conn.Abort() })
 	s.done.Wait()
 	abort.Stop()
-	_ = s.conn.Abort()
+	a.x.env.Sockets.Remove(s.conn)
+	s.conn.Linger()
 }
 
 // refuseUpgrade answers a WebSocket handshake that is none.

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/gonicorn/gonicorn/gateway/budget"
 	"github.com/gonicorn/gonicorn/gateway/buffer"
 	"github.com/gonicorn/gonicorn/gateway/channel"
 	"github.com/gonicorn/gonicorn/gateway/forward"
@@ -23,6 +24,15 @@ import (
 // spoolMemory is what all responses together that slow clients have not taken
 // may hold in memory beyond 64 KiB each; then they go to files.
 const spoolMemory = 64 << 20
+
+// Of all WebSockets together: what messages may hold on their way to the apps,
+// what compressed messages may until they are complete, and how many are
+// decompressed at once. Small messages are not counted.
+const (
+	messageMemory = 64 << 20
+	packedMemory  = 32 << 20
+	inflaters     = 128
+)
 
 // assemble makes the parts and connects them: front, pipeline, backend.
 func (p *process) assemble() error {
@@ -76,11 +86,15 @@ func (p *process) gauges() map[string]int {
 
 func (p *process) makeBackend() error {
 	env := &channel.Env{
-		RootPath: p.set.RootPath, Epoch: p.from.Epoch, Board: p.from.Board, Log: p.log,
+		RootPath: p.set.RootPath, Pathsend: p.set.Pathsend, Epoch: p.from.Epoch, Board: p.from.Board, Log: p.log,
 		WebSocket: websocket.Config{
 			MaxMessage: p.set.WebSocketMessage, Deflate: true, PingInterval: pingInterval, PingTimeout: pingTimeout,
+			FrameTimeout: p.set.BodyTimeout, WriteTimeout: p.set.WriteTimeout,
+			Memory: budget.New(packedMemory), Inflating: make(chan struct{}, inflaters),
 		},
+		Inbox: budget.New(messageMemory),
 	}
+	p.restart = env.Sockets.Restart
 	switch p.set.Backend {
 	case Queue:
 		b := queue.New(env, &gate{pool: p.pool})
@@ -91,6 +105,7 @@ func (p *process) makeBackend() error {
 	case Stream:
 		b := stream.New(env, p.set.StallWarning, p.set.QueueSize, p.set.QueueTimeout)
 		b.OnStall(p.link.reportStall)
+		b.LimitSockets(p.set.WebSocketConnections)
 		p.look = b.Look
 		p.waiting, p.link.held = b.Waiting, b.Held
 		p.backend, p.attacher = b, b
@@ -98,9 +113,10 @@ func (p *process) makeBackend() error {
 	case Upstream:
 		b := upstream.New(upstream.Options{
 			Pool: p.pool, Board: p.from.Board, Log: p.log, DrainTimeout: p.set.Graceful, HoldHung: p.set.HoldsHung,
-			Timeout: p.set.Timeout, HealthPath: p.set.HealthPath,
+			Timeout: p.set.Timeout, Sockets: p.set.WebSocketConnections, HealthPath: p.set.HealthPath,
 		})
 		p.backend, p.link.held, p.look = b, b.Held, b.Look
+		p.restart = b.Restart
 		return nil
 	}
 	return fmt.Errorf("there is no backend %q", p.set.Backend)

@@ -53,6 +53,7 @@ type process struct {
 	workers  atomic.Int64   // that take requests
 	access   *accesslog.Log // nil without one
 	backend  gateway.Backend
+	restart  func()                      // tells clients of WebSockets that this process ends
 	look     func()                      // notices what nobody tells; may be nil
 	waiting  func() (int, time.Duration) // requests that wait behind the pool, and the longest of them; may be nil
 	attacher attacher                    // nil where workers have no sockets of their own
@@ -178,6 +179,7 @@ func (p *process) run(signals <-chan os.Signal) int {
 	finish := func(graceful time.Duration) {
 		go func() {
 			defer close(finished)
+			p.restart()
 			ctx, cancel := context.WithTimeout(context.Background(), graceful)
 			defer cancel()
 			p.front.Drain(ctx)

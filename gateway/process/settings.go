@@ -84,10 +84,14 @@ type Settings struct {
 	StatsdTags    []string `json:"statsd_tags"`
 	StatsdBacklog bool     `json:"statsd_backlog"`
 
+	// WebSockets that a worker has besides its requests; 0: they are requests.
+	WebSocketConnections int `json:"websocket_connections"`
+
 	// Python apps.
 	RootPath         string `json:"root_path"`
 	Multithread      bool   `json:"multithread"`
 	Multiprocess     bool   `json:"multiprocess"`
 	WebSocketMessage int64  `json:"websocket_message"`
+	Pathsend         bool   `json:"pathsend"`   // offer ASGI apps http.response.pathsend
 	SocketDir        string `json:"socket_dir"` // of commands' unix sockets
 }

@@ -29,6 +29,11 @@ func New(env *channel.Env, stallAfter time.Duration, size int, timeout time.Dura
 	}
 }
 
+// LimitSockets gives WebSockets places of their own: so many at each worker,
+// besides its requests. With 0 they count as requests. It is set before the
+// first worker is attached.
+func (b *Backend) LimitSockets(n int) { b.pool.sockets = n }
+
 // OnStall has f called once for every stall of a worker's loop. f must not
 // wait. It is set before the first worker is attached.
 func (b *Backend) OnStall(f func(slot, pid int)) { b.pool.onStall = f }
@@ -103,35 +108,42 @@ func (b *Backend) Update(workers []gateway.Worker) {
 // Serve implements gateway.Backend.
 func (b *Backend) Serve(ctx context.Context, r *gateway.Request, w gateway.Reply) error {
 	began := time.Now()
-	m, err := b.pool.enter(ctx)
+	socket := r.Upgrade == "websocket"
+	m, err := b.pool.enter(ctx, socket)
 	if err != nil {
 		return err
 	}
 	r.QueueWait += time.Since(began)
+	at := &place{m: m, socket: socket}
 	link, app := b.pool.reach(m)
 	if link == nil { // it hung up at this moment
 		b.pool.posted(m, nil)
-		b.pool.leave(m)
+		b.pool.leave(at)
 		return b.Serve(ctx, r, w)
 	}
 	if refused, err := channel.Refuse(r, w, app); refused {
 		b.pool.posted(m, link)
-		b.pool.leave(m)
+		b.pool.leave(at)
 		return err
 	}
-	x := b.registry.New(r, w, func(*channel.Exchange) { b.pool.leave(m) })
+	x := b.registry.New(r, w, func(*channel.Exchange) { b.pool.leave(at) })
+	x.Upgraded = func() { b.pool.upgraded(at) }
 	done, err := x.Submit(ctx, link, app)
 	there := b.pool.posted(m, link)
 	if err != nil {
 		b.registry.Forget(x)
-		b.pool.leave(m)
+		b.pool.leave(at)
 		return err
 	}
 	defer done()
 	if !there { // it hung up meanwhile, and Closed may not have seen x
 		b.registry.Fail(x, died(link))
 	}
-	return x.Run(ctx)
+	err = x.Run(ctx)
+	if socket {
+		b.registry.Over(x) // the place is free, whatever the app of a WebSocket does without its client
+	}
+	return err
 }
 
 // TakeNoMore ends waiting for a worker: who waits, and who comes, gets

@@ -18,7 +18,8 @@ type member struct {
 	link   *channel.Link
 	app    string // its app's interface, "" until it has said hello
 	away   bool   // it wants no more requests
-	load   int    // requests in flight
+	load   int    // requests in flight, without WebSockets that were accepted
+	socket int    // WebSockets, with requests for one
 	coming int    // of those, how many have not been put into the link yet
 	warned bool   // its stall has been logged
 }
@@ -39,6 +40,7 @@ type pool struct {
 	stallAfter time.Duration
 	size       int           // how many may wait
 	timeout    time.Duration // for how long
+	sockets    int           // WebSockets at one worker besides its requests; 0: they are requests
 	onStall    func(slot, pid int)
 
 	mu      sync.Mutex
@@ -50,8 +52,9 @@ type pool struct {
 
 // waiter is a request that waits for a place.
 type waiter struct {
-	turn  chan *member // has room for one; nil says that there will be none
-	since time.Time
+	turn   chan *member // has room for one; nil says that there will be none
+	since  time.Time
+	socket bool // the request is for a WebSocket
 }
 
 // queued says how many requests wait, and how long the first of them has.
@@ -64,21 +67,23 @@ func (p *pool) queued() (n int, oldest time.Duration) {
 	return p.waiting.Len(), oldest
 }
 
-// enter takes a place at a worker, waiting for one if need be.
-func (p *pool) enter(ctx context.Context) (*member, error) {
+// enter takes a place at a worker, waiting for one if need be. A request for a
+// WebSocket does not wait where all workers have as many as they may: others
+// would wait behind it for as long as those last.
+func (p *pool) enter(ctx context.Context, socket bool) (*member, error) {
 	p.mu.Lock()
 	if p.waiting.Len() == 0 && !p.closed {
-		if m := p.choose(); m != nil {
+		if m := p.choose(socket); m != nil {
 			p.mu.Unlock()
 			return m, nil
 		}
 	}
-	if p.waiting.Len() >= p.size || p.closed {
+	if p.waiting.Len() >= p.size || p.closed || socket && p.crowded() {
 		p.mu.Unlock()
 		return nil, gateway.ErrNoCapacity
 	}
 	turn := make(chan *member, 1)
-	at := p.waiting.PushBack(waiter{turn, time.Now()})
+	at := p.waiting.PushBack(waiter{turn, time.Now(), socket})
 	p.lookLater()
 	p.mu.Unlock()
 	var late <-chan time.Time
@@ -104,7 +109,7 @@ func (p *pool) enter(ctx context.Context) (*member, error) {
 	case m := <-turn: // it came at the same moment; the next one gets it
 		if m != nil {
 			p.put(m)
-			m.load--
+			p.free(&place{m: m, socket: socket})
 			p.admit()
 		}
 	default:
@@ -123,12 +128,58 @@ func (p *pool) close() {
 	}
 }
 
+// place is what a request has at a worker.
+type place struct {
+	m        *member
+	socket   bool // the request is for a WebSocket
+	upgraded bool // and has become one; guarded by pool.mu
+}
+
 // leave gives a place back.
-func (p *pool) leave(m *member) {
+func (p *pool) leave(at *place) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	m.load--
+	p.free(at)
 	p.admit()
+}
+
+func (p *pool) free(at *place) {
+	if !at.upgraded {
+		at.m.load--
+	}
+	if at.socket {
+		at.m.socket--
+	}
+}
+
+// upgraded gives back the place of a request that has become a WebSocket, if
+// those have places of their own.
+func (p *pool) upgraded(at *place) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.sockets > 0 && !at.upgraded {
+		at.upgraded = true
+		at.m.load--
+		p.admit()
+	}
+}
+
+// crowded reports whether no worker takes another WebSocket because all have
+// as many as they may.
+func (p *pool) crowded() bool {
+	if p.sockets <= 0 {
+		return false
+	}
+	any := false
+	for _, m := range p.members {
+		if m.known && m.link != nil && !m.away && !m.worker.Draining {
+			if m.socket < p.sockets {
+				return false
+			}
+			any = true
+		}
+	}
+	return any
 }
 
 // reach returns how to reach a worker; nil if it has hung up.
@@ -156,7 +207,7 @@ func (p *pool) put(m *member) {
 }
 
 // choose takes a place at the best worker, nil if there is none.
-func (p *pool) choose() *member {
+func (p *pool) choose(socket bool) *member {
 	var best *member
 	var bestLate bool
 	now := scoreboard.Now()
@@ -164,27 +215,42 @@ func (p *pool) choose() *member {
 		if !m.known || m.link == nil || m.app == "" || m.away || m.worker.Draining || m.load >= max(m.worker.Capacity, 1) {
 			continue
 		}
+		if socket && p.sockets > 0 && m.socket >= p.sockets {
+			continue
+		}
 		lag := p.lag(m, now)
 		if p.stalled(m, lag) {
 			continue
 		}
 		late := lag > hesitant
-		if best == nil || bestLate && !late || bestLate == late && m.load < best.load {
+		if best == nil || bestLate && !late || bestLate == late && m.freer(best, socket) {
 			best, bestLate = m, late
 		}
 	}
 	if best != nil {
 		best.load++
 		best.coming++
+		if socket {
+			best.socket++
+		}
 	}
 	return best
+}
+
+// freer reports whether m should rather have a request than other.
+func (m *member) freer(other *member, socket bool) bool {
+	if socket && m.socket != other.socket {
+		return m.socket < other.socket
+	}
+	return m.load < other.load
 }
 
 // admit gives places to those who wait.
 func (p *pool) admit() {
 	for p.waiting.Len() > 0 {
-		m := p.choose()
-		if m == nil {
+		socket := p.waiting.Front().Value.(waiter).socket
+		m := p.choose(socket)
+		if m == nil && !(socket && p.crowded()) {
 			p.lookLater()
 			return
 		}

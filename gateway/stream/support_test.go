@@ -112,7 +112,7 @@ func start(t testing.TB, app string, o options) *fleet {
 	f := &fleet{t: t, board: board, set: o.set, log: &output{news: make(chan struct{}, 1)}}
 	f.set.App, f.set.Chdir, f.set.Class, f.set.DisconnectGrace = app, "testdata", "event-loop", 30
 	f.env = &channel.Env{
-		Epoch: 1, Board: board, RootPath: o.rootPath, Log: slog.New(slog.NewTextHandler(f.log, nil)),
+		Epoch: 1, Board: board, RootPath: o.rootPath, Pathsend: true, Log: slog.New(slog.NewTextHandler(f.log, nil)),
 		WebSocket: websocket.Config{MaxMessage: 1 << 20, Deflate: true},
 	}
 	f.backend = stream.New(f.env, o.stallAfter, 1000, max(o.deadline, 0))

@@ -36,6 +36,11 @@ type Options struct {
 	// HealthPath is what a silent process is asked for; empty asks for nothing
 	// in particular.
 	HealthPath string
+
+	// Sockets is how many WebSockets a worker has besides its requests; with 0
+	// they count as requests.
+	Sockets int
+
 	// HoldHung leaves a request that was not answered in time in its worker's
 	// hands: the worker gets no other in its place, and looks hung on the
 	// scoreboard until somebody ends it.
@@ -80,6 +85,8 @@ type Backend struct {
 	clock     clock
 	exchanges sync.Pool
 
+	restarting atomic.Bool // WebSockets are closed as soon as they are open
+
 	updating sync.Mutex
 	workers  atomic.Pointer[map[int]*worker] // by slot; never changed, only replaced
 }
@@ -122,8 +129,24 @@ func (b *Backend) Update(workers []gateway.Worker) {
 	}
 }
 
+// Restart has WebSockets closed, and those that come later too: the gateway
+// goes.
+func (b *Backend) Restart() {
+	b.restarting.Store(true)
+	for _, w := range *b.workers.Load() {
+		w.eachTunnel(func(t *tunnel) {
+			if t.toClient != nil {
+				t.drain()
+			}
+		})
+	}
+}
+
 // Serve implements gateway.Backend.
 func (b *Backend) Serve(ctx context.Context, r *gateway.Request, w gateway.Reply) error {
+	if r.Upgrade == "websocket" && b.Sockets > 0 && !b.Pool.SocketRoom(b.Sockets) {
+		return gateway.ErrNoCapacity // in the queue, others would wait behind it
+	}
 	x := b.exchanges.Get().(*exchange)
 	defer x.recycle()
 	if err := x.prepare(ctx, r, w); err != nil {

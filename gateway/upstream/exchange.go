@@ -43,6 +43,7 @@ type exchange struct {
 	answered bool    // the worker has sent something
 	dirty    bool    // the reply has something that was not flushed
 	free     bool    // the worker has been given back
+	leave    func()  // gives back the place of a WebSocket; nil for a request
 	readErr  error   // of the connection, not of the parser
 	replyErr error   // of the reply
 
@@ -185,6 +186,11 @@ func (x *exchange) release() {
 		return
 	}
 	x.worker.ledger.end(&x.entry, x.b.clock.now(), x.answered)
+	if x.leave != nil {
+		x.leave()
+		x.leave = nil
+		return
+	}
 	x.b.Pool.Release(x.worker.slot)
 }
 

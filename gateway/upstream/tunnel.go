@@ -17,6 +17,7 @@ import (
 const (
 	laneBuffer = 8 << 10          // of one direction of a WebSocket, bytes
 	lingering  = 10 * time.Second // for the other direction when one has ended
+	parting    = 2 * time.Second  // for both ends of a WebSocket to answer that it ends
 )
 
 // tunnel is a connection that HTTP has left, to a worker and a client. A
@@ -52,8 +53,11 @@ func (x *exchange) tunnel() error {
 	}
 	t := &tunnel{x: x, client: client, worker: x.conn}
 	if x.upgrade == "websocket" {
-		t.toClient = &lane{dst: client, goodbye: []byte{0x88, 2, 0x03, 0xe9}}
+		t.toClient = &lane{dst: client, goodbye: []byte{0x88, 2, 0x03, 0xf4}} // 1012, service restart
 		t.toWorker = &lane{dst: x.conn.Conn, goodbye: maskedGoodbye()}
+		if x.b.Sockets > 0 {
+			x.leave = x.b.Pool.Upgrade(x.worker.slot)
+		}
 	}
 	return t.run()
 }
@@ -157,7 +161,11 @@ func (t *tunnel) drain() {
 		t.mu.Unlock()
 		return
 	}
-	t.cut = time.AfterFunc(t.x.b.DrainTimeout, t.kill)
+	most := t.x.b.DrainTimeout
+	if t.toClient != nil {
+		most = min(most, parting)
+	}
+	t.cut = time.AfterFunc(most, t.kill)
 	t.mu.Unlock()
 	if t.toClient != nil {
 		go t.toClient.leave()
@@ -188,7 +196,7 @@ func (t *tunnel) kill() {
 func (w *worker) add(t *tunnel) {
 	w.mu.Lock()
 	w.tunnels[t] = struct{}{}
-	draining := w.spec.Draining
+	draining := w.spec.Draining || t.toClient != nil && w.b.restarting.Load()
 	w.mu.Unlock()
 	if draining {
 		t.drain()

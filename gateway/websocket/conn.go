@@ -2,23 +2,32 @@ package websocket
 
 import (
 	"bufio"
-	"encoding/binary"
+	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"sync"
 	"time"
-	"unicode/utf8"
+
+	"github.com/gonicorn/gonicorn/gateway/budget"
 )
 
-// Config bounds a connection.
+// Config bounds a connection. Durations of 0 are for ever.
 type Config struct {
 	MaxMessage   int64         // bytes of one message, decompressed; 0 is no bound
 	Deflate      bool          // take permessage-deflate when it is offered
-	PingInterval time.Duration // how long a silent client is left alone; 0 is for ever
+	PingInterval time.Duration // how long a silent client is left alone
 	PingTimeout  time.Duration // how long it may then take to answer
+	FrameTimeout time.Duration // how long a part of a frame that has begun may take
+	WriteTimeout time.Duration // how long a client may take nothing of what is sent
+
+	// Memory is what compressed messages of all connections may hold beyond
+	// PartSize each until they are complete; nil is no bound.
+	Memory *budget.Budget
+	// Inflating has room for the messages that are decompressed at once; nil
+	// is no bound.
+	Inflating chan struct{}
 }
 
 // Close codes (RFC 6455 section 7.4.1).
@@ -29,9 +38,11 @@ const (
 	CodeNoStatus    = 1005
 	CodeAbnormal    = 1006
 	CodeInvalidData = 1007
+	CodePolicy      = 1008
 	CodeTooBig      = 1009
 	CodeInternal    = 1011
 	CodeRestart     = 1012
+	CodeTryAgain    = 1013
 )
 
 // CloseError says how a connection ended, as the app is told.
@@ -66,191 +77,162 @@ type Conn struct {
 	r       *bufio.Reader
 	config  Config
 	deflate bool
-	pinged  bool
 
-	mu     sync.Mutex // guards what is written
-	head   [10]byte
-	inside bool // a fragmented message is being written
-	closed bool // a close frame has been written
+	// The reader's.
+	account *budget.Account // of compressed messages; nil without a bound
+	heard   time.Time       // when the last byte came, or the last ping went out
+	pinged  bool            // and nothing has come since
+	due     time.Time       // when the next part of the frame must be there; zero outside one
+	readBy  time.Time       // the connection's read deadline
+
+	mu      sync.Mutex // guards what is written
+	head    [10]byte
+	inside  bool      // a fragmented message is being written
+	closed  bool      // a close frame has been written, or is about to be
+	writeBy time.Time // the connection's write deadline
 }
 
 // NewConn makes a WebSocket of a connection that has been upgraded with h.
 func NewConn(conn net.Conn, h Handshake, config Config) *Conn {
-	return &Conn{conn: conn, r: bufio.NewReaderSize(conn, 4096), config: config, deflate: h.deflate}
+	c := &Conn{conn: conn, config: config, deflate: h.deflate, heard: time.Now()}
+	c.r = bufio.NewReaderSize(source{c}, 2048)
+	if config.Memory != nil {
+		c.account = config.Memory.Account()
+	}
+	return c
 }
 
 // Abort closes the connection without a word; a Read in progress fails.
 func (c *Conn) Abort() error { return c.conn.Close() }
 
-// frame is the head of a frame.
-type frame struct {
-	final, deflated bool
-	op              byte
-	length          int64
-	mask            [4]byte
+// lingerTime bounds how long a client may take to read the last words, and
+// lingerBytes what it may still send.
+const (
+	lingerTime  = time.Second
+	lingerBytes = 64 << 10
+)
+
+// Linger ends the connection such that a client which is still sending can
+// read the close frame: closing with its bytes unread would reset the
+// connection, and the frame could be lost (RFC 6455 section 7.1.1). Nobody may
+// be reading.
+func (c *Conn) Linger() {
+	defer c.Abort() //nolint:errcheck // it is over
+	c.mu.Lock()
+	said := c.closed
+	c.mu.Unlock()
+	half, ok := c.conn.(interface{ CloseWrite() error })
+	if !said || !ok || half.CloseWrite() != nil || c.conn.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
+		return
+	}
+	var scrap [2048]byte
+	for n := 0; n < lingerBytes; {
+		m, err := c.conn.Read(scrap[:])
+		if n += m; err != nil {
+			return
+		}
+	}
 }
 
-// Read returns the next message. Control frames are answered on the way. The
-// error is a *CloseError whose code is what the app is to be told; a close
-// frame with the code that the client should see has been sent by then.
-func (c *Conn) Read() (text bool, message []byte, err error) {
-	var first frame
+// source reads the connection for c.r and sees to it that the client is alive:
+// while nothing comes, it is asked for a sign of life, and a frame that has
+// begun must go on.
+type source struct{ c *Conn }
+
+func (s source) Read(p []byte) (int, error) {
+	c := s.c
 	for {
-		f, err := c.readHead()
-		if err != nil {
-			return false, nil, c.refuse(err)
+		if err := c.arm(); err != nil {
+			return 0, err
 		}
-		if f.op >= opClose {
-			if err := c.control(f); err != nil {
-				return false, nil, c.refuse(err)
+		n, err := c.conn.Read(p)
+		if n > 0 {
+			if c.config.PingInterval > 0 {
+				c.heard, c.pinged = time.Now(), false
 			}
-			continue
-		}
-		if (f.op == opContinuation) != (first.op != 0) || (f.op == opContinuation && f.deflated) {
-			return false, nil, c.refuse(&CloseError{CodeProtocol, "fragment out of order"})
-		}
-		if first.op == 0 {
-			first = f
-		}
-		if message, err = c.readPayload(f, message); err != nil {
-			return false, nil, c.refuse(err)
-		}
-		if f.final {
-			break
-		}
-	}
-	if first.deflated {
-		if message, err = inflate(message, c.config.MaxMessage); err != nil {
-			return false, nil, c.refuse(err)
-		}
-	}
-	if first.op == opText && !utf8.Valid(message) {
-		return false, nil, c.refuse(&CloseError{CodeInvalidData, "text is not UTF-8"})
-	}
-	return first.op == opText, message, nil
-}
-
-// readHead reads the head of a frame, sending a ping when the client has been
-// silent for too long.
-func (c *Conn) readHead() (f frame, err error) {
-	if err := c.await(); err != nil {
-		return f, err
-	}
-	var b [8]byte
-	if _, err := io.ReadFull(c.r, b[:2]); err != nil {
-		return f, err
-	}
-	f = frame{final: b[0]&bitFinal != 0, deflated: b[0]&bitDeflate != 0, op: b[0] & 0x0f, length: int64(b[1] & 0x7f)}
-	masked := b[1]&bitMask != 0
-	switch {
-	case b[0]&0x30 != 0, f.deflated && !c.deflate, f.deflated && f.op >= opClose:
-		return f, &CloseError{CodeProtocol, "reserved bit"}
-	case f.op > opBinary && f.op < opClose, f.op > opPong:
-		return f, &CloseError{CodeProtocol, "unknown opcode"}
-	case !masked:
-		return f, &CloseError{CodeProtocol, "frame without a mask"}
-	case f.op >= opClose && (f.length > maxControl || !f.final):
-		return f, &CloseError{CodeProtocol, "control frame too long"}
-	}
-	switch f.length {
-	case 126:
-		if _, err := io.ReadFull(c.r, b[:2]); err != nil {
-			return f, err
-		}
-		f.length = int64(binary.BigEndian.Uint16(b[:2]))
-	case 127:
-		if _, err := io.ReadFull(c.r, b[:8]); err != nil {
-			return f, err
-		}
-		if f.length = int64(binary.BigEndian.Uint64(b[:8])); f.length < 0 {
-			return f, &CloseError{CodeProtocol, "frame length"}
-		}
-	}
-	_, err = io.ReadFull(c.r, f.mask[:])
-	return f, err
-}
-
-// await waits for the first byte of a frame.
-func (c *Conn) await() error {
-	if c.config.PingInterval <= 0 {
-		return nil
-	}
-	for {
-		wait := c.config.PingInterval
-		if c.pinged {
-			wait = c.config.PingTimeout
-		}
-		if err := c.conn.SetReadDeadline(time.Now().Add(wait)); err != nil {
-			return err
-		}
-		_, err := c.r.Peek(1)
-		if err == nil {
-			c.pinged = false
-			return c.conn.SetReadDeadline(time.Time{})
+			return n, nil
 		}
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
-			return err
+			return 0, err
 		}
-		if c.pinged {
-			return &CloseError{CodeInternal, "keepalive ping timeout"}
-		}
-		c.pinged = true
-		if err := c.write(opPing, nil, true, false); err != nil {
-			return err
+		if err := c.silent(time.Now()); err != nil {
+			return 0, err
 		}
 	}
 }
 
-// readPayload appends a frame's payload to a message. Memory grows with what
-// arrives, not with what was announced.
-func (c *Conn) readPayload(f frame, message []byte) ([]byte, error) {
-	if most := c.config.MaxMessage; most > 0 && f.length > most-int64(len(message)) {
-		return nil, &CloseError{CodeTooBig, "message too big"}
+// next is when something must be done if nothing comes; zero for never.
+func (c *Conn) next() time.Time {
+	var at time.Time
+	switch {
+	case c.pinged && c.due.IsZero():
+		at = c.heard.Add(c.config.PingTimeout)
+	case !c.pinged && c.config.PingInterval > 0:
+		at = c.heard.Add(c.config.PingInterval)
 	}
-	const step = 64 << 10
-	for done := int64(0); done < f.length; {
-		n := int(min(f.length-done, step))
-		at := len(message)
-		message = append(message, make([]byte, n)...)
-		if _, err := io.ReadFull(c.r, message[at:]); err != nil {
-			return nil, err
-		}
-		unmask(message[at:], f.mask, int(done&3))
-		done += int64(n)
+	if !c.due.IsZero() && (at.IsZero() || c.due.Before(at)) {
+		at = c.due
 	}
-	return message, nil
+	return at
 }
 
-func (c *Conn) control(f frame) error {
-	payload, err := c.readPayload(f, nil)
-	if err != nil {
-		return err
-	}
-	switch f.op {
-	case opPing:
-		return c.write(opPong, payload, true, false)
-	case opPong:
+// arm sets the read deadline. One that comes too early, because the client has
+// said something since it was set, does no harm.
+func (c *Conn) arm() error {
+	at := c.next()
+	if at.IsZero() == c.readBy.IsZero() && !c.readBy.After(at) && (at.IsZero() || time.Until(c.readBy) > 0) {
 		return nil
 	}
-	return c.closedBy(payload)
+	c.readBy = at
+	return c.conn.SetReadDeadline(at)
 }
 
-// closedBy answers the client's close frame and returns what the app is told.
-func (c *Conn) closedBy(payload []byte) error {
-	if len(payload) == 0 {
-		_ = c.WriteClose(CodeNormal, "") // the client is leaving anyway
-		return &CloseError{Code: CodeNoStatus}
+// silent does what is due at a read deadline.
+func (c *Conn) silent(now time.Time) error {
+	at := c.next()
+	switch {
+	case at.IsZero() || now.Before(at):
+		return nil
+	case !c.due.IsZero() && !now.Before(c.due):
+		return &CloseError{CodePolicy, "frame took too long"}
+	case c.pinged:
+		return &CloseError{CodeInternal, "keepalive ping timeout"}
 	}
-	if len(payload) == 1 {
-		return &CloseError{CodeProtocol, "close frame of one byte"}
+	c.pinged, c.heard = true, now
+	if c.config.PingTimeout <= 0 {
+		c.pinged = false // nobody waits for the answer
 	}
-	code := int(binary.BigEndian.Uint16(payload))
-	if !ValidCode(code) || !utf8.Valid(payload[2:]) {
-		return &CloseError{CodeProtocol, "close frame"}
-	}
-	_ = c.WriteClose(code, "") // the client is leaving anyway
-	return &CloseError{Code: code, Reason: string(payload[2:])}
+	return c.ping()
 }
+
+// begin starts the time that the next part of a frame may take.
+func (c *Conn) begin() {
+	if c.config.FrameTimeout > 0 {
+		c.due = time.Now().Add(c.config.FrameTimeout)
+	}
+}
+
+func (c *Conn) frameEnds() { c.due = time.Time{} }
+
+// Read hands the next message to take, in parts. Control frames are answered
+// on the way. An error is take's, or a *CloseError whose code is what the app
+// is to be told; a close frame with the code that the client should see has
+// been sent by then.
+func (c *Conn) Read(ctx context.Context, take func(Part) error) error {
+	m := message{c: c, ctx: ctx, take: take}
+	defer m.release()
+	err := m.read()
+	if err == nil || errors.As(err, new(takeError)) {
+		return errors.Unwrap(err)
+	}
+	return c.refuse(err)
+}
+
+// takeError is an error of take's.
+type takeError struct{ err error }
+
+func (e takeError) Error() string { return e.err.Error() }
+func (e takeError) Unwrap() error { return e.err }
 
 // refuse turns an error into what the app is told, and tells the client.
 func (c *Conn) refuse(err error) error {

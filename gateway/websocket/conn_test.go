@@ -16,6 +16,18 @@ import (
 	"github.com/gonicorn/gonicorn/gateway"
 )
 
+// readAll returns the next message whole.
+func readAll(c *Conn) (text bool, all []byte, err error) {
+	err = c.Read(context.Background(), func(p Part) error {
+		text, all = p.Text, append(all, p.Data...)
+		if p.Size != len(all) {
+			return errors.New("wrong size")
+		}
+		return nil
+	})
+	return text, all, err
+}
+
 // masked is a client's frame with a mask of zeros.
 func masked(first byte, payload string) []byte {
 	b := []byte{first}
@@ -67,7 +79,12 @@ func TestFrames(t *testing.T) {
 		"close with an own code":    {masked(final|opClose, "\x0f\xa0"), "", 4000, 4000},
 		"close with a reserved one": {masked(final|opClose, "\x03\xed"), "", 1002, 1002},
 		"close of one byte":         {masked(final|opClose, "\x03"), "", 1002, 1002},
-		"close without UTF-8":       {masked(final|opClose, "\x03\xe8\xff"), "", 1002, 1002},
+		"close without UTF-8":       {masked(final|opClose, "\x03\xe8\xff"), "", 1007, 1007},
+		"long form of 125":          {join([]byte{final | text, bitMask | 126, 0, 125, 0, 0, 0, 0}, make([]byte, 125)), "", 1002, 1002},
+		"longest form of 126":       {[]byte{final | text, bitMask | 127, 0, 0, 0, 0, 0, 0, 0, 126, 0, 0, 0, 0}, "", 1002, 1002},
+		"a rune in two fragments":   {join(masked(text, "\xc3"), masked(final, "\xa4")), "\u00e4", 0, 0},
+		"half a rune":               {masked(final|text, "\xc3"), "", 1007, 1007},
+		"no UTF-8, at once":         {append([]byte{text, bitMask | 20, 0, 0, 0, 0}, "\xf4\x90"...), "", 1007, 1007},
 		"cut off":                   {[]byte{final | text, bitMask | 5, 0}, "", 0, 1006},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -86,7 +103,7 @@ func TestFrames(t *testing.T) {
 			if err := server.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
 				t.Fatal(err)
 			}
-			_, p, err := conn.Read()
+			_, p, err := readAll(conn)
 			server.Close()
 			var closed *CloseError
 			switch {
@@ -127,7 +144,7 @@ func FuzzRead(f *testing.F) {
 		go func() { _, _ = io.Copy(io.Discard, client) }()
 		go func() { _, _ = client.Write(sent); client.Close() }()
 		for {
-			_, p, err := conn.Read()
+			_, p, err := readAll(conn)
 			if err != nil {
 				break
 			}
@@ -173,7 +190,7 @@ func TestRealClient(t *testing.T) {
 		}
 		conn := NewConn(raw, h, Config{MaxMessage: 1 << 20, Deflate: true, PingInterval: time.Minute, PingTimeout: time.Minute})
 		for {
-			text, p, err := conn.Read()
+			text, p, err := readAll(conn)
 			if err != nil {
 				return
 			}

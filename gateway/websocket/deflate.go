@@ -3,6 +3,7 @@ package websocket
 import (
 	"bytes"
 	"compress/flate"
+	"context"
 	"errors"
 	"io"
 	"sync"
@@ -14,25 +15,55 @@ const tail = "\x00\x00\xff\xff\x01\x00\x00\xff\xff"
 
 var inflaters = sync.Pool{New: func() any { return flate.NewReader(nil) }}
 
-// inflate decompresses a message to at most most bytes, 0 for any number.
-func inflate(p []byte, most int64) ([]byte, error) {
+// inflate hands on a compressed message, decompressing it as it is taken.
+func (m *message) inflate() error {
+	if m.size == 0 {
+		return m.hand(true) // nothing is a message of nothing, as zlib has it
+	}
+	if sem := m.c.config.Inflating; sem != nil {
+		select {
+		case sem <- struct{}{}:
+			defer func() { <-sem }()
+		case <-m.ctx.Done():
+			return context.Cause(m.ctx)
+		}
+	}
+	in := make([]io.Reader, 0, len(m.packed)+2)
+	for _, p := range m.packed {
+		in = append(in, bytes.NewReader(p[:]))
+	}
+	last := m.part
+	defer parts.Put(last)
+	in = append(in, bytes.NewReader(last[:m.n]), bytes.NewReader([]byte(tail)))
+	m.part, m.n = parts.Get().(*[PartSize]byte), 0
 	r := inflaters.Get().(io.ReadCloser)
 	defer inflaters.Put(r)
-	if err := r.(flate.Resetter).Reset(io.MultiReader(bytes.NewReader(p), bytes.NewReader([]byte(tail))), nil); err != nil {
-		return nil, err
+	if err := r.(flate.Resetter).Reset(io.MultiReader(in...), nil); err != nil {
+		return err
 	}
-	var in io.Reader = r
-	if most > 0 {
-		in = io.LimitReader(r, most+1)
+	for {
+		n, err := r.Read(m.part[m.n:])
+		if n > 0 && m.text && !m.utf8.add(m.part[m.n:m.n+n]) {
+			return errNotUTF8
+		}
+		m.n += n
+		if most := m.c.config.MaxMessage; most > 0 && int64(m.given)+int64(m.n) > most {
+			return &CloseError{CodeTooBig, "message too big"}
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			if m.text && !m.utf8.done() {
+				return errNotUTF8
+			}
+			return m.hand(true)
+		case err != nil:
+			return &CloseError{CodeInvalidData, "compressed data"}
+		case m.n == PartSize:
+			if err := m.hand(false); err != nil {
+				return err
+			}
+		}
 	}
-	message, err := io.ReadAll(in)
-	switch {
-	case err != nil && !errors.Is(err, io.EOF):
-		return nil, &CloseError{CodeInvalidData, "compressed data"}
-	case most > 0 && int64(len(message)) > most:
-		return nil, &CloseError{CodeTooBig, "message too big"}
-	}
-	return message, nil
 }
 
 // deflater is a compressor and what it writes to.

@@ -3,7 +3,9 @@ package websocket
 import (
 	"encoding/binary"
 	"net"
+	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // closeTime bounds how long the last words to a client may take.
@@ -38,8 +40,8 @@ func (c *Conn) WriteClose(code int, reason string) error {
 	if !ValidCode(code) {
 		code = CodeNormal
 	}
-	if len(reason) > maxControl-2 {
-		reason = reason[:maxControl-2]
+	for len(reason) > maxControl-2 || !utf8.ValidString(reason) && reason != "" {
+		reason = strings.ToValidUTF8(reason[:min(len(reason), maxControl-2)], "")
 	}
 	c.mu.Lock()
 	said := c.closed
@@ -48,6 +50,7 @@ func (c *Conn) WriteClose(code int, reason string) error {
 	if said {
 		return nil
 	}
+	// A write in progress ends by then as well.
 	if err := c.conn.SetWriteDeadline(time.Now().Add(closeTime)); err != nil {
 		return err
 	}
@@ -65,9 +68,36 @@ func (c *Conn) write(op byte, p []byte, final, deflated bool) error {
 	return c.send(op, p, final, deflated)
 }
 
+// ping asks the client for a sign of life, unless a message is being written:
+// a client that takes one is alive, and there is a bound for one that does not.
+func (c *Conn) ping() error {
+	if !c.mu.TryLock() {
+		c.pinged = false
+		return nil
+	}
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil // it is the close frame that is waited for
+	}
+	return c.put(opPing, nil, true, false)
+}
+
 func (c *Conn) send(op byte, p []byte, final, deflated bool) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.put(op, p, final, deflated)
+}
+
+// put writes a frame. The caller holds c.mu.
+func (c *Conn) put(op byte, p []byte, final, deflated bool) error {
+	if most := c.config.WriteTimeout; most > 0 && !c.closed {
+		if now := time.Now(); c.writeBy.Sub(now) < most-most/8 {
+			c.writeBy = now.Add(most)
+			if err := c.conn.SetWriteDeadline(c.writeBy); err != nil {
+				return err
+			}
+		}
+	}
 	h := c.head[:2]
 	h[0] = op
 	if final {

@@ -24,7 +24,7 @@ import (
 const (
 	MaxMessage  = 128 << 10 // bytes of one message, either way
 	MaxChunk    = 64 << 10  // bytes of a body that one frame carries
-	Window      = 256 << 10 // bytes of a body, or of WebSocket messages, that may be on their way unread
+	Window      = 256 << 10 // bytes of a body, or of an app's WebSocket messages, that may be on their way unread
 	EpochShift  = 40        // a number's bits from here up are the epoch
 	FrameHeader = 24        // bytes of a frame's header
 )
@@ -50,11 +50,13 @@ const (
 	OpBody    = 2 // number, bytes, 1 when more follow
 	OpCredit  = 3 // number, bytes that the gateway has taken
 	OpCancel  = 4 // number: the client is gone
-	OpText    = 5 // number, str: a WebSocket message
-	OpBinary  = 6 // number, bytes
+	OpText    = 5 // number, str, its size in bytes: a WebSocket message; bytes behind OpPart
+	OpBinary  = 6 // number, bytes, the message's size
 	OpClosed  = 7 // number, code, reason: the WebSocket is closed
 	OpHello   = 8 // epoch: a gateway is here; answered by FrameHello
 	OpDrained = 9 // nothing more will be sent; answers FrameGoAway
+
+	OpPart = 10 // number, bytes: a part of a WebSocket message; OpText or OpBinary has the rest
 )
 
 // FrameKind is what a frame from a worker means.

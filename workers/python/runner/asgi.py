@@ -7,15 +7,21 @@ import os
 from collections import deque
 
 from . import bodies, frames
+from .bodies import ClientGone
 from .frames import BODY, CHUNK, END, FAIL, HEAD, INTERIM, MORE, SENDFILE, TRAILER, WEBSOCKET, WINDOW, Malformed, pack
 from .logs import current
 from .stacks import log_exception
+
+RESTART = 1012  # the close code of a server that restarts
+PARTING = 3.0  # seconds that the app of a WebSocket which was closed for a restart may run on
+INBOX = 16 << 10  # bytes of messages after which the gateway is told that the app has taken them
 
 
 class Exchange:
     """One request: its receive() and send() as the specification has them (asgi.readthedocs.io).
 
-    `carrier` sends frames: post(frame bytes, descriptor or -1), and knows the loop.
+    `carrier` sends frames: post(frame bytes, descriptor or -1), and knows the loop. `carrier.known` says that the
+    gateway knows who has the request, `carrier.closing` that WebSockets are to be closed.
     """
 
     status = 0
@@ -27,15 +33,19 @@ class Exchange:
     window = WINDOW
     gone = False  # the client is
     waiters = ()  # receive() waits on each
-    writer = None  # send() waits on it
+    sending = False  # somebody has the turn to send
+    turns = ()  # those who wait for it, in the order in which they came
+    writer = None  # who has the turn waits on it for the gateway
     inline = None  # the whole body
     parts = ()  # of the body, or messages of the WebSocket
+    partial = ()  # parts of a message that has not ended
     body = 0  # 1 once the last part was delivered
     file = None  # that the body is in
     unread = 0  # bytes taken that the gateway does not know of
     accepted = False
     denied = False
-    code = 1005
+    code = 1006
+    reason = ""
     task = None
 
     def __init__(self, carrier, number: int, request_id: str, kind: int, scope: dict, start: int):
@@ -53,11 +63,11 @@ class Exchange:
         wake(self.writer)
 
     def cancel(self) -> None:
-        """The client has gone. The app is told, and has a while to finish."""
+        """The client has gone. The app is told; where a setting says so, it has only a while to finish."""
         self.gone = True
         self.wake_waiters()
         wake(self.writer)
-        if self.task is not None and not self.socket:
+        if self.task is not None and not self.socket and self.carrier.grace > 0:
             self.carrier.loop.call_later(self.carrier.grace, self.expire)
 
     def expire(self) -> None:
@@ -70,15 +80,29 @@ class Exchange:
             self.parts = deque()
         if op == frames.OP_BODY:
             self.parts.append((message[2], message[3]))
-        elif op == frames.OP_TEXT:
-            self.parts.append({"type": "websocket.receive", "text": message[2]})
-        elif op == frames.OP_BINARY:
-            self.parts.append({"type": "websocket.receive", "bytes": message[2]})
+        elif op == frames.OP_TEXT or op == frames.OP_BINARY:
+            self.complete(op, message[2], message[3])
+        elif op == frames.OP_PART:
+            if not self.partial:
+                self.partial = []
+            self.partial.append(message[2])
+            return
         elif op == frames.OP_CLOSED:
-            self.code = message[2]
-            self.parts.append({"type": "websocket.disconnect", "code": message[2], "reason": message[3]})
+            self.partial = ()
+            if not self.ended:
+                self.code, self.reason = message[2], message[3]
             self.gone = True
+            wake(self.writer)
         self.wake_waiters()
+
+    def complete(self, op: int, data, size: int) -> None:
+        """Queues a message of the client's with its size in bytes; all that came in parts is bytes."""
+        if self.partial:
+            data = b"".join([*self.partial, data])
+            self.partial = ()
+            if op == frames.OP_TEXT:
+                data = data.decode()
+        self.parts.append((op, data, size))
 
     def wake_waiters(self) -> None:
         waiters, self.waiters = self.waiters, ()
@@ -87,6 +111,9 @@ class Exchange:
 
     async def wait(self) -> None:
         """Waits for news from the gateway, or for the end of the response; several may."""
+        if not self.carrier.known:
+            self.carrier.known = True
+            self.carrier.post(frames.credit(self.number, 0))  # tells the gateway whom to tell that the client left
         waiter = self.carrier.loop.create_future()
         self.waiters = (*self.waiters, waiter)
         try:
@@ -130,9 +157,10 @@ class Exchange:
             self.file.close()
         return {"type": "http.request", "body": data, "more_body": not self.body}
 
-    def took(self, n: int) -> None:
+    def took(self, n: int, often: int = WINDOW // 4) -> None:
+        """Lets the gateway send more, not for every byte."""
         self.unread += n
-        if self.unread >= WINDOW // 4 and not self.gone:
+        if self.unread >= often and not self.gone:
             self.carrier.post(frames.credit(self.number, self.unread))
             self.unread = 0
 
@@ -142,25 +170,25 @@ class Exchange:
             return {"type": "websocket.connect"}
         while not self.parts:
             if self.gone or self.ended:
-                return {"type": "websocket.disconnect", "code": self.code if self.gone else 1006, "reason": ""}
+                return {"type": "websocket.disconnect", "code": self.code, "reason": self.reason}
             await self.wait()
-        message = self.parts.popleft()
-        data = message.get("bytes")
-        self.took(len(data) if data is not None else len(message.get("text", "").encode()))
-        return message
+        op, data, size = self.parts.popleft()
+        self.took(size, INBOX)
+        if op == frames.OP_TEXT:
+            return {"type": "websocket.receive", "text": data}
+        return {"type": "websocket.receive", "bytes": data}
 
     async def send(self, message: dict) -> None:
         kind = message["type"]
         if kind == "http.response.body" and not self.socket:
             if self.status == 0:
                 raise Malformed("http.response.body before http.response.start")
-            more = message.get("more_body", False)
             data = message.get("body", b"")
-            if len(data) > CHUNK:
-                data = await self.send_chunks(data, not more and not self.trailers)
-            self.send_body(data, not more and not self.trailers)
-            if more and (self.window <= 0 or self.carrier.congested):
-                await self.drain()
+            end = not message.get("more_body", False) and not self.trailers
+            if self.sending or self.window <= 0 or self.carrier.congested or len(data) > CHUNK:
+                await self.send_in_turn(data, end)
+            else:
+                self.send_body(data, end)
         elif kind == "http.response.start" and not self.socket:
             if self.status:
                 raise Malformed("http.response.start twice")
@@ -223,20 +251,24 @@ class Exchange:
         head = pack(len(block) + len(data), HEAD, flags, self.status, self.number, len(block), count, held)
         self.carrier.post(head + block + data)
 
-    async def send_chunks(self, data, end: bool):
-        """Sends all but the last part of a long body; a body sent whole has its length in front."""
-        if not isinstance(data, (bytes, bytearray, memoryview)):
-            return data  # send_body says what is wrong
-        data = bytes(data)
-        if not self.started and end and not any(name.lower() == b"content-length" for name, _ in self.headers):
-            self.headers = [*self.headers, (b"content-length", b"%d" % len(data))]
-        at = 0
-        while len(data) - at > CHUNK:
-            self.send_body(data[at : at + CHUNK], False)
-            at += CHUNK
-            if self.window <= 0 or self.carrier.congested:
-                await self.drain()
-        return data[at:]
+    async def send_in_turn(self, data, end: bool) -> None:
+        """Sends a part of the body when those who came before have sent theirs, as the gateway takes it."""
+        await self.turn()
+        try:
+            await self.room()
+            if len(data) > CHUNK and isinstance(data, (bytes, bytearray, memoryview)):
+                data = bytes(data)
+                if not self.started and end and not any(name.lower() == b"content-length" for name, _ in self.headers):
+                    self.headers = [*self.headers, (b"content-length", b"%d" % len(data))]
+                at = 0
+                while len(data) - at > CHUNK:
+                    self.send_body(data[at : at + CHUNK], False)
+                    at += CHUNK
+                    await self.room()
+                data = data[at:]
+            self.send_body(data, end)
+        finally:
+            self.pass_turn()
 
     def send_trailers(self, message: dict) -> None:
         if not self.trailers:
@@ -266,16 +298,22 @@ class Exchange:
             os.close(fd)
 
     async def send_socket(self, kind: str, message: dict) -> None:
+        if self.gone:
+            raise ClientGone("the client has left the WebSocket")
         if kind == "websocket.send":
             if not self.accepted or self.ended:
                 raise Malformed("websocket.send on a socket that is not open")
-            text = message.get("text")
-            data = text.encode() if text is not None else message.get("bytes")
+            data, op = message.get("bytes"), frames.BINARY
+            if data is None:
+                text = message.get("text")
+                data, op = text.encode() if text is not None else None, frames.TEXT
             if not isinstance(data, (bytes, bytearray, memoryview)):
                 raise Malformed("websocket.send without text or bytes")
-            self.send_message(frames.TEXT if text is not None else frames.BINARY, bytes(data))
-            if self.window <= 0 or self.carrier.congested:
-                await self.drain()
+            if self.sending or self.window <= 0 or self.carrier.congested or len(data) > CHUNK:
+                await self.send_long(op, bytes(data))
+            else:
+                self.window -= len(data)
+                self.carrier.post(frames.frame(op, self.number, data))
         elif kind == "websocket.accept":
             if self.accepted or self.denied:
                 raise Malformed("websocket.accept twice")
@@ -284,41 +322,108 @@ class Exchange:
             if message.get("subprotocol"):
                 headers.append((b"sec-websocket-protocol", message["subprotocol"].encode("latin-1")))
             self.carrier.post(frames.fields_frame(frames.ACCEPT, self.number, headers))
+            if self.carrier.closing:
+                self.restart()
         elif kind == "websocket.close":
-            self.close_socket(message.get("code") or 1000, message.get("reason") or "")
+            if self.ended:
+                raise Malformed("websocket.close twice")
+            await self.close_in_turn(message.get("code") or 1000, message.get("reason") or "")
         elif kind == "websocket.http.response.start" and not self.accepted and not self.status:
             self.denied = True
             self.start_response(message)
         elif kind == "websocket.http.response.body" and self.denied:
-            end = not message.get("more_body", False)
-            data = message.get("body", b"")
-            if len(data) > CHUNK:
-                data = await self.send_chunks(data, end)
-            self.send_body(data, end)
+            await self.send_in_turn(message.get("body", b""), not message.get("more_body", False))
+            if self.ended:
+                self.wake_waiters()
         else:
             raise Malformed("message out of order: %r" % (kind,))
 
-    def send_message(self, kind: int, data: bytes) -> None:
+    async def send_long(self, op: int, data: bytes) -> None:
+        """Sends a message when those who came before have sent theirs, as the client takes it.
+
+        A message that has begun goes on to its end without a sender that is cancelled: half of it would be read as
+        the beginning of the next.
+        """
+        await self.turn()
+        if len(data) <= CHUNK:
+            await self.send_parts(op, data)
+        else:
+            await asyncio.shield(self.carrier.loop.create_task(self.send_parts(op, data)))
         if self.gone:
-            return
-        while len(data) > CHUNK:
-            self.carrier.post(frames.frame(kind, self.number, data[:CHUNK], MORE))
-            data = data[CHUNK:]
-            self.window -= CHUNK
-        self.window -= len(data)
-        self.carrier.post(frames.frame(kind, self.number, data))
+            raise ClientGone("the client has left the WebSocket")
+
+    async def send_parts(self, op: int, data: bytes) -> None:
+        """Sends a message, and passes the turn on."""
+        try:
+            at = 0
+            while True:
+                await self.room()
+                if self.gone or self.final:
+                    return
+                part = data[at : at + CHUNK]
+                at += CHUNK
+                self.window -= len(part)
+                self.carrier.post(frames.frame(op, self.number, part, MORE if at < len(data) else 0))
+                if at >= len(data):
+                    return
+        finally:
+            self.pass_turn()
+
+    async def close_in_turn(self, code: int, reason: str) -> None:
+        """Closes the WebSocket behind the messages that are being sent."""
+        if self.sending:
+            await self.turn()
+            self.pass_turn()
+        self.close_socket(code, reason)
 
     def close_socket(self, code: int, reason: str) -> None:
         if self.ended:
             return
         self.ended = self.final = True
         if self.accepted:
+            self.code, self.reason = code, reason
             self.carrier.post(frames.frame(frames.CLOSE, self.number, reason.encode()[:123], END, code))
         else:
             self.carrier.post(pack(0, HEAD, END, 403, self.number, 0, 0, 0))
+        self.wake_waiters()
 
-    async def drain(self) -> None:
-        """Waits until the gateway wants more."""
+    def restart(self) -> None:
+        """Closes the WebSocket because the worker goes; its app has a while to notice."""
+        if self.accepted:
+            self.close_socket(RESTART, "")
+            self.gone = True
+            wake(self.writer)
+        if self.gone and self.task is not None:
+            self.carrier.loop.call_later(PARTING, self.expire)
+
+    # Whose turn it is to send, and whether there is room.
+
+    async def turn(self) -> None:
+        """Waits until nobody else sends; who came first goes first."""
+        if not self.sending:
+            self.sending = True
+            return
+        if not self.turns:
+            self.turns = deque()
+        waiter = self.carrier.loop.create_future()
+        self.turns.append(waiter)
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled():
+                self.pass_turn()
+            raise
+
+    def pass_turn(self) -> None:
+        while self.turns:
+            waiter = self.turns.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+        self.sending = False
+
+    async def room(self) -> None:
+        """Waits until the gateway wants more, or nothing any more. Only who has the turn may."""
         while (self.window <= 0 or self.carrier.congested) and not self.gone:
             self.writer = self.carrier.loop.create_future()
             await self.writer
@@ -334,9 +439,11 @@ class Exchange:
             if result is not None:
                 self.fail("the app returned %s instead of None" % type(result).__name__)
             elif not self.ended and not self.gone:
-                self.unfinished()
+                await self.unfinished()
         except Malformed as e:
             self.fail(str(e))
+        except ClientGone:
+            pass
         except asyncio.CancelledError:
             self.fail("the app's task was cancelled")
         except BaseException as e:  # SystemExit too: it ends the request, and not the loop
@@ -357,11 +464,9 @@ class Exchange:
         else:
             self.carrier.post(pack(0, FAIL, END, 0, self.number, 0, 0, 0))
 
-    def unfinished(self) -> None:
-        if self.socket and self.accepted:
-            self.close_socket(1000, "")
-        elif self.socket and not self.denied:
-            self.close_socket(1000, "")
+    async def unfinished(self) -> None:
+        if self.socket and not self.denied:
+            await self.close_in_turn(1000, "")
         elif not self.status:
             self.fail("the app returned without a response")
         else:

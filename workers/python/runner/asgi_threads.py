@@ -14,7 +14,8 @@ from .lifespan import Lifespan
 class Threaded:
     """The loops of a worker's threads, and the app that they run."""
 
-    def __init__(self, app, chosen, link):
+    def __init__(self, app, chosen, link, life):
+        self.life = life
         self.app = loader.single(app)
         self.chosen = chosen
         self.link = link
@@ -36,7 +37,7 @@ class Threaded:
         if loop is None:
             loop = self.main if threading.current_thread() is threading.main_thread() else asyncio.new_event_loop()
             self.local.loop = loop
-        carrier = Blocking(loop, self.link)
+        carrier = Blocking(loop, self.link, self.life)
         exchange = Exchange(carrier, number, request_id, kind, scope, begun)
         if self.lifespan.state is not None:
             scope["state"] = self.lifespan.state.copy()
@@ -52,20 +53,35 @@ class Blocking:
     """Carries the frames of one exchange from a thread that does nothing else meanwhile."""
 
     congested = False
+    grace = 0  # a thread has nothing else to do
+    known = False  # the request came out of the queue
+    closing = False
 
-    def __init__(self, loop, link):
+    def __init__(self, loop, link, life):
         self.loop = loop
         self.link = link
+        self.life = life
 
     def serve(self, exchange: Exchange, app) -> None:
         remote = Remote(self.loop, exchange)
         self.link.exchanges[exchange.number] = remote
         self.loop.add_reader(self.link.sock, self.link.poll)
+        if exchange.socket:
+            self.loop.add_reader(self.life.wake, self.restart, exchange)
         try:
-            self.loop.run_until_complete(exchange.run(app))
+            exchange.task = self.loop.create_task(exchange.run(app))
+            self.loop.run_until_complete(exchange.task)
         finally:
             self.loop.remove_reader(self.link.sock)
+            if exchange.socket:
+                self.loop.remove_reader(self.life.wake)
             del self.link.exchanges[exchange.number]
+
+    def restart(self, exchange: Exchange) -> None:
+        """The worker is to finish, for which a WebSocket does not wait."""
+        self.loop.remove_reader(self.life.wake)
+        self.closing = True
+        exchange.restart()
 
     def post(self, frame: bytes, fd: int = -1) -> None:
         self.link.send([frame], fd)

@@ -16,7 +16,7 @@ ANCILLARY = 64  # room for descriptors that come along
 WSGI, HTTP, WEBSOCKET = 0, 1, 2
 FILE, PIPE, CHUNKS, FRAMES = 1, 2, 3, 4
 
-OP_REQUEST, OP_BODY, OP_CREDIT, OP_CANCEL, OP_TEXT, OP_BINARY, OP_CLOSED, OP_HELLO, OP_DRAINED = range(1, 10)
+OP_REQUEST, OP_BODY, OP_CREDIT, OP_CANCEL, OP_TEXT, OP_BINARY, OP_CLOSED, OP_HELLO, OP_DRAINED, OP_PART = range(1, 11)
 
 HEAD, BODY, TRAILER, INTERIM, SENDFILE, FAIL, ACCEPT, TEXT, BINARY, CLOSE, CREDIT, HELLO, GOAWAY = range(1, 14)
 
@@ -28,8 +28,8 @@ pack_range = struct.Struct("<qq").pack
 flatten = chain.from_iterable
 
 
-class Malformed(Exception):
-    """The app's answer is none; the text says why."""
+class Malformed(RuntimeError):
+    """The app's answer is none; the text says why. It is what uvicorn raises in an ASGI app."""
 
 
 def frame(kind: int, number: int, payload: bytes = b"", flags: int = 0, status: int = 0) -> bytes:

@@ -76,6 +76,9 @@ def serve(app, interface: str, chosen: Settings) -> None:
 class Worker:
     """A worker's loop and what it has in hand. It is the carrier of its exchanges."""
 
+    known = True  # each request comes over the worker's own socket
+    closing = False
+
     def __init__(self, app, interface: str, chosen: Settings, loop):
         self.loop = loop
         self.chosen = chosen
@@ -142,11 +145,10 @@ class Worker:
 
     async def finish(self) -> None:
         """Waits for the requests in hand; WebSockets are told that the worker restarts."""
+        self.closing = True
         for exchange in list(self.exchanges.values()):
-            if isinstance(exchange, Exchange) and exchange.socket and exchange.accepted:
-                exchange.parts.append({"type": "websocket.disconnect", "code": 1012, "reason": ""})
-                exchange.close_socket(1012, "")
-                exchange.cancel()
+            if isinstance(exchange, Exchange) and exchange.socket:
+                exchange.restart()
         while self.exchanges:
             self.idle = self.loop.create_future()
             await self.idle

@@ -37,7 +37,7 @@ class Settings:
     pythonpath: list[str] = field(default_factory=list)
     lifespan: str = "auto"
     loop: str = "auto"
-    disconnect_grace: float = 3.0
+    disconnect_grace: float = 0.0
     spew: bool = False
     multiprocess: bool = False
     root_path: str = ""

@@ -27,7 +27,7 @@ def serve(app, interface: str, chosen: Settings) -> None:
     if interface == "asgi":
         from .asgi_threads import Threaded
 
-        threaded = Threaded(app, chosen, server.link)
+        threaded = Threaded(app, chosen, server.link, server.life)
         threaded.start()
         server.call = threaded.call
     others = [threading.Thread(target=run, args=(n,), name="worker-%d" % n, daemon=True) for n in range(1, threads)]
