@@ -15,10 +15,12 @@ type door struct {
 	server *server
 	file   *os.File        // a duplicate to wait on: a net.Listener's own cannot be waited on without accepting
 	raw    syscall.RawConn // of file; nil when the listener is none of the operating system's
+	short  shortage
+	coming *os.File // a connection that was accepted when there was no descriptor left to serve it with
 }
 
 func newDoor(s *server, l net.Listener) *door {
-	d := &door{Listener: l, server: s}
+	d := &door{Listener: l, server: s, short: shortage{log: s.session.Log}}
 	filer, ok := l.(interface{ File() (*os.File, error) })
 	if !ok {
 		return d
@@ -54,13 +56,16 @@ func (d *door) Accept() (net.Conn, error) {
 	s := d.server
 	for {
 		if err := d.wait(); err != nil {
+			d.turnAway()
 			return nil, err
 		}
 		if !s.open.take(s.closing) {
+			d.turnAway()
 			return nil, net.ErrClosed
 		}
 		if !s.places.take(s.closing) {
 			s.open.put()
+			d.turnAway()
 			return nil, net.ErrClosed
 		}
 		c, err := d.try()
@@ -69,8 +74,17 @@ func (d *door) Accept() (net.Conn, error) {
 		}
 		s.places.put()
 		s.open.put()
-		if err != nil {
+		if err != nil && !d.short.rest(err, s.closing) {
+			d.turnAway()
 			return nil, err
 		}
+	}
+}
+
+// turnAway closes a connection that never found a descriptor.
+func (d *door) turnAway() {
+	if d.coming != nil {
+		d.coming.Close()
+		d.coming = nil
 	}
 }

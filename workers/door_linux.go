@@ -12,7 +12,7 @@ import (
 
 // wait returns when a connection may be waiting, or the listener is closed.
 func (d *door) wait() error {
-	if d.raw == nil {
+	if d.raw == nil || d.coming != nil {
 		return nil
 	}
 	return d.raw.Read(func(fd uintptr) bool {
@@ -28,6 +28,9 @@ func (d *door) try() (net.Conn, error) {
 	if d.raw == nil {
 		return d.Listener.Accept()
 	}
+	if d.coming != nil {
+		return d.serve()
+	}
 	fd, errno := -1, error(nil)
 	err := d.raw.Control(func(l uintptr) {
 		fd, _, errno = unix.Accept4(int(l), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
@@ -37,18 +40,22 @@ func (d *door) try() (net.Conn, error) {
 		return nil, err
 	case errors.Is(errno, unix.EAGAIN), errors.Is(errno, unix.ECONNABORTED), errors.Is(errno, unix.EINTR):
 		return nil, nil //nolint:nilnil // nobody is there
-	case errno != nil: // net/http waits and tries again when it is temporary, as EMFILE is
+	case errno != nil:
 		return nil, &net.OpError{Op: "accept", Net: d.Addr().Network(), Addr: d.Addr(), Err: os.NewSyscallError("accept4", errno)}
 	}
-	return connOf(fd)
+	d.coming = os.NewFile(uintptr(fd), "connection")
+	return d.serve()
 }
 
-// connOf makes a connection of a descriptor, which it takes over, with the
-// options that net gives those that it accepts itself.
-func connOf(fd int) (net.Conn, error) {
-	file := os.NewFile(uintptr(fd), "connection")
-	defer file.Close() // FileConn works on a duplicate
-	c, err := net.FileConn(file)
+// serve makes a connection of the descriptor that was accepted, with the
+// options that net gives those that it accepts itself. It keeps the descriptor
+// when there is none left for the duplicate that net.FileConn makes.
+func (d *door) serve() (net.Conn, error) {
+	c, err := net.FileConn(d.coming)
+	if err != nil && isShortage(err) {
+		return nil, fmt.Errorf("accept: %w", err)
+	}
+	d.turnAway() // FileConn works on a duplicate
 	if err != nil {
 		return nil, fmt.Errorf("accept: %w", err)
 	}

@@ -1,0 +1,59 @@
+package workers
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// scarce is a listener that has no descriptors a few times, then a connection.
+type scarce struct {
+	net.Listener
+	fails int
+	with  error
+}
+
+func (s *scarce) Accept() (net.Conn, error) {
+	if s.fails--; s.fails >= 0 {
+		return nil, &net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", s.with)}
+	}
+	c, other := net.Pipe()
+	other.Close()
+	return c, nil
+}
+
+func (s *scarce) Close() error { return nil }
+
+func TestListenersOutliveAShortage(t *testing.T) {
+	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS} {
+		var said bytes.Buffer
+		l := Patient([]net.Listener{&scarce{fails: 3, with: errno}}, slog.New(slog.NewTextHandler(&said, nil)))[0]
+		c, err := l.Accept()
+		if err != nil {
+			t.Fatalf("%v ends accepting: %v", errno, err)
+		}
+		c.Close()
+		if n := strings.Count(said.String(), "out of file descriptors"); n != 1 {
+			t.Errorf("%v is said %d times, want once: %s", errno, n, said.String())
+		}
+	}
+}
+
+func TestOtherErrorsAndClosingEndAccepting(t *testing.T) {
+	l := Patient([]net.Listener{&scarce{fails: 1, with: syscall.EINVAL}}, slog.New(slog.DiscardHandler))[0]
+	if _, err := l.Accept(); !errors.Is(err, syscall.EINVAL) {
+		t.Errorf("got %v, want EINVAL", err)
+	}
+	l = Patient([]net.Listener{&scarce{fails: 1 << 30, with: syscall.EMFILE}}, slog.New(slog.DiscardHandler))[0]
+	failed := make(chan error)
+	go func() { _, err := l.Accept(); failed <- err }()
+	l.Close()
+	if err := <-failed; !errors.Is(err, syscall.EMFILE) {
+		t.Errorf("got %v, want EMFILE", err)
+	}
+}
