@@ -53,6 +53,13 @@ type Options struct {
 	// Watchdog is how often the service manager wants a sign of life; 0 is
 	// never.
 	Watchdog time.Duration
+	// Refuse, which may be nil, is called once when the arbiter begins to stop:
+	// nothing more is to be accepted. It is called from the loop and must not
+	// wait.
+	Refuse func()
+	// Alone, which may be nil, is called once when the last gateway is gone
+	// while the arbiter stops. It is called from the loop and must not wait.
+	Alone func()
 	// Reopen opens the log files anew. It is called away from the loop.
 	Reopen func() error
 	// Ready is called once, from the loop, when the first generation serves.
@@ -86,6 +93,8 @@ type Arbiter struct {
 	watched      time.Duration // until when somebody looks at the status
 	released     []*Generation // not wanted any more, may still have processes
 	published    []Peer
+	refuses      bool // Refuse was called
+	alone        bool // Alone was called
 	readyCalled  bool
 	emptying     bool // WINCH: the workers go once the gateway has
 	herald       herald
@@ -220,6 +229,10 @@ func (a *Arbiter) stopInOrder(now time.Duration) {
 		if !a.front.empty() {
 			return
 		}
+		if !a.alone && a.Alone != nil {
+			a.Alone()
+		}
+		a.alone = true
 	}
 	a.workers.stop(now)
 	a.workers.letAll(true)
@@ -274,9 +287,18 @@ func (a *Arbiter) finished() bool {
 
 // beginStop starts a graceful stop, which ends within graceful_timeout.
 func (a *Arbiter) beginStop(now time.Duration) {
+	a.refuse()
 	if a.stopBy == 0 {
 		a.stopBy = now + a.workers.current.Settings.GracefulTimeout
 	}
+}
+
+// refuse has nothing more accepted.
+func (a *Arbiter) refuse() {
+	if !a.refuses && a.Refuse != nil {
+		a.Refuse()
+	}
+	a.refuses = true
 }
 
 func (a *Arbiter) verdict() error {

@@ -111,6 +111,7 @@ func (a *Arbiter) signalled(ctx context.Context, action signals.Action, now time
 	case signals.Stop:
 		a.beginStop(now)
 	case signals.Quit:
+		a.refuse()
 		if a.front != nil {
 			a.front.quitAll(now)
 		}

@@ -143,7 +143,7 @@ func TestStoppedWorkerIsReplaced(t *testing.T) {
 		if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 			t.Fatal(err)
 		}
-		s.expect(fmt.Sprintf(`worker hangs.* pid=%d reason="no heartbeat`, pid))
+		s.expect(fmt.Sprintf(`worker hangs.* pid=%d reason="the process is stopped by a signal`, pid))
 		s.expect(fmt.Sprintf(`worker gone .*pid=%d`, pid))
 		break
 	}

@@ -144,7 +144,9 @@ func playWatchdog() {
 func playStubborn() {
 	signal.Ignore(syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGABRT)
 	fmt.Println("stubborn")
-	select {}
+	for { // not select{}: without another goroutine the runtime calls that a deadlock
+		time.Sleep(time.Hour)
+	}
 }
 
 // playFamily has a child in its process group that outlives it.

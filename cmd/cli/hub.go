@@ -144,6 +144,16 @@ func (h *hub) poke() {
 	}
 }
 
+// hangUp lets the Python workers know that no gateway will come any more.
+func (h *hub) hangUp() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, fd := range h.conns {
+		unix.Close(fd)
+	}
+	clear(h.conns)
+}
+
 // close ends all links. The gateways are gone by then.
 func (h *hub) close() {
 	h.mu.Lock()

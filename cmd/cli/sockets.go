@@ -95,6 +95,17 @@ func (s *sockets) find(bind string, o listen.Options) (*shared, error) {
 	return sock, nil
 }
 
+// close closes all sockets here, for good: whoever shares one keeps it, and
+// once nobody does, the kernel refuses connections.
+func (s *sockets) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, sock := range s.open {
+		_ = sock.Close() // the kernel frees the port all the same
+	}
+	s.open = nil
+}
+
 func (s *sockets) drop(held []*shared) {
 	for _, sock := range held {
 		sock.users--
