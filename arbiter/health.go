@@ -126,8 +126,8 @@ func hung(w *worker, v vitals, now time.Duration) string {
 	case w.stage == draining && v.inFlight == 0 && v.requestStart == 0:
 		return "" // its heart may stop before it exits
 	case s.RequestAge && v.requestStart > 0 && now-v.requestStart > s.Timeout:
-		return fmt.Sprintf("request %d has been running for %s (timeout %s)",
-			v.requestID, (now - v.requestStart).Round(time.Millisecond), s.Timeout)
+		return fmt.Sprintf("a request has been running for %s (timeout %s)",
+			(now - v.requestStart).Round(time.Millisecond), s.Timeout)
 	case w.stage == ready && w.watchdog > 0 && now-w.watchdog > s.Timeout:
 		return fmt.Sprintf("no WATCHDOG=1 for %s (timeout %s)", (now - w.watchdog).Round(time.Millisecond), s.Timeout)
 	}

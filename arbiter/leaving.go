@@ -113,7 +113,7 @@ func (f *fleet) watchDraining(w *worker, now time.Duration) time.Duration {
 func (f *fleet) enforce(now time.Duration) time.Duration {
 	wake := forever
 	for _, w := range f.leaving {
-		if w.stage == killed {
+		if w.stage == killed || w.reaped { // what it wrote last may still be read
 			continue
 		}
 		if w.stage == stalled {

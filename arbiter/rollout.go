@@ -170,7 +170,11 @@ func (f *fleet) finish(c *rollout, isReady bool, now time.Duration) time.Duratio
 func (f *fleet) commit(now time.Duration) {
 	c := f.candidate
 	f.candidate = nil
-	f.log.Info("new generation serves", "generation", c.gen.Number, "workers", c.want)
+	if f.role == "worker" {
+		f.log.Info("new generation serves", "generation", c.gen.Number, "workers", c.want)
+	} else {
+		f.log.Info("new "+f.role+" serves", "generation", c.gen.Number)
+	}
 	for i, s := range slices.Clone(f.seats) {
 		if i >= c.want {
 			f.dropSeat(s, now, "reload")

@@ -204,6 +204,12 @@ func runCodes() []errorCode {
 				"dmesg and journalctl -k name the out-of-memory killer.",
 		},
 		{
+			code: "GON051", title: "an upgrade failed (log)",
+			meaning: "The new gonicorn that USR2 or gonicorn upgrade started ended, failed, or did not serve within twice boot_timeout. It was ended, " +
+				"and the old one serves on with the old code.",
+			remedy: "Run the new binary with the same arguments and --check-config, mend what it says, and send USR2 again.",
+		},
+		{
 			code: "GON060", title: "memory_budget is too small (log)",
 			meaning: "The fewest workers that may run hold more than memory_budget together, however small each is.",
 			remedy:  "Raise memory_budget, or lower workers, or workers_min where workers_max is set. start_method = fork lets workers share memory.",

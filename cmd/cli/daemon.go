@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -46,8 +47,15 @@ func daemonize(args []string, stderr io.Writer) (int, error) {
 	if err != nil {
 		return exitConfig, fmt.Errorf("start daemon: %w", err)
 	}
-	return awaitDaemon(report, stderr)
+	code, err := awaitDaemon(report, stderr)
+	if errors.Is(err, errNoReport) {
+		err = errors.New("the daemon ended before it served; run without --daemon to see why")
+	}
+	return code, err
 }
+
+// errNoReport says that a process ended before it said how its start went.
+var errNoReport = errors.New("it ended before it served")
 
 // awaitDaemon reads lines of error text and at last a line with the exit code.
 func awaitDaemon(report io.Reader, stderr io.Writer) (int, error) {
@@ -62,7 +70,7 @@ func awaitDaemon(report io.Reader, stderr io.Writer) (int, error) {
 		fmt.Fprintln(stderr, lines.Text())
 	}
 	if code < 0 {
-		return exitBoot, fmt.Errorf("the daemon ended before it served; run without --daemon to see why")
+		return exitBoot, errNoReport
 	}
 	return code, nil
 }

@@ -147,6 +147,7 @@ func (s *supervisor) load(ctx context.Context, number int) (arbiter.Loaded, erro
 	}
 	loaded, err := s.both(p, number)
 	if err == nil {
+		s.warnOfFixed(&read.Config)
 		s.hooks.adopt(&read.Config, s.app)
 	}
 	return loaded, err

@@ -29,6 +29,7 @@ import (
 type supervisor struct {
 	o        Options
 	app      app
+	started  *config.Config                                                           // what this process was started with
 	reread   func(ctx context.Context, helpers *proc.Helpers) (*config.Loaded, error) // the config, for a reload
 	file     string                                                                   // the config file, or empty
 	board    *scoreboard.Board
@@ -91,7 +92,7 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 			daemon.done(exitCode(err), err)
 		}
 	}()
-	s := &supervisor{o: o, app: a, reread: reread, file: first.File, actions: make(chan signals.Action, 64), runner: -1,
+	s := &supervisor{o: o, app: a, started: &first.Config, reread: reread, file: first.File, actions: make(chan signals.Action, 64), runner: -1,
 		args: slices.Clone(os.Args), stopped: make(chan struct{}), manager: newManager()}
 	handed, err := takeHandover()
 	if err != nil {
@@ -185,6 +186,7 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 	})
 	s.openConsole(&first.Config)
 	err = s.arbiter.Run(ctx)
+	s.awaitSuccessor()
 	s.console.Close()
 	close(s.stopped)
 	cancel()

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/gonicorn/gonicorn/internal/proc"
 	"github.com/gonicorn/gonicorn/internal/wire"
@@ -23,10 +24,44 @@ var (
 
 // successor is the gonicorn that is to replace this one.
 type successor struct {
-	pid   int
-	ready chan error    // gets nil when it serves, or why it does not
-	gone  chan struct{} // closed when it has ended
+	pid     int
+	settled chan struct{} // closed when it serves, or is known not to
+	failure error         // why it does not serve; set before settled is closed
+	gone    chan struct{} // closed when it has ended
+	exit    proc.Exit     // set before gone is closed
 }
+
+// serves reports whether the successor has said that it does.
+func (n *successor) serves() bool {
+	select {
+	case <-n.settled:
+		return n.failure == nil
+	default:
+		return false
+	}
+}
+
+// successorGrace is how long a successor that is ended has between TERM and
+// KILL.
+const successorGrace = 2 * time.Second
+
+// end ends a successor that is not wanted. Its own guard ends what it has
+// started.
+func (n *successor) end() {
+	_ = proc.Signal(n.pid, syscall.SIGTERM) // it may be gone already
+	timer := time.NewTimer(successorGrace)
+	defer timer.Stop()
+	select {
+	case <-n.gone:
+	case <-timer.C:
+		_ = proc.Signal(n.pid, syscall.SIGKILL)
+		<-n.gone
+	}
+}
+
+// successorTime is how long a successor may take until it serves; 0 is no
+// bound. It may load the app twice, to look at it and to run it.
+func (s *supervisor) successorTime() time.Duration { return 2 * s.started.BootTimeout }
 
 // upgradeBySignal starts a new gonicorn beside this one, as USR2 asks for. It
 // does not wait; what becomes of both is up to whoever sent the signal.
@@ -44,10 +79,9 @@ func (s *supervisor) upgradeBySignal() {
 			return
 		}
 		select {
-		case err := <-next.ready:
-			if err != nil {
-				s.log.Error("the new gonicorn does not serve; this one goes on", "pid", next.pid, "error", err)
-				return
+		case <-next.settled:
+			if next.failure != nil {
+				return // it has been logged
 			}
 			s.log.Info("the new gonicorn serves beside this one: end this one with TERM, or go back by ending the new one",
 				"pid", next.pid, "old", os.Getpid())
@@ -69,12 +103,13 @@ func (s *supervisor) Upgrade(ctx context.Context) error {
 		return err
 	}
 	select {
-	case err = <-next.ready:
+	case <-next.settled:
+		err = next.failure
 	case <-ctx.Done():
 		err = context.Cause(ctx)
 	}
 	if err != nil {
-		_ = proc.Signal(next.pid, syscall.SIGTERM) // it may be gone already
+		next.end()
 		return fmt.Errorf("upgrade: the new gonicorn does not serve, this one goes on: %w", err)
 	}
 	s.log.Info("the new gonicorn serves: this one stops", "pid", next.pid)
@@ -101,7 +136,7 @@ func (s *supervisor) startSuccessor() (*successor, error) {
 	s.hooks.tell(hookEvent{Event: "pre_exec"})
 	spec, err := s.successorSpec(w)
 	var wait func() proc.Exit
-	next := &successor{ready: make(chan error, 1), gone: make(chan struct{})}
+	next := &successor{settled: make(chan struct{}), gone: make(chan struct{})}
 	if err == nil {
 		next.pid, wait, err = s.helpers.Start(spec)
 	}
@@ -112,17 +147,20 @@ func (s *supervisor) startSuccessor() (*successor, error) {
 	s.successor = next
 	s.sockets.own(false)
 	s.admin.own(false)
+	_ = unix.SetNonblock(report, true) // so that reading it can have a deadline
 	s.log.Info("new gonicorn started", "pid", next.pid, "path", spec.Path)
 	go s.hearSuccessor(next, os.NewFile(uintptr(report), "report"))
 	go func() {
-		exit := wait()
+		next.exit = wait()
 		s.mu.Lock()
 		s.successor = nil
 		s.sockets.own(true)
 		s.admin.own(true)
 		s.mu.Unlock()
-		s.log.Warn("the new gonicorn is gone; this one serves on", "pid", next.pid, "exit", exit.String())
 		close(next.gone)
+		if next.serves() {
+			s.log.Warn("the new gonicorn is gone; this one serves on", "pid", next.pid, "exit", next.exit.String())
+		}
 	}()
 	return next, nil
 }
@@ -169,15 +207,62 @@ func (s *supervisor) binary() (string, error) {
 	return strings.TrimSuffix(path, " (deleted)"), nil
 }
 
-// hearSuccessor learns from the report whether the new gonicorn serves.
+// hearSuccessor learns from the report whether the new gonicorn serves. One that
+// does not is ended, and why is logged.
 func (s *supervisor) hearSuccessor(next *successor, report *os.File) {
 	defer report.Close()
+	if most := s.successorTime(); most > 0 {
+		_ = report.SetReadDeadline(time.Now().Add(most)) // a pipe has deadlines
+	}
 	var said strings.Builder
 	code, err := awaitDaemon(report, &said)
-	if err == nil && code != exitOK {
+	switch {
+	case err == nil && code == exitOK:
+		close(next.settled)
+		return
+	case err == nil:
 		err = errors.New(strings.TrimSpace(said.String()))
+		next.end()
+	default:
+		late := true // or it has closed its report, which is as good as an end
+		select {
+		case <-next.gone:
+			late = false
+		case <-time.After(time.Second):
+		}
+		next.end()
+		if err = fmt.Errorf("%w: %s", err, next.exit); late {
+			err = fmt.Errorf("it did not serve within %s, twice boot_timeout", s.successorTime())
+		}
 	}
-	next.ready <- err
+	next.failure = err
+	close(next.settled)
+	s.log.Error("the new gonicorn does not serve: this one goes on; run the new one with --check-config to see what it says, "+
+		"then send USR2 again", "pid", next.pid, "error", err, "code", "GON051")
+}
+
+// awaitSuccessor keeps this process until a new gonicorn that has not served yet
+// does, or has been ended: nobody else looks after it. Another signal to stop
+// ends it at once.
+func (s *supervisor) awaitSuccessor() {
+	s.mu.Lock()
+	next := s.successor
+	s.mu.Unlock()
+	if next == nil || next.serves() {
+		return
+	}
+	s.log.Info("waiting for the new gonicorn to serve; another TERM ends it", "pid", next.pid)
+	for {
+		select {
+		case <-next.settled:
+			return
+		case action := <-s.actions:
+			if action == signals.Stop || action == signals.Quit {
+				s.log.Warn("the new gonicorn is ended before it serves", "pid", next.pid)
+				next.end()
+			}
+		}
+	}
 }
 
 // inherits reports whether a new gonicorn runs that keeps the sockets.

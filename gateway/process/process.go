@@ -1,6 +1,7 @@
 package process
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime/pprof"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -25,6 +27,7 @@ import (
 	"github.com/gonicorn/gonicorn/internal/inherited"
 	"github.com/gonicorn/gonicorn/internal/logging"
 	"github.com/gonicorn/gonicorn/internal/notify"
+	"github.com/gonicorn/gonicorn/internal/proc"
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
 	"github.com/gonicorn/gonicorn/internal/syslog"
 	"github.com/gonicorn/gonicorn/internal/wire"
@@ -182,7 +185,9 @@ func (p *process) run(signals <-chan os.Signal) int {
 			p.restart()
 			ctx, cancel := context.WithTimeout(context.Background(), graceful)
 			defer cancel()
+			late := time.AfterFunc(graceful-lastLook, p.sayDropped)
 			p.front.Drain(ctx)
+			late.Stop()
 		}()
 	}
 	prepared, draining, lifeline := p.prepared(), false, p.from.Lifeline
@@ -198,7 +203,7 @@ func (p *process) run(signals <-chan os.Signal) int {
 			p.takeNoMore()
 			if !draining {
 				draining = true
-				finish(p.set.Graceful)
+				finish(proc.OwnGrace(p.set.Graceful))
 			}
 		case <-finished:
 			return p.end()
@@ -207,7 +212,7 @@ func (p *process) run(signals <-chan os.Signal) int {
 			case syscall.SIGTERM:
 				if !draining {
 					draining = true
-					finish(p.set.Graceful)
+					finish(proc.OwnGrace(p.set.Graceful))
 				}
 			case syscall.SIGINT, syscall.SIGQUIT:
 				p.front.Close()
@@ -246,6 +251,24 @@ func (p *process) serve() {
 		}
 		go p.front.Serve(l, unix)
 	}
+}
+
+// lastLook is how long before the end of graceful_timeout the gateway looks what
+// it is about to drop.
+const lastLook = 20 * time.Millisecond
+
+// sayDropped logs what is cut off at the end of graceful_timeout.
+func (p *process) sayDropped() {
+	var all []wire.Held
+	if p.link.held != nil {
+		all = p.link.held()
+	}
+	if len(all) == 0 {
+		return
+	}
+	oldest := slices.MaxFunc(all, func(a, b wire.Held) int { return cmp.Compare(a.Age, b.Age) })
+	p.log.Warn("graceful_timeout is over; dropping what is in hand", "requests", len(all), "oldest", oldest.Method+" "+oldest.Path,
+		"request", oldest.ID, "for", oldest.Age.Round(time.Millisecond).String(), "pid", oldest.PID)
 }
 
 // takeNoMore has every request answered 503 that no worker has begun: without

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gonicorn/gonicorn/internal/notify"
+	"github.com/gonicorn/gonicorn/internal/proc"
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
 	"github.com/gonicorn/gonicorn/internal/wire"
 	"github.com/gonicorn/gonicorn/workers"
@@ -98,7 +99,7 @@ func (p *process) obey(signals <-chan os.Signal, served <-chan error, drain chan
 	var late <-chan time.Time
 	finish := func() {
 		if late == nil {
-			late = time.After(p.settings.GracefulTimeout)
+			late = time.After(proc.OwnGrace(p.settings.GracefulTimeout))
 			p.meter.Draining()
 			close(drain)
 		}
