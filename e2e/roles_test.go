@@ -33,6 +33,7 @@ func play(role string) {
 		"hangboot":  func() { signal.Ignore(syscall.SIGTERM); select {} },
 		"talker":    playTalker,
 		"web":       playWeb,
+		"half":      playHalf,
 		"graceful":  playGraceful,
 	}
 	f, ok := roles[role]

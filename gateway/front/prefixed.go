@@ -42,6 +42,9 @@ func (p *prefixed) Read(b []byte) (int, error) {
 	return p.Conn.Read(b)
 }
 
+// NetConn returns the connection beneath.
+func (p *prefixed) NetConn() net.Conn { return p.Conn }
+
 // CloseWrite tells the peer that nothing more comes.
 func (p *prefixed) CloseWrite() error {
 	if half, ok := p.Conn.(interface{ CloseWrite() error }); ok {

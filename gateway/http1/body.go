@@ -113,6 +113,8 @@ func (b *body) fail(err error) error {
 		b.x.watch.arm()
 		return io.EOF
 	case errors.As(err, &bad):
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		err = &gateway.BadRequest{Status: 400, Reason: "the body ends before its length"} // RFC 9112, 8
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		err = &gateway.BadRequest{Status: 408, Reason: "the body took too long"}
 	default:

@@ -135,6 +135,9 @@ func (x *conn) exchange(ctx context.Context) bool {
 	x.watch.begin()
 	x.handle(ctx)
 	x.watch.stop()
+	if ctx.Err() != nil {
+		_ = x.reply.lost() // there is nobody to say more to
+	}
 	again := x.reply.finish()
 	switch {
 	case again && x.body.finish():

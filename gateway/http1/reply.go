@@ -19,6 +19,7 @@ type reply struct {
 	out    []byte // not sent yet; nil while there is nothing to say
 	served int    // requests answered on this connection
 
+	wire   sync.Mutex // guards out, and what is sent of the final response, against the watcher; taken before mu
 	mu     sync.Mutex // guards against whoever reads the body: it may send 100 (Continue)
 	headed bool       // the final response has begun
 	awaits bool       // the client does not send the body before 100 (Continue)
@@ -70,6 +71,8 @@ func (r *reply) Interim(status int, fields []gateway.Field) error {
 	if err := check(fields); err != nil {
 		return err
 	}
+	r.wire.Lock()
+	defer r.wire.Unlock()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.statusLine(status, "")
@@ -84,6 +87,8 @@ func (r *reply) Interim(status int, fields []gateway.Field) error {
 
 // Head implements gateway.Reply.
 func (r *reply) Head(status int, reason string, fields []gateway.Field, length int64) error {
+	r.wire.Lock()
+	defer r.wire.Unlock()
 	switch {
 	case r.headed:
 		return &gateway.BadResponse{Reason: "a second head"}
@@ -191,6 +196,8 @@ func check(fields []gateway.Field) error {
 
 // Write implements gateway.Reply.
 func (r *reply) Write(p []byte) (int, error) {
+	r.wire.Lock()
+	defer r.wire.Unlock()
 	if err := r.room(int64(len(p))); err != nil {
 		return 0, err
 	}
@@ -230,6 +237,8 @@ func (r *reply) room(n int64) error {
 
 // WriteFile implements gateway.Reply.
 func (r *reply) WriteFile(f *os.File, off, n int64) error {
+	r.wire.Lock()
+	defer r.wire.Unlock()
 	if err := r.room(n); err != nil || n == 0 || r.bodyless {
 		return err
 	}
@@ -275,6 +284,8 @@ func (r *reply) short() error {
 
 // Flush implements gateway.Reply.
 func (r *reply) Flush() error {
+	r.wire.Lock()
+	defer r.wire.Unlock()
 	if !r.headed {
 		return r.gone
 	}
@@ -283,6 +294,8 @@ func (r *reply) Flush() error {
 
 // End implements gateway.Reply.
 func (r *reply) End(trailers []gateway.Field) error {
+	r.wire.Lock()
+	defer r.wire.Unlock()
 	switch {
 	case !r.headed:
 		return &gateway.BadResponse{Reason: "an end without a head"}

@@ -14,7 +14,8 @@ import (
 // watchAfter is how long a request is in hand before its client is watched.
 const watchAfter = 20 * time.Millisecond
 
-// watcher notices that the client goes away while its request is in hand. It
+// watcher notices that the client goes away while its request is in hand: that
+// its connection breaks or is closed, not that it sends nothing more. It
 // begins to read only after a while, so that quick requests cost nothing; what
 // it reads is the next request's.
 type watcher struct {
@@ -71,6 +72,8 @@ func (w *watcher) look() {
 			continue
 		case errors.Is(err, errFull), errors.Is(err, io.ErrNoProgress), errors.Is(err, os.ErrDeadlineExceeded):
 		case errors.Is(err, io.EOF) && len(x.in.Buffered()) > 0:
+		case errors.Is(err, io.EOF):
+			w.half()
 		default:
 			w.gone(gateway.ErrClientGone)
 		}

@@ -39,7 +39,8 @@ type exchange struct {
 	sent    int64
 	body    []byte // held back
 	trailer []gateway.Field
-	file    string // that the app wants sent in place of its body
+	file    string  // that the app wants sent in place of its body
+	upload  *upload // nil without a body that goes through
 	spool   *buffer.Spool
 	sender  chan error  // gets what became of the spool
 	started atomic.Bool // something may have gone out
@@ -140,6 +141,10 @@ func (e *exchange) timing() string {
 }
 
 func (e *exchange) sendHead() error {
+	if err := e.upload.fault(); err != nil && !e.w.Started() {
+		e.started.Store(false)
+		return err
+	}
 	e.started.Store(true)
 	return e.w.Head(e.status, e.reason, e.fields, e.length)
 }

@@ -74,6 +74,10 @@ func (p *Pipeline) Serve(ctx context.Context, r *gateway.Request, w gateway.Repl
 		defer body.Release()
 		r.Body.Length, r.Body.Inline, r.Body.File, r.Body.Stream = body.Length, body.Inline, body.File, nil
 	}
+	if r.Body.Stream != nil && r.Upgrade == "" {
+		e.upload = &upload{Reader: r.Body.Stream}
+		r.Body.Stream = e.upload
+	}
 	if err := e.carry(ctx); err != nil {
 		e.failed(ctx, err)
 	}
@@ -192,7 +196,7 @@ func (e *exchange) log(what string, err error, code string) {
 // page answers with an error page.
 func (e *exchange) page(status int, fields []gateway.Field) {
 	e.again()
-	e.status, e.plain = status, true
+	e.status, e.plain, e.upload = status, true, nil
 	if err := errorpage.Write(e, e.r, status, fields); err != nil {
 		e.status = 499
 	}
