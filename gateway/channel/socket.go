@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
@@ -25,7 +26,18 @@ type socket struct {
 	inbox  *inbox
 	done   sync.WaitGroup
 	told   sync.Once // the app that it is over
+
+	asked    atomic.Bool   // the client has sent a close frame
+	answer   chan struct{} // closed when it is to be answered: the app has been told
+	answered sync.Once
 }
+
+// answerTime is how long the app may take to answer what a client sent before
+// its close frame.
+const answerTime = time.Second
+
+// goodbye has the client's close frame answered.
+func (s *socket) goodbye() { s.answered.Do(func() { close(s.answer) }) }
 
 // accept upgrades the client's connection and starts reading from it.
 func (a *answer) accept(ctx context.Context, f *wire.Frame) error {
@@ -49,7 +61,7 @@ func (a *answer) accept(ctx context.Context, f *wire.Frame) error {
 	a.started = true
 	s := &socket{
 		conn: websocket.NewConn(conn, handshake, x.env.WebSocket), number: x.Number, link: x.Link(),
-		inbox: newInbox(x.env.Inbox),
+		inbox: newInbox(x.env.Inbox), answer: make(chan struct{}),
 	}
 	a.socket = s
 	if x.Upgraded != nil {
@@ -60,7 +72,18 @@ func (a *answer) accept(ctx context.Context, f *wire.Frame) error {
 	go func() {
 		defer s.done.Done()
 		closed := s.pump(ctx)
+		s.asked.Store(closed.Asked)
 		s.tell(closed)
+		if closed.Asked {
+			late := time.NewTimer(answerTime)
+			defer late.Stop()
+			select {
+			case <-s.answer:
+			case <-late.C:
+			case <-ctx.Done():
+			}
+			s.conn.Answer(closed)
+		}
 		x.fail(errSocketOver)
 	}()
 	return nil
@@ -87,7 +110,7 @@ func (s *socket) pump(ctx context.Context) *websocket.CloseError {
 		})
 		if err != nil {
 			closed := &websocket.CloseError{Code: websocket.CodeAbnormal}
-			if errors.As(err, &closed) {
+			if errors.As(err, &closed) && !closed.Asked {
 				_ = s.conn.WriteClose(closed.Code, closed.Reason) // says nothing if a close frame has gone out
 			}
 			return closed
@@ -126,11 +149,16 @@ func (s *socket) pass(p websocket.Part) {
 func (s *socket) tell(closed *websocket.CloseError) {
 	s.told.Do(func() {
 		s.link.out.add(nil, func(m *wire.Marshal) {
-			m.Tuple(4)
+			m.Tuple(5)
 			m.Int(wire.OpClosed)
 			m.Uint(s.number)
 			m.Int(int64(closed.Code))
 			m.String(closed.Reason)
+			if closed.Asked {
+				m.Int(1)
+			} else {
+				m.Int(0)
+			}
 		})
 	})
 }
@@ -149,11 +177,14 @@ func (a *answer) message(f *wire.Frame) error {
 		return errOrder
 	}
 	if f.Kind == wire.FrameClose {
-		_ = a.socket.conn.WriteClose(int(f.Status), string(f.Payload)) // it may be gone
-		if f.End() {
-			return errEnded
+		if !f.End() {
+			a.socket.goodbye()
+			return nil
 		}
-		return nil
+		if !a.socket.asked.Load() {
+			_ = a.socket.conn.WriteClose(int(f.Status), string(f.Payload)) // it may be gone
+		}
+		return errEnded
 	}
 	err := a.socket.conn.Write(f.Kind == wire.FrameText, f.Payload, f.Flags&wire.FlagMore != 0)
 	if err != nil && !errors.Is(err, net.ErrClosed) {
@@ -176,7 +207,10 @@ func (a *answer) closeSocket() {
 	if s == nil {
 		return
 	}
-	_ = s.conn.WriteClose(websocket.CodeInternal, "") // says nothing if a close frame has gone out
+	s.goodbye()
+	if !s.asked.Load() {
+		_ = s.conn.WriteClose(websocket.CodeInternal, "") // says nothing if a close frame has gone out
+	}
 	s.inbox.close()
 	abort := time.AfterFunc(closeTime, func() { _ = s.conn.Abort() })
 	s.done.Wait()

@@ -49,6 +49,7 @@ const (
 type CloseError struct {
 	Code   int
 	Reason string
+	Asked  bool // the client sent a close frame, which Answer answers
 }
 
 // Error names the code.
@@ -194,9 +195,9 @@ func (c *Conn) silent(now time.Time) error {
 	case at.IsZero() || now.Before(at):
 		return nil
 	case !c.due.IsZero() && !now.Before(c.due):
-		return &CloseError{CodePolicy, "frame took too long"}
+		return &CloseError{Code: CodePolicy, Reason: "frame took too long"}
 	case c.pinged:
-		return &CloseError{CodeInternal, "keepalive ping timeout"}
+		return &CloseError{Code: CodeInternal, Reason: "keepalive ping timeout"}
 	}
 	c.pinged, c.heard = true, now
 	if c.config.PingTimeout <= 0 {
@@ -217,7 +218,7 @@ func (c *Conn) frameEnds() { c.due = time.Time{} }
 // Read hands the next message to take, in parts. Control frames are answered
 // on the way. An error is take's, or a *CloseError whose code is what the app
 // is to be told; a close frame with the code that the client should see has
-// been sent by then.
+// been sent by then, but for the answer to the client's own.
 func (c *Conn) Read(ctx context.Context, take func(Part) error) error {
 	m := message{c: c, ctx: ctx, take: take}
 	defer m.release()
@@ -240,8 +241,21 @@ func (c *Conn) refuse(err error) error {
 	if !errors.As(err, &closed) {
 		return &CloseError{Code: CodeAbnormal}
 	}
-	_ = c.WriteClose(closed.Code, closed.Reason) // nothing more is said to it
+	if !closed.Asked {
+		_ = c.WriteClose(closed.Code, closed.Reason) // nothing more is said to it
+	}
 	return closed
+}
+
+// Answer answers the close frame that Read has returned, if it has.
+func (c *Conn) Answer(closed *CloseError) {
+	code := closed.Code
+	if code == CodeNoStatus {
+		code = CodeNormal
+	}
+	if closed.Asked {
+		_ = c.WriteClose(code, "") // the client is leaving anyway
+	}
 }
 
 // ValidCode reports whether a code may be sent in a close frame.

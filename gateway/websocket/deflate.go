@@ -48,7 +48,7 @@ func (m *message) inflate() error {
 		}
 		m.n += n
 		if most := m.c.config.MaxMessage; most > 0 && int64(m.given)+int64(m.n) > most {
-			return &CloseError{CodeTooBig, "message too big"}
+			return &CloseError{Code: CodeTooBig, Reason: "message too big"}
 		}
 		switch {
 		case errors.Is(err, io.EOF):
@@ -57,7 +57,7 @@ func (m *message) inflate() error {
 			}
 			return m.hand(true)
 		case err != nil:
-			return &CloseError{CodeInvalidData, "compressed data"}
+			return &CloseError{Code: CodeInvalidData, Reason: "compressed data"}
 		case m.n == PartSize:
 			if err := m.hand(false); err != nil {
 				return err

@@ -78,7 +78,7 @@ func (m *message) read() error {
 			continue
 		}
 		if (f.op == opContinuation) == first || !first && f.deflated {
-			return &CloseError{CodeProtocol, "fragment out of order"}
+			return &CloseError{Code: CodeProtocol, Reason: "fragment out of order"}
 		}
 		if first {
 			m.text, m.deflated, first = f.op == opText, f.deflated, false
@@ -100,7 +100,7 @@ func (m *message) payload(f frame) error {
 		most += most>>8 + 1024 // what cannot be compressed grows a little
 	}
 	if most > 0 && f.length > most-m.size {
-		return &CloseError{CodeTooBig, "message too big"}
+		return &CloseError{Code: CodeTooBig, Reason: "message too big"}
 	}
 	m.size += f.length
 	for at := int64(0); at < f.length; {
@@ -127,7 +127,7 @@ func (m *message) payload(f frame) error {
 	return nil
 }
 
-var errNotUTF8 = &CloseError{CodeInvalidData, "text is not UTF-8"}
+var errNotUTF8 = &CloseError{Code: CodeInvalidData, Reason: "text is not UTF-8"}
 
 // room makes room for more of the message.
 func (m *message) room() error {
@@ -174,7 +174,7 @@ func Take(ctx context.Context, a *budget.Account, n int64) error {
 	if a.Try(n) {
 		return nil
 	}
-	limited, cancel := context.WithTimeoutCause(ctx, busyTime, &CloseError{CodeTryAgain, "out of memory for messages"})
+	limited, cancel := context.WithTimeoutCause(ctx, busyTime, &CloseError{Code: CodeTryAgain, Reason: "out of memory for messages"})
 	defer cancel()
 	return a.Take(limited, n)
 }
@@ -203,13 +203,13 @@ func (c *Conn) readHead() (f frame, err error) {
 	masked := b[1]&bitMask != 0
 	switch {
 	case b[0]&0x30 != 0, f.deflated && !c.deflate, f.deflated && f.op >= opClose:
-		return f, &CloseError{CodeProtocol, "reserved bit"}
+		return f, &CloseError{Code: CodeProtocol, Reason: "reserved bit"}
 	case f.op > opBinary && f.op < opClose, f.op > opPong:
-		return f, &CloseError{CodeProtocol, "unknown opcode"}
+		return f, &CloseError{Code: CodeProtocol, Reason: "unknown opcode"}
 	case !masked:
-		return f, &CloseError{CodeProtocol, "frame without a mask"}
+		return f, &CloseError{Code: CodeProtocol, Reason: "frame without a mask"}
 	case f.op >= opClose && (f.length > maxControl || !f.final):
-		return f, &CloseError{CodeProtocol, "control frame too long"}
+		return f, &CloseError{Code: CodeProtocol, Reason: "control frame too long"}
 	}
 	if f.length, err = c.readLength(f.length); err != nil {
 		return f, err
@@ -242,7 +242,7 @@ func (c *Conn) readLength(short int64) (int64, error) {
 			return n, nil
 		}
 	}
-	return 0, &CloseError{CodeProtocol, "frame length"}
+	return 0, &CloseError{Code: CodeProtocol, Reason: "frame length"}
 }
 
 // control answers a control frame.
@@ -263,22 +263,20 @@ func (c *Conn) control(f frame) error {
 	return c.closedBy(payload)
 }
 
-// closedBy answers the client's close frame and returns what the app is told.
+// closedBy reads the client's close frame and returns what the app is told.
 func (c *Conn) closedBy(payload []byte) error {
 	if len(payload) == 0 {
-		_ = c.WriteClose(CodeNormal, "") // the client is leaving anyway
-		return &CloseError{Code: CodeNoStatus}
+		return &CloseError{Code: CodeNoStatus, Asked: true}
 	}
 	if len(payload) == 1 {
-		return &CloseError{CodeProtocol, "close frame of one byte"}
+		return &CloseError{Code: CodeProtocol, Reason: "close frame of one byte"}
 	}
 	code := int(binary.BigEndian.Uint16(payload))
 	if !ValidCode(code) {
-		return &CloseError{CodeProtocol, "close code"}
+		return &CloseError{Code: CodeProtocol, Reason: "close code"}
 	}
 	if !utf8.Valid(payload[2:]) {
-		return &CloseError{CodeInvalidData, "close reason is not UTF-8"}
+		return &CloseError{Code: CodeInvalidData, Reason: "close reason is not UTF-8"}
 	}
-	_ = c.WriteClose(code, "") // the client is leaving anyway
-	return &CloseError{Code: code, Reason: string(payload[2:])}
+	return &CloseError{Code: code, Reason: string(payload[2:]), Asked: true}
 }

@@ -52,7 +52,7 @@ const (
 	OpCancel  = 4 // number: the client is gone
 	OpText    = 5 // number, str, its size in bytes: a WebSocket message; bytes behind OpPart
 	OpBinary  = 6 // number, bytes, the message's size
-	OpClosed  = 7 // number, code, reason: the WebSocket is closed
+	OpClosed  = 7 // number, code, reason, 1 when the client waits for FrameClose: the WebSocket is closed
 	OpHello   = 8 // epoch: a gateway is here; answered by FrameHello
 	OpDrained = 9 // nothing more will be sent; answers FrameGoAway
 
@@ -73,7 +73,7 @@ const (
 	FrameAccept  FrameKind = 7  // accepts a WebSocket
 	FrameText    FrameKind = 8  // a WebSocket message
 	FrameBinary  FrameKind = 9  //
-	FrameClose   FrameKind = 10 // closes a WebSocket: code in Status, reason in the payload
+	FrameClose   FrameKind = 10 // closes a WebSocket: code in Status, reason in the payload; without FlagEnd: answers OpClosed
 	FrameCredit  FrameKind = 11 // FieldBytes more may be sent
 	FrameHello   FrameKind = 12 // JSON: what the worker is
 	FrameGoAway  FrameKind = 13 // the worker wants no more requests

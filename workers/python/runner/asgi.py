@@ -14,6 +14,7 @@ from .stacks import log_exception
 
 RESTART = 1012  # the close code of a server that restarts
 PARTING = 3.0  # seconds that the app of a WebSocket which was closed for a restart may run on
+FAREWELL = 0.5  # seconds for the app to answer what a client sent before its close frame
 INBOX = 16 << 10  # bytes of messages after which the gateway is told that the app has taken them
 
 
@@ -32,6 +33,7 @@ class Exchange:
     trailers = False  # the app has announced some
     window = WINDOW
     gone = False  # the client is
+    leaving = False  # it has said goodbye to a WebSocket: what it sent before may still be answered
     waiters = ()  # receive() waits on each
     sending = False  # somebody has the turn to send
     turns = ()  # those who wait for it, in the order in which they came
@@ -91,9 +93,22 @@ class Exchange:
             self.partial = ()
             if not self.ended:
                 self.code, self.reason = message[2], message[3]
-            self.gone = True
-            wake(self.writer)
+            self.leaving = bool(message[4])
+            if self.leaving and self.parts and not self.ended:
+                self.carrier.loop.call_later(FAREWELL, self.leave)
+            else:
+                self.leave()
         self.wake_waiters()
+
+    def leave(self) -> None:
+        """The client has gone. One that has said so gets its answer now."""
+        if self.gone:
+            return
+        self.gone = True
+        self.wake_waiters()
+        wake(self.writer)
+        if self.leaving and not self.final:
+            self.carrier.post(frames.frame(frames.CLOSE, self.number))
 
     def complete(self, op: int, data, size: int) -> None:
         """Queues a message of the client's with its size in bytes; all that came in parts is bytes."""
@@ -169,6 +184,8 @@ class Exchange:
             self.body = 1
             return {"type": "websocket.connect"}
         while not self.parts:
+            if self.leaving:
+                self.leave()
             if self.gone or self.ended:
                 return {"type": "websocket.disconnect", "code": self.code, "reason": self.reason}
             await self.wait()
