@@ -41,6 +41,10 @@ type Options struct {
 	// finish, whenever that changes. It is called from the loop and must not
 	// wait.
 	Publish func([]Peer)
+	// Forsake, which may be nil, is told of a worker that leaves and that no
+	// gateway has anything to do with any more: it must not wait for one. It is
+	// called from the loop and must not wait.
+	Forsake func(Place)
 	// Observe, which may be nil, is told what happens to the workers. It is
 	// called from the loop and must not wait.
 	Observe func(Happening)
@@ -57,9 +61,6 @@ type Options struct {
 	// nothing more is to be accepted. It is called from the loop and must not
 	// wait.
 	Refuse func()
-	// Alone, which may be nil, is called once when the last gateway is gone
-	// while the arbiter stops. It is called from the loop and must not wait.
-	Alone func()
 	// Reopen opens the log files anew. It is called away from the loop.
 	Reopen func() error
 	// Ready is called once, from the loop, when the first generation serves.
@@ -94,7 +95,6 @@ type Arbiter struct {
 	released     []*Generation // not wanted any more, may still have processes
 	published    []Peer
 	refuses      bool // Refuse was called
-	alone        bool // Alone was called
 	readyCalled  bool
 	emptying     bool // WINCH: the workers go once the gateway has
 	herald       herald
@@ -229,10 +229,6 @@ func (a *Arbiter) stopInOrder(now time.Duration) {
 		if !a.front.empty() {
 			return
 		}
-		if !a.alone && a.Alone != nil {
-			a.Alone()
-		}
-		a.alone = true
 	}
 	a.workers.stop(now)
 	a.workers.letAll(true)

@@ -40,6 +40,7 @@ type (
 		err      error
 	}
 	stalledLoop struct{ slot, pid int } // the gateway finds a worker's event loop held up
+	brokeOff    struct{ slot, pid int } // a worker sent the gateway nonsense
 	idled       struct{ slot, pid int } // the gateway has nothing in hand at a draining worker
 )
 
@@ -57,6 +58,7 @@ func (probed) isEvent()    {}
 func (idled) isEvent()     {}
 
 func (stalledLoop) isEvent() {}
+func (brokeOff) isEvent()    {}
 
 // post hands an event to the loop from another goroutine, unless the loop has
 // ended.
@@ -96,6 +98,8 @@ func (a *Arbiter) handle(ctx context.Context, e event, now time.Duration) {
 		a.operate(e)
 	case stalledLoop:
 		a.workers.stalledLoop(e.slot, e.pid)
+	case brokeOff:
+		a.workers.brokeOff(e.slot, e.pid, now)
 	case idled:
 		a.workers.idled(e.slot, e.pid, now)
 	}
@@ -261,6 +265,9 @@ func (a *Arbiter) Idle(slot, pid int) { a.post(idled{slot, pid}) }
 
 // Stalled says that a worker's event loop is held up: it is to say by what.
 func (a *Arbiter) Stalled(slot, pid int) { a.post(stalledLoop{slot, pid}) }
+
+// Broken says that a worker sent the gateway nonsense: it is to be replaced.
+func (a *Arbiter) Broken(slot, pid int) { a.post(brokeOff{slot, pid}) }
 
 // Scale asks for n workers.
 func (a *Arbiter) Scale(n int) { a.post(scaled{n}) }

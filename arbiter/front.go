@@ -42,9 +42,26 @@ func (a *Arbiter) publish() {
 	if a.front != nil && len(a.front.leaving) == 0 {
 		a.workers.letAll(false)
 	}
+	a.forsake()
 	if peers := a.workers.peers(); !slices.Equal(peers, a.published) {
 		a.published = peers
 		a.Publish(slices.Clone(peers))
+	}
+}
+
+// forsake tells of the leaving workers whose gateway is gone for good, or never
+// knew of them.
+func (a *Arbiter) forsake() {
+	if a.front == nil || a.Forsake == nil {
+		return
+	}
+	gone := a.front.phase != serving && a.front.empty()
+	for _, w := range a.workers.leaving {
+		older := w.gen.Number < a.front.current.Number && len(a.front.leaving) == 0
+		if !w.forsaken && (gone || older || w.readyAt == 0) {
+			w.forsaken = true
+			a.Forsake(w.place)
+		}
 	}
 }
 

@@ -46,7 +46,7 @@ func readVitals(s *scoreboard.Slot, account *scoreboard.Account, now time.Durati
 		errors:       account.Errors.Load(),
 	}
 	for i := range s.Claim {
-		if s.Claim[i].ID.Load() != 0 {
+		if s.Claim[i].ID.Load() > scoreboard.Taking {
 			v.claims = append(v.claims, past(s.Claim[i].Start.Load(), now))
 		}
 	}

@@ -126,6 +126,26 @@ func (f *fleet) stalledLoop(slot, pid int) {
 	}
 }
 
+// brokeOff kills a worker that sent the gateway nonsense: the gateway reads
+// nothing more of it, and so whatever it takes from the queue is lost.
+func (f *fleet) brokeOff(slot, pid int, now time.Duration) {
+	w := f.find(pid, 0)
+	if w == nil || w.place.Slot != slot || w.reaped || w.stage == killed {
+		return
+	}
+	wanted := w.leaves == ""
+	if wanted {
+		w.leaves = "it sent the gateway nonsense"
+		f.leaving = append(f.leaving, w)
+	}
+	w.stage, w.hold = killed, notHeld
+	f.log.Error(f.role+" is killed: it sent the gateway nonsense", f.role, w.place.ID, "pid", w.pid)
+	f.hands.kill(w)
+	if s := f.seatOf(w); wanted && s != nil {
+		f.unseat(s, w, now, w.leaves)
+	}
+}
+
 // notified takes what a worker said through its NOTIFY_SOCKET (sd_notify(3)).
 // Keys that nobody knows are ignored, as there.
 func (f *fleet) notified(w *worker, fields map[string]string, now time.Duration) {

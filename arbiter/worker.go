@@ -46,6 +46,7 @@ type worker struct {
 	watchdog time.Duration // last WATCHDOG=1; 0 if it never sent one
 	status   string        // its STATUS=
 	hold     hold          // what its TERM waits for
+	forsaken bool          // Forsake was called
 	endpoint Endpoint      // where it accepts; empty until its probe has found out
 	probed   bool          // it has a probe
 	said     bool          // it has said READY=1

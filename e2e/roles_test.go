@@ -35,6 +35,8 @@ func play(role string) {
 		"web":       playWeb,
 		"half":      playHalf,
 		"graceful":  playGraceful,
+		"ledger":    playLedger,
+		"handler":   playHandler,
 	}
 	f, ok := roles[role]
 	if !ok {

@@ -42,6 +42,8 @@ type options struct {
 	attr  *syscall.SysProcAttr
 	stdin io.Reader
 	shell string // what a shell does before it becomes gonicorn
+
+	binary string // the program, if it is another than gonicorn
 }
 
 // start runs gonicorn. It is killed, with all that it started, when the test
@@ -53,9 +55,13 @@ func start(t testing.TB, args ...string) *server {
 
 func startWith(t testing.TB, o options, args ...string) *server {
 	t.Helper()
-	cmd := exec.Command(binary(), args...)
+	program := binary()
+	if o.binary != "" {
+		program = o.binary
+	}
+	cmd := exec.Command(program, args...)
 	if o.shell != "" {
-		cmd = exec.Command("/bin/sh", append([]string{"-c", o.shell + ` && exec "$0" "$@"`, binary()}, args...)...)
+		cmd = exec.Command("/bin/sh", append([]string{"-c", o.shell + ` && exec "$0" "$@"`, program}, args...)...)
 	}
 	cmd.Dir = o.dir
 	if cmd.Dir == "" {

@@ -163,7 +163,8 @@ func (s *supervisor) prepareGateway(p *prepared) (err error) {
 	s.transport = p.transport
 	s.hub = newHub(s.log, s.board.Page,
 		func(slot, pid int) { s.arbiter.Idle(slot, pid) },
-		func(slot, pid int) { s.arbiter.Stalled(slot, pid) })
+		func(slot, pid int) { s.arbiter.Stalled(slot, pid) },
+		func(slot, pid int) { s.arbiter.Broken(slot, pid) })
 	if _, is := p.app.(program); !is || p.transport != transportGateway {
 		return nil
 	}
@@ -271,6 +272,9 @@ func (s *supervisor) offer(c *config.Config) func(arbiter.Place, *proc.Spec) (eq
 
 // publish tells the gateways of a new list of workers.
 func (s *supervisor) publish(peers []arbiter.Peer) { s.hub.publish(peers) }
+
+// forsake has a worker see the end of its socket: no gateway answers it.
+func (s *supervisor) forsake(p arbiter.Place) { s.hub.hangUp(p.Slot) }
 
 // removeOffers removes the folder of the workers' sockets.
 func (s *supervisor) removeOffers() {

@@ -22,8 +22,8 @@ import (
 type hub struct {
 	log *slog.Logger
 
-	page          func(slot int) (fd int, err error) // duplicates a worker's page of the scoreboard
-	idle, stalled func(slot, pid int)                // of a worker; must not wait for a gateway
+	page                  func(slot int) (fd int, err error) // duplicates a worker's page of the scoreboard
+	idle, stalled, broken func(slot, pid int)                // of a worker; must not wait for a gateway
 
 	asking   sync.Mutex // one asks at a time
 	mu       sync.Mutex
@@ -48,8 +48,8 @@ type link struct {
 	material *byte       // first byte of the material that was sent
 }
 
-func newHub(log *slog.Logger, page func(int) (int, error), idle, stalled func(slot, pid int)) *hub {
-	return &hub{log: log, page: page, idle: idle, stalled: stalled, conns: map[int]int{}}
+func newHub(log *slog.Logger, page func(int) (int, error), idle, stalled, broken func(slot, pid int)) *hub {
+	return &hub{log: log, page: page, idle: idle, stalled: stalled, broken: broken, conns: map[int]int{}}
 }
 
 // connect makes the socket for a gateway about to be started, and returns its
@@ -99,6 +99,16 @@ func (h *hub) own(slot, fd int) {
 	h.conns[slot] = fd
 }
 
+// hangUp ends the connection of the worker in a slot, which all holders of the
+// gateway's end share.
+func (h *hub) hangUp(slot int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if fd, ok := h.conns[slot]; ok {
+		_ = unix.Shutdown(fd, unix.SHUT_RDWR) // it is, if the worker has closed its end
+	}
+}
+
 // heldTime bounds how long a gateway may take to say what it has in hand.
 const heldTime = time.Second
 
@@ -144,16 +154,6 @@ func (h *hub) poke() {
 	}
 }
 
-// hangUp lets the Python workers know that no gateway will come any more.
-func (h *hub) hangUp() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, fd := range h.conns {
-		unix.Close(fd)
-	}
-	clear(h.conns)
-}
-
 // close ends all links. The gateways are gone by then.
 func (h *hub) close() {
 	h.mu.Lock()
@@ -190,6 +190,9 @@ func (h *hub) hear(l *link) {
 		}
 		for _, i := range m.Stalls {
 			h.stalled(i.Slot, i.PID)
+		}
+		for _, i := range m.Broken {
+			h.broken(i.Slot, i.PID)
 		}
 	}
 	close(l.gone)

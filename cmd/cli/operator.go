@@ -116,7 +116,7 @@ func (o *operator) Requests(ctx context.Context) ([]console.Request, error) {
 			add(n, slot.RequestStart.Load())
 		}
 		for i := range slot.Claim {
-			if n := slot.Claim[i].ID.Load(); n != 0 {
+			if n := slot.Claim[i].ID.Load(); n > scoreboard.Taking {
 				add(n, slot.Claim[i].Start.Load())
 			}
 		}

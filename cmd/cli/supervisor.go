@@ -178,8 +178,8 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 	s.admin.dropHanded(func(bind string) { s.log.Debug("the old admin_bind is not asked for: closed", "socket", bind) })
 	s.arbiter = arbiter.New(arbiter.Options{
 		Board: s.board, Children: s.children, Notes: s.notify.Messages(), Log: s.log, Actions: s.actions,
-		First: loaded, Guard: guard, Monitor: monitor, Publish: s.publish, Observe: s.hooks.observe,
-		Upgrade: s.upgradeBySignal, Refuse: s.sockets.close, Alone: s.hub.hangUp,
+		First: loaded, Guard: guard, Monitor: monitor, Publish: s.publish, Forsake: s.forsake, Observe: s.hooks.observe,
+		Upgrade: s.upgradeBySignal, Refuse: s.sockets.close,
 		Tell: s.tellManager(), Watchdog: s.manager.watchdog(),
 		Load: s.load, Reopen: s.sink.Reopen, Ready: func() { s.ready(daemon) },
 		ReapAll: !o.IsHandler || os.Getpid() == 1, Helpers: s.helpers, OnTerminal: onTerminal() && !first.Config.Daemon,

@@ -6,7 +6,9 @@ import (
 	"io"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,7 +21,8 @@ type Conn struct {
 
 	sending sync.Mutex // guards out
 	out     outgoing
-	in      incoming // the one reader's
+	in      incoming    // the one reader's
+	waiting atomic.Bool // the reader has taken all there was, and waits
 }
 
 // outgoing and incoming hold what one call sends or receives, so that the
@@ -37,6 +40,7 @@ type incoming struct {
 	flags   int
 	err     error
 	nowait  bool
+	last    bool // nothing more is sent: do not wait for it
 	call    func(fd uintptr) bool
 }
 
@@ -103,8 +107,8 @@ func (c *Conn) sendOnce(fd uintptr) bool {
 }
 
 // Receive takes one message into p, with at most one descriptor, which the
-// caller owns; -1 means none. It returns io.EOF once the other end is closed.
-// One goroutine may receive at a time.
+// caller owns; -1 means none. It returns io.EOF once the other end is closed
+// and all that was sent has been received. One goroutine may receive at a time.
 func (c *Conn) Receive(p []byte) (n, fd int, err error) { return c.receive(p, false) }
 
 // TryReceive is Receive that fails when there is no message now.
@@ -112,11 +116,20 @@ func (c *Conn) TryReceive(p []byte) (n, fd int, err error) { return c.receive(p,
 
 func (c *Conn) receive(p []byte, nowait bool) (n, fd int, err error) {
 	c.in.p, c.in.nowait, c.in.oobn = p, nowait, 0
-	if err := c.raw.Read(c.in.call); err != nil {
+	read := c.raw.Read
+	if c.in.last {
+		read = c.readOnce
+	}
+	err = read(c.in.call)
+	if errors.Is(err, os.ErrDeadlineExceeded) { // Finish sets the deadline
+		c.in.last = true
+		err = c.readOnce(c.in.call)
+	}
+	if err != nil {
 		return 0, -1, fmt.Errorf("receive from worker: %w", err)
 	}
-	if errors.Is(c.in.err, unix.ECONNRESET) {
-		return 0, -1, io.EOF // it closed its end with messages unread
+	if c.in.last && errors.Is(c.in.err, unix.EAGAIN) {
+		return 0, -1, io.EOF
 	}
 	if c.in.err != nil {
 		return 0, -1, fmt.Errorf("receive from worker: %w", c.in.err)
@@ -131,14 +144,45 @@ func (c *Conn) receive(p []byte, nowait bool) (n, fd int, err error) {
 	return c.in.n, fd, nil
 }
 
+// readOnce calls f once and does not wait.
+func (c *Conn) readOnce(f func(fd uintptr) bool) error {
+	return c.raw.Control(func(fd uintptr) { f(fd) })
+}
+
+// receiveOnce tries to receive; false asks to be called again when something
+// has come. A peer that closes its end without having read everything resets
+// the connection, and the kernel says so in front of what the peer has sent:
+// the error comes once, and the messages after it.
 func (c *Conn) receiveOnce(fd uintptr) bool {
+	c.waiting.Store(false)
 	for {
 		c.in.n, c.in.oobn, c.in.flags, _, c.in.err = unix.Recvmsg(int(fd), c.in.p, c.in.oob, unix.MSG_DONTWAIT|unix.MSG_CMSG_CLOEXEC)
-		if c.in.err == unix.EINTR {
+		switch c.in.err {
+		case unix.EINTR, unix.ECONNRESET:
 			continue
+		case unix.EAGAIN:
+			c.waiting.Store(true)
+			return c.in.nowait
 		}
-		return c.in.err != unix.EAGAIN || c.in.nowait
+		return true
 	}
+}
+
+// Finish says that nobody sends on the socket any more: Receive gives what is
+// there, and io.EOF instead of waiting.
+func (c *Conn) Finish() error { return c.file.SetReadDeadline(time.Unix(1, 0)) }
+
+// Settled reports whether everything that had been sent before the call has
+// been received, and its receiver is back for more.
+func (c *Conn) Settled() bool {
+	// The order matters: a message that is gone from the socket was taken by a
+	// receiver that is not waiting, until it is back.
+	var n int
+	var err error
+	if c.raw.Control(func(fd uintptr) { n, err = unix.IoctlGetInt(int(fd), unix.TIOCINQ) }) != nil || err != nil {
+		return false
+	}
+	return n == 0 && c.waiting.Load()
 }
 
 // passed returns the first descriptor of a control message and closes others.

@@ -38,3 +38,9 @@ func (*Conn) Unsent() (int, error) { return 0, errors.ErrUnsupported }
 func memfd([]byte) (*os.File, error) { return nil, errors.ErrUnsupported }
 
 func rawFD(*os.File) (int, error) { return -1, errors.ErrUnsupported }
+
+// Finish fails outside Linux.
+func (*Conn) Finish() error { return errors.ErrUnsupported }
+
+// Settled is never asked outside Linux.
+func (*Conn) Settled() bool { return false }

@@ -26,6 +26,9 @@ type Env struct {
 	Sockets   websocket.Set     // those that are open
 	Board     *scoreboard.Board // nil: nothing is known of the workers but what they say
 	Log       *slog.Logger
+	// Broken, which may be nil, is told of a worker that sent nonsense and is
+	// listened to no more. It must not wait.
+	Broken func(slot, pid int)
 }
 
 // Hello is what a worker says of itself when it is ready to take requests.
@@ -92,6 +95,20 @@ func (l *Link) Hangup() {
 	l.out.close()
 }
 
+// Finish is called when the worker's process is gone: what it has sent is read
+// to its end, and then Closed is called, although another process may hold the
+// worker's end of the socket.
+func (l *Link) Finish() {
+	l.out.close()
+	if err := l.conn.Finish(); err != nil {
+		l.conn.Close()
+	}
+}
+
+// Settled reports whether all that the worker had sent before the call has been
+// handed to its exchanges.
+func (l *Link) Settled() bool { return l.conn.Settled() }
+
 // Drained tells the worker that no more requests come, in answer to GoAway.
 func (l *Link) Drained() {
 	l.out.add(nil, func(m *wire.Marshal) {
@@ -139,6 +156,9 @@ func (l *Link) read() {
 		}
 		if err != nil {
 			l.env.Log.Error("worker sends nonsense; its socket is closed", "pid", l.PID, "error", err)
+			if l.env.Broken != nil {
+				l.env.Broken(l.Slot, l.PID)
+			}
 			l.Hangup()
 		}
 	}

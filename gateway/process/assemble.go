@@ -87,6 +87,7 @@ func (p *process) gauges() map[string]int {
 func (p *process) makeBackend() error {
 	env := &channel.Env{
 		RootPath: p.set.RootPath, Pathsend: p.set.Pathsend, Epoch: p.from.Epoch, Board: p.from.Board, Log: p.log,
+		Broken: p.link.reportBroken,
 		WebSocket: websocket.Config{
 			MaxMessage: p.set.WebSocketMessage, Deflate: true, PingInterval: pingInterval, PingTimeout: pingTimeout,
 			FrameTimeout: p.set.BodyTimeout, WriteTimeout: p.set.WriteTimeout,

@@ -163,6 +163,12 @@ func (l *arbiterLink) reportStall(slot, pid int) {
 	l.report(func(m *wire.FromGateway) { m.Stalls = append(m.Stalls, wire.Idle{Slot: slot, PID: pid}) })
 }
 
+// reportBroken tells the arbiter that a worker sent nonsense, so that it has
+// the worker replaced. It does not wait.
+func (l *arbiterLink) reportBroken(slot, pid int) {
+	l.report(func(m *wire.FromGateway) { m.Broken = append(m.Broken, wire.Idle{Slot: slot, PID: pid}) })
+}
+
 // reportHeld tells the arbiter what the gateway has in hand: the oldest of it.
 func (l *arbiterLink) reportHeld() {
 	var all []wire.Held

@@ -38,8 +38,9 @@ type Backend struct {
 	closed  bool   // no worker will take anything any more
 	app     string // interface of the app, "" until a worker has said
 	members map[int]*member
-	order   uint64 // of the last message sent
-	taken   uint64 // a worker is known to have taken this one, and so all before it
+	links   map[*channel.Link]bool // from Attach until Closed, also of workers that are gone
+	order   uint64                 // of the last message sent
+	taken   uint64                 // a worker is known to have taken this one, and so all before it
 	doubt   doubt
 }
 
@@ -58,6 +59,7 @@ func New(env *channel.Env, gate channel.Gate) *Backend {
 		gate = new(channel.Places)
 	}
 	b := &Backend{env: env, gate: gate, registry: channel.NewRegistry(env), members: map[int]*member{}, far: -1,
+		links:   map[*channel.Link]bool{},
 		sending: make(chan struct{}, 1), room: make(chan struct{}, 1)}
 	b.sending <- struct{}{}
 	return b
@@ -87,22 +89,11 @@ func (b *Backend) Attach(slot, pid, fd int) error {
 	}
 	m := b.member(slot)
 	if old := m.link; old != nil {
-		old.Hangup()
+		old.Finish() // its worker is gone, or the slot were not another's
 	}
 	m.link, m.ready = link, false
+	b.links[link] = true
 	return nil
-}
-
-// Detach forgets the worker in a slot; what it held fails.
-func (b *Backend) Detach(slot int) {
-	b.mu.Lock()
-	m := b.members[slot]
-	delete(b.members, slot)
-	b.resize()
-	b.mu.Unlock()
-	if m != nil && m.link != nil {
-		m.link.Hangup() // Closed does the rest
-	}
 }
 
 // Update implements gateway.Backend.
@@ -123,7 +114,10 @@ func (b *Backend) Update(workers []gateway.Worker) {
 		if m.worker.Capacity < 0 {
 			delete(b.members, slot)
 			if m.link != nil {
-				m.link.Hangup()
+				m.link.Finish() // what it has answered is still to be read
+			} else {
+				b.doubt.until = b.order // it may have gone on taking after its link was closed
+				go b.look()
 			}
 		}
 	}
@@ -212,6 +206,8 @@ func (b *Backend) send(ctx context.Context, x *channel.Exchange, p []byte, fds .
 			b.mu.Lock()
 			b.order++
 			b.mu.Unlock()
+		} else {
+			x.Order.Store(0) // the next message sent gets the number
 		}
 		b.sending <- struct{}{}
 		if !errors.Is(err, channel.ErrFull) {
@@ -233,7 +229,9 @@ func (b *Backend) send(ctx context.Context, x *channel.Exchange, p []byte, fds .
 // Held lists the requests in hand, for a diagnosis.
 func (b *Backend) Held() []channel.Held {
 	now := time.Now()
+	b.mu.Lock()
 	claimed := b.claims()
+	b.mu.Unlock()
 	var all []channel.Held
 	for _, x := range b.registry.Open() {
 		h := x.Held(now)
@@ -248,7 +246,10 @@ func (b *Backend) Held() []channel.Held {
 // Waiting counts the requests in the kernel's queue that no worker has taken,
 // and says how long the first of them has waited there.
 func (b *Backend) Waiting() (n int, oldest time.Duration) {
-	claimed, now := b.claims(), time.Now()
+	b.mu.Lock()
+	claimed := b.claims()
+	b.mu.Unlock()
+	now := time.Now()
 	for _, x := range b.registry.Open() {
 		if x.Link() == nil && claimed[x.Number] == nil && !x.Abandoned() {
 			n++
@@ -261,7 +262,7 @@ func (b *Backend) Waiting() (n int, oldest time.Duration) {
 // Close hangs up on all workers; what they hold fails.
 func (b *Backend) Close() {
 	b.mu.Lock()
-	links, queue, far := b.links(), b.queue, b.far
+	links, queue, far := b.allLinks(), b.queue, b.far
 	b.members, b.queue, b.far = map[int]*member{}, nil, -1
 	b.doubt.stop()
 	b.mu.Unlock()
@@ -276,12 +277,10 @@ func (b *Backend) Close() {
 	}
 }
 
-func (b *Backend) links() []*channel.Link {
-	var all []*channel.Link
-	for _, m := range b.members {
-		if m.link != nil {
-			all = append(all, m.link)
-		}
+func (b *Backend) allLinks() []*channel.Link {
+	all := make([]*channel.Link, 0, len(b.links))
+	for l := range b.links {
+		all = append(all, l)
 	}
 	return all
 }

@@ -5,23 +5,28 @@ import (
 
 	"github.com/gonicorn/gonicorn/gateway"
 	"github.com/gonicorn/gonicorn/gateway/channel"
-	"github.com/gonicorn/gonicorn/internal/scoreboard"
-	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
-// A worker that dies may have taken a request without having claimed it yet.
-// Nobody says so: it is what was sent, has been taken, for later messages have
-// been or the queue is empty, and is claimed by nobody for longer than a
-// living worker needs to claim it.
+// A worker that dies may have taken a request from the queue without having
+// claimed it yet, and nobody says so. A request is lost when all of this was
+// seen, in this order:
+//
+//  1. It has left the queue: a later message was taken, or the queue is empty.
+//  2. Of every worker, each thread was once not between taking and claiming.
+//  3. All that these workers had sent by then was read.
+//  4. Neither has any worker claimed it nor has anybody answered.
+//
+// There is no time in it: a worker that is stopped with a request in its hand
+// keeps it until it goes on, or dies.
 const (
-	lookAgain = 100 * time.Millisecond
-	certain   = 10 // looks in a row
+	lookSoon  = 2 * time.Millisecond  // while workers are asked
+	lookLater = 50 * time.Millisecond // while requests may still be in the queue
 )
 
-// doubt is what is being looked at since a worker died.
+// doubt is the search for lost requests. It begins when a worker dies.
 type doubt struct {
-	until uint64         // messages sent up to here may have been taken by a dead worker
-	seen  map[uint64]int // by number: how many looks in a row nobody had it
+	until uint64 // messages sent up to here may have been taken by a dead worker
+	asked *inquest
 	timer *time.Timer
 }
 
@@ -31,149 +36,106 @@ func (d *doubt) stop() {
 	}
 }
 
-// owner makes Backend a channel.Owner without showing the methods.
-type owner struct{ *Backend }
-
-// Hello implements channel.Owner.
-func (o owner) Hello(l *channel.Link, h channel.Hello) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.app = h.Interface
-	if m := o.members[l.Slot]; m != nil && m.link == l {
-		m.ready = true
-	}
-	o.resize()
+// inquest is about requests that have left the queue and that nobody has
+// claimed.
+type inquest struct {
+	about     []*channel.Exchange
+	witnesses map[*channel.Link]*witness // those still to be heard
 }
 
-// GoAway implements channel.Owner: the worker takes no more by itself.
-func (o owner) GoAway(l *channel.Link) {
-	o.mu.Lock()
-	if m := o.members[l.Slot]; m != nil && m.link == l {
-		m.ready = false
-	}
-	o.resize()
-	o.mu.Unlock()
-	l.Drained()
+// witness is a worker that may have the request, or have answered it.
+type witness struct {
+	asked  bool
+	taking map[int]bool // threads that have been between taking and claiming at every look
 }
 
-// Closed implements channel.Owner: what the worker had fails.
-func (o owner) Closed(l *channel.Link, _ error) {
-	claims := claimsOf(o.env.Board, l)
-	l.Hangup()
-	o.mu.Lock()
-	if m := o.members[l.Slot]; m != nil && m.link == l {
-		m.link, m.ready = nil, false
-		if !m.known {
-			delete(o.members, l.Slot)
-		}
-	}
-	o.resize()
-	o.doubt.until = o.order
-	o.mu.Unlock()
-	mine := map[uint64]bool{}
-	for _, number := range claims {
-		mine[number] = true
-	}
-	for _, x := range o.registry.Open() {
-		if at := x.Link(); at == l || at == nil && mine[x.Number] {
-			o.registry.Fail(x, died(l))
-		}
-	}
-	o.look()
-}
-
-func died(l *channel.Link) error {
-	return &gateway.WorkerError{Slot: l.Slot, PID: l.PID, Died: true, Err: channel.ErrDied}
-}
-
-// claimsOf are the numbers that a worker has claimed on the scoreboard.
-func claimsOf(board *scoreboard.Board, l *channel.Link) []uint64 {
-	if board == nil || l.Slot < 0 || l.Slot >= scoreboard.Slots {
-		return nil
-	}
-	if pid := board.Owner(l.Slot); pid != 0 && pid != l.PID {
-		return nil // the slot is another's by now
-	}
-	slot := board.Slot(l.Slot)
-	var numbers []uint64
-	for i := range slot.Claim {
-		if n := slot.Claim[i].ID.Load(); n != 0 {
-			numbers = append(numbers, n)
-		}
-	}
-	return numbers
-}
-
-// claims says who has claimed what.
-func (b *Backend) claims() map[uint64]*channel.Link {
-	b.mu.Lock()
-	links := b.links()
-	b.mu.Unlock()
-	by := map[uint64]*channel.Link{}
-	for _, l := range links {
-		for _, number := range claimsOf(b.env.Board, l) {
-			by[number] = l
-		}
-	}
-	return by
-}
-
-// look fails the requests that a dead worker must have taken, and looks again
-// as long as there may be such.
+// look carries the search on.
 func (b *Backend) look() {
 	b.mu.Lock()
-	queue, until, taken := b.queue, b.doubt.until, b.taken
-	b.mu.Unlock()
-	if queue == nil {
+	defer b.mu.Unlock()
+	b.doubt.stop()
+	if b.queue == nil {
 		return
 	}
-	unsent, err := queue.Unsent()
-	empty := err == nil && unsent == 0
-	claimed := b.claims()
-	open := b.registry.Open()
+	again := time.Duration(0)
+	if b.doubt.asked == nil {
+		about, rest := b.missing()
+		if rest {
+			again = lookLater
+		}
+		if len(about) > 0 {
+			b.doubt.asked = b.newInquest(about)
+		}
+	}
+	if b.doubt.asked != nil {
+		again = lookSoon
+		if b.hear(b.doubt.asked) {
+			lost := b.unclaimed(b.doubt.asked.about)
+			b.doubt.asked = nil
+			go func() {
+				for _, x := range lost {
+					b.registry.Fail(x, &gateway.WorkerError{Died: true, Err: channel.ErrDied})
+				}
+			}()
+		}
+	}
+	if again > 0 {
+		b.doubt.timer = time.AfterFunc(again, b.look)
+	}
+}
+
+// missing lists the requests that have left the queue and that nobody has
+// claimed. rest says that others may still be in the queue.
+func (b *Backend) missing() (gone []*channel.Exchange, rest bool) {
+	unsent, err := b.queue.Unsent()
+	empty, taken := err == nil && unsent == 0, b.taken
+	open, claimed := b.registry.Open(), b.claims()
 	for _, x := range open {
 		if x.Link() != nil || claimed[x.Number] != nil {
 			taken = max(taken, x.Order.Load())
 		}
 	}
-	seen, rest := map[uint64]int{}, false
-	if !empty {
-		b.kick(queue)
-	}
 	for _, x := range open {
-		order := x.Order.Load()
-		if order == 0 || order > until || x.Link() != nil || claimed[x.Number] != nil {
-			continue
-		}
-		rest = true
-		if order > taken && !empty {
-			continue // it may still be in the queue
-		}
-		b.mu.Lock()
-		seen[x.Number] = b.doubt.seen[x.Number] + 1
-		b.mu.Unlock()
-		if seen[x.Number] >= certain {
-			b.registry.Fail(x, &gateway.WorkerError{Died: true, Err: channel.ErrDied})
+		switch order := x.Order.Load(); {
+		case order == 0 || order > b.doubt.until || x.Link() != nil || claimed[x.Number] != nil:
+		case order <= taken || empty:
+			gone = append(gone, x)
+		default:
+			rest = true
 		}
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.doubt.seen = seen
-	b.doubt.stop()
-	if rest && b.queue != nil {
-		b.doubt.timer = time.AfterFunc(lookAgain, b.look)
-	}
+	return gone, rest
 }
 
-// kick sends a message that is no request. The kernel wakes one worker for a
-// message: when that one died before it took it, this wakes another.
-func (b *Backend) kick(queue *channel.Conn) {
-	var m wire.Marshal
-	m.Tuple(5)
-	m.Int(0)
-	m.String("")
-	m.Int(0)
-	m.None()
-	m.None()
-	_ = queue.TrySend(m.Bytes()) // a full queue has woken everybody
+// unclaimed are those of the requests that are open and that nobody has.
+func (b *Backend) unclaimed(all []*channel.Exchange) (lost []*channel.Exchange) {
+	claimed := b.claims()
+	for _, x := range all {
+		if x.Link() == nil && claimed[x.Number] == nil {
+			lost = append(lost, x)
+		}
+	}
+	return lost
+}
+
+func (b *Backend) newInquest(about []*channel.Exchange) *inquest {
+	q := &inquest{about: about, witnesses: map[*channel.Link]*witness{}}
+	for l := range b.links {
+		q.witnesses[l] = &witness{}
+	}
+	return q
+}
+
+// hear asks the witnesses, and reports whether all have been heard.
+func (b *Backend) hear(q *inquest) bool {
+	q.about = b.unclaimed(q.about)
+	if len(q.about) == 0 {
+		return true
+	}
+	for l, w := range q.witnesses {
+		if !b.links[l] || w.heard(b.env.Board, l) && l.Settled() {
+			delete(q.witnesses, l)
+		}
+	}
+	return len(q.witnesses) == 0
 }

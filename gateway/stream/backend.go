@@ -59,7 +59,7 @@ func (b *Backend) Attach(slot, pid, fd int) error {
 	if old != nil {
 		m.worker, m.known = old.worker, old.known
 		if old.link != nil {
-			old.link.Hangup()
+			old.link.Finish() // its worker is gone, or the slot were not another's
 		}
 	}
 	p.members[slot] = m
@@ -98,7 +98,7 @@ func (b *Backend) Update(workers []gateway.Worker) {
 		if m.known && !now[slot] {
 			delete(p.members, slot)
 			if m.link != nil {
-				m.link.Hangup()
+				m.link.Finish() // what it has answered is still to be read
 			}
 		}
 	}

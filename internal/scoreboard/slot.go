@@ -41,9 +41,13 @@ func (s State) String() string {
 	return "unknown"
 }
 
+// Taking is the ID of a claim whose thread looks for a request: it may have
+// one in hand whose number nobody knows yet. No request has this number.
+const Taking = 1
+
 // Claim is one request that a thread of the worker has taken.
 type Claim struct {
-	ID    atomic.Uint64 // the request's number, 0 when the thread is idle
+	ID    atomic.Uint64 // the request's number, 0 when the thread is idle, or Taking
 	Start atomic.Int64  // when it was taken
 }
 

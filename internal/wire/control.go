@@ -41,6 +41,7 @@ type ToGateway struct {
 type FromGateway struct {
 	Idle   []Idle `json:"idle,omitempty"`   // draining workers that have nothing in hand any more
 	Stalls []Idle `json:"stalls,omitempty"` // workers whose event loop has been held up for long
+	Broken []Idle `json:"broken,omitempty"` // workers that sent nonsense: they get nothing more, and nothing of theirs is read
 
 	Answer bool   `json:"answer,omitempty"` // Held is, the oldest first, what the gateway has in hand
 	Held   []Held `json:"held,omitempty"`

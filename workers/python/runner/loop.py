@@ -97,6 +97,7 @@ class Worker:
         self.out: deque = deque()  # messages that wait to be sent, with a descriptor or -1
         self.flushing = False
         self.congested = False
+        self.sent = None  # set while the last frames are waited for
         self.drained = loop.create_future()
         self.idle = None  # set while the last requests are waited for
         self.lifespan = Lifespan(self.app, chosen.lifespan if interface == "asgi" else "off")
@@ -129,6 +130,9 @@ class Worker:
         await self.finish()
         await self.lifespan.shutdown()
         self.flush()
+        if self.out:
+            self.sent = self.loop.create_future()
+            await self.sent
         self.loop.remove_reader(self.fd)
 
     def drain(self) -> None:
@@ -136,8 +140,8 @@ class Worker:
         if self.chosen.lifeline_fd >= 0:
             self.loop.remove_reader(self.chosen.lifeline_fd)
         self.slot[STATE] = DRAINING
+        # Answered behind the last request; the arbiter hangs up if no gateway is there to answer.
         self.post(frames.frame(frames.GOAWAY, 0))
-        self.loop.call_later(1, self.end_taking)  # there may be no gateway to answer
 
     def end_taking(self) -> None:
         if not self.drained.done():
@@ -202,6 +206,8 @@ class Worker:
             for exchange in list(self.exchanges.values()):
                 if exchange.number >> EPOCH_SHIFT != self.epoch:
                     exchange.cancel()  # its gateway is gone
+            if self.life.draining:
+                self.post(frames.frame(frames.GOAWAY, 0))
             return
         if op == frames.OP_DRAINED:
             self.end_taking()
@@ -325,6 +331,8 @@ class Worker:
             if fd >= 0:
                 os.close(fd)
         self.flushing = False
+        if self.sent is not None and not self.sent.done():
+            self.sent.set_result(None)
         if self.congested:
             self.congested = False
             self.loop.remove_writer(self.fd)

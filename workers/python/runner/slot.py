@@ -15,6 +15,8 @@ MAX_REQUESTS, BEATS, BUSY_NANOS, LOOP_LAG, FIRST_CLAIM = 12, 13, 14, 15, 16
 
 READY, BUSY, DRAINING = 2, 3, 4
 
+TAKING = 1  # the claim of a thread that looks for a request, and may have one that it has not claimed yet
+
 
 def open_slot(fd: int) -> memoryview:
     """The slot as an array of 8-byte words; a private one if there is no scoreboard."""

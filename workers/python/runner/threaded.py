@@ -12,7 +12,7 @@ from . import bodies, frames, wsgi
 from .lifecycle import Lifecycle
 from .link import Link, attach, decode, passed
 from .settings import Settings
-from .slot import MAX_THREADS, READY, STATE, Ledger, open_slot
+from .slot import FIRST_CLAIM, MAX_THREADS, READY, STATE, TAKING, Ledger, open_slot
 from .stacks import Diagnosis
 
 
@@ -30,11 +30,12 @@ def serve(app, interface: str, chosen: Settings) -> None:
         threaded = Threaded(app, chosen, server.link, server.life)
         threaded.start()
         server.call = threaded.call
+    slot[STATE] = READY
+    server.life.ready()
+    server.greet()
     others = [threading.Thread(target=run, args=(n,), name="worker-%d" % n, daemon=True) for n in range(1, threads)]
     for t in others:
         t.start()
-    slot[STATE] = READY
-    server.life.ready()
     run(0)
     for t in others:
         t.join()
@@ -60,6 +61,15 @@ class Server:
         self.call = self.call_wsgi
         self.run_wsgi = chosen.own_hooks.around_wsgi(wsgi.run)
 
+    def greet(self) -> None:
+        """Waits for the gateway's hello: it reads the answers, so it must know of this worker before a request does."""
+        poller = select.poll()
+        for fd in (self.link.sock.fileno(), self.life.wake, self.lifeline):
+            if fd >= 0:
+                poller.register(fd, select.POLLIN)
+        while not self.link.epoch and not self.life.draining:
+            self.wait(poller)
+
     def poller(self):
         """Waits for a request, for news of the gateway, or for the end; a request wakes one thread of all workers."""
         poller = select.epoll()
@@ -81,10 +91,13 @@ class Server:
         into, receive, nowait = [buffer], self.queue.recvmsg_into, socket.MSG_DONTWAIT
         space, loads = frames.ANCILLARY, marshal.loads
         poller = self.poller()
+        slot, claim = ledger.slot, FIRST_CLAIM + 2 * thread
         while True:
+            slot[claim] = TAKING
             try:
                 n, ancillary, _, _ = receive(into, space, nowait)
             except BlockingIOError:
+                slot[claim] = 0
                 if life.draining:
                     return
                 self.wait(poller)
@@ -92,6 +105,7 @@ class Server:
             except ConnectionError:
                 n = 0
             if not n:
+                slot[claim] = 0
                 life.drain()  # neither gateway nor arbiter is there
                 return
             fds = passed(ancillary) if ancillary else []
@@ -119,6 +133,8 @@ class Server:
         for fd, _ in poller.poll():
             if fd == self.link.sock.fileno():
                 self.link.poll()
+                if self.link.gone:
+                    self.life.drain()  # nobody would read an answer
             elif fd == self.lifeline:
                 self.life.drain()
 
