@@ -3,6 +3,7 @@ package arbiter
 import (
 	"context"
 	"log/slog"
+	"runtime"
 	"slices"
 	"time"
 
@@ -298,7 +299,12 @@ func (a *Arbiter) refuse() {
 }
 
 func (a *Arbiter) verdict() error {
-	a.Log.Debug("arbiter ends", "longest_pause", a.longestPause)
+	if a.Log.Enabled(context.Background(), slog.LevelDebug) {
+		var memory runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&memory)
+		a.Log.Debug("arbiter ends", "longest_pause", a.longestPause, "goroutines", runtime.NumGoroutine(), "heap_objects", memory.HeapObjects)
+	}
 	if e := a.gaveUp(); e != nil {
 		return e
 	}

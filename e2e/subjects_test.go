@@ -5,6 +5,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -77,7 +78,9 @@ func (u subject) start(t *testing.T, o options, args ...string) *server {
 // hooks or template. 0 is none.
 func (s *server) process(role string) int {
 	for _, pid := range s.children() {
-		if strings.HasPrefix(strings.ReplaceAll(cmdline(pid), "\x00", " "), "gonicorn: "+role) && !zombie(pid) {
+		name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)) // of a Python process
+		title := strings.ReplaceAll(cmdline(pid), "\x00", " ")
+		if !zombie(pid) && (strings.HasPrefix(title, "gonicorn: "+role) || strings.HasPrefix("gonicorn "+role, strings.TrimSpace(string(name))) && len(name) > 12) {
 			return pid
 		}
 	}

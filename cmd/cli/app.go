@@ -124,7 +124,7 @@ func (s *supervisor) guard(p *prepared) (*arbiter.Generation, error) {
 		Number:   1,
 		Launcher: &launcher{s: s, role: "guard", spec: spec, inside: true, capture: true, outlives: true, equip: s.armGuard},
 		Settings: arbiter.Settings{
-			Workers: 1, ReadyAfter: c.BootGrace, RestartImmediately: true, RestartNeverGivesUp: true,
+			Workers: 1, Timeout: gatewayTimeout(c), ReadyAfter: c.BootGrace, RestartImmediately: true, RestartNeverGivesUp: true,
 		},
 	}, nil
 }

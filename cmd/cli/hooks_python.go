@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -38,6 +39,8 @@ type hookProcess struct {
 	answers chan string // closed when it has ended
 	output  arbiter.Output
 	done    chan struct{} // closed when it is reaped
+
+	unwanted atomic.Bool // its end is no news
 }
 
 // hookPause is how long the process is not started again after it was lost.
@@ -63,6 +66,9 @@ func (h *pythonHooks) wants(event string) bool {
 
 // run has the process run a hook, and starts it where it is not there.
 func (h *pythonHooks) run(ctx context.Context, e hookEvent) error {
+	if h.process != nil && h.process.gone() {
+		_ = h.lost() // it has been logged
+	}
 	if h.process == nil {
 		if err := h.pause(ctx); err != nil {
 			return err
@@ -151,7 +157,11 @@ func (h *pythonHooks) start() error {
 	p.output = l.readAs("hooks", output[0], 0, pid)
 	go p.read(os.NewFile(uintptr(answers[0]), "answers"))
 	go func() {
-		wait()
+		exit := wait()
+		if !p.unwanted.Load() {
+			s.log.Error("the process of hooks was lost: another one is started for the next hook", "pid", pid, "exit", exit.String(),
+				"code", "GON041")
+		}
 		<-p.output.Done()
 		_ = p.output.Close() // read to its end
 		close(p.done)
@@ -159,6 +169,16 @@ func (h *pythonHooks) start() error {
 	s.log.Debug("process for hooks started", "pid", pid, "hooks", h.names)
 	h.process = p
 	return nil
+}
+
+// gone reports whether the process has ended.
+func (p *hookProcess) gone() bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
+	}
 }
 
 func (p *hookProcess) read(answers *os.File) {
@@ -178,6 +198,7 @@ func (h *pythonHooks) lost() error {
 }
 
 func (h *pythonHooks) kill() {
+	h.process.unwanted.Store(true)
 	_ = proc.SignalGroup(h.process.pid, syscall.SIGKILL) // it may be gone already
 }
 
@@ -186,6 +207,7 @@ func (h *pythonHooks) close() {
 	if h.process == nil {
 		return
 	}
+	h.process.unwanted.Store(true)
 	h.process.events.Close()
 	late := time.NewTimer(max(h.config.HookTimeout, time.Second))
 	defer late.Stop()

@@ -62,7 +62,7 @@ func (s *supervisor) monitor(p *prepared) (*arbiter.Generation, error) {
 			s: s, role: "monitor", spec: spec, sockets: sockets, inside: true, capture: true, equip: s.attendMonitor,
 		},
 		Settings: arbiter.Settings{
-			Workers: 1, BootTimeout: monitorBoot, Notifies: true, RestartImmediately: true, RestartNeverGivesUp: true,
+			Workers: 1, Timeout: gatewayTimeout(c), BootTimeout: monitorBoot, Notifies: true, RestartImmediately: true, RestartNeverGivesUp: true,
 		},
 		Released: release,
 	}, nil

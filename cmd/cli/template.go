@@ -19,7 +19,7 @@ import (
 
 const (
 	forkTime      = 250 * time.Millisecond // for one fork: the arbiter's loop waits meanwhile
-	templateFirst = time.Second            // until a template that was lost is started again; it doubles
+	templateFirst = 500 * time.Millisecond // until a template that was lost is started again; it doubles
 	templateMost  = 30 * time.Second
 )
 

@@ -25,6 +25,7 @@ def main() -> None:
     if chosen.master:
         from . import master
 
+        show_name("gonicorn hooks")
         master.serve(chosen)
         return
     try:
