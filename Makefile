@@ -3,15 +3,14 @@
 
 GO ?= go
 PYTHON ?= python3
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GORELEASER = github.com/goreleaser/goreleaser/v2@v2.12.7
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.8.0
 
-.PHONY: build run test check check-examples check-release dist bench bench-gateway bench-python bench-fork clean docs
+.PHONY: wheels build run test check check-examples check-release dist bench bench-gateway bench-python bench-fork clean docs
 
 build:
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-X github.com/gonicorn/gonicorn/cmd/cli.version=$(VERSION)" -o bin/gonicorn ./cmd/gonicorn
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/gonicorn ./cmd/gonicorn
 
 # The main job on the embedded demo: three event-loop workers.
 run: build
@@ -47,6 +46,10 @@ check-release:
 # Packages of the commit that is checked out.
 dist:
 	$(GO) run $(GORELEASER) release --snapshot --clean
+
+# Wheels for all platforms and the sdist, in dist/wheels.
+wheels:
+	GO=$(GO) $(PYTHON) packaging/python/wheels.py dist/wheels
 
 bench: build
 	$(GO) test -run '^$$' -bench 'Crash|Idle$$|Hundred|UnderLoad' -benchtime 1x -timeout 20m ./e2e

@@ -14,8 +14,10 @@ var update = flag.Bool("update", false, "write the generated documents")
 // The documents are what the settings table makes of them.
 func TestDocuments(t *testing.T) {
 	for path, write := range map[string]func(io.Writer) error{
-		"docs/settings.md":      Reference,
-		"gunicorn.toml.example": Example,
+		"docs/settings.md":                           Reference,
+		"docs/gunicorn.schema.json":                  Schema,
+		"gunicorn.toml.example":                      Example,
+		"packaging/python/src/gonicorn/_settings.py": PythonTable,
 	} {
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			var b bytes.Buffer

@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-const exampleHead = `# gunicorn.toml: gonicorn's settings. Every one stands here at its default;
+const exampleHead = `#:schema https://raw.githubusercontent.com/gonicorn/gonicorn/main/docs/gunicorn.schema.json
+# gunicorn.toml: gonicorn's settings. Every one stands here at its default;
 # take the # before the name away to change one. The same in more words:
 # docs/settings.md. What is read in the end: gonicorn --print-config
 `

@@ -59,9 +59,15 @@ func startWith(t testing.TB, o options, args ...string) *server {
 	if o.binary != "" {
 		program = o.binary
 	}
-	cmd := exec.Command(program, args...)
+	return startProgram(t, o, append([]string{program}, args...)...)
+}
+
+// startProgram runs any program that becomes gonicorn.
+func startProgram(t testing.TB, o options, argv ...string) *server {
+	t.Helper()
+	cmd := exec.Command(argv[0], argv[1:]...)
 	if o.shell != "" {
-		cmd = exec.Command("/bin/sh", append([]string{"-c", o.shell + ` && exec "$0" "$@"`, program}, args...)...)
+		cmd = exec.Command("/bin/sh", append([]string{"-c", o.shell + ` && exec "$0" "$@"`}, argv...)...)
 	}
 	cmd.Dir = o.dir
 	if cmd.Dir == "" {

@@ -7,7 +7,7 @@ for n in one two; do
     mkdir -p "$tmp/$n/src"
     git archive HEAD | tar -x -C "$tmp/$n/src"
     (cd "$tmp/$n/src" && GOCACHE="$tmp/$n/cache" CGO_ENABLED=0 go build -trimpath -buildvcs=false \
-        -ldflags "-s -w -buildid= -X github.com/gonicorn/gonicorn/cmd/cli.version=check" -o "$tmp/$n/gonicorn" ./cmd/gonicorn)
+        -ldflags "-s -w -buildid= -X github.com/gonicorn/gonicorn/internal/version.commit=check" -o "$tmp/$n/gonicorn" ./cmd/gonicorn)
 done
 cmp "$tmp/one/gonicorn" "$tmp/two/gonicorn"
 if grep -q "$tmp" "$tmp/one/gonicorn"; then

@@ -3,27 +3,11 @@ package cli
 import (
 	"fmt"
 	"os"
-	"runtime"
-	"runtime/debug"
 	"strings"
 
 	"github.com/gonicorn/gonicorn/internal/listen"
+	"github.com/gonicorn/gonicorn/internal/version"
 )
-
-// version is set by the linker from the tag; a build of the sources says what
-// Go knows of them.
-var version = "" //nolint:gochecknoglobals // -ldflags -X needs a variable
-
-// Version is what --version prints.
-func Version() string {
-	if version != "" {
-		return version
-	}
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
-		return strings.TrimPrefix(info.Main.Version, "v")
-	}
-	return "0.1.0-dev"
-}
 
 // banner says at the start what runs, where, and how to stop it.
 func (s *supervisor) banner(p *prepared) {
@@ -40,7 +24,7 @@ func (s *supervisor) banner(p *prepared) {
 	if s.file != "" {
 		source = s.file
 	}
-	s.log.Info(fmt.Sprintf("gonicorn %s (%s, %s/%s)", Version(), runtime.Version(), runtime.GOOS, runtime.GOARCH))
+	s.log.Info("gonicorn " + version.Text())
 	s.log.Info("listening at: " + where)
 	s.log.Info("app: " + p.app.describe())
 	s.log.Info(fmt.Sprintf("worker class: %s, workers: %d, transport: %s", p.class.Name(), c.Workers, p.transport))

@@ -11,6 +11,7 @@ import (
 	"github.com/gonicorn/gonicorn/config"
 	"github.com/gonicorn/gonicorn/internal/listen"
 	"github.com/gonicorn/gonicorn/internal/proc"
+	"github.com/gonicorn/gonicorn/internal/version"
 	"github.com/gonicorn/gonicorn/workers/python"
 )
 
@@ -49,7 +50,7 @@ func (l *commandLine) run(args []string) (code int, err error) {
 		}
 		return exitOK, nil
 	case p.version:
-		fmt.Fprintln(l.stdout, "gonicorn", Version())
+		fmt.Fprintln(l.stdout, "gonicorn", version.Text())
 		return exitOK, nil
 	}
 	loaded, err := l.load(context.Background(), nil, p)
@@ -157,5 +158,5 @@ func (l *commandLine) app(p parsed, c *config.Config) (app, error) {
 	case c.WSGIApp != "":
 		return &pythonApp{name: c.WSGIApp}, nil
 	}
-	return nil, coded("GON010", &appError{errors.New("no app is given; type, for example: gonicorn main:app -w 4 -b :8000, or: gonicorn -w 4 -b :8000 -- node server.js; all flags: gonicorn --help")})
+	return nil, coded("GON010", &appError{noApp(c.Chdir)})
 }

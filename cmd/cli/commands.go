@@ -20,6 +20,7 @@ import (
 	"github.com/gonicorn/gonicorn/internal/console"
 	"github.com/gonicorn/gonicorn/internal/status"
 	"github.com/gonicorn/gonicorn/internal/top"
+	"github.com/gonicorn/gonicorn/internal/version"
 	ucli "github.com/urfave/cli/v2"
 	"golang.org/x/term"
 )
@@ -91,6 +92,10 @@ func (l *commandLine) commands() []*ucli.Command {
 			HideHelpCommand: true, SkipFlagParsing: true, Action: l.init,
 		},
 		{Name: "completion", Usage: "a script that completes commands and flags", ArgsUsage: "bash|zsh|fish", HideHelpCommand: true, Action: l.completion},
+		{
+			Name: "schema", Usage: "the JSON Schema of gunicorn.toml, for editors", HideHelpCommand: true,
+			Action: func(*ucli.Context) error { return config.Schema(l.stdout) },
+		},
 		{Name: "man", Usage: "the manual page, for man -l -", HideHelpCommand: true, Action: l.man},
 	}
 }
@@ -144,7 +149,7 @@ func flagsFirst(args []string) []string {
 // ucli is the command line as urfave/cli knows it.
 func (l *commandLine) ucli(commands []*ucli.Command) *ucli.App {
 	app := &ucli.App{
-		Name: "gonicorn", Usage: "run an app in any language with workers that are kept alive", Version: Version(),
+		Name: "gonicorn", Usage: "run an app in any language with workers that are kept alive", Version: version.Release,
 		Commands: commands, Writer: l.stdout, ErrWriter: l.stderr, HideHelpCommand: true, HideVersion: true,
 		ExitErrHandler: func(*ucli.Context, error) {},
 		OnUsageError: func(_ *ucli.Context, err error, _ bool) error {

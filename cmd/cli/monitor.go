@@ -15,6 +15,7 @@ import (
 	"github.com/gonicorn/gonicorn/internal/control"
 	"github.com/gonicorn/gonicorn/internal/listen"
 	"github.com/gonicorn/gonicorn/internal/proc"
+	"github.com/gonicorn/gonicorn/internal/version"
 	"github.com/gonicorn/gonicorn/internal/wire"
 	"github.com/gonicorn/gonicorn/monitor"
 	"golang.org/x/sys/unix"
@@ -35,7 +36,7 @@ func (s *supervisor) monitor(p *prepared) (*arbiter.Generation, error) {
 	if err != nil {
 		return nil, fmt.Errorf("admin_bind: %w", err)
 	}
-	set := monitor.Settings{Token: c.AdminToken, ReadyMaxQueue: c.ReadyMaxQueue, Version: Version(), LogLevel: c.Loglevel}
+	set := monitor.Settings{Token: c.AdminToken, ReadyMaxQueue: c.ReadyMaxQueue, Version: version.Release, LogLevel: c.Loglevel}
 	local := s.isLocal(sockets[0])
 	set.Local = local
 	at := sockets[0].URL()

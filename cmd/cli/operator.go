@@ -13,6 +13,7 @@ import (
 	"github.com/gonicorn/gonicorn/internal/console"
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
 	"github.com/gonicorn/gonicorn/internal/status"
+	"github.com/gonicorn/gonicorn/internal/version"
 	"github.com/gonicorn/gonicorn/signals"
 )
 
@@ -81,7 +82,7 @@ func (o *operator) status(ctx context.Context) (all status.Status, err error) {
 	if all.Fleet, err = o.s.arbiter.Status(ctx); err != nil {
 		return all, err
 	}
-	all.Version, all.PID, all.App, all.Bind = Version(), os.Getpid(), o.s.app.describe(), o.bind
+	all.Version, all.PID, all.App, all.Bind = version.Release, os.Getpid(), o.s.app.describe(), o.bind
 	all.Sockets, all.Traffic, all.Bounds = o.s.sockets.backlogs(), o.s.board.Traffic().Counts(), scoreboard.Bounds()
 	return all, nil
 }

@@ -31,8 +31,9 @@ type Interpreter struct {
 }
 
 // Find finds the interpreter for an app in dir: the one that is named, the one
-// of the active virtual environment, the one of .venv or venv in dir, or
-// python3 on PATH. Errors say what was looked for.
+// of the virtual environment that gonicorn is installed in, that of the active
+// one, that of .venv or venv in dir, or python3 on PATH. Errors say what was
+// looked for.
 func Find(ctx context.Context, helpers *proc.Helpers, named, dir string, env []string) (Interpreter, error) {
 	path, how, err := look(named, dir, env)
 	if err != nil {
@@ -61,6 +62,10 @@ func look(named, dir string, env []string) (path, how string, err error) {
 		}
 		return path, "--python", nil
 	}
+	own, ownPath, tool := ownVenv()
+	if own != "" && !tool {
+		return ownPath, "the virtual environment of gonicorn, " + own, nil
+	}
 	if venv := proc.Getenv(env, "VIRTUAL_ENV"); venv != "" {
 		path := filepath.Join(venv, "bin", "python3")
 		if _, err := os.Stat(path); err != nil {
@@ -82,7 +87,33 @@ func look(named, dir string, env []string) (path, how string, err error) {
 			return path, "PATH", nil
 		}
 	}
+	if own != "" {
+		return ownPath, "the virtual environment of gonicorn, " + own, nil
+	}
 	return "", "", errors.New("there is no python3 on PATH, no .venv in the app's folder, and no VIRTUAL_ENV: install Python, or name one with --python")
+}
+
+// ownVenv finds the virtual environment that this binary lies in, and its
+// Python. One that pipx or uv has made for gonicorn alone is a tool's: no app is
+// installed there.
+func ownVenv() (venv, path string, tool bool) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", "", false
+	}
+	venv = filepath.Dir(filepath.Dir(self))
+	path = filepath.Join(filepath.Dir(self), "python3")
+	for _, file := range []string{filepath.Join(venv, "pyvenv.cfg"), path} {
+		if _, err := os.Stat(file); err != nil {
+			return "", "", false
+		}
+	}
+	for _, receipt := range []string{"pipx_metadata.json", "uv-receipt.toml"} {
+		if _, err := os.Stat(filepath.Join(venv, receipt)); err == nil {
+			tool = true
+		}
+	}
+	return venv, path, tool
 }
 
 // version asks the interpreter.

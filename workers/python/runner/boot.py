@@ -5,7 +5,9 @@ in its globals. Nothing is put on sys.path and nothing is written anywhere.
 """
 
 import importlib.abc
+import importlib.machinery
 import importlib.util
+import os
 import sys
 
 PACKAGE = "_gonicorn"
@@ -20,7 +22,7 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
 
     def find_spec(self, fullname, path=None, target=None):
         if fullname == PUBLIC:
-            return importlib.util.spec_from_loader(fullname, self, origin="<gonicorn logs>")
+            return installed() or importlib.util.spec_from_loader(fullname, self, origin="<gonicorn logs>")
         package, _, name = fullname.partition(".")
         if package != PACKAGE or (name and name not in self.sources):
             return None
@@ -39,6 +41,15 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
     def get_code(self, fullname):
         name = fullname.partition(".")[2] or "__init__"
         return compile(self.get_source(fullname), "<gonicorn %s>" % name, "exec", dont_inherit=True)
+
+
+def installed():
+    """The package that gonicorn's wheel has installed, which offers the same and more; None without it."""
+    spec = importlib.machinery.PathFinder.find_spec(PUBLIC)
+    for folder in (spec.submodule_search_locations or ()) if spec is not None else ():
+        if os.path.exists(os.path.join(folder, "_settings.py")):
+            return spec
+    return None
 
 
 sys.meta_path.insert(0, Finder(sources))  # noqa: F821

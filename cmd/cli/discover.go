@@ -1,0 +1,145 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+const (
+	mostSources   = 200       // Python files that are looked into
+	mostOfASource = 256 << 10 // bytes of each
+)
+
+// proposal is an app that was found in a folder.
+type proposal struct {
+	looks string // as in "main:app looks like FastAPI"
+	words string // what to type behind gonicorn
+}
+
+// signs are what apps look like in a source.
+type signs struct{ framework, factory, callable, django *regexp.Regexp }
+
+func newSigns() signs {
+	return signs{
+		framework: regexp.MustCompile(`(?m)^([A-Za-z_]\w*)(?:\s*:[^=\n]+)?\s*=\s*(?:\w+\.)*` +
+			`(FastAPI|Flask|Starlette|Litestar|Quart|Sanic|BlackSheep|Bottle|FastHTML|Dash)\(`),
+		factory:  regexp.MustCompile(`(?m)^(?:async\s+)?def\s+((?:create|make|get)_(?:app|application))\(`),
+		callable: regexp.MustCompile(`(?m)^(?:async\s+)?def\s+(\w+)\((environ,\s*start_response|scope,\s*receive,\s*send)\b`),
+		django:   regexp.MustCompile(`get_(?:wsgi|asgi)_application\(`),
+	}
+}
+
+// discover looks for an app in a folder, without running anything. The
+// likeliest comes first.
+func discover(dir string) []proposal {
+	var found []proposal
+	look := newSigns()
+	for _, pattern := range []string{"*.py", "app/*.py", "src/*.py", "*/wsgi.py", "*/asgi.py", "*/main.py"} {
+		files, err := filepath.Glob(filepath.Join(dir, pattern))
+		if err != nil {
+			continue
+		}
+		for _, file := range files[:min(len(files), mostSources)] {
+			if p, is := look.in(dir, file); is {
+				found = append(found, p)
+			}
+		}
+	}
+	return append(dedupe(found), discoverNode(dir)...)
+}
+
+func dedupe(all []proposal) []proposal {
+	var kept []proposal
+	seen := map[string]bool{}
+	for _, p := range all {
+		if !seen[p.words] {
+			seen[p.words] = true
+			kept = append(kept, p)
+		}
+	}
+	return kept
+}
+
+func (l signs) in(dir, file string) (proposal, bool) {
+	info, err := os.Stat(file)
+	if err != nil || !info.Mode().IsRegular() || info.Size() > mostOfASource {
+		return proposal{}, false
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return proposal{}, false
+	}
+	name, err := filepath.Rel(dir, strings.TrimSuffix(file, ".py"))
+	if err != nil {
+		return proposal{}, false
+	}
+	module, chdir := strings.ReplaceAll(name, "/", "."), ""
+	if rest, in := strings.CutPrefix(module, "src."); in {
+		module, chdir = rest, " --chdir src"
+	}
+	if l.django.Match(text) {
+		return proposal{module + " looks like Django", module + ":application" + chdir}, true
+	}
+	if m := l.framework.FindSubmatch(text); m != nil {
+		app := fmt.Sprintf("%s:%s", module, m[1])
+		return proposal{app + " looks like " + string(m[2]), app + chdir}, true
+	}
+	if m := l.factory.FindSubmatch(text); m != nil {
+		app := fmt.Sprintf("%s:%s", module, m[1])
+		return proposal{app + " looks like a factory", app + " --factory" + chdir}, true
+	}
+	if m := l.callable.FindSubmatch(text); m != nil {
+		kind := "WSGI"
+		if strings.HasPrefix(string(m[2]), "scope") {
+			kind = "ASGI"
+		}
+		app := fmt.Sprintf("%s:%s", module, m[1])
+		return proposal{app + " looks like " + kind, app + chdir}, true
+	}
+	return proposal{}, false
+}
+
+// discoverNode finds what package.json starts.
+func discoverNode(dir string) []proposal {
+	text, err := os.ReadFile(filepath.Join(dir, "package.json"))
+	if err != nil || len(text) > mostOfASource {
+		return nil
+	}
+	var pkg struct {
+		Main    string            `json:"main"`
+		Scripts map[string]string `json:"scripts"`
+	}
+	if json.Unmarshal(text, &pkg) != nil {
+		return nil
+	}
+	if start := pkg.Scripts["start"]; strings.HasPrefix(start, "node ") {
+		return []proposal{{"package.json starts " + start, "-- " + start}}
+	}
+	if pkg.Main != "" {
+		if _, err := os.Stat(filepath.Join(dir, pkg.Main)); err == nil {
+			return []proposal{{"package.json names " + pkg.Main, "-- node " + pkg.Main}}
+		}
+	}
+	return nil
+}
+
+// noApp says that no app was named, and what could be meant.
+func noApp(dir string) error {
+	found := discover(dir)
+	if len(found) == 0 {
+		return fmt.Errorf("no app is given; type, for example: gonicorn main:app -w 4 -b :8000, or: gonicorn -w 4 -b :8000 -- node server.js; all flags: gonicorn --help")
+	}
+	text := fmt.Sprintf("no app is given; %s; start it with: gonicorn %s", found[0].looks, found[0].words)
+	var others []string
+	for _, p := range found[1:min(len(found), 4)] {
+		others = append(others, "gonicorn "+p.words)
+	}
+	if len(others) > 0 {
+		text += "; or: " + strings.Join(others, ", or: ")
+	}
+	return fmt.Errorf("%s", text)
+}
