@@ -144,6 +144,8 @@ SETTINGS: dict[str, str] = {
     "asgi_loop": "asgi-loop",
     "asgi_lifespan": "asgi-lifespan",
     "asgi_disconnect_grace_period": "asgi-disconnect-grace-period",
+    "asgi_pathsend": "asgi-pathsend",
+    "websocket_connections": "websocket-connections",
     "websocket_max_message_size": "websocket-max-message-size",
     "control_socket": "control-socket",
     "control_socket_mode": "control-socket-mode",
