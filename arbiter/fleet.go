@@ -207,6 +207,13 @@ func (f *fleet) start(s *seat, gen *Generation, now time.Duration) (w *worker, a
 		return nil, false
 	}
 	f.starts++
+	if errors.Is(err, syscall.EAGAIN) {
+		// Others may end: it is no fault of the app's, and no reason to give up.
+		s.notBefore = now + s.restart.lost(now, 0, false, f.random())
+		f.log.Error("cannot start "+f.role+": trying again", f.role, s.id, "in", (s.notBefore - now).Round(time.Millisecond),
+			"error", err, "code", "GON041")
+		return nil, false
+	}
 	if err != nil {
 		f.log.Error("cannot start "+f.role, f.role, s.id, "error", err)
 		f.vacated(s, &worker{place: Place{ID: s.id}, gen: gen, fault: err.Error()}, now)

@@ -81,6 +81,10 @@ func Role(o Options) (code int, is bool) {
 // envLogFormat tells the guard log_format.
 const envLogFormat = "GONICORN_GUARD_LOG_FORMAT"
 
+// guardThreads is how many threads the guard may need: it waits for a pipe and a
+// timer, and must not end at the system's limit of threads.
+const guardThreads = 4
+
 func runGuard() int {
 	fd := func(name string) int {
 		n, err := strconv.Atoi(os.Getenv(name))
@@ -99,6 +103,7 @@ func runGuard() int {
 		fmt.Fprintln(os.Stderr, "guard:", err)
 		return 1
 	}
+	proc.ReserveThreads(guardThreads)
 	graceful, err := strconv.ParseInt(os.Getenv(wire.EnvWorker), 10, 64)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "guard:", err)

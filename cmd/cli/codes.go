@@ -171,8 +171,9 @@ func runCodes() []errorCode {
 		},
 		{
 			code: "GON041", title: "a worker was lost (log)",
-			meaning: "A worker ended that nobody had told to: its exit code or signal is in the line. Another one takes its place.",
-			remedy:  "Killed by SIGKILL is often the kernel's doing, out of memory: max_memory replaces a worker before that.",
+			meaning: "A worker ended that nobody had told to: its exit code or signal is in the line. Another one takes its place. " +
+				"Where a limit of processes or threads lets none start, the line names the limit, and it is tried again.",
+			remedy: "Killed by SIGKILL is often the kernel's doing, out of memory: max_memory replaces a worker before that.",
 		},
 		{
 			code: "GON042", title: "a reload failed (log)",

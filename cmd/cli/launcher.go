@@ -149,11 +149,20 @@ func (l *launcher) readAs(role string, fd, id, pid int) arbiter.Output {
 		log = l.s.output.With("role", role, "pid", pid)
 	}
 	emit := func(line string) { log.Info(line) }
+	if role == "guard" || role == "monitor" {
+		cut := &crash{role: role, log: l.s.log.With("pid", pid)}
+		emit = func(line string) {
+			if !cut.take(line) {
+				log.Info(line)
+			}
+		}
+	}
 	if role == "gateway" {
+		cut := &crash{role: role, log: l.s.log.With("pid", pid)}
 		own := l.s.log.With("role", role)
 		emit = func(line string) {
-			if !relay(own, line) {
-				log.Info(line) // a panic's, or a program's that it runs
+			if !relay(own, line) && !cut.take(line) {
+				log.Info(line) // a diagnosis, or a program's that it runs
 			}
 		}
 	}

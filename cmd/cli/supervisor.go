@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"sync"
@@ -92,6 +93,7 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 			daemon.done(exitCode(err), err)
 		}
 	}()
+	ownThreads(o)
 	s := &supervisor{o: o, app: a, started: &first.Config, reread: reread, file: first.File, actions: make(chan signals.Action, 64), runner: -1,
 		args: slices.Clone(os.Args), stopped: make(chan struct{}), manager: newManager()}
 	handed, err := takeHandover()
@@ -197,6 +199,22 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 	}
 	s.log.Info("gonicorn has stopped")
 	return nil
+}
+
+const (
+	arbiterProcs = 4 // that much of the arbiter runs at once
+	arbiterSpare = 8 // and so much waits in system calls
+)
+
+// ownThreads has this process make all threads that it will need: at the limit
+// of threads Go ends a process that wants another one.
+func ownThreads(o Options) {
+	procs := runtime.GOMAXPROCS(0)
+	if !o.IsHandler { // the rest of such a program may need them all
+		procs = min(procs, arbiterProcs)
+		runtime.GOMAXPROCS(procs)
+	}
+	proc.ReserveThreads(procs + arbiterSpare)
 }
 
 // beginHooks runs on_starting, as a successor does too: it may have been changed.

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"runtime/pprof"
 	"slices"
 	"strings"
@@ -39,6 +40,10 @@ const (
 	exitAborted = 128 + int(syscall.SIGABRT) // as shells have it
 
 	beatEvery = 100 * time.Millisecond
+
+	// spareThreads is how many threads may wait in system calls at once, for
+	// files and for the arbiter's end, before another one is needed.
+	spareThreads = 8
 )
 
 // process is the gateway's process.
@@ -72,6 +77,7 @@ type process struct {
 func Main() int {
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGABRT, syscall.SIGUSR1, syscall.SIGPIPE)
+	proc.ReserveThreads(runtime.GOMAXPROCS(0) + spareThreads)
 	p := &process{}
 	var err error
 	if p.from, err = inherited.Take(); err == nil {

@@ -54,9 +54,12 @@ func Start(s Spec) (pid int, err error) {
 		l.intoCgroup(sys)
 		fork = l.around(fork)
 	}
-	if s.Umask >= 0 || s.Limits != nil {
+	switch {
+	case s.Limits != nil:
 		pid, err = apart(s.Umask, fork)
-	} else {
+	case s.Umask >= 0:
+		pid, err = masked(s.Umask, fork)
+	default:
 		pid, err = fork()
 	}
 	if err != nil {
@@ -76,6 +79,9 @@ func (s Spec) startError(err error) error {
 	if errors.Is(err, syscall.EPERM) && s.Credential != nil && os.Geteuid() != 0 {
 		return fmt.Errorf("run %s as uid %d, gid %d: %w; only root may do that: start gonicorn as root, or leave --user and --group away",
 			s.Path, s.Credential.UID, s.Credential.GID, err)
+	}
+	if errors.Is(err, syscall.EAGAIN) {
+		return fmt.Errorf("fork: %w: %s", err, ProcessLimit())
 	}
 	return fmt.Errorf("execute %s: %w", s.Path, err)
 }

@@ -2,15 +2,60 @@ package proc
 
 import (
 	"runtime"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
+// aside is the thread whose umask changes from one start to the next. It is one
+// for good: at the system's limit of threads there may not be another.
+var aside = sync.OnceValue(newSideThread)
+
+// sideThread is a thread that shares neither umask nor working folder with the
+// others (unshare(2), CLONE_FS).
+type sideThread struct {
+	calls chan func()
+	err   error // why there is none
+}
+
+func newSideThread() *sideThread {
+	t := &sideThread{calls: make(chan func())}
+	began := make(chan struct{})
+	go func() {
+		runtime.LockOSThread() // never unlocked
+		t.err = unix.Unshare(unix.CLONE_FS)
+		close(began)
+		if t.err != nil {
+			return
+		}
+		for call := range t.calls {
+			call()
+		}
+	}()
+	<-began
+	return t
+}
+
+// masked calls start with a umask that reaches nobody but the child.
+func masked(mask int, start func() (int, error)) (pid int, err error) {
+	t := aside()
+	if t.err != nil {
+		return 0, t.err
+	}
+	done := make(chan struct{})
+	t.calls <- func() {
+		defer close(done)
+		syscall.Umask(mask)
+		pid, err = start()
+	}
+	<-done
+	return pid, err
+}
+
 // apart calls start in a thread of its own, which ends afterwards, so that what
 // start changes of it reaches nobody but the child; its umask is mask, unless
-// that is -1. A thread has a umask of its own once it no longer shares it
-// (unshare(2), CLONE_FS).
+// that is -1.
 func apart(mask int, start func() (int, error)) (pid int, err error) {
 	done := make(chan struct{})
 	go func() {

@@ -13,3 +13,8 @@ func apart(mask int, start func() (int, error)) (int, error) {
 	defer syscall.Umask(old)
 	return start()
 }
+
+func masked(mask int, start func() (int, error)) (int, error) { return apart(mask, start) }
+
+// ProcessLimit names no limit outside Linux.
+func ProcessLimit() string { return "a limit of processes and threads is reached" }
