@@ -10,6 +10,7 @@ import (
 	"github.com/gonicorn/gonicorn/internal/notify"
 	"github.com/gonicorn/gonicorn/internal/proc"
 	"github.com/gonicorn/gonicorn/internal/status"
+	"github.com/gonicorn/gonicorn/internal/wire"
 	"github.com/gonicorn/gonicorn/signals"
 )
 
@@ -39,9 +40,9 @@ type (
 		endpoint Endpoint
 		err      error
 	}
-	stalledLoop struct{ slot, pid int } // the gateway finds a worker's event loop held up
-	brokeOff    struct{ slot, pid int } // a worker sent the gateway nonsense
-	idled       struct{ slot, pid int } // the gateway has nothing in hand at a draining worker
+	stuck    struct{ wire.Stuck }    // the gateway finds a worker held up that may not be able to say by what
+	brokeOff struct{ slot, pid int } // a worker sent the gateway nonsense
+	idled    struct{ slot, pid int } // the gateway has nothing in hand at a draining worker
 )
 
 func (tick) isEvent()      {}
@@ -57,8 +58,8 @@ func (renewed) isEvent()   {}
 func (probed) isEvent()    {}
 func (idled) isEvent()     {}
 
-func (stalledLoop) isEvent() {}
-func (brokeOff) isEvent()    {}
+func (stuck) isEvent()    {}
+func (brokeOff) isEvent() {}
 
 // post hands an event to the loop from another goroutine, unless the loop has
 // ended.
@@ -96,8 +97,8 @@ func (a *Arbiter) handle(ctx context.Context, e event, now time.Duration) {
 		a.workers.probed(e, now)
 	case reloadAsked, renewAsked, shownStacks:
 		a.operate(e)
-	case stalledLoop:
-		a.workers.stalledLoop(e.slot, e.pid)
+	case stuck:
+		a.workers.stuck(e.Stuck, now)
 	case brokeOff:
 		a.workers.brokeOff(e.slot, e.pid, now)
 	case idled:
@@ -263,8 +264,8 @@ func (a *Arbiter) sweep(now time.Duration) time.Duration {
 // Idle says that the gateway has nothing in hand at a worker that leaves.
 func (a *Arbiter) Idle(slot, pid int) { a.post(idled{slot, pid}) }
 
-// Stalled says that a worker's event loop is held up: it is to say by what.
-func (a *Arbiter) Stalled(slot, pid int) { a.post(stalledLoop{slot, pid}) }
+// Stuck says that a worker is held up and may not be able to say by what.
+func (a *Arbiter) Stuck(w wire.Stuck) { a.post(stuck{w}) }
 
 // Broken says that a worker sent the gateway nonsense: it is to be replaced.
 func (a *Arbiter) Broken(slot, pid int) { a.post(brokeOff{slot, pid}) }

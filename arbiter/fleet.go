@@ -25,6 +25,11 @@ type hands interface {
 	signal(w *worker, sig syscall.Signal)
 	// kill ends the whole process group.
 	kill(w *worker)
+	// show has a worker write the stacks of its threads and go on.
+	show(w *worker)
+	// waits says what the kernel knows of a process: its state, and where in
+	// the kernel it waits.
+	waits(w *worker) string
 	// vitals reads the worker's slot.
 	vitals(w *worker) (v vitals, maxRequests uint64)
 	// halted says why the kernel does not run the process; empty while it may run.
@@ -60,7 +65,8 @@ type fleet struct {
 	mayCommit func() bool
 	failed    func(why string)
 	observer  func(Happening) // may be nil
-	observed  int             // the target that it knows of
+	stalls    stallLog
+	observed  int // the target that it knows of
 
 	phase     phase
 	target    int // seats wanted

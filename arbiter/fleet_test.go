@@ -23,6 +23,8 @@ type puppet struct {
 	vitals  vitals
 	limit   uint64
 	signals []syscall.Signal
+	shown   int    // how often it was asked for its stacks
+	waits   string // what the kernel says of it
 	killed  bool
 	halted  string
 }
@@ -56,6 +58,8 @@ func (th *theatre) halted(w *worker) string {
 	}
 	return ""
 }
+func (th *theatre) show(w *worker)         { th.alive[w.pid].shown++ }
+func (th *theatre) waits(w *worker) string { return th.alive[w.pid].waits }
 func (th *theatre) vitals(w *worker) (vitals, uint64) {
 	if p := th.alive[w.pid]; p != nil {
 		return p.vitals, p.limit

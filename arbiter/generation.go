@@ -37,7 +37,8 @@ type Settings struct {
 	MaxLifetimeJitter   time.Duration // plus a random time up to this
 	RestartImmediately  bool          // restart without delay if it had ever been ready (the gateway)
 	RestartNeverGivesUp bool          // a first boot that keeps failing does not end gonicorn
-	ShowsStacks         bool          // the process writes its stacks at USR2 and goes on
+	ShowsStacks         bool          // the process writes its stacks when it is asked, and goes on
+	Interpreter         bool          // it runs Python, whose interpreter has a pulse on the slot
 	ReopensLogs         bool          // the process takes USR1, which ends a command that does not know it
 
 	Elastic Elastic // bounds for the number of workers that follows the load

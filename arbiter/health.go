@@ -9,7 +9,8 @@ import (
 
 // vitals is what a worker's slot showed at one moment.
 type vitals struct {
-	beats        bool // the process keeps its own heartbeat
+	pulse        time.Duration // when a Python worker's own thread last ran; 0 without one
+	beats        bool          // the process keeps its own heartbeat
 	heartbeat    time.Duration
 	requestStart time.Duration
 	requestID    uint64
@@ -32,6 +33,7 @@ const most = 1 << 40
 // what cannot be is made what can, so that sums and differences hold.
 func readVitals(s *scoreboard.Slot, account *scoreboard.Account, now time.Duration) vitals {
 	v := vitals{
+		pulse:        time.Duration(s.Pulse.Load()),
 		beats:        s.Beats.Load() != 0,
 		heartbeat:    past(s.Heartbeat.Load(), now),
 		requestStart: past(s.RequestStart.Load(), now),

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gonicorn/gonicorn/internal/proc"
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
+	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
 // passBudget bounds how long one pass of the loop may spend on starting
@@ -114,6 +115,35 @@ func (k *kernel) signal(w *worker, sig syscall.Signal) {
 	// A process that is gone already has been asked for nothing less.
 	_ = proc.Signal(w.pid, sig)
 	_ = proc.Signal(w.pid, syscall.SIGCONT)
+}
+
+// show asks a Python worker's own thread, so that no other is interrupted. One
+// that C code keeps from running has C code write its stacks.
+func (k *kernel) show(w *worker) {
+	if w.reaped {
+		return
+	}
+	slot := k.board.Slot(w.place.Slot)
+	thread := int(slot.Watcher.Load())
+	if thread == 0 {
+		_ = proc.Signal(w.pid, syscall.SIGUSR2) // a Go handler, or a process that is gone
+		return
+	}
+	sig := syscall.SIGUSR2
+	if now()-time.Duration(slot.Pulse.Load()) > pulseLate {
+		sig = wire.SignalDump
+	}
+	_ = proc.SignalThread(w.pid, thread, sig) // the kernel refuses a thread of another process
+}
+
+// pulseLate is how old the pulse of an interpreter is that does not run.
+const pulseLate = 900 * time.Millisecond
+
+func (k *kernel) waits(w *worker) string {
+	if w.reaped {
+		return ""
+	}
+	return proc.Waits(w.pid)
 }
 
 func (k *kernel) kill(w *worker) {

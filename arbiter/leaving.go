@@ -93,6 +93,9 @@ func (f *fleet) showStacks(w *worker, now time.Duration) {
 	f.log.Error(f.role+" hangs: asking for its stacks", f.role, w.place.ID, "pid", w.pid, "reason", w.leaves,
 		"code", "GON040")
 	f.observe(WorkerHung, w, w.leaves, now)
+	if w.gen.Settings.Interpreter {
+		f.hands.show(w) // at ABRT its main thread would have to run Python
+	}
 	f.hands.signal(w, syscall.SIGABRT)
 }
 

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/gonicorn/gonicorn/internal/proc"
@@ -119,13 +118,6 @@ func (f *fleet) idled(slot, pid int, now time.Duration) {
 	}
 }
 
-// stalledLoop has a worker show its stacks, which goes on.
-func (f *fleet) stalledLoop(slot, pid int) {
-	if w := f.find(pid, 0); w != nil && w.place.Slot == slot && w.leaves == "" && w.gen.Settings.ShowsStacks {
-		f.hands.signal(w, syscall.SIGUSR2)
-	}
-}
-
 // brokeOff kills a worker that sent the gateway nonsense: the gateway reads
 // nothing more of it, and so whatever it takes from the queue is lost.
 func (f *fleet) brokeOff(slot, pid int, now time.Duration) {
@@ -154,6 +146,9 @@ func (f *fleet) notified(w *worker, fields map[string]string, now time.Duration)
 	}
 	if s, ok := fields[wire.NotifyError]; ok {
 		w.fault = s
+	}
+	if s, ok := fields[wire.NotifyStall]; ok {
+		f.explain(w, s, now)
 	}
 	if fields["WATCHDOG"] == "1" {
 		w.watchdog = now

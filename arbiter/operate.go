@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"syscall"
 
 	"github.com/gonicorn/gonicorn/signals"
 )
@@ -104,7 +103,7 @@ func (f *fleet) showStacksOf(id int) (pid int, err error) {
 		if !s.current.gen.Settings.ShowsStacks {
 			return 0, fmt.Errorf("show stacks of worker %d: only Python workers and Go handlers do that while they go on: %w", id, errors.ErrUnsupported)
 		}
-		f.hands.signal(s.current, syscall.SIGUSR2)
+		f.hands.show(s.current)
 		return s.current.pid, nil
 	}
 	return 0, fmt.Errorf("show stacks of worker %d: %w", id, ErrNoWorker)

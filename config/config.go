@@ -12,7 +12,7 @@ import "time"
 type Config struct {
 	// BindGiven and ClassGiven tell a value that somebody chose from the
 	// default. Load sets them.
-	BindGiven, ClassGiven bool
+	BindGiven, ClassGiven, StallWarningGiven bool
 
 	// Conf is the gunicorn.conf.py that was evaluated; its Path is empty where
 	// there is none. Load sets it.

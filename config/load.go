@@ -53,6 +53,7 @@ func Load(in Inputs) (*Loaded, error) {
 	l.layer(in.Flags)
 	l.config.BindGiven = l.origin["bind"] != ""
 	l.config.ClassGiven = l.origin["worker_class"] != ""
+	l.config.StallWarningGiven = l.origin["stall_warning"] != ""
 	l.config.ConfigFile = file
 	c := checker{
 		config: &l.config, settings: l.settings, origin: l.origin, failed: l.failed,

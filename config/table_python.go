@@ -39,8 +39,10 @@ func appSettings() []Setting {
 		},
 		Setting{
 			Name: "stall_warning", Flag: "stall-warning", Kind: Duration, Default: "1", Own: true,
-			Help: "An event loop that is held up for so long is logged with the stack that holds it, and gets no further " +
-				"request meanwhile; 0 is never.",
+			Help: "An event loop that is blocked for so long, and C code that holds Python's GIL for so long, are logged with the line, " +
+				"the request and what to do (GON065, GON067); such a loop gets no further request meanwhile. A request that has no " +
+				"answer for so long is logged likewise, in every class (GON066): by default after 5 s, so that slow requests are not. " +
+				"0 is never.",
 			Reload: NewWorkers, field: func(c *Config) any { return &c.StallWarning },
 		},
 		Setting{

@@ -17,6 +17,7 @@ import (
 type answer struct {
 	http.ResponseWriter
 	draining *atomic.Bool
+	request  *Request
 	begun    bool
 }
 
@@ -25,6 +26,7 @@ func (a *answer) begin() {
 		return
 	}
 	a.begun = true
+	a.request.answered.Store(true)
 	if a.draining.Load() {
 		a.Header().Set("Connection", "close")
 	}

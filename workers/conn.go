@@ -20,6 +20,9 @@ type conn struct {
 	waiting atomic.Bool // it has sent nothing of its next request yet
 	request *Request    // in hand; only the connection's own goroutine uses it
 
+	label    string // of that goroutine, from its start
+	labelled bool   // it has it
+
 	mu      sync.Mutex
 	timer   *time.Timer // what happens when it keeps waiting
 	placed  bool        // it has a place

@@ -2,6 +2,7 @@ package workers
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
@@ -33,6 +34,8 @@ type Request struct {
 	meter        *Meter
 	older, newer *Request
 	ended        bool
+	label        string      // of the goroutine that serves it; "" if nobody knows
+	answered     atomic.Bool // its answer has begun
 }
 
 // Held is a request in hand, as a log shows it.
@@ -40,7 +43,12 @@ type Held struct {
 	ID           uint64
 	Verb, Target string // as the client sent them: not to be trusted
 	Age          time.Duration
+	Label        string // of the goroutine that serves it, under GoroutineLabel; "" if nobody knows
 }
+
+// GoroutineLabel is the key of the label (runtime/pprof) by which the goroutine
+// that serves a request is found.
+const GoroutineLabel = "gonicorn_connection"
 
 // NewMeter returns a meter on this slot, which it writes alone but for what the
 // arbiter writes. With nil it shows to nobody, for tests of a class.
@@ -195,6 +203,28 @@ func (m *Meter) Held(n int) (held []Held, all int64) {
 		held = append(held, Held{ID: r.ID, Verb: r.verb, Target: r.target, Age: time.Duration(now - r.start)})
 	}
 	return held, m.inHand
+}
+
+// Late returns requests that have had no answer for longer than after, the
+// oldest first: at most n of those with a number above above, and how many
+// there are.
+func (m *Meter) Late(after time.Duration, above uint64, n int) (late []Held, all int) {
+	now := scoreboard.Now()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for r := m.oldest; r != nil; r = r.newer {
+		age := time.Duration(now - r.start)
+		if age < after {
+			break
+		}
+		if r.ID <= above || r.answered.Load() {
+			continue
+		}
+		if all++; all <= n {
+			late = append(late, Held{ID: r.ID, Verb: r.verb, Target: r.target, Age: age, Label: r.label})
+		}
+	}
+	return late, all
 }
 
 // Connections is how many client connections are open.

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"os"
 	"runtime/debug"
+	"runtime/pprof"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,7 +38,8 @@ type server struct {
 	closing chan struct{}   // closed when nothing more is accepted
 	stopped <-chan struct{} // closed when everything is dropped
 
-	draining atomic.Bool // answers say that the connection closes
+	labels   atomic.Uint64 // counts connections
+	draining atomic.Bool   // answers say that the connection closes
 
 	mu    sync.Mutex
 	conns map[*conn]struct{}
@@ -94,16 +97,24 @@ func newServer(ctx context.Context, s *Session, p policy) *server {
 		MaxHeaderBytes:    s.MaxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(s.Log.Handler(), slog.LevelWarn),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
-		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
-			return context.WithValue(ctx, connKey{}, c)
-		},
-		ConnState: srv.changed,
+		ConnContext:       srv.connContext,
+		ConnState:         srv.changed,
 	}
 	srv.http.SetKeepAlivesEnabled(p.keepalive && s.Keepalive > 0)
 	return srv
 }
 
 type connKey struct{}
+
+// connContext has a label by which a diagnosis finds the goroutine that serves
+// the connection. An app that labels goroutines itself keeps it in its context.
+func (s *server) connContext(ctx context.Context, nc net.Conn) context.Context {
+	if c, ok := nc.(*conn); ok {
+		c.label = strconv.FormatUint(s.labels.Add(1), 10)
+		ctx = pprof.WithLabels(ctx, pprof.Labels(GoroutineLabel, c.label))
+	}
+	return context.WithValue(ctx, connKey{}, nc)
+}
 
 // admit takes a connection in, which has its place.
 func (s *server) admit(nc net.Conn) net.Conn {
@@ -164,6 +175,11 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer request.End()
 	if c, ok := r.Context().Value(connKey{}).(*conn); ok {
 		c.request = request
+		if !c.labelled { // net/http serves all requests of a connection in one goroutine
+			c.labelled = true
+			pprof.SetGoroutineLabels(r.Context())
+		}
+		request.label = c.label
 		defer func() { c.request = nil }()
 	}
 	defer func() {
@@ -177,7 +193,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		panic(http.ErrAbortHandler) // net/http cuts the answer off
 	}()
-	a := &answer{ResponseWriter: w, draining: &s.draining}
+	a := &answer{ResponseWriter: w, draining: &s.draining, request: request}
 	s.session.Handler.ServeHTTP(a, r)
 	a.begin() // if the app wrote nothing
 }

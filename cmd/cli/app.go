@@ -95,7 +95,7 @@ func (a goHandler) launcher(s *supervisor, p *prepared) (arbiter.Launcher, error
 	c := p.config
 	set, err := json.Marshal(handler.Settings{
 		Class: p.class.Name(), Threads: c.Threads, WorkerConnections: c.WorkerConnections,
-		Keepalive: c.Keepalive, Timeout: c.Timeout, GracefulTimeout: c.GracefulTimeout,
+		Keepalive: c.Keepalive, Timeout: c.Timeout, GracefulTimeout: c.GracefulTimeout, RequestWarning: c.RequestWarning(),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("encode worker settings: %w", err)

@@ -226,6 +226,24 @@ func runCodes() []errorCode {
 			remedy:  "The lines before it say how the copy ended. Where it holds a lock or a connection of its origin's, make that anew in the hook post_fork; or do without refork_after.",
 		},
 		{
+			code: "GON065", title: "an event loop is blocked (log)",
+			meaning: "Python code has kept a worker's event loop from turning for stall_warning; all requests of the worker wait. The line, " +
+				"the stack and the request are in the message.",
+			remedy: "Await an asynchronous call instead of the one at that line, or run it in a thread: asyncio.to_thread, or a def endpoint.",
+		},
+		{
+			code: "GON066", title: "a request hangs (log)",
+			meaning: "A request has had no answer for stall_warning, or for 5 s where nobody has set that. The line where it is, its stack, " +
+				"and what it awaits are in the message; of a command, what the kernel knows. The same line is told once a minute at most.",
+			remedy: "Give the call at that line a timeout. Where such a request is right, set stall_warning to more, or to 0.",
+		},
+		{
+			code: "GON067", title: "C code holds Python's GIL (log)",
+			meaning: "No thread of a worker has run Python for stall_warning, since a call of an extension module keeps the interpreter to itself. " +
+				"The stacks behind the message, written without it, show the call.",
+			remedy: "Make the call in another process, or use a release of the library that gives the GIL up while it waits or computes.",
+		},
+		{
 			code: "GON099", title: "anything else",
 			meaning: "The message says what.",
 			remedy:  "If it does not help, say so: it is a fault of gonicorn's.",

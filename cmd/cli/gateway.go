@@ -87,7 +87,7 @@ func gatewaySettings(p *prepared) process.Settings {
 
 		QueueSize: c.QueueSize, QueueTimeout: c.QueueTimeout, RequestTimeout: c.RequestTimeout,
 		HeaderTimeout: c.HeaderTimeout, BodyTimeout: c.BodyTimeout, WriteTimeout: c.WriteTimeout,
-		Keepalive: c.Keepalive, Graceful: c.GracefulTimeout, StallWarning: c.StallWarning,
+		Keepalive: c.Keepalive, Graceful: c.GracefulTimeout, StallWarning: c.StallWarning, RequestWarning: c.RequestWarning(),
 		Timeout: c.Timeout, HealthPath: c.HealthPath, HoldsHung: settings(p).RequestAge,
 
 		RequestBuffering: c.RequestBuffering, ResponseBuffering: c.ResponseBuffering,
@@ -163,8 +163,8 @@ func (s *supervisor) prepareGateway(p *prepared) (err error) {
 	s.transport = p.transport
 	s.hub = newHub(s.log, s.board.Page,
 		func(slot, pid int) { s.arbiter.Idle(slot, pid) },
-		func(slot, pid int) { s.arbiter.Stalled(slot, pid) },
-		func(slot, pid int) { s.arbiter.Broken(slot, pid) })
+		func(slot, pid int) { s.arbiter.Broken(slot, pid) },
+		func(w wire.Stuck) { s.arbiter.Stuck(w) })
 	if _, is := p.app.(program); !is || p.transport != transportGateway {
 		return nil
 	}

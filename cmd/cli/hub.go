@@ -22,8 +22,9 @@ import (
 type hub struct {
 	log *slog.Logger
 
-	page                  func(slot int) (fd int, err error) // duplicates a worker's page of the scoreboard
-	idle, stalled, broken func(slot, pid int)                // of a worker; must not wait for a gateway
+	page         func(slot int) (fd int, err error) // duplicates a worker's page of the scoreboard
+	idle, broken func(slot, pid int)                // of a worker; must not wait for a gateway
+	stuck        func(wire.Stuck)                   // likewise
 
 	asking   sync.Mutex // one asks at a time
 	mu       sync.Mutex
@@ -48,8 +49,8 @@ type link struct {
 	material *byte       // first byte of the material that was sent
 }
 
-func newHub(log *slog.Logger, page func(int) (int, error), idle, stalled, broken func(slot, pid int)) *hub {
-	return &hub{log: log, page: page, idle: idle, stalled: stalled, broken: broken, conns: map[int]int{}}
+func newHub(log *slog.Logger, page func(int) (int, error), idle, broken func(slot, pid int), stuck func(wire.Stuck)) *hub {
+	return &hub{log: log, page: page, idle: idle, broken: broken, stuck: stuck, conns: map[int]int{}}
 }
 
 // connect makes the socket for a gateway about to be started, and returns its
@@ -188,8 +189,8 @@ func (h *hub) hear(l *link) {
 		for _, i := range m.Idle {
 			h.idle(i.Slot, i.PID)
 		}
-		for _, i := range m.Stalls {
-			h.stalled(i.Slot, i.PID)
+		for _, w := range m.Stuck {
+			h.stuck(w)
 		}
 		for _, i := range m.Broken {
 			h.broken(i.Slot, i.PID)

@@ -178,6 +178,7 @@ func settings(p *prepared) arbiter.Settings {
 		set.Reload.Canary, set.Reload.CanaryErrors = c.CanaryTime, c.CanaryMaxErrors
 	}
 	set.ShowsStacks = p.app.inside()
+	_, set.Interpreter = p.app.(*pythonApp)
 	set.Notifies = p.app.speaks(c)
 	switch {
 	case p.transport == transportGateway:

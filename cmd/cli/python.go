@@ -86,6 +86,7 @@ func (a *pythonApp) settings(c *config.Config, class string) python.Settings {
 	set := python.Settings{
 		App: a.name, Factory: c.Factory, Class: class, Threads: c.Threads, Chdir: dir, Pythonpath: c.Pythonpath,
 		Lifespan: c.ASGILifespan, Loop: c.ASGILoop, DisconnectGrace: c.ASGIDisconnectGracePeriod.Seconds(), Spew: c.Spew, Multiprocess: c.Workers > 1, RootPath: c.RootPath,
+		StallWarning: c.StallWarning.Seconds(), RequestWarning: c.RequestWarning().Seconds(),
 		ReforkSockets: c.ReforkOpenSockets,
 		Loglevel:      c.Loglevel, Logconfig: c.Logconfig, LogconfigJSON: c.LogconfigJSON, LogconfigDict: c.LogconfigDict,
 	}

@@ -105,7 +105,6 @@ func (p *process) makeBackend() error {
 		return nil
 	case Stream:
 		b := stream.New(env, p.set.StallWarning, p.set.QueueSize, p.set.QueueTimeout)
-		b.OnStall(p.link.reportStall)
 		b.LimitSockets(p.set.WebSocketConnections)
 		p.look = b.Look
 		p.waiting, p.link.held = b.Waiting, b.Held

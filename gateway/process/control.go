@@ -157,10 +157,15 @@ func (l *arbiterLink) reportIdle(slot, pid int) {
 	l.report(func(m *wire.FromGateway) { m.Idle = append(m.Idle, wire.Idle{Slot: slot, PID: pid}) })
 }
 
-// reportStall tells the arbiter that a worker's event loop is held up, so that
-// it has the worker say by what. It does not wait.
-func (l *arbiterLink) reportStall(slot, pid int) {
-	l.report(func(m *wire.FromGateway) { m.Stalls = append(m.Stalls, wire.Idle{Slot: slot, PID: pid}) })
+// reportStuck tells the arbiter that a worker is held up and may not be able to
+// say by what. It does not wait.
+func (l *arbiterLink) reportStuck(w wire.Stuck) {
+	w.Held.Path = w.Held.Path[:min(len(w.Held.Path), wire.ControlPath)]
+	l.report(func(m *wire.FromGateway) {
+		if len(m.Stuck) < wire.ControlHeld {
+			m.Stuck = append(m.Stuck, w)
+		}
+	})
 }
 
 // reportBroken tells the arbiter that a worker sent nonsense, so that it has

@@ -59,6 +59,7 @@ type process struct {
 
 	statsd   *statsd.Client // nil without one
 	workers  atomic.Int64   // that take requests
+	serving  atomic.Pointer[[]gateway.Worker]
 	access   *accesslog.Log // nil without one
 	backend  gateway.Backend
 	restart  func()                      // tells clients of WebSockets that this process ends
@@ -327,6 +328,7 @@ func (p *process) beat(<-chan struct{}) {
 
 // beats shows that the scheduler runs.
 func (p *process) beats(done <-chan struct{}) {
+	stuck := &stuck{board: p.from.Board, held: p.link.held, report: p.link.reportStuck, loop: p.set.StallWarning, request: p.set.RequestWarning}
 	tick := time.NewTicker(beatEvery)
 	defer tick.Stop()
 	for {
@@ -336,6 +338,9 @@ func (p *process) beats(done <-chan struct{}) {
 		case <-tick.C:
 			if p.look != nil {
 				p.look()
+			}
+			if serving := p.serving.Load(); serving != nil {
+				stuck.look(*serving, scoreboard.Now())
 			}
 			stats := p.pool.Stats()
 			p.from.Slot.InFlight.Store(int64(stats.InFlight))

@@ -2,6 +2,7 @@ package process
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
@@ -45,6 +46,8 @@ func (p *process) update(workers []gateway.Worker) {
 		}
 	}
 	p.workers.Store(int64(taking))
+	serving := slices.Clone(workers)
+	p.serving.Store(&serving)
 	p.backend.Update(workers)
 }
 

@@ -29,6 +29,7 @@ type Settings struct {
 	Keepalive      time.Duration `json:"keepalive"`
 	Graceful       time.Duration `json:"graceful"`
 	StallWarning   time.Duration `json:"stall_warning"`
+	RequestWarning time.Duration `json:"request_warning"`
 	Timeout        time.Duration `json:"timeout"`     // until a worker that does nothing counts as hung
 	HealthPath     string        `json:"health_path"` // what a silent command is asked for
 	HoldsHung      bool          `json:"holds_hung"`  // a worker that did not answer in time is not given another request

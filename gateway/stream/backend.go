@@ -34,10 +34,6 @@ func New(env *channel.Env, stallAfter time.Duration, size int, timeout time.Dura
 // first worker is attached.
 func (b *Backend) LimitSockets(n int) { b.pool.sockets = n }
 
-// OnStall has f called once for every stall of a worker's loop. f must not
-// wait. It is set before the first worker is attached.
-func (b *Backend) OnStall(f func(slot, pid int)) { b.pool.onStall = f }
-
 // Waiting says how many requests wait for a worker, and how long the first of
 // them has.
 func (b *Backend) Waiting() (n int, oldest time.Duration) { return b.pool.queued() }

@@ -41,7 +41,6 @@ type pool struct {
 	size       int           // how many may wait
 	timeout    time.Duration // for how long
 	sockets    int           // WebSockets at one worker besides its requests; 0: they are requests
-	onStall    func(slot, pid int)
 
 	mu      sync.Mutex
 	members map[int]*member // by slot
@@ -309,9 +308,6 @@ func (p *pool) stalled(m *member, lag time.Duration) bool {
 	}
 	if !m.warned {
 		m.warned = true
-		if p.onStall != nil {
-			p.onStall(m.worker.Slot, m.link.PID)
-		}
 		p.env.Log.Warn("event loop is held up; it gets no further request meanwhile",
 			"worker", m.worker.ID, "pid", m.link.PID, "for", lag.Round(time.Millisecond).String(), "in_flight", m.load)
 	}

@@ -53,6 +53,9 @@ func (l *ledger) held(now int64) (all []wire.Held) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for e := l.first; e != nil; e = e.next {
+		if e.r == nil {
+			continue // nobody waits for it any more: see hold
+		}
 		all = append(all, wire.Held{Number: e.id, ID: e.r.ID, Method: e.r.Method, Path: e.r.Path, Age: time.Duration(now - e.start)})
 	}
 	return all

@@ -97,6 +97,17 @@ func Signal(pid int, sig syscall.Signal) error {
 	return nil
 }
 
+// SignalThread sends a signal to one thread of a process.
+func SignalThread(pid, thread int, sig syscall.Signal) error {
+	if pid <= 0 || thread <= 0 {
+		return fmt.Errorf("signal thread %d of process %d: %w", thread, pid, syscall.ESRCH)
+	}
+	if err := tgkill(pid, thread, sig); err != nil {
+		return fmt.Errorf("signal thread %d of process %d: %w", thread, pid, err)
+	}
+	return nil
+}
+
 // SignalGroup sends a signal to every process of a group.
 func SignalGroup(pgid int, sig syscall.Signal) error {
 	if pgid <= 1 {

@@ -69,7 +69,8 @@ type Slot struct {
 	BusyNanos    atomic.Int64     // 112: time spent with a request in hand, summed
 	LoopLag      atomic.Int64     // 120: last measured lag of the event loop, nanoseconds
 	Claim        [Claims]Claim    // 128: one a thread
-	_            [2]atomic.Uint64 // 4064: unused
+	Pulse        atomic.Int64     // 4064: when the interpreter last ran gonicorn's own thread, 0 without one
+	Watcher      atomic.Int64     // 4072: that thread's id
 	Waiting      atomic.Int64     // 4080: requests that wait for a worker; on a gateway's own slot
 	WaitingSince atomic.Int64     // 4088: when the first of them came, 0 if there is none
 }

@@ -39,9 +39,9 @@ type ToGateway struct {
 
 // FromGateway is a message from the gateway.
 type FromGateway struct {
-	Idle   []Idle `json:"idle,omitempty"`   // draining workers that have nothing in hand any more
-	Stalls []Idle `json:"stalls,omitempty"` // workers whose event loop has been held up for long
-	Broken []Idle `json:"broken,omitempty"` // workers that sent nonsense: they get nothing more, and nothing of theirs is read
+	Idle   []Idle  `json:"idle,omitempty"`   // draining workers that have nothing in hand any more
+	Stuck  []Stuck `json:"stuck,omitempty"`  // workers that cannot say themselves what holds them up
+	Broken []Idle  `json:"broken,omitempty"` // workers that sent nonsense: they get nothing more, and nothing of theirs is read
 
 	Answer bool   `json:"answer,omitempty"` // Held is, the oldest first, what the gateway has in hand
 	Held   []Held `json:"held,omitempty"`
@@ -51,6 +51,14 @@ type FromGateway struct {
 type Idle struct {
 	Slot int `json:"slot"`
 	PID  int `json:"pid"`
+}
+
+// Stuck is a worker, and the oldest request that waits for it.
+type Stuck struct {
+	Slot int  `json:"slot"`
+	PID  int  `json:"pid"`
+	Held Held `json:"held"` // with PID 0, there is none
+	More int  `json:"more"` // requests that wait there as well
 }
 
 // ControlHeld is how many requests an answer lists at most, and ControlPath how

@@ -52,5 +52,6 @@ const (
 // Fields of a notification beyond sd_notify(3)'s, as KEY=VALUE lines.
 const (
 	NotifyRetire = "X_GONICORN_RETIRE" // the worker asks for a successor; the value is the reason, e.g. max_requests
+	NotifyStall  = "X_GONICORN_STALL"  // what holds up a request, or the event loop: a Stall as JSON
 	NotifyError  = "X_GONICORN_ERROR"  // why the worker cannot start; one line, shown instead of its exit code
 )

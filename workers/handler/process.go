@@ -76,6 +76,9 @@ func (p *process) run(signals <-chan os.Signal) int {
 	p.slot.Heartbeat.Store(scoreboard.Now())
 	p.slot.Beats.Store(1)
 	go p.beat(ctx)
+	if p.settings.RequestWarning > 0 {
+		go p.explain(ctx)
+	}
 
 	drain := make(chan struct{})
 	served := make(chan error, 1)

@@ -15,6 +15,7 @@ type Settings struct {
 	MaxHeaderBytes    int           // of a request's head; 0 is 64 KiB
 	Timeout           time.Duration // 0 is off
 	GracefulTimeout   time.Duration
+	RequestWarning    time.Duration // a request without an answer for so long is explained in the log; 0 is off
 }
 
 const (

@@ -19,6 +19,8 @@ type Settings struct {
 	ReforkSockets   bool     `json:"refork_sockets"` // a worker with open sockets may become the template
 	Inspect         bool     `json:"inspect"`        // print what the app is, and end
 	Loglevel        string   `json:"loglevel"`
+	StallWarning    float64  `json:"stall_warning"`   // seconds that the event loop may stand still
+	RequestWarning  float64  `json:"request_warning"` // seconds that a request may take until the log says where it is
 
 	// Python's logging.
 	Logconfig     string         `json:"logconfig,omitempty"`

@@ -27,13 +27,13 @@ class Forks:
         self.handlers[signum] = handler
         signal.signal(signum, handler)
 
-    def dump(self, signum: int, file) -> None:
-        """Has the interpreter write all stacks at a signal, without the GIL, before the handler runs."""
+    def dump(self, signum: int, file, all_threads: bool = True) -> None:
+        """Has C code, which needs no GIL, write stacks at a signal."""
         try:
-            faulthandler.register(signum, file=file, all_threads=True, chain=True)
+            faulthandler.register(signum, file=file, all_threads=all_threads)
             self.dumped.append(signum)
         except (AttributeError, ValueError, RuntimeError):
-            pass  # the file has no descriptor: the handler alone then
+            pass  # there is no standard error
 
     def close(self, *fds: int) -> None:
         """Has these descriptors closed in a child."""
@@ -41,14 +41,14 @@ class Forks:
 
     def end(self) -> None:
         """The worker has finished serving: what is forked now is the runner's own."""
+        for signum in self.dumped:
+            faulthandler.unregister(signum)
         self.handlers, self.dumped, self.fds = {}, [], []
 
     def forked(self) -> None:
         if not self.handlers:
             return
         signal.set_wakeup_fd(-1)  # the event loop's, which is the worker's
-        for signum in self.dumped:
-            faulthandler.unregister(signum)
         for signum, handler in self.handlers.items():
             if signal.getsignal(signum) == handler:
                 signal.signal(signum, DEFAULTS.get(signum, signal.SIG_DFL))

@@ -6,10 +6,12 @@ import asyncio
 import io
 import marshal
 import os
+import signal
 import socket
 from array import array
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from threading import get_ident
 from time import monotonic_ns
 
 from . import bodies, frames, loader, wsgi
@@ -34,7 +36,8 @@ from .slot import (
     STATE,
     open_slot,
 )
-from .stacks import Diagnosis
+from .stacks import aborter
+from .watch import Held, Watch
 
 BEAT = 0.1  # seconds between two signs of life
 BATCH = 64  # messages read before the loop turns
@@ -59,12 +62,15 @@ def serve(app, interface: str, chosen: Settings) -> None:
     asyncio.set_event_loop(loop)
     worker = Worker(app, interface, chosen, loop)
     worker.life.install(chosen.lifeline_fd)
-    Diagnosis(worker.held, chosen.own_hooks, worker.describe).install(worker.life.forks)
+    watch = Watch(worker.slot, chosen, worker.held, worker.stands)
+    worker.life.forks.handle(signal.SIGABRT, aborter(watch, chosen.own_hooks))
+    watch.start(worker.life.forks)
     try:
         loop.run_until_complete(worker.serve())
     finally:
         loop.run_until_complete(loop.shutdown_asyncgens())
         worker.life.forks.end()
+        watch.stop()
     if chosen.promote_fd >= 0:  # nothing of it must be left in the copies
         loop.run_until_complete(loop.shutdown_default_executor())
         if worker.pool is not None:
@@ -264,8 +270,12 @@ class Worker:
             environ["wsgi.input"] = io.BufferedReader(body_in)
         else:
             environ["wsgi.input"] = bodies.open_body(body, fds)
-        future = self.loop.run_in_executor(self.pool, self.run_wsgi, self.app, response, request_id, environ)
+        future = self.loop.run_in_executor(self.pool, self.call_wsgi, response, request_id, environ)
         future.add_done_callback(lambda _: self.end(response.number))
+
+    def call_wsgi(self, response, request_id: str, environ: dict) -> None:
+        response.thread = get_ident()
+        self.run_wsgi(self.app, response, request_id, environ)
 
     def end(self, number: int) -> None:
         slot = self.slot
@@ -347,14 +357,14 @@ class Worker:
     # What a diagnosis wants to know.
 
     def held(self):
+        """What is in hand, the oldest first."""
         for e in list(self.exchanges.values()):
             if isinstance(e, Exchange):
-                yield e.start, e.request_id, e.scope
-            else:
-                yield e.begun, e.request_id, e.environ
+                yield Held(e.start, e.request_id, e.scope, 0, e.task, e.started or e.socket)
+            elif e.thread:
+                yield Held(e.begun, e.request_id, e.environ, e.thread)
 
-    def describe(self) -> list[str]:
-        task = asyncio.current_task(self.loop)
-        if task is None:
-            return ["  the loop runs no task"]
-        return ["  the loop runs %r" % (task,)]
+    def stands(self) -> int:
+        """For how long the loop has not turned, in nanoseconds."""
+        last = self.slot[HEARTBEAT]
+        return monotonic_ns() - last if last else 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import socket
+from socket import AF_UNIX, SOCK_DGRAM, socket
 
 address = ""
 
@@ -19,7 +19,7 @@ def notify(line: str) -> None:
     if not address:
         return
     name = "\0" + address[1:] if address[0] == "@" else address
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+    with socket(AF_UNIX, SOCK_DGRAM) as s:
         s.settimeout(1)
         try:
             s.sendto(line.encode("utf-8", "replace"), name)

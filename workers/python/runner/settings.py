@@ -41,6 +41,8 @@ class Settings:
     spew: bool = False
     multiprocess: bool = False
     root_path: str = ""
+    stall_warning: float = 1.0  # seconds; 0 is never
+    request_warning: float = 5.0
     loglevel: str = "info"
     logconfig: str = ""  # a file for logging.config.fileConfig
     logconfig_json: str = ""  # a JSON file for dictConfig

@@ -5,6 +5,7 @@ from __future__ import annotations
 import marshal
 import os
 import select
+import signal
 import socket
 import threading
 
@@ -13,7 +14,8 @@ from .lifecycle import Lifecycle
 from .link import Link, attach, decode, passed
 from .settings import Settings
 from .slot import FIRST_CLAIM, MAX_THREADS, READY, STATE, TAKING, Ledger, open_slot
-from .stacks import Diagnosis
+from .stacks import aborter
+from .watch import Held, Watch
 
 
 def serve(app, interface: str, chosen: Settings) -> None:
@@ -22,7 +24,8 @@ def serve(app, interface: str, chosen: Settings) -> None:
     slot = open_slot(chosen.slot_fd)
     server = Server(app, interface, chosen, threads, Ledger(slot, threads))
     server.life.install(chosen.lifeline_fd)
-    Diagnosis(lambda: [h for h in server.ledger.held if h], chosen.own_hooks).install(server.life.forks)
+    watch = Watch(slot, chosen, server.held)
+    server.life.forks.handle(signal.SIGABRT, aborter(watch, chosen.own_hooks))
     run = server.run
     if interface == "asgi":
         from .asgi_threads import Threaded
@@ -30,6 +33,7 @@ def serve(app, interface: str, chosen: Settings) -> None:
         threaded = Threaded(app, chosen, server.link, server.life)
         threaded.start()
         server.call = threaded.call
+    watch.start(server.life.forks)
     slot[STATE] = READY
     server.life.ready()
     server.greet()
@@ -42,6 +46,7 @@ def serve(app, interface: str, chosen: Settings) -> None:
     if interface == "asgi":
         threaded.stop()
     server.life.forks.end()
+    watch.stop()
     server.queue.close()
     server.link.sock.close()
 
@@ -52,6 +57,7 @@ class Server:
     def __init__(self, app, interface: str, chosen: Settings, threads: int, ledger: Ledger):
         self.app = app
         self.ledger = ledger
+        self.threads = [0] * threads  # their idents
         self.life = Lifecycle(chosen.own_hooks, ledger.drain)
         self.queue = attach(chosen.queue_fd)
         self.link = Link(attach(chosen.conn_fd), interface)
@@ -86,6 +92,7 @@ class Server:
         The kernel wakes one thread of all workers for a request. A thread that was woken, and finds that it is to
         finish as well, must not go without having looked: nobody else would.
         """
+        self.threads[thread] = threading.get_ident()
         life, ledger, call, promote_after = self.life, self.ledger, self.call, self.promote_after
         buffer = bytearray(frames.MAX_MESSAGE)
         into, receive, nowait = [buffer], self.queue.recvmsg_into, socket.MSG_DONTWAIT
@@ -128,6 +135,11 @@ class Server:
                     life.retire("refork_after")
             if life.draining:
                 return
+
+    def held(self) -> list[Held]:
+        """What the threads have in hand, the oldest first."""
+        held = [Held(*h, thread) for h, thread in zip(self.ledger.held, self.threads) if h]
+        return sorted(held, key=lambda h: h.start)
 
     def wait(self, poller) -> None:
         for fd, _ in poller.poll():

@@ -67,6 +67,7 @@ class Response:
         "environ",
         "begun",
         "input",
+        "thread",
     )
 
     def __init__(self, link: Link, number: int, begun: int):
@@ -82,6 +83,7 @@ class Response:
         self.cancelled = False
         self.left = -1  # bytes of the body to come, if the app has said
         self.input = None  # a body that comes in frames
+        self.thread = 0  # of a pool that works on it
 
     def start_response(self, status, headers, exc_info=None):
         if exc_info:

@@ -1,0 +1,16 @@
+package config
+
+import "time"
+
+// slowRequest is when a request counts as hung where nobody has said: slow ones
+// are no fault, whereas an event loop that stands still for a second is.
+const slowRequest = 5 * time.Second
+
+// RequestWarning is how long a request may be without an answer until the log
+// says where it is; 0 is for ever.
+func (c *Config) RequestWarning() time.Duration {
+	if c.StallWarningGiven || c.StallWarning == 0 {
+		return c.StallWarning
+	}
+	return max(c.StallWarning, slowRequest)
+}

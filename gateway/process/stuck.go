@@ -1,0 +1,97 @@
+package process
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/internal/scoreboard"
+	"github.com/gonicorn/gonicorn/internal/wire"
+)
+
+// fewest is how long a Python worker's own thread may be late at least before
+// C code is thought to keep it from running: it runs twice a second.
+const fewest = time.Second
+
+// stuckTold is how many requests of commands are told at one look.
+const stuckTold = 3
+
+// stuck looks for what the workers cannot say themselves: C code that holds
+// Python's GIL, and a request that a command does not answer. It belongs to
+// the goroutine that calls look.
+type stuck struct {
+	board   *scoreboard.Board
+	held    func() []wire.Held
+	report  func(wire.Stuck)
+	loop    time.Duration // C code may hold the GIL for so long; 0 is for ever
+	request time.Duration // a command may take so long; 0 is for ever
+
+	pulses map[int]int64   // by slot: the pulse that was told
+	told   map[uint64]bool // by number: requests that were told or counted
+}
+
+// look tells each fault once. The workers are those that serve or finish.
+func (s *stuck) look(workers []gateway.Worker, now int64) {
+	if s.held == nil {
+		return
+	}
+	commands := false
+	for _, w := range workers {
+		if w.Network != "" {
+			commands = true
+		} else if s.loop > 0 {
+			s.lookAtPulse(w, now)
+		}
+	}
+	if commands && s.request > 0 {
+		s.lookAtRequests()
+	}
+}
+
+func (s *stuck) lookAtPulse(w gateway.Worker, now int64) {
+	if s.board == nil || w.Slot < 0 || w.Slot >= scoreboard.Slots {
+		return
+	}
+	slot := s.board.Slot(w.Slot)
+	pulse := slot.Pulse.Load()
+	if pulse == 0 || slot.Watcher.Load() == 0 || s.board.Owner(w.Slot) != w.PID || time.Duration(now-pulse) < max(s.loop, fewest) || s.pulses[w.Slot] == pulse {
+		return
+	}
+	if s.pulses == nil {
+		s.pulses = map[int]int64{}
+	}
+	s.pulses[w.Slot] = pulse
+	oldest, all := wire.Held{}, 0
+	for _, h := range s.held() {
+		if h.Slot == w.Slot && h.PID == w.PID {
+			all++
+			if h.Age > oldest.Age {
+				oldest = h
+			}
+		}
+	}
+	s.report(wire.Stuck{Slot: w.Slot, PID: w.PID, Held: oldest, More: max(0, all-1)})
+}
+
+func (s *stuck) lookAtRequests() {
+	var late []wire.Held
+	told := map[uint64]bool{}
+	for _, h := range s.held() {
+		if h.Age >= s.request {
+			if !s.told[h.Number] {
+				late = append(late, h)
+			}
+			told[h.Number] = true
+		}
+	}
+	s.told = told
+	slices.SortFunc(late, func(a, b wire.Held) int { return cmp.Compare(b.Age, a.Age) })
+	for i, h := range late[:min(len(late), stuckTold)] {
+		w := wire.Stuck{Slot: h.Slot, PID: h.PID, Held: h}
+		if i == 0 {
+			w.More = max(0, len(late)-stuckTold)
+		}
+		s.report(w)
+	}
+}

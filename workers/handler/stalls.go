@@ -1,0 +1,157 @@
+package handler
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"runtime/debug"
+	"runtime/pprof"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gonicorn/gonicorn/internal/wire"
+	"github.com/gonicorn/gonicorn/workers"
+)
+
+const (
+	stallTold  = 3    // requests at one look
+	stallStack = 12   // places of each
+	stallBytes = 3500 // of a report: a notification has at most 4 KiB
+)
+
+// explain tells the arbiter of requests that have no answer for long, and where
+// their goroutines are, each once.
+func (p *process) explain(ctx context.Context) {
+	after := p.settings.RequestWarning
+	tick := time.NewTicker(min(max(after/4, 20*time.Millisecond), 500*time.Millisecond))
+	defer tick.Stop()
+	told := uint64(0)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		late, all := p.meter.Late(after, told, stallTold)
+		if all == 0 {
+			continue
+		}
+		stacks := stacksByLabel()
+		for i := range late {
+			told = late[i].ID
+			s := stallOf(&late[i], stacks[late[i].Label])
+			if i == 0 {
+				s.More = all - len(late)
+			}
+			p.say(wire.NotifyStall + "=" + encode(s))
+		}
+		if all > len(late) {
+			told = p.meter.Requests() // the others have been counted
+		}
+	}
+}
+
+// place is a line of a goroutine's stack.
+type place struct{ function, at string }
+
+func (p place) String() string { return p.at + " in " + p.function }
+
+// stacksByLabel are the stacks of the goroutines that serve connections, by
+// their label, the innermost place first.
+func stacksByLabel() map[string][]place {
+	var text bytes.Buffer
+	if err := pprof.Lookup("goroutine").WriteTo(&text, 1); err != nil {
+		return nil
+	}
+	stacks := map[string][]place{}
+	for block := range strings.SplitSeq(text.String(), "\n\n") {
+		label, places := parseStack(block)
+		// Goroutines that the app starts inherit the label; one of them serves.
+		if label != "" && (stacks[label] == nil || serves(places)) {
+			stacks[label] = places
+		}
+	}
+	return stacks
+}
+
+// parseStack reads one block of a goroutine profile (runtime/pprof, debug=1).
+func parseStack(block string) (label string, places []place) {
+	for line := range strings.SplitSeq(block, "\n") {
+		if _, set, ok := strings.Cut(line, "# labels: "); ok {
+			var labels map[string]string
+			if json.Unmarshal([]byte(set), &labels) == nil {
+				label = labels[workers.GoroutineLabel]
+			}
+			continue
+		}
+		fields := strings.Split(line, "\t") // #, pc, function+offset, file:line
+		if len(fields) < 4 || fields[0] != "#" {
+			continue
+		}
+		function, _, _ := strings.Cut(strings.TrimSpace(fields[2]), "+0x")
+		places = append(places, place{function, fields[3]})
+	}
+	return label, places
+}
+
+const ownPackage = "github.com/gonicorn/gonicorn/workers."
+
+func serves(places []place) bool {
+	for _, p := range places {
+		if strings.HasPrefix(p.function, ownPackage) {
+			return true
+		}
+	}
+	return false
+}
+
+// stallOf describes a request and where its goroutine is: as far as the app is
+// concerned, without the server around it.
+func stallOf(h *workers.Held, places []place) wire.Stall {
+	for i, p := range places {
+		if strings.HasPrefix(p.function, ownPackage) {
+			places = places[:i]
+			break
+		}
+	}
+	s := wire.Stall{Kind: wire.StallHandler, Age: h.Age, ID: strconv.FormatUint(h.ID, 10), Method: printable(h.Verb), Path: printable(h.Target),
+		At: "an unknown place"}
+	if len(places) > 0 {
+		s.At = innermost(places).String()
+	}
+	for i := min(len(places), stallStack) - 1; i >= 0; i-- {
+		s.Stack = append(s.Stack, places[i].String())
+	}
+	return s
+}
+
+// innermost is the innermost place in the app's own module, or in a module at all.
+func innermost(places []place) place {
+	module := "main"
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Path != "" {
+		module = info.Main.Path
+	}
+	for _, p := range places {
+		if strings.HasPrefix(p.function, "main.") || strings.HasPrefix(p.function, module+"/") || strings.HasPrefix(p.function, module+".") {
+			return p
+		}
+	}
+	for _, p := range places {
+		if first, _, _ := strings.Cut(p.function, "/"); strings.Contains(first, ".") && strings.Contains(p.function, "/") {
+			return p
+		}
+	}
+	return places[0]
+}
+
+// encode is the report as JSON, without the outer places if it is too long.
+func encode(s wire.Stall) string {
+	for {
+		text, err := json.Marshal(s)
+		if err != nil || len(text) <= stallBytes || len(s.Stack) == 0 {
+			return string(text)
+		}
+		s.Stack = s.Stack[1:]
+	}
+}

@@ -1,0 +1,155 @@
+"""Where a request is: the stacks of its thread, of its coroutine, and of what it waits for."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import linecache
+import os
+import sys
+import sysconfig
+from contextvars import Context
+
+from .logs import current
+
+OWN = "<gonicorn "
+DEEP = 100  # frames that are looked at
+ASYNC_STEPS = ("async_generator_asend", "async_generator_athrow", "coroutine_wrapper")
+
+
+class Place:
+    """A line that is being executed, or waited at."""
+
+    __slots__ = ("frame", "filename", "line", "name")
+
+    def __init__(self, frame):
+        self.frame = frame
+        self.filename = frame.f_code.co_filename
+        self.line = frame.f_lineno or 0
+        self.name = frame.f_code.co_name
+
+    def own(self) -> bool:
+        """Whether it is the runner's."""
+        return self.filename.startswith(OWN) or self.filename == "<string>"
+
+    def app(self) -> bool:
+        """Whether it is neither the runner's, nor the standard library's, nor an installed package's."""
+        return not self.filename.startswith(("<", *installed())) and "-packages" + os.sep not in self.filename
+
+    def __str__(self) -> str:
+        return "%s:%d in %s" % (short(self.filename), self.line, self.name)
+
+    def source(self) -> str:
+        return linecache.getline(self.filename, self.line).strip()[:120]
+
+
+def installed() -> tuple[str, ...]:
+    paths = sysconfig.get_paths()
+    return tuple({paths[n] + os.sep for n in ("stdlib", "platstdlib", "purelib", "platlib") if n in paths})
+
+
+def short(filename: str) -> str:
+    """A path in the app's folder without the folder."""
+    here = os.getcwd() + os.sep
+    return filename[len(here) :] if filename.startswith(here) else filename
+
+
+def of_thread(ident: int) -> list[Place]:
+    """A thread's stack, the innermost place last."""
+    return of_frame(sys._current_frames().get(ident))
+
+
+def of_frame(frame) -> list[Place]:
+    places = []
+    while frame is not None and len(places) < DEEP:
+        places.append(Place(frame))
+        frame = frame.f_back
+    places.reverse()
+    return places
+
+
+def of_awaitable(it) -> list[Place]:
+    """The places where a coroutine is and all that it awaits, through the tasks that it awaits."""
+    places: list[Place] = []
+    seen: set[int] = set()
+    while it is not None and len(places) < DEEP and id(it) not in seen:
+        seen.add(id(it))
+        if isinstance(it, asyncio.Task):
+            it = it.get_coro()
+            continue
+        for frame_name, next_name in (
+            ("cr_frame", "cr_await"),
+            ("gi_frame", "gi_yieldfrom"),
+            ("ag_frame", "ag_await"),
+        ):
+            frame = getattr(it, frame_name, None)
+            if frame is not None:
+                places.append(Place(frame))
+                it = getattr(it, next_name, None)
+                break
+        else:
+            it = behind(it)
+    return places
+
+
+def behind(it):
+    """What an object waits for that does not say so."""
+    children = getattr(it, "_children", None)  # of asyncio.gather
+    if children:
+        return next((c for c in children if not c.done()), None)
+    if type(it).__name__ not in (*ASYNC_STEPS, "FutureIter"):
+        return None
+    for other in gc.get_referents(it):
+        if isinstance(other, asyncio.Future) or any(hasattr(other, n) for n in ("cr_frame", "gi_frame", "ag_frame")):
+            return other
+    return None
+
+
+def of_task(task, request_id: str) -> list[Place]:
+    """Where a request is whose coroutine runs as a task: there, in another task, or in a thread that works for it."""
+    for frame in sys._current_frames().values():
+        places = of_frame(frame)
+        if any(works_for(p.frame, request_id) for p in places):
+            return places
+    mine = of_awaitable(task)
+    others = []
+    for other in asyncio.all_tasks(task.get_loop()):
+        if other is not task:
+            places = of_awaitable(other)
+            if any(serves(p.frame, request_id) for p in places):
+                others.append(places)
+    # A middleware that waits for the rest of the app in another task is not where it hangs.
+    leaves = [o for o in others if innermost(o) is not None and not any(p.name == "call_next" for p in o)]
+    return max(leaves, key=len) if leaves else mine
+
+
+def works_for(frame, request_id: str) -> bool:
+    """Whether a frame runs something in the context of a request, as asyncio.to_thread and anyio do."""
+    for value in list(frame.f_locals.values()):
+        value = getattr(value, "fn", value) if type(value).__name__ == "_WorkItem" else value
+        value = getattr(value, "func", value) if type(value).__name__ == "partial" else value
+        value = getattr(value, "__self__", value) if type(value).__name__ == "builtin_function_or_method" else value
+        if type(value) is Context and value.get(current) == request_id:
+            return True
+    return False
+
+
+def serves(frame, request_id: str) -> bool:
+    """Whether a frame has the scope of a request."""
+    scope = frame.f_locals.get("scope")
+    return type(scope) is dict and scope.get("gonicorn.request_id") == request_id
+
+
+def innermost(places: list[Place]) -> Place | None:
+    """The place of the app's that is nearest to what happens."""
+    return next((p for p in reversed(places) if p.app()), None)
+
+
+def shown(places: list[Place]) -> list[Place]:
+    """A stack from the app's outermost line on; without one, from behind the runner's."""
+    first = 0
+    for i, place in enumerate(places):
+        if place.own():
+            first = i + 1
+    places = places[first:] or places
+    return places[next((i for i, p in enumerate(places) if p.app()), 0) :]
