@@ -144,3 +144,54 @@ func TestErrorsAfterTheArbiterAreLogged(t *testing.T) {
 		})
 	}
 }
+
+// While the arbiter stands still everybody else serves on, and nobody is taken
+// for hung when it goes on.
+func TestStoppedArbiterStopsNobodyElse(t *testing.T) {
+	for _, u := range []subject{{"wsgi", "sync", 1}, {"asgi", "event-loop", 2}, {"command", "threaded", 2}, {"handler", "event-loop", 2}} {
+		t.Run(u.String(), func(t *testing.T) {
+			t.Parallel()
+			s := u.start(t, options{}, "--timeout", "1s")
+			mark := s.log.mark()
+			s.signal(syscall.SIGSTOP)
+			for end := time.Now().Add(2500 * time.Millisecond); time.Now().Before(end); {
+				if status, body := get(t, s.addr(), "/"); status != 200 {
+					t.Fatalf("%d %q", status, body)
+				}
+				time.Sleep(20 * time.Millisecond)
+			}
+			s.signal(syscall.SIGCONT)
+			old := s.process("gateway")
+			s.signal(syscall.SIGHUP)
+			s.expectFrom(mark, `new generation serves`)
+			if containsLine(s.log.lines(mark), " hangs") || containsLine(s.log.lines(mark), " lost ") || s.process("gateway") != old {
+				t.Error("somebody is taken for hung since the arbiter stood still")
+			}
+			s.stop()
+		})
+	}
+}
+
+// With everything that it has started there, the kill of the arbiter leaves no
+// process: the template, the monitor and the process of hooks go too.
+func TestKilledArbiterLeavesNoHelper(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	conf := filepath.Join(dir, "gunicorn.conf.py")
+	if err := os.WriteFile(conf, []byte("def when_ready(server):\n    pass\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := python(t, "subjects_app:app", "-w", "2", "-c", conf, "--start-method", "fork", "--admin-bind", "127.0.0.1:0",
+		"--graceful-timeout", "3s").ready()
+	eventually(t, "the process of hooks is there", func() bool { return s.process("hooks") != 0 })
+	pids := s.children()
+	for _, role := range []string{"gateway", "guard", "monitor", "template", "hooks"} {
+		if s.process(role) == 0 {
+			t.Errorf("there is no %s", role)
+		}
+	}
+	if err := s.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	goneWithin(t, 2*time.Second, pids...)
+}

@@ -49,7 +49,14 @@ func forEachSubject(t *testing.T, test func(t *testing.T, u subject)) {
 // "slow began".
 func (u subject) start(t *testing.T, o options, args ...string) *server {
 	t.Helper()
-	all := append([]string{"-b", "127.0.0.1:0", "-w", "1", "-k", u.class}, args...)
+	all := u.command(t, &o, append([]string{"-b", "127.0.0.1:0"}, args...)...)
+	return startWith(t, o, all...).ready()
+}
+
+// command is how the subject's app is started, with what it needs in o.
+func (u subject) command(t *testing.T, o *options, args ...string) []string {
+	t.Helper()
+	all := append([]string{"-w", "1", "-k", u.class}, args...)
 	switch u.class {
 	case "threaded":
 		all = append(all, "--threads", fmt.Sprint(u.places))
@@ -71,7 +78,7 @@ func (u subject) start(t *testing.T, o options, args ...string) *server {
 		o.env = append(o.env, "PYTHONDONTWRITEBYTECODE=1")
 		all = append([]string{name, "--python", interpreter(t), "--chdir", dir}, all...)
 	}
-	return startWith(t, o, all...).ready()
+	return all
 }
 
 // process is the pid of the child with this role: gateway, guard, monitor,

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -48,6 +49,14 @@ type equipment struct {
 
 // Launch implements arbiter.Launcher.
 func (l *launcher) Launch(p arbiter.Place) (arbiter.Process, error) {
+	process, err := l.launch(p)
+	if errors.Is(err, unix.EMFILE) {
+		err = fmt.Errorf("%w: this process has all the descriptors that it may have; raise the limit (ulimit -n, or LimitNOFILE= in a unit)", err)
+	}
+	return process, err
+}
+
+func (l *launcher) launch(p arbiter.Place) (arbiter.Process, error) {
 	if l.fork != nil {
 		return l.fork.launch(p)
 	}

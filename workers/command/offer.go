@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"syscall"
 
 	"github.com/gonicorn/gonicorn/internal/wire"
 )
@@ -76,7 +77,14 @@ func (o *Offers) freePort() (int, error) {
 	defer o.mu.Unlock()
 	for range portTries {
 		port := firstPort + rand.IntN(lastPort-firstPort)
-		if o.taken[port] || !free(port) {
+		if o.taken[port] {
+			continue
+		}
+		is, err := free(port)
+		if err != nil {
+			return 0, fmt.Errorf("find a free port for a worker: %w", err)
+		}
+		if !is {
 			continue
 		}
 		o.taken[port] = true
@@ -85,14 +93,18 @@ func (o *Offers) freePort() (int, error) {
 	return 0, errors.New("find a free port for a worker: none is left between 15000 and 32000")
 }
 
-// free reports whether a port can be bound on every address.
-func free(port int) bool {
+// free reports whether a port can be bound on every address. It fails where no
+// port could be.
+func free(port int) (bool, error) {
 	l, err := net.Listen("tcp", ":"+strconv.Itoa(port))
+	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+		return false, err //nolint:wrapcheck // the caller does
+	}
 	if err != nil {
-		return false
+		return false, nil
 	}
 	l.Close()
-	return true
+	return true, nil
 }
 
 // Release takes the offer back once its process is gone.
