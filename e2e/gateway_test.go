@@ -482,7 +482,7 @@ func TestForwardingIsBelievedOnlyOfProxies(t *testing.T) {
 			s := web(t, options{}, "--forwarded-allow-ips", c.allow).ready()
 			k := dial(t, s.addr())
 			k.send("GET /headers HTTP/1.1\r\nHost: example.org\r\nX-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: https\r\n" +
-				"X_Forwarded_For: 1.2.3.4\r\nX-Request-ID: abc-123\r\n\r\n")
+				"X_Forwarded_For: 1.2.3.4\r\nX-Request-ID: abc-123\r\nX-Forwarded-Prefix: /evil\r\nTrue-Client-IP: 1.2.3.4\r\n\r\n")
 			resp, body := k.answer("GET")
 			var got seen
 			if err := json.Unmarshal([]byte(body), &got); err != nil {
@@ -496,6 +496,14 @@ func TestForwardingIsBelievedOnlyOfProxies(t *testing.T) {
 			}
 			if id := got.Header.Get("X-Request-Id"); id == "" || resp.Header.Get("X-Request-Id") != id {
 				t.Errorf("request id %q for the app, %q for the client", id, resp.Header.Get("X-Request-Id"))
+			}
+			for _, claim := range []string{"X-Forwarded-Prefix", "True-Client-Ip"} {
+				if reached := got.Header.Get(claim) != ""; reached != (c.wantProto == "https") {
+					t.Errorf("%s reaches the app: %t", claim, reached)
+				}
+			}
+			if id := got.Header.Get("X-Request-Id"); (id == "abc-123") != (c.wantProto == "https") {
+				t.Errorf("request id %q", id)
 			}
 			if got.Host != "example.org" || got.Header.Get("Forwarded") == "" {
 				t.Errorf("host %q, Forwarded %q", got.Host, got.Header.Get("Forwarded"))

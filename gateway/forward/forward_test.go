@@ -99,7 +99,7 @@ func TestRequestIDs(t *testing.T) {
 		strings.Repeat("x", 129): false, "ä": false,
 	} {
 		q := &gateway.Request{Remote: netip.MustParseAddrPort("10.0.0.1:5"), Header: []gateway.Field{{Name: "x-request-id", Value: given}}}
-		if err := rules(t).Apply(q); err != nil {
+		if err := rules(t, "10.0.0.1").Apply(q); err != nil {
 			t.Fatal(err)
 		}
 		if (q.ID == given) != kept {
@@ -112,6 +112,40 @@ func TestRequestIDs(t *testing.T) {
 			t.Fatalf("id %q", id)
 		} else {
 			seen[id] = true
+		}
+	}
+}
+
+// What only a proxy can know reaches the app from a trusted one alone.
+func TestStrangersClaimNothing(t *testing.T) {
+	claims := []string{
+		"x-forwarded-ssl", "x-forwarded-protocol", "x-forwarded-scheme", "x-forwarded-port", "x-forwarded-prefix", "x-forwarded-server",
+		"x-forwarded-user", "x-forwarded", "x-client-ip", "true-client-ip", "x-cluster-client-ip", "cf-connecting-ip", "x-real-ip",
+		"x_forwarded_prefix", "x_real_ip", "script_name", "path_info", "script-name", "x-secret-https",
+	}
+	r, err := New(Options{Allow: []string{"10.0.0.1"}, SecureSchemeHeaders: map[string]string{"X-Secret-HTTPS": "1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for peer, reach := range map[string]int{"192.0.2.1:5": 0, "10.0.0.1:5": 1} {
+		for _, name := range append(claims, "x-request-id", "user-agent", "x-forward") {
+			q := &gateway.Request{Scheme: "http", Host: "h", Remote: netip.MustParseAddrPort(peer), Header: []gateway.Field{{Name: name, Value: "claim"}}}
+			if err := r.Apply(q); err != nil {
+				t.Fatal(err)
+			}
+			want := reach
+			if name == "user-agent" || name == "x-forward" {
+				want = 1
+			}
+			got := 0
+			for _, f := range q.Header {
+				if f.Value == "claim" {
+					got++
+				}
+			}
+			if got != want || name == "x-request-id" && (q.ID == "claim") != (reach == 1) {
+				t.Errorf("%s from %s: %d reach the app, want %d; id %q", name, peer, got, want, q.ID)
+			}
 		}
 	}
 }
@@ -139,6 +173,12 @@ func FuzzApply(f *testing.F) {
 		if q.Scheme != "http" || q.Get("x-forwarded-for") != "192.0.2.1" || q.Get("x-forwarded-proto") != "http" ||
 			count(q.Header, "x-forwarded-for") != 1 || count(q.Header, "forwarded") != 1 || count(q.Header, "x-request-id") != 1 {
 			t.Fatalf("%+v", q.Header)
+		}
+		// Behind them are the five that Apply adds.
+		for _, f := range q.Header[:max(0, len(q.Header)-5)] {
+			if r.claims(f.Name) {
+				t.Fatalf("%s reaches the app: %+v", f.Name, q.Header)
+			}
 		}
 	})
 }

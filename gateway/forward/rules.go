@@ -52,18 +52,44 @@ func (r *Rules) Apply(q *gateway.Request) error {
 	var before said
 	kept := q.Header[:0]
 	for _, f := range q.Header {
-		if !before.take(f) {
+		if !before.take(f) && (trusted || !r.claims(f.Name)) {
 			kept = append(kept, f)
 		}
-	}
-	if q.ID = before.id; !valid(q.ID) {
-		q.ID = NewID()
 	}
 	if !trusted {
 		before = said{}
 	}
+	if q.ID = before.id; !valid(q.ID) {
+		q.ID = NewID()
+	}
 	q.Header = before.append(kept, q)
 	return nil
+}
+
+// claims reports whether a field says what only a proxy can know: who the
+// client is, how it is connected, where the app is mounted. The name is lower
+// case; an underscore stands for a hyphen, since CGI variables do not tell them
+// apart.
+func (r *Rules) claims(name string) bool {
+	if strings.IndexByte(name, '_') >= 0 {
+		name = strings.ReplaceAll(name, "_", "-")
+	}
+	switch name {
+	case "forwarded", "script-name", "path-info", "remote-addr", "remote-user",
+		"x-client-ip", "x-cluster-client-ip", "x-real-ip", "x-real-port", "x-remote-user", "x-request-id", "x-scheme",
+		"x-url-scheme", "x-original-forwarded-for", "x-original-host", "x-original-proto", "front-end-https",
+		"true-client-ip", "cf-connecting-ip", "fastly-client-ip", "fly-client-ip":
+		return true
+	}
+	if strings.HasPrefix(name, "x-forwarded") {
+		return true
+	}
+	for i := range r.secure {
+		if r.secure[i].Name == name {
+			return true
+		}
+	}
+	return false
 }
 
 // scheme believes a proxy's word about its client's connection.
