@@ -123,6 +123,7 @@ type Config struct {
 	ResponseBuffering bool
 	MaxBody           int64 // bytes
 	MaxBuffer         int64 // bytes
+	MaxBufferTotal    int64 // bytes
 	TmpUploadDir      string
 	Sendfile          bool
 	SendfileRoots     []string

@@ -80,6 +80,12 @@ func bufferSettings() []Setting {
 			Reload: NewGateway, field: func(c *Config) any { return &c.MaxBuffer },
 		},
 		Setting{
+			Name: "max_buffer_total", Flag: "max-buffer-total", Kind: Size, Default: "1GiB", Own: true,
+			Help: "How much all bodies and responses together hold in files; then workers wait for their clients, and a further " +
+				"large body waits for room, then gets 503. 0 is no bound.",
+			Reload: NewGateway, field: func(c *Config) any { return &c.MaxBufferTotal },
+		},
+		Setting{
 			Name: "tmp_upload_dir", Flag: "tmp-upload-dir", Kind: String,
 			Help:   "The folder of buffered bodies; empty is the system's.",
 			Reload: NewGateway, Differs: "the flag is new", field: func(c *Config) any { return &c.TmpUploadDir },

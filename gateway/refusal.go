@@ -6,7 +6,7 @@ import "strconv"
 // configured limits. Fronts return it from parsing and from reading a request's
 // body; the client gets Status and its connection is closed.
 type BadRequest struct {
-	Status int    // 400, 408, 413, 417, 431, 501 or 505
+	Status int    // 400, 408, 413, 417, 431, 501, 503 or 505
 	Reason string // for people: what is wrong; holds nothing the client sent
 }
 

@@ -91,7 +91,7 @@ func gatewaySettings(p *prepared) process.Settings {
 		Timeout: c.Timeout, HealthPath: c.HealthPath, HoldsHung: settings(p).RequestAge,
 
 		RequestBuffering: c.RequestBuffering, ResponseBuffering: c.ResponseBuffering,
-		MaxBody: c.MaxBody, MaxBuffer: c.MaxBuffer, TmpDir: absolute(c.Chdir, c.TmpUploadDir), Sendfile: c.Sendfile,
+		MaxBody: c.MaxBody, MaxBuffer: c.MaxBuffer, MaxBufferTotal: c.MaxBufferTotal, TmpDir: absolute(c.Chdir, c.TmpUploadDir), Sendfile: c.Sendfile,
 
 		RequestLine: c.LimitRequestLine, Fields: c.LimitRequestFields, FieldSize: c.LimitRequestFieldSize,
 		HeaderMap: c.HeaderMap, PermitObsoleteFolding: c.PermitObsoleteFolding, StripHeaderSpaces: c.StripHeaderSpaces,

@@ -26,6 +26,7 @@ type Budget struct {
 type waiter struct {
 	account *Account
 	n       int64
+	within  bool          // may not go beyond the total
 	turn    chan struct{} // closed when n has been taken for it
 }
 
@@ -57,7 +58,7 @@ func (b *Budget) admit() {
 	for e := b.waiting.Front(); e != nil; e = b.waiting.Front() {
 		w := e.Value.(*waiter)
 		if b.used+w.n > b.total {
-			if b.beyond != nil && b.beyond != w.account {
+			if w.within || b.beyond != nil && b.beyond != w.account {
 				return
 			}
 			b.beyond = w.account
@@ -100,12 +101,18 @@ func (a *Account) Try(n int64) bool {
 
 // Take takes n, waiting for them in the order of arrival. It fails with the
 // context's cause only.
-func (a *Account) Take(ctx context.Context, n int64) error {
+func (a *Account) Take(ctx context.Context, n int64) error { return a.await(ctx, n, false) }
+
+// TakeWithin is Take that never goes beyond the total. Those who hold something
+// may wait for each other for good, so the context must end.
+func (a *Account) TakeWithin(ctx context.Context, n int64) error { return a.await(ctx, n, true) }
+
+func (a *Account) await(ctx context.Context, n int64, within bool) error {
 	if a.Try(n) {
 		return nil
 	}
 	b := a.b
-	w := &waiter{account: a, n: n, turn: make(chan struct{})}
+	w := &waiter{account: a, n: n, within: within, turn: make(chan struct{})}
 	b.mu.Lock()
 	at := b.waiting.PushBack(w)
 	b.admit()

@@ -86,6 +86,26 @@ func TestNobodyWaitsForGood(t *testing.T) {
 	}
 }
 
+func TestTakeWithin(t *testing.T) {
+	b := New(10)
+	first := b.Account()
+	first.Try(8)
+	short, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if err := b.Account().TakeWithin(short, 5); !errors.Is(err, context.DeadlineExceeded) || b.Used() != 8 {
+		t.Fatalf("%v, %d used", err, b.Used())
+	}
+	done := make(chan error)
+	go func() { done <- b.Account().TakeWithin(t.Context(), 5) }()
+	for b.Waiting() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	first.Give(3)
+	if err := <-done; err != nil || b.Used() != 10 {
+		t.Errorf("%v, %d used", err, b.Used())
+	}
+}
+
 func TestGivingUp(t *testing.T) {
 	b := New(10)
 	b.Account().Try(10)

@@ -4,13 +4,16 @@ package buffer
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/gateway/budget"
 )
 
 // inlineMost is how many bytes of a body are kept in memory.
@@ -18,8 +21,10 @@ const inlineMost = 64 << 10
 
 // Options bound a request body.
 type Options struct {
-	Dir string // of temporary files; empty is the system's
-	Max int64  // bytes of a body; 0 is no bound
+	Dir  string         // of temporary files; empty is the system's
+	Max  int64          // bytes of a body; 0 is no bound
+	Disk *budget.Budget // of bytes in temporary files, of bodies and spools together; nil is no bound
+	Wait time.Duration  // for room there
 }
 
 // Body is a whole request body: one of Inline and File. Release gives both
@@ -30,6 +35,7 @@ type Body struct {
 	File   *os.File // from offset 0
 
 	chunk *chunk
+	disk  *budget.Account // what File holds; nil without a bound
 }
 
 // chunk is memory that is used again.
@@ -79,7 +85,10 @@ func (b *Body) spill(src io.Reader, o Options) (err error) {
 		src = io.LimitReader(src, max(0, o.Max+1-inlineMost))
 	}
 	in := io.MultiReader(bytes.NewReader(bytes.Clone(b.chunk.p[:])), src)
-	out := &fileWriter{f: b.File}
+	if o.Disk != nil {
+		b.disk = o.Disk.Account()
+	}
+	out := &fileWriter{f: b.File, disk: b.disk, wait: o.Wait}
 	if b.Length, err = io.CopyBuffer(struct{ io.Writer }{out}, in, b.chunk.p[:]); err != nil {
 		return err
 	}
@@ -89,9 +98,20 @@ func (b *Body) spill(src io.Reader, o Options) (err error) {
 }
 
 // fileWriter tells the errors of the file from those of the source.
-type fileWriter struct{ f *os.File }
+type fileWriter struct {
+	f    *os.File
+	disk *budget.Account // nil without a bound
+	wait time.Duration   // for room
+}
 
 func (w *fileWriter) Write(p []byte) (int, error) {
+	if w.disk != nil && !w.disk.Try(int64(len(p))) {
+		ctx, cancel := context.WithTimeoutCause(context.Background(), w.wait, ErrFull)
+		defer cancel()
+		if err := w.disk.TakeWithin(ctx, int64(len(p))); err != nil {
+			return 0, err
+		}
+	}
 	n, err := w.f.Write(p)
 	if err != nil {
 		return n, noSpace(err)
@@ -109,7 +129,13 @@ func (b *Body) Release() {
 		b.File.Close()
 		b.File = nil
 	}
+	if b.disk != nil {
+		b.disk.Close()
+	}
 }
+
+// ErrFull says that all temporary files together hold as much as they may.
+var ErrFull = errors.New("temporary files hold as much as they may (max_buffer_total)")
 
 // ErrNoSpace says that a temporary file could not be made or written.
 var ErrNoSpace = errors.New("no room for a temporary file")

@@ -10,8 +10,10 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/gateway/budget"
 	"pgregory.net/rapid"
 )
 
@@ -225,6 +227,87 @@ func TestSpoolHoldsTheWriterWhenFull(t *testing.T) {
 	close(c.gate)
 	if err := <-drained; err != nil || c.got.Len() != 500<<10 {
 		t.Fatalf("%d bytes, %v", c.got.Len(), err)
+	}
+}
+
+// Without room in files a writer waits for its client, and loses nothing: be
+// the total used up, the folder gone or the disk full.
+func TestSpoolWaitsWithoutRoom(t *testing.T) {
+	total := budget.New(100 << 10)
+	other := total.Account()
+	other.Try(60 << 10)
+	for name, o := range map[string]SpoolOptions{
+		"total": {Dir: t.TempDir(), Disk: total}, "no folder": {Dir: filepath.Join(t.TempDir(), "none")}, "/dev/full": {Dir: t.TempDir()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			told := make(chan error, 1000)
+			o.Full = func(err error) { told <- err }
+			s := NewSpool(o)
+			if name == "/dev/full" {
+				var err error
+				if s.file, err = os.OpenFile(name, os.O_RDWR, 0); err != nil {
+					t.Skip(err)
+				}
+			}
+			c := &client{gate: make(chan struct{})}
+			drained := make(chan error, 1)
+			go func() { _, err := s.Drain(c); drained <- err }()
+			var want bytes.Buffer
+			wrote := make(chan error, 1)
+			for i := range 40 {
+				want.Write(bytes.Repeat([]byte{byte('a' + i)}, 30<<10))
+			}
+			go func() {
+				for p := want.Bytes(); len(p) > 0; p = p[30<<10:] {
+					if _, err := s.Write(p[:30<<10]); err != nil {
+						wrote <- err
+						return
+					}
+				}
+				s.Close(nil)
+				wrote <- nil
+			}()
+			<-told // it waits now
+			if used := total.Used(); used > 100<<10 {
+				t.Errorf("%d bytes are used", used)
+			}
+			close(c.gate)
+			if err := <-wrote; err != nil {
+				t.Fatal(err)
+			}
+			if err := <-drained; err != nil || !bytes.Equal(c.got.Bytes(), want.Bytes()) {
+				t.Fatalf("%d bytes of %d, %v", c.got.Len(), want.Len(), err)
+			}
+			if used := total.Used(); used != 60<<10 {
+				t.Errorf("%d bytes are used at the end", used)
+			}
+		})
+	}
+}
+
+func TestBodiesShareTheRoomInFiles(t *testing.T) {
+	total := budget.New(300 << 10)
+	o := Options{Dir: t.TempDir(), Disk: total, Wait: 10 * time.Millisecond}
+	first, err := ReadBody(bytes.NewReader(make([]byte, 200<<10)), -1, o)
+	if err != nil || total.Used() != 200<<10 {
+		t.Fatalf("%v, %d used", err, total.Used())
+	}
+	if _, err := ReadBody(bytes.NewReader(make([]byte, 200<<10)), -1, o); !errors.Is(err, ErrFull) || total.Used() != 200<<10 {
+		t.Fatalf("%v, %d used", err, total.Used())
+	}
+	o.Wait = time.Minute
+	go func() {
+		for total.Waiting() == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		first.Release()
+	}()
+	second, err := ReadBody(bytes.NewReader(make([]byte, 200<<10)), -1, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if second.Release(); total.Used() != 0 {
+		t.Errorf("%d bytes are used at the end", total.Used())
 	}
 }
 

@@ -7,13 +7,16 @@ import (
 	"sync/atomic"
 
 	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/gateway/budget"
 )
 
 // SpoolOptions bound a spool.
 type SpoolOptions struct {
-	Dir    string  // of temporary files; empty is the system's
-	Max    int64   // bytes held, most of them in a file; 0 is no bound
-	Budget *Budget // of memory for all spools together; nil: each has one chunk
+	Dir    string         // of temporary files; empty is the system's
+	Max    int64          // bytes held, most of them in a file; 0 is no bound
+	Budget *Budget        // of memory for all spools together; nil: each has one chunk
+	Disk   *budget.Budget // of bytes in temporary files, of bodies and spools together; nil is no bound
+	Full   func(error)    // hears that there is no room in a file; may be nil
 }
 
 // spoolChunks is how many chunks of memory one spool takes at most, if the
@@ -57,12 +60,13 @@ type Spool struct {
 
 	mu       sync.Mutex
 	changed  sync.Cond
-	memory   []part   // first in line
-	inMemory int64    // bytes of it
-	file     *os.File // behind memory; nil until it is needed
-	at, size int64    // unread part of the file
-	named    []region // files that the worker has named, behind all of that
-	flush    bool     // the client should have all there is
+	memory   []part          // first in line
+	inMemory int64           // bytes of it
+	file     *os.File        // behind memory; nil until it is needed
+	disk     *budget.Account // what the file holds; nil without a bound
+	at, size int64           // unread part of the file
+	named    []region        // files that the worker has named, behind all of that
+	flush    bool            // the client should have all there is
 	closed   bool
 	trailers []gateway.Field
 	err      error // ends both sides
@@ -78,28 +82,29 @@ type region struct {
 func NewSpool(o SpoolOptions) *Spool {
 	s := &Spool{o: o}
 	s.changed.L = &s.mu
+	if o.Disk != nil {
+		s.disk = o.Disk.Account()
+	}
 	return s
 }
 
-// Write adds a part of the response. It waits only while Max bytes are held,
-// and fails once the spool was aborted.
+// Write adds a part of the response. It waits only while Max bytes are held, or
+// while there is no room on the disk and the client has not taken what is in
+// memory. It fails once the spool was aborted.
 func (s *Spool) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for s.err == nil && (len(s.named) > 0 || s.o.Max > 0 && s.held() > 0 && s.held()+int64(len(p)) > s.o.Max) {
 		s.changed.Wait()
 	}
-	if s.err != nil {
-		return 0, s.err
-	}
-	if rest := s.keep(p); len(rest) > 0 {
-		if err := s.spill(rest); err != nil {
-			s.abort(err)
-			return 0, err
+	for rest := p; s.err == nil; s.changed.Wait() {
+		rest = s.spill(s.keep(rest))
+		s.changed.Broadcast()
+		if len(rest) == 0 {
+			return len(p), nil
 		}
 	}
-	s.changed.Broadcast()
-	return len(p), nil
+	return 0, s.err
 }
 
 func (s *Spool) held() int64 { return s.inMemory + s.size - s.at }
@@ -134,19 +139,43 @@ func (s *Spool) giveBack(m part) {
 	}
 }
 
-// spill appends to the file.
-func (s *Spool) spill(p []byte) (err error) {
+// spill appends to the file as much of p as there is room for, and returns the
+// rest.
+func (s *Spool) spill(p []byte) (rest []byte) {
+	if len(p) == 0 {
+		return nil
+	}
+	if s.disk != nil && !s.disk.Try(int64(len(p))) {
+		s.full(ErrFull)
+		return p
+	}
+	var err error
 	if s.file == nil {
 		if s.file, err = tempFile(s.o.Dir); err != nil {
-			return err
+			s.giveDisk(len(p))
+			s.full(err)
+			return p
 		}
 	}
 	n, err := s.file.WriteAt(p, s.size)
 	s.size += int64(n)
 	if err != nil {
-		return noSpace(err)
+		s.giveDisk(len(p) - n)
+		s.full(noSpace(err))
 	}
-	return nil
+	return p[n:]
+}
+
+func (s *Spool) giveDisk(n int) {
+	if s.disk != nil {
+		s.disk.Give(int64(n))
+	}
+}
+
+func (s *Spool) full(err error) {
+	if s.o.Full != nil {
+		s.o.Full(err)
+	}
 }
 
 // WriteFile adds n bytes of f from off. The spool keeps a descriptor of its
@@ -261,6 +290,7 @@ func (s *Spool) next(into []byte) (m part, p []byte, file region, flush bool, er
 		}
 		p = into[:n]
 		if s.at += int64(n); s.at == s.size {
+			s.giveDisk(int(s.size))
 			s.at, s.size = 0, 0
 			_ = s.file.Truncate(0) // gives the room back; the file is used again either way
 		}
@@ -293,6 +323,8 @@ func (s *Spool) free() {
 		s.file.Close()
 		s.file = nil
 	}
+	s.giveDisk(int(s.size))
+	s.at, s.size = 0, 0
 	for _, r := range s.named {
 		r.f.Close()
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/gateway/budget"
 )
 
 const (
@@ -30,6 +31,7 @@ type conn struct {
 	req     gateway.Request
 	body    body
 	reply   reply
+	grown   *budget.Account // of s.Heads; nil without a bound
 	watch   watcher
 
 	readBy, writeBy time.Time // the deadlines that are set
@@ -50,6 +52,9 @@ func newConn(s *Server, c Conn) *conn {
 	x.in.w = len(c.Ahead)
 	x.in.buf = c.Ahead
 	x.c.Ahead = nil
+	if s.Heads != nil {
+		x.grown = s.Heads.Account()
+	}
 	x.tryRead = x.try
 	x.reply.x, x.body.x, x.watch.x = x, x, x
 	return x
@@ -62,6 +67,9 @@ func (x *conn) serve(ctx context.Context) {
 	x.watch.gone = cancel
 	defer x.release()
 	defer x.c.Close()
+	if x.grown != nil {
+		defer x.grown.Close()
+	}
 	defer cancel(nil)
 	defer x.watch.stop()
 	for {
@@ -77,7 +85,18 @@ func (x *conn) serve(ctx context.Context) {
 		}
 		x.head.Reset()
 		x.req = gateway.Request{}
+		x.ungrow()
 	}
+}
+
+// ungrow gives back a buffer that a long head has made grow, once nothing is in
+// it.
+func (x *conn) ungrow() {
+	if x.grown == nil || x.grown.Held() == 0 || len(x.in.Buffered()) > 0 {
+		return
+	}
+	x.in.lend(x.s.blocks.get())
+	x.grown.Close()
 }
 
 // await reads the next request's head. An error ends the connection: with an
@@ -112,6 +131,9 @@ func (x *conn) fillHead() error {
 		x.readWithin(0)
 	}
 	limits := x.s.Rules.Limits.withDefaults()
+	if more := x.in.growth(); more > 0 && x.grown != nil && !x.grown.Try(int64(more)) {
+		return &gateway.BadRequest{Status: 503, Reason: "too much is held of heads that are not complete"}
+	}
 	err := x.in.Fill(limits.Head + limits.RequestLine)
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):

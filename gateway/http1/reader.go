@@ -46,6 +46,14 @@ func (b *Reader) Fill(limit int) error {
 	return err
 }
 
+// growth is how much longer the next Fill makes the buffer.
+func (b *Reader) growth() int {
+	if b.w < len(b.buf) || b.r == b.w || b.r > 0 && b.r >= len(b.buf)/2 {
+		return 0
+	}
+	return max(512, 2*len(b.buf)) - len(b.buf)
+}
+
 // room makes space behind what is buffered.
 func (b *Reader) room() {
 	if b.r == b.w {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/gateway/budget"
 )
 
 // Server serves HTTP/1 connections. Its fields are not changed once a
@@ -18,12 +19,13 @@ import (
 type Server struct {
 	Rules         Rules
 	Handler       gateway.Handler
-	HeaderTimeout time.Duration // for a whole head, from its first byte
-	BodyTimeout   time.Duration // between two parts of a body
-	WriteTimeout  time.Duration // for a client to take anything
-	KeepAlive     time.Duration // for the next request to begin; 0 closes after each
-	MaxBody       int64         // bytes of a request's body; 0 is no bound
-	Name          string        // the Server field, where the app sends none; empty for none
+	HeaderTimeout time.Duration  // for a whole head, from its first byte
+	BodyTimeout   time.Duration  // between two parts of a body
+	WriteTimeout  time.Duration  // for a client to take anything
+	KeepAlive     time.Duration  // for the next request to begin; 0 closes after each
+	Heads         *budget.Budget // of bytes of heads beyond 4 KiB each; nil is no bound
+	MaxBody       int64          // bytes of a request's body; 0 is no bound
+	Name          string         // the Server field, where the app sends none; empty for none
 	// Trusted tells the proxies that may send Rules.ForwarderHeaders.
 	Trusted func(peer netip.Addr, unix bool) bool
 	Log     *slog.Logger // nil is slog.Default

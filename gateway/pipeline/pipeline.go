@@ -163,6 +163,9 @@ func (e *exchange) failed(ctx context.Context, err error) {
 		e.p.Log.Debug("request refused", "request", e.r.ID, "status", status, "reason", bad.Reason)
 	case errors.Is(err, gateway.ErrNoCapacity):
 		status, fields = 503, []gateway.Field{{Name: "retry-after", Value: strconv.Itoa(retryAfter)}}
+	case errors.Is(err, buffer.ErrFull):
+		status, fields = 503, []gateway.Field{{Name: "retry-after", Value: strconv.Itoa(retryAfter)}}
+		e.log("no room for a request's body", err, "")
 	case errors.Is(err, gateway.ErrTimeout):
 		status = 504
 		e.log("request took too long", err, "GON043")

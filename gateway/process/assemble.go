@@ -3,7 +3,9 @@ package process
 import (
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/gonicorn/gonicorn/gateway/budget"
 	"github.com/gonicorn/gonicorn/gateway/buffer"
@@ -25,6 +27,14 @@ import (
 // may hold in memory beyond 64 KiB each; then they go to files.
 const spoolMemory = 64 << 20
 
+const (
+	roomWait  = 10 * time.Second // for room in files, of a body
+	roomEvery = 10 * time.Second // between two lines in the log that there is none
+	// headMemory is what heads of requests that are not complete may hold
+	// beyond 4 KiB each, and headers of trailers.
+	headMemory = 48 << 20
+)
+
 // Of all WebSockets together: what messages may hold on their way to the apps,
 // what compressed messages may until they are complete, and how many are
 // decompressed at once. Small messages are not counted.
@@ -43,10 +53,14 @@ func (p *process) assemble() error {
 	s := &p.set
 	o := pipeline.Options{
 		Backend: p.backend, Forward: p.peers, Access: p.access, Log: p.log, Board: p.from.Board,
-		Body:             buffer.Options{Dir: s.TmpDir, Max: s.MaxBody},
-		Response:         buffer.SpoolOptions{Dir: s.TmpDir, Max: s.MaxBuffer, Budget: buffer.NewBudget(spoolMemory)},
+		Body:             buffer.Options{Dir: s.TmpDir, Max: s.MaxBody, Wait: roomWait},
+		Response:         buffer.SpoolOptions{Dir: s.TmpDir, Max: s.MaxBuffer, Budget: buffer.NewBudget(spoolMemory), Full: p.noRoom()},
 		RequestBuffering: s.RequestBuffering, ResponseBuffering: s.ResponseBuffering, RequestTimeout: s.RequestTimeout,
 		ServerTiming: s.ServerTiming,
+	}
+	if s.MaxBufferTotal > 0 {
+		disk := budget.New(s.MaxBufferTotal)
+		o.Body.Disk, o.Response.Disk = disk, disk
 	}
 	if s.StatsdHost != "" {
 		var err error
@@ -63,6 +77,18 @@ func (p *process) assemble() error {
 		}
 	}
 	return p.makeFront(pipeline.New(o))
+}
+
+// noRoom logs that responses wait for their clients since nothing more fits into
+// files, at most once in a while.
+func (p *process) noRoom() func(error) {
+	var last atomic.Int64
+	return func(err error) {
+		now, before := time.Now().UnixNano(), last.Load()
+		if now-before > int64(roomEvery) && last.CompareAndSwap(before, now) {
+			p.log.Warn("no room for responses in files: workers wait for their clients", "folder", p.set.TmpDir, "error", err)
+		}
+	}
 }
 
 // gauges is what statsd gets besides requests.
@@ -125,6 +151,7 @@ func (p *process) makeBackend() error {
 func (p *process) makeFront(handler *pipeline.Pipeline) error {
 	s := &p.set
 	server := &http1.Server{
+		Heads: budget.New(headMemory),
 		Rules: p.rules(), Handler: handler, Trusted: p.trusted, Log: p.log, Name: s.ServerName, MaxBody: s.MaxBody,
 		HeaderTimeout: s.HeaderTimeout, BodyTimeout: s.BodyTimeout, WriteTimeout: s.WriteTimeout, KeepAlive: s.Keepalive,
 	}

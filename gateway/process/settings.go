@@ -39,6 +39,7 @@ type Settings struct {
 	ResponseBuffering bool     `json:"response_buffering"`
 	MaxBody           int64    `json:"max_body"`
 	MaxBuffer         int64    `json:"max_buffer"`
+	MaxBufferTotal    int64    `json:"max_buffer_total"`
 	TmpDir            string   `json:"tmp_dir"`
 	Sendfile          bool     `json:"sendfile"`
 	SendfileRoots     []string `json:"sendfile_roots"`
