@@ -19,7 +19,10 @@ const freeInbox = 32 << 10
 // beyond freeInbox is the budget's.
 type inbox struct {
 	account *budget.Account // nil without a bound
-	wake    chan struct{}   // has one element when something has changed
+	ctx     context.Context // ends when nobody wants messages any more
+	cancel  context.CancelFunc
+	wake    chan struct{}        // has one element when something has changed
+	watch   func() (stop func()) // is called when somebody waits
 
 	mu      sync.Mutex
 	unread  int // bytes that the app has not taken
@@ -27,8 +30,9 @@ type inbox struct {
 	closed  bool
 }
 
-func newInbox(b *budget.Budget) *inbox {
+func newInbox(ctx context.Context, b *budget.Budget) *inbox {
 	i := &inbox{wake: make(chan struct{}, 1)}
+	i.ctx, i.cancel = context.WithCancel(ctx)
 	if b != nil {
 		i.account = b.Account()
 	}
@@ -37,17 +41,20 @@ func newInbox(b *budget.Budget) *inbox {
 
 // ready waits until the app has taken what came before. False means that
 // nobody wants more.
-func (i *inbox) ready(ctx context.Context) bool {
-	for {
+func (i *inbox) ready() bool {
+	for first := true; ; first = false {
 		i.mu.Lock()
 		closed, open := i.closed, i.unread < freeInbox
 		i.mu.Unlock()
 		if closed || open {
 			return !closed
 		}
+		if first {
+			defer i.watch()()
+		}
 		select {
 		case <-i.wake:
-		case <-ctx.Done():
+		case <-i.ctx.Done():
 			return false
 		}
 	}
@@ -55,12 +62,16 @@ func (i *inbox) ready(ctx context.Context) bool {
 
 // take takes room for n bytes, waiting for the budget if need be. False means
 // that nobody wants them.
-func (i *inbox) take(ctx context.Context, n int) (bool, error) {
+func (i *inbox) take(n int) (bool, error) {
 	i.mu.Lock()
 	more := max(i.unread+n-freeInbox, 0) - i.charged
 	i.mu.Unlock()
-	if i.account != nil && more > 0 {
-		if err := websocket.Take(ctx, i.account, int64(more)); err != nil {
+	if i.account != nil && more > 0 && !i.account.Try(int64(more)) {
+		defer i.watch()()
+		if err := websocket.Take(i.ctx, i.account, int64(more)); err != nil {
+			if i.ctx.Err() != nil {
+				err = nil
+			}
 			return false, err
 		}
 	}
@@ -101,6 +112,7 @@ func (i *inbox) settle() {
 func (i *inbox) close() {
 	i.mu.Lock()
 	i.closed = true
+	i.cancel()
 	i.settle()
 	i.mu.Unlock()
 	i.poke()

@@ -61,8 +61,9 @@ func (a *answer) accept(ctx context.Context, f *wire.Frame) error {
 	a.started = true
 	s := &socket{
 		conn: websocket.NewConn(conn, handshake, x.env.WebSocket), number: x.Number, link: x.Link(),
-		inbox: newInbox(x.env.Inbox), answer: make(chan struct{}),
+		inbox: newInbox(ctx, x.env.Inbox), answer: make(chan struct{}),
 	}
+	s.inbox.watch = s.watch
 	a.socket = s
 	if x.Upgraded != nil {
 		x.Upgraded()
@@ -97,12 +98,12 @@ var errSocketOver = errors.New("WebSocket is over")
 // and returns how it did.
 func (s *socket) pump(ctx context.Context) *websocket.CloseError {
 	for {
-		s.inbox.ready(ctx) // once nobody wants messages any more, it is the client's close frame that is read
+		s.inbox.ready() // once nobody wants messages any more, it is the client's close frame that is read
 		if ctx.Err() != nil {
 			return &websocket.CloseError{Code: websocket.CodeAbnormal}
 		}
 		err := s.conn.Read(ctx, func(p websocket.Part) error {
-			wanted, err := s.inbox.take(ctx, len(p.Data))
+			wanted, err := s.inbox.take(len(p.Data))
 			if wanted {
 				s.pass(p)
 			}
@@ -116,6 +117,31 @@ func (s *socket) pump(ctx context.Context) *websocket.CloseError {
 			return closed
 		}
 	}
+}
+
+// hangupEvery is how often a client whose messages wait for the app is looked
+// at. One that is gone twice in a row is: a close frame may lie before its end.
+const hangupEvery = 2 * time.Second
+
+// watch notices that the client leaves while nobody reads from it.
+func (s *socket) watch() (stop func()) {
+	done := make(chan struct{})
+	go func() {
+		tick := time.NewTicker(hangupEvery)
+		defer tick.Stop()
+		for gone := 0; gone < 2; {
+			select {
+			case <-done:
+				return
+			case <-tick.C:
+			}
+			if gone++; !s.conn.HungUp() {
+				gone = 0
+			}
+		}
+		s.broken()
+	}()
+	return func() { close(done) }
 }
 
 // pass passes a part of a message on to the worker.

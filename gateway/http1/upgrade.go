@@ -63,6 +63,9 @@ func (u *upgraded) Read(p []byte) (int, error) {
 	return u.Conn.Read(p)
 }
 
+// NetConn is the connection below.
+func (u *upgraded) NetConn() net.Conn { return u.Conn }
+
 // CloseWrite tells the client that nothing more comes.
 func (u *upgraded) CloseWrite() error {
 	if half, ok := u.Conn.(interface{ CloseWrite() error }); ok {

@@ -111,6 +111,9 @@ func (p *process) prepare() error {
 	if err := p.openAccessLog(); err != nil {
 		return err
 	}
+	if limit := limitMemory(); limit > 0 {
+		p.log.Debug("memory limit of the gateway, from the cgroup's", "bytes", limit)
+	}
 	p.link = newArbiterLink(p.from.Control, p.log)
 	p.pool = admission.New(p.set.QueueSize, p.set.QueueTimeout)
 	p.pool.OnIdle = p.link.reportIdle
@@ -331,6 +334,7 @@ func (p *process) beats(done <-chan struct{}) {
 	stuck := &stuck{board: p.from.Board, held: p.link.held, report: p.link.reportStuck, loop: p.set.StallWarning, request: p.set.RequestWarning}
 	tick := time.NewTicker(beatEvery)
 	defer tick.Stop()
+	var memory memoryReturn
 	for {
 		select {
 		case <-done:
@@ -342,6 +346,7 @@ func (p *process) beats(done <-chan struct{}) {
 			if serving := p.serving.Load(); serving != nil {
 				stuck.look(*serving, scoreboard.Now())
 			}
+			memory.look(time.Now())
 			stats := p.pool.Stats()
 			p.from.Slot.InFlight.Store(int64(stats.InFlight))
 			p.showWaiting(&stats)

@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections import deque
 
-from . import bodies, frames
+from . import bodies, frames, memory
 from .bodies import ClientGone
 from .frames import BODY, CHUNK, END, FAIL, HEAD, INTERIM, MORE, SENDFILE, TRAILER, WEBSOCKET, WINDOW, Malformed, pack
 from .logs import current
@@ -14,6 +14,7 @@ from .stacks import log_exception
 
 RESTART = 1012  # the close code of a server that restarts
 PARTING = 3.0  # seconds that the app of a WebSocket which was closed for a restart may run on
+UNREAD = 10.0  # seconds for the app to take long messages of a client that has gone
 FAREWELL = 0.5  # seconds for the app to answer what a client sent before its close frame
 INBOX = 16 << 10  # bytes of messages after which the gateway is told that the app has taken them
 
@@ -107,8 +108,15 @@ class Exchange:
         self.gone = True
         self.wake_waiters()
         wake(self.writer)
+        if sum(part[2] for part in self.parts) > 2 * INBOX:
+            self.carrier.loop.call_later(UNREAD, self.forget)
         if self.leaving and not self.final:
             self.carrier.post(frames.frame(frames.CLOSE, self.number))
+
+    def forget(self) -> None:
+        """Drops what an app that does not read has left of long messages."""
+        self.parts.clear()
+        self.carrier.trim_later()
 
     def complete(self, op: int, data, size: int) -> None:
         """Queues a message of the client's with its size in bytes; all that came in parts is bytes."""
@@ -191,6 +199,8 @@ class Exchange:
             await self.wait()
         op, data, size = self.parts.popleft()
         self.took(size, INBOX)
+        if size >= memory.LARGE:
+            self.carrier.trim_later()
         if op == frames.OP_TEXT:
             return {"type": "websocket.receive", "text": data}
         return {"type": "websocket.receive", "bytes": data}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 
-from . import bodies, loader
+from . import bodies, loader, memory
 from .asgi import Exchange
 from .frames import HTTP
 from .lifespan import Lifespan
@@ -56,6 +56,7 @@ class Blocking:
     grace = 0  # a thread has nothing else to do
     known = False  # the request came out of the queue
     closing = False
+    large = False  # memory is to be given back
 
     def __init__(self, loop, link, life):
         self.loop = loop
@@ -76,6 +77,11 @@ class Blocking:
             if exchange.socket:
                 self.loop.remove_reader(self.life.wake)
             del self.link.exchanges[exchange.number]
+            if self.large:
+                memory.trim()
+
+    def trim_later(self) -> None:
+        self.large = True
 
     def restart(self, exchange: Exchange) -> None:
         """The worker is to finish, for which a WebSocket does not wait."""
@@ -84,7 +90,10 @@ class Blocking:
         exchange.restart()
 
     def post(self, frame: bytes, fd: int = -1) -> None:
-        self.link.send([frame], fd)
+        try:
+            self.link.send([frame], fd)
+        except OSError:
+            pass  # there is no gateway any more, and no client
 
     def end(self, number: int) -> None:
         """Called when the app has returned; serve() does the rest."""

@@ -112,6 +112,8 @@ class Link:
             n, ancillary = 0, []
         if not n:
             self.gone = True
+            for exchange in list(self.exchanges.values()):
+                exchange.cancel()
             return False
         for message in decode(self.buffer, passed(ancillary)):
             self.deliver(message)

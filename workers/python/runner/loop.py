@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import get_ident
 from time import monotonic_ns
 
-from . import bodies, frames, loader, wsgi
+from . import bodies, frames, loader, memory, wsgi
 from .asgi import Exchange
 from .frames import EPOCH_SHIFT, MAX_MESSAGE, OP_REQUEST
 from .lifecycle import Lifecycle
@@ -84,6 +84,7 @@ class Worker:
 
     known = True  # each request comes over the worker's own socket
     closing = False
+    trimming = False
 
     def __init__(self, app, interface: str, chosen: Settings, loop):
         self.loop = loop
@@ -297,6 +298,16 @@ class Worker:
             self.life.retire()
         elif 0 < self.promote_after <= done:
             self.life.retire("refork_after")
+
+    def trim_later(self) -> None:
+        """Gives memory back a moment after large messages, once for all of them."""
+        if not self.trimming:
+            self.trimming = True
+            self.loop.call_later(1, self.trim)
+
+    def trim(self) -> None:
+        self.trimming = False
+        memory.trim()
 
     # What goes to the gateway.
 

@@ -1,0 +1,111 @@
+package process
+
+import (
+	"math"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"runtime/metrics"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The gateway shares its cgroup with the workers: its garbage is collected in
+// earnest once it has a quarter of what the group may have, but for the least
+// that it needs.
+const (
+	memoryShare = 4
+	memoryLeast = 64 << 20
+)
+
+// limitMemory sets the collector's limit by the cgroup's, unless GOMEMLIMIT
+// says something else. It returns the limit, 0 for none.
+func limitMemory() int64 {
+	if os.Getenv("GOMEMLIMIT") != "" {
+		return 0
+	}
+	text, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return 0
+	}
+	most := groupMemory("/sys/fs/cgroup", string(text))
+	if most == 0 {
+		return 0
+	}
+	limit := max(most/memoryShare, memoryLeast)
+	debug.SetMemoryLimit(limit)
+	return limit
+}
+
+// groupMemory is the lowest limit of the cgroups that a process is in, of
+// which text is /proc/self/cgroup; 0 is none (cgroups(7)).
+func groupMemory(root, text string) int64 {
+	most := int64(math.MaxInt64)
+	look := func(file string) {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			return
+		}
+		if n, err := strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64); err == nil && n > 0 {
+			most = min(most, n)
+		}
+	}
+	for line := range strings.Lines(text) {
+		part := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if len(part) != 3 {
+			continue
+		}
+		dir, file := root, "memory.max"
+		if part[0] != "0" {
+			if part[1] != "memory" {
+				continue
+			}
+			dir, file = filepath.Join(root, "memory"), "memory.limit_in_bytes"
+		}
+		for path := filepath.Clean("/" + part[2]); ; path = filepath.Dir(path) {
+			look(filepath.Join(dir, path, file))
+			if path == "/" {
+				break
+			}
+		}
+	}
+	if most > math.MaxInt64/2 { // the old hierarchy's word for none
+		return 0
+	}
+	return most
+}
+
+// Memory that was needed for a while goes back to the system a few seconds
+// after: the runtime would keep it for minutes.
+const (
+	returnEvery = 5 * time.Second
+	returnFrom  = 16 << 20
+)
+
+// memoryReturn notices what is free.
+type memoryReturn struct {
+	last    time.Time
+	used    uint64 // after the last time
+	samples [2]metrics.Sample
+}
+
+// look gives free memory back if it is much.
+func (m *memoryReturn) look(now time.Time) {
+	if now.Sub(m.last) < returnEvery {
+		return
+	}
+	first := m.last.IsZero()
+	m.last = now
+	m.samples[0].Name = "/memory/classes/heap/free:bytes"
+	m.samples[1].Name = "/memory/classes/heap/objects:bytes"
+	metrics.Read(m.samples[:])
+	free, used := m.samples[0].Value.Uint64(), m.samples[1].Value.Uint64()
+	// Garbage counts as used until it is collected, which an idle process does
+	// every two minutes.
+	if !first && (free > returnFrom || used > 2*returnFrom && used > m.used+m.used/2) {
+		debug.FreeOSMemory()
+		metrics.Read(m.samples[:])
+		m.used = m.samples[1].Value.Uint64()
+	}
+}

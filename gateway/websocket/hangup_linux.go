@@ -1,0 +1,36 @@
+package websocket
+
+import (
+	"net"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// HungUp reports whether the client has closed its end of the connection, which
+// nobody who does not read would notice.
+func (c *Conn) HungUp() bool {
+	conn := c.conn
+	for {
+		inner, is := conn.(interface{ NetConn() net.Conn })
+		if !is {
+			break
+		}
+		conn = inner.NetConn()
+	}
+	sc, is := conn.(syscall.Conn)
+	if !is {
+		return false
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return true // it is closed
+	}
+	gone := false
+	err = raw.Control(func(fd uintptr) {
+		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
+		n, err := unix.Poll(fds, 0)
+		gone = err == nil && n > 0
+	})
+	return gone || err != nil
+}
