@@ -169,6 +169,9 @@ func (s *supervisor) prepareGateway(p *prepared) (err error) {
 		return nil
 	}
 	uid, gid := owner(p.config)
+	if s.heritage == nil { // whose workers still use the folder of the binary before
+		command.Sweep()
+	}
 	s.offers, err = command.NewOffers(uid, gid)
 	return err
 }

@@ -28,7 +28,8 @@ const (
 
 // Offers makes an endpoint for each worker. It is safe for concurrent use.
 type Offers struct {
-	dir string
+	dir  string
+	lock *os.File // of the folder: Sweep leaves it alone
 
 	mu    sync.Mutex
 	taken map[int]bool
@@ -37,7 +38,7 @@ type Offers struct {
 // NewOffers makes a private folder for the workers' sockets, which uid and gid
 // own unless they are -1. Close removes it.
 func NewOffers(uid, gid int) (*Offers, error) {
-	dir, err := os.MkdirTemp("", "gonicorn-")
+	dir, err := os.MkdirTemp("", folderPrefix)
 	if err != nil {
 		return nil, fmt.Errorf("make a folder for workers' sockets: %w", err)
 	}
@@ -45,14 +46,20 @@ func NewOffers(uid, gid int) (*Offers, error) {
 		os.Remove(dir)
 		return nil, fmt.Errorf("make a folder for workers' sockets: %w", err)
 	}
-	return &Offers{dir: dir, taken: map[int]bool{}}, nil
+	return &Offers{dir: dir, lock: lockFolder(dir), taken: map[int]bool{}}, nil
 }
 
 // Dir is the folder of the sockets.
 func (o *Offers) Dir() string { return o.dir }
 
 // Close removes the folder and all sockets in it.
-func (o *Offers) Close() error { return os.RemoveAll(o.dir) }
+func (o *Offers) Close() error {
+	err := os.RemoveAll(o.dir)
+	if o.lock != nil {
+		o.lock.Close()
+	}
+	return err
+}
 
 // Offer is what one worker may listen on: it takes either.
 type Offer struct {
