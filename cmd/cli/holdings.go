@@ -49,13 +49,12 @@ func (s *supervisor) hold(c *config.Config) error {
 	if c.Pidfile == "" {
 		return nil
 	}
-	uid, gid := owner(c)
 	s.pidfilePath = inside(c.Chdir, c.Pidfile)
 	path := s.pidfilePath
 	if s.replaces != 0 {
 		path += ".2" // as Gunicorn has it, until the old one is gone
 	}
-	file, err := pidfile.Create(path, os.Getpid(), uid, gid)
+	file, err := pidfile.Create(path, os.Getpid())
 	if err != nil {
 		var held *pidfile.HeldError
 		if !errors.As(err, &held) {

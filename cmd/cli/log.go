@@ -21,9 +21,8 @@ func (s *supervisor) openLog(c *config.Config) error {
 	if err != nil {
 		return fmt.Errorf("loglevel: %w", err)
 	}
-	uid, gid := owner(c)
 	s.logPath = logPath(c)
-	if s.sink, err = logging.Open(s.logPath, logging.SinkOptions{UID: uid, GID: gid}); err != nil {
+	if s.sink, err = logging.Open(s.logPath, logOwner(c)); err != nil {
 		return coded("GON025", fmt.Errorf("errorlog: %w", err))
 	}
 	s.level = &slog.LevelVar{}
@@ -48,6 +47,20 @@ func (s *supervisor) openLog(c *config.Config) error {
 	s.log, s.output = slog.New(logging.All(own...)), slog.New(logging.All(output...))
 	s.sink.ReportTo(s.log)
 	return nil
+}
+
+// logOwner says whose the error log is: this process's, where workers have
+// another user, so that none of them rewrites what is said of it. The gateway
+// opens the access log as that user; where both are one file, it is the user's.
+func logOwner(c *config.Config) logging.SinkOptions {
+	uid, gid := owner(c)
+	switch {
+	case uid < 0 && gid < 0:
+		return logging.SinkOptions{UID: -1, GID: -1}
+	case c.Accesslog != "" && inside(c.Chdir, c.Accesslog) == logPath(c):
+		return logging.SinkOptions{UID: uid, GID: gid}
+	}
+	return logging.SinkOptions{UID: os.Geteuid(), GID: os.Getegid()}
 }
 
 // logPath is where the error log is. A daemon has no stderr to write to.

@@ -39,11 +39,13 @@ type File struct {
 var ErrNotPidfile = errors.New("it holds something else than a pid; remove it, or choose another with --pid")
 
 // Create takes the pidfile and writes pid to it. A stale one is replaced; one
-// that a live process holds gives a *HeldError. uid and gid become its owner,
-// -1 leaves them. The caller removes it.
-func Create(path string, pid, uid, gid int) (*File, error) {
+// that a live process holds gives a *HeldError. The caller removes it.
+//
+// The file is this process's own, and nobody else can write it: root signals
+// whom it names. Where this process is root, it takes over a file of another.
+func Create(path string, pid int) (*File, error) {
 	for {
-		f, err := open(path, uid >= 0 || gid >= 0)
+		f, err := open(path)
 		if err != nil {
 			return nil, err
 		}
@@ -59,7 +61,7 @@ func Create(path string, pid, uid, gid int) (*File, error) {
 			continue
 		}
 		p := &File{path: path, file: f}
-		if err := p.write(pid, uid, gid); err != nil {
+		if err := p.write(pid); err != nil {
 			f.Close()
 			return nil, fmt.Errorf("write pidfile %s: %w", path, err)
 		}
@@ -67,12 +69,12 @@ func Create(path string, pid, uid, gid int) (*File, error) {
 	}
 }
 
-// open opens the file without changing it. One that is to be given away must
-// not be a link: its new owner may own the folder, and could have root give
-// away any file.
-func open(path string, gives bool) (*os.File, error) {
+// open opens the file without changing it. Root's must not be a link: another
+// user may own the folder, and could have root write to any file.
+func open(path string) (*os.File, error) {
+	isRoot := os.Geteuid() == 0
 	flags := os.O_RDWR | os.O_CREATE | syscall.O_NONBLOCK
-	if gives {
+	if isRoot {
 		flags |= syscall.O_NOFOLLOW
 	}
 	f, err := os.OpenFile(path, flags, 0o644)
@@ -80,7 +82,7 @@ func open(path string, gives bool) (*os.File, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("open pidfile: %w; make its folder first: mkdir -p %s", err, filepath.Dir(path))
 	case errors.Is(err, syscall.ELOOP):
-		return nil, fmt.Errorf("open pidfile: it is a symbolic link, and with --user it must be the file itself: %w", err)
+		return nil, fmt.Errorf("open pidfile: it is a symbolic link, and for root it must be the file itself: %w", err)
 	case err != nil:
 		return nil, fmt.Errorf("open pidfile: %w", err)
 	}
@@ -88,7 +90,7 @@ func open(path string, gives bool) (*os.File, error) {
 	if err == nil && !info.Mode().IsRegular() {
 		err = ErrNotPidfile
 	}
-	if stat, ok := sys(info); err == nil && gives && ok && stat.Nlink > 1 {
+	if stat, ok := sys(info); err == nil && isRoot && ok && stat.Nlink > 1 {
 		err = ErrNotPidfile
 	}
 	if err != nil {
@@ -106,9 +108,12 @@ func sys(info fs.FileInfo) (*syscall.Stat_t, bool) {
 	return stat, ok
 }
 
-func (p *File) write(pid, uid, gid int) error {
+func (p *File) write(pid int) error {
 	if !isPidfile(p.file) {
 		return ErrNotPidfile
+	}
+	if err := p.own(); err != nil {
+		return err
 	}
 	if err := p.file.Truncate(0); err != nil {
 		return err
@@ -116,10 +121,24 @@ func (p *File) write(pid, uid, gid int) error {
 	if _, err := p.file.WriteAt([]byte(strconv.Itoa(pid)+"\n"), 0); err != nil {
 		return err
 	}
-	if uid < 0 && gid < 0 {
+	return nil
+}
+
+// own makes an old file this process's: an earlier one may have given it away.
+func (p *File) own() error {
+	info, err := p.file.Stat()
+	if err != nil {
+		return err
+	}
+	if stat, ok := sys(info); ok && int(stat.Uid) != os.Geteuid() && os.Geteuid() == 0 {
+		if err := p.file.Chown(0, os.Getegid()); err != nil {
+			return err
+		}
+	}
+	if info.Mode().Perm()&0o022 == 0 {
 		return nil
 	}
-	return p.file.Chown(uid, gid)
+	return p.file.Chmod(0o644)
 }
 
 // isPidfile reports whether a file holds a pid, or nothing, as after a crash of

@@ -18,7 +18,7 @@ const envHold = "PIDFILE_TEST_HOLD"
 // TestMain is also the process that holds a pidfile until it is killed.
 func TestMain(m *testing.M) {
 	if path := os.Getenv(envHold); path != "" {
-		if _, err := Create(path, os.Getpid(), -1, -1); err != nil {
+		if _, err := Create(path, os.Getpid()); err != nil {
 			fmt.Println(err)
 			os.Exit(1)
 		}
@@ -43,7 +43,7 @@ func TestLiveProcessIsToldFromAKilledOne(t *testing.T) {
 		t.Fatalf("the holder says %q, %v", line, err)
 	}
 	var held *HeldError
-	if _, err := Create(path, 4712, -1, -1); !errors.As(err, &held) || held.PID != holder.Process.Pid {
+	if _, err := Create(path, 4712); !errors.As(err, &held) || held.PID != holder.Process.Pid {
 		t.Errorf("Create gave %v, want it held by %d", err, holder.Process.Pid)
 	} else if !strings.Contains(err.Error(), fmt.Sprintf("kill %d", held.PID)) {
 		t.Errorf("%v does not say what to type", err)
@@ -52,7 +52,7 @@ func TestLiveProcessIsToldFromAKilledOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = holder.Wait() // killed
-	f, err := Create(path, 4712, -1, -1)
+	f, err := Create(path, 4712)
 	if err != nil {
 		t.Fatalf("a dead process's pidfile: %v", err)
 	}
@@ -76,7 +76,7 @@ func TestOnlyPidfilesAreReplaced(t *testing.T) {
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		f, err := Create(path, 42, -1, -1)
+		f, err := Create(path, 42)
 		if stale != (err == nil) || !stale && !errors.Is(err, ErrNotPidfile) {
 			t.Errorf("a file of %q: %v", text, err)
 		}
@@ -95,14 +95,14 @@ func TestOnlyPidfilesAreReplaced(t *testing.T) {
 
 func TestRemoveLeavesAnothersFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "g.pid")
-	f, err := Create(path, 42, -1, -1)
+	f, err := Create(path, 42)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	other, err := Create(path, 43, -1, -1)
+	other, err := Create(path, 43)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +132,7 @@ func TestOneHolderAtATime(t *testing.T) {
 	for i := range 8 {
 		wg.Go(func() {
 			for range 200 {
-				f, err := Create(path, 100+i, -1, -1)
+				f, err := Create(path, 100+i)
 				if err != nil {
 					if !errors.Is(err, syscall.EWOULDBLOCK) && !errors.As(err, new(*HeldError)) {
 						t.Error(err)
@@ -155,18 +155,19 @@ func TestOneHolderAtATime(t *testing.T) {
 
 func TestNoPlaceForAPidfile(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := Create(filepath.Join(dir, "no", "g.pid"), 1, -1, -1); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "mkdir -p") {
+	if _, err := Create(filepath.Join(dir, "no", "g.pid"), 1); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "mkdir -p") {
 		t.Errorf("a missing folder gave %v", err)
 	}
-	if _, err := Create(dir, 1, -1, -1); !errors.Is(err, syscall.EISDIR) {
+	if _, err := Create(dir, 1); !errors.Is(err, syscall.EISDIR) {
 		t.Errorf("a folder gave %v", err)
 	}
-	if _, err := Create("/dev/null", 1, -1, -1); !errors.Is(err, ErrNotPidfile) {
+	if _, err := Create("/dev/null", 1); !errors.Is(err, ErrNotPidfile) {
 		t.Errorf("a device gave %v", err)
 	}
 }
 
-func TestOwner(t *testing.T) {
+// Whoever could write the file could have root signal any process: kill $(cat F).
+func TestRootsPidfileIsRootsAlone(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("needs root")
 	}
@@ -179,18 +180,24 @@ func TestOwner(t *testing.T) {
 		if err := link(victim, path); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Create(path, 1, 65534, 65534); err == nil {
-			t.Errorf("a %s link was given away", name)
+		if _, err := Create(path, 1); err == nil {
+			t.Errorf("a %s link was written to", name)
 		}
 		os.Remove(path)
 	}
-	f, err := Create(path, 1, 65534, 65534)
+	if err := os.WriteFile(path, []byte("1\n"), 0o666); err != nil { // of a gonicorn that gave it away
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Chown(path, 65534, 65534), os.Chmod(path, 0o666)); err != nil {
+		t.Fatal(err)
+	}
+	f, err := Create(path, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Remove()
 	var st syscall.Stat_t
-	if err := syscall.Stat(path, &st); err != nil || st.Uid != 65534 || st.Gid != 65534 {
-		t.Errorf("it belongs to %d:%d, %v", st.Uid, st.Gid, err)
+	if err := syscall.Stat(path, &st); err != nil || st.Uid != 0 || st.Mode&0o777 != 0o644 {
+		t.Errorf("it belongs to %d with mode %o, %v", st.Uid, st.Mode&0o777, err)
 	}
 }
