@@ -7,7 +7,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GORELEASER = github.com/goreleaser/goreleaser/v2@v2.12.7
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.8.0
 
-.PHONY: wheels build run test check check-examples check-release dist bench bench-gateway bench-python bench-fork clean docs
+.PHONY: wheels build run test check fuzz check-examples check-release dist bench bench-gateway bench-python bench-fork clean docs
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/gonicorn ./cmd/gonicorn
@@ -33,7 +33,13 @@ check: .venv
 	$(GO) vet ./...
 	GOOS=darwin $(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
-	-$(GO) run $(GOVULNCHECK) ./...
+	sh tools/vulncheck.sh $(GO) run $(GOVULNCHECK) ./...
+
+# Every fuzz target of the repository, one after the other, for FUZZTIME each.
+FUZZTIME ?= 10s
+
+fuzz:
+	GO="$(GO)" sh tools/fuzz.sh $(FUZZTIME)
 
 # What is written for other tools, by those tools' own types.
 check-examples: build
