@@ -49,7 +49,11 @@ func readVitals(s *scoreboard.Slot, account *scoreboard.Account, now time.Durati
 	}
 	for i := range s.Claim {
 		if s.Claim[i].ID.Load() > scoreboard.Taking {
-			v.claims = append(v.claims, past(s.Claim[i].Start.Load(), now))
+			start := past(s.Claim[i].Start.Load(), now)
+			if start == 0 {
+				start = now // not visible yet: nothing but x86 keeps the order in which Python stores the two
+			}
+			v.claims = append(v.claims, start)
 		}
 	}
 	return v

@@ -107,7 +107,7 @@ func (o *operator) Requests(ctx context.Context) ([]console.Request, error) {
 		add := func(number uint64, since int64) {
 			r := named[number]
 			r.Number, r.Worker, r.PID = number, w.ID, w.PID
-			if r.Age == 0 {
+			if r.Age == 0 && since > 0 && since <= now {
 				r.Age = time.Duration(now - since)
 			}
 			named[number] = r

@@ -64,7 +64,7 @@ class Ledger:
         slot = self.slot
         claim = FIRST_CLAIM + 2 * thread
         number, start = slot[claim], slot[claim + 1]
-        slot[claim] = 0
+        slot[claim] = slot[claim + 1] = 0  # a reader may see the next request's number before its start
         self.held[thread] = None
         with self.lock:
             self.busy -= 1
