@@ -82,6 +82,10 @@ type Place struct {
 type Process struct {
 	PID    int
 	Output Output // may be nil
+	// Forked is not nil where a template has forked the process, which is app
+	// code and may name anybody's pid. It is called once the process has proved
+	// to be a new child of this one.
+	Forked func()
 	// OOMKills, which may be nil, counts processes of the worker that were
 	// killed because the worker's own memory limit was reached.
 	OOMKills func() int

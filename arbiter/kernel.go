@@ -61,7 +61,10 @@ func (k *kernel) launch(gen *Generation, id, age int) (Place, Process, error) {
 		k.free(i)
 		return Place{}, Process{}, err
 	}
-	k.reaper.Own(process.PID)
+	if err := k.own(process); err != nil {
+		k.free(i)
+		return Place{}, Process{}, err
+	}
 	if ticks, err := proc.StartTicks(process.PID); err == nil {
 		k.children.Enter(scoreboard.Child{Slot: i, PID: process.PID, StartTicks: ticks})
 	}
@@ -69,6 +72,23 @@ func (k *kernel) launch(gen *Generation, id, age int) (Place, Process, error) {
 		k.probe(process)
 	}
 	return place, process, nil
+}
+
+// own takes a process in among the arbiter's children, whom alone it signals.
+// Who forked it for the arbiter is app code and may name anybody.
+func (k *kernel) own(p Process) error {
+	if p.Forked == nil {
+		k.reaper.Own(p.PID)
+		return nil
+	}
+	if err := k.reaper.Adopt(p.PID); err != nil {
+		if p.Output != nil {
+			p.Output.Close()
+		}
+		return err
+	}
+	p.Forked()
+	return nil
 }
 
 // probe finds out away from the loop where the process accepts connections.

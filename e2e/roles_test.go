@@ -37,6 +37,7 @@ func play(role string) {
 		"graceful":  playGraceful,
 		"ledger":    playLedger,
 		"handler":   playHandler,
+		"hostile":   playHostile,
 	}
 	f, ok := roles[role]
 	if !ok {

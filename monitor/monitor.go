@@ -16,6 +16,7 @@ import (
 	"github.com/gonicorn/gonicorn/internal/inherited"
 	"github.com/gonicorn/gonicorn/internal/logging"
 	"github.com/gonicorn/gonicorn/internal/notify"
+	"github.com/gonicorn/gonicorn/internal/proc"
 	"golang.org/x/net/netutil"
 )
 
@@ -44,8 +45,9 @@ var errGone = errors.New("the arbiter does not answer any more")
 func Main() int {
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGPIPE)
-	from, err := inherited.Take()
-	if err == nil {
+	err := proc.Conceal()
+	from, takeErr := inherited.Take()
+	if err = errors.Join(err, takeErr); err == nil {
 		err = run(from, signals)
 	}
 	if err != nil {

@@ -76,6 +76,7 @@ func (a program) launcher(s *supervisor, p *prepared) (arbiter.Launcher, error) 
 	}
 	l.spec = proc.ExecCommand(proc.Spec{
 		Path: path, Args: a.argv, Env: env, Dir: c.Chdir, Credential: p.credential, Umask: c.Umask,
+		NewSession: true, Isolated: p.credential != nil,
 	})
 	return l, nil
 }
@@ -106,7 +107,8 @@ func (a goHandler) launcher(s *supervisor, p *prepared) (arbiter.Launcher, error
 	env = append(env, portEnv(p.sockets)...)
 	env = append(env, listenEnv(p.sockets)...)
 	argv := append([]string{title("worker", c)}, os.Args[1:]...)
-	spec := proc.Spec{Path: proc.Self(), Args: argv, Env: env, Dir: c.Chdir, Credential: p.credential, Umask: c.Umask}
+	spec := proc.Spec{Path: proc.Self(), Args: argv, Env: env, Dir: c.Chdir, Credential: p.credential, Umask: c.Umask,
+		NewSession: true, Isolated: p.credential != nil}
 	return &launcher{s: s, role: "worker", spec: spec, sockets: p.sockets, inside: true, capture: c.CaptureOutput, outlives: true}, nil
 }
 

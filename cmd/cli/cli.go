@@ -93,6 +93,10 @@ func runGuard() int {
 		}
 		return n
 	}
+	if err := proc.Conceal(); err != nil {
+		fmt.Fprintln(os.Stderr, "guard:", err)
+		return 1
+	}
 	children, err := scoreboard.OpenRegister(fd(wire.EnvChildren))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "guard:", err)

@@ -92,6 +92,7 @@ func (a *pythonApp) settings(c *config.Config, class string) python.Settings {
 	}
 	if c.Conf.Path != "" {
 		set.Conf, set.Hooks, set.Cfg = c.Conf.Path, c.Conf.Hooks, c.Plain()
+		delete(set.Cfg, "admin_token") // none of the app's business
 		if len(c.Conf.Source) < maxConfSource {
 			set.ConfSource = c.Conf.Source
 		}
@@ -115,7 +116,7 @@ func (a *pythonApp) launcher(s *supervisor, p *prepared) (arbiter.Launcher, erro
 	env := append(environ(c), wire.EnvWorker+"="+string(set), wire.EnvNotifySocket+"="+s.notify.Addr())
 	spec := proc.Spec{
 		Path: a.interpreter.Path, Args: python.Args(a.interpreter), Env: env, Dir: c.Chdir,
-		Credential: p.credential, Umask: c.Umask,
+		Credential: p.credential, Umask: c.Umask, NewSession: true, Isolated: p.credential != nil,
 	}
 	return &launcher{
 		s: s, role: "worker", spec: spec, inside: true, capture: c.CaptureOutput, equip: s.connectPython(p.queue),

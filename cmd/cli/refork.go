@@ -107,7 +107,8 @@ func (t *template) awaitPromotion(next *python.Template) {
 	if t.current != nil {
 		t.current.Close() // watch finds it superseded
 	}
-	t.current, t.pid, t.refork.state = next, pid, reforkPromoted
+	t.become(next, pid)
+	t.refork.state = reforkPromoted
 	t.refork.close()
 	t.l.s.log.Info("a worker that has served is the template now", "pid", pid, "generation", generation)
 	go t.l.s.arbiter.Renew("refork_after")

@@ -33,6 +33,7 @@ type template struct {
 	mu      sync.Mutex
 	current *python.Template // nil while there is none
 	pid     int
+	ticks   uint64 // its start
 	closed  bool
 
 	refork refork
@@ -88,7 +89,7 @@ func (t *template) start() error {
 		return templateError(err)
 	}
 	t.mu.Lock()
-	t.current, t.pid = process, pid
+	t.become(process, pid)
 	t.mu.Unlock()
 	s.log.Info("template ready", "pid", pid, "generation", t.environ[wire.EnvGeneration])
 	go t.watch(gone, pid)
@@ -222,7 +223,7 @@ func (t *template) launch(p arbiter.Place) (arbiter.Process, error) {
 		return arbiter.Process{}, err
 	}
 	t.l.s.hub.own(p.Slot, ours)
-	process := arbiter.Process{PID: pid, OOMKills: kills}
+	process := arbiter.Process{PID: pid, Forked: func() { t.confine(p, pid) }, OOMKills: kills}
 	if r >= 0 {
 		process.Output = t.l.read(r, p.ID, pid)
 	}
@@ -244,8 +245,8 @@ func (t *template) fork(p arbiter.Place, page, conn, output, promote int) (pid i
 	}
 	pid, err = t.current.Fork(order, forkTime)
 	if errors.Is(err, python.ErrTemplateGone) || errors.Is(err, python.ErrTemplateSlow) {
-		_ = proc.SignalGroup(t.pid, syscall.SIGKILL) // watch does the rest
-		if t.refork.state == reforkPromoted {        // nobody watches that one
+		t.kill()                              // watch does the rest
+		if t.refork.state == reforkPromoted { // nobody watches that one
 			t.refork.state = reforkOff
 			t.current.Close()
 			t.current = nil
@@ -256,12 +257,29 @@ func (t *template) fork(p arbiter.Place, page, conn, output, promote int) (pid i
 	if err != nil {
 		return 0, nil, err
 	}
-	if limits != nil && limits.Cgroup > 0 {
-		if err := t.l.limits.move(p, pid); err != nil {
+	return pid, kills, nil
+}
+
+// become takes over a process that workers are forked from.
+func (t *template) become(process *python.Template, pid int) {
+	t.current, t.pid = process, pid
+	t.ticks, _ = proc.StartTicks(pid) // 0 for one that is gone, which is never signalled
+}
+
+// kill ends the process, unless its pid is another's by now.
+func (t *template) kill() {
+	if ticks, err := proc.StartTicks(t.pid); err == nil && ticks == t.ticks {
+		_ = proc.SignalGroup(t.pid, syscall.SIGKILL) // it may go this moment
+	}
+}
+
+// confine moves a forked worker into its cgroup.
+func (t *template) confine(p arbiter.Place, pid int) {
+	if l := t.l.limits; l != nil && l.groups != nil {
+		if err := l.move(p, pid); err != nil {
 			t.l.s.log.Warn("worker is in no cgroup of its own", "pid", pid, "error", err)
 		}
 	}
-	return pid, kills, nil
 }
 
 // closeAll closes descriptors; -1 is none.

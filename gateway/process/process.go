@@ -81,7 +81,11 @@ func Main() int {
 	proc.ReserveThreads(runtime.GOMAXPROCS(0) + spareThreads)
 	p := &process{}
 	var err error
+	concealed := proc.Conceal()
 	if p.from, err = inherited.Take(); err == nil {
+		err = concealed
+	}
+	if err == nil {
 		err = p.prepare()
 	}
 	if err != nil {

@@ -36,10 +36,11 @@ func SocketPair() (a, b int, err error) {
 	return pair[0], pair[1], nil
 }
 
-// File makes an unnamed file in memory that holds content. The caller closes
-// it.
+// File makes an unnamed file in memory that holds content, and that nobody can
+// change: one who gets it might open it anew in /proc, and others read it, as
+// root does with the Python runner. The caller closes it.
 func File(content []byte) (fd int, err error) {
-	fd, err = unix.MemfdCreate("gonicorn", unix.MFD_CLOEXEC)
+	fd, err = unix.MemfdCreate("gonicorn", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	if err != nil {
 		return -1, fmt.Errorf("make a file in memory: %w", err)
 	}
@@ -50,6 +51,11 @@ func File(content []byte) (fd int, err error) {
 			return -1, fmt.Errorf("write a file in memory: %w", err)
 		}
 		at += n
+	}
+	const seals = unix.F_SEAL_WRITE | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_SEAL
+	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, seals); err != nil {
+		unix.Close(fd)
+		return -1, fmt.Errorf("seal a file in memory: %w", err)
 	}
 	return fd, nil
 }

@@ -15,6 +15,23 @@ import (
 func ProcessLimit() string { return processLimitBelow("/") }
 
 func processLimitBelow(root string) string {
+	if text := fullCgroupBelow(root); text != "" {
+		return text
+	}
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NPROC, &limit); err == nil && limit.Cur != unix.RLIM_INFINITY {
+		return fmt.Sprintf("the limit of this user's processes and threads is reached: RLIMIT_NPROC is %d (ulimit -u, LimitNPROC=); raise it", limit.Cur)
+	}
+	return "a limit of processes and threads is reached: see kernel.threads-max and kernel.pid_max (sysctl)"
+}
+
+// threadsUsedUp reports whether a cgroup of this process may have no more
+// threads.
+func threadsUsedUp() bool { return fullCgroupBelow("/") != "" }
+
+// fullCgroupBelow names the cgroup of this process that may have no more
+// threads; empty if none is full.
+func fullCgroupBelow(root string) string {
 	groups, _ := os.ReadFile(filepath.Join(root, "proc/self/cgroup")) // without it the other limit is named
 	for line := range strings.Lines(string(groups)) {
 		fields := strings.SplitN(strings.TrimSpace(line), ":", 3)
@@ -33,11 +50,7 @@ func processLimitBelow(root string) string {
 			}
 		}
 	}
-	var limit unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NPROC, &limit); err == nil && limit.Cur != unix.RLIM_INFINITY {
-		return fmt.Sprintf("the limit of this user's processes and threads is reached: RLIMIT_NPROC is %d (ulimit -u, LimitNPROC=); raise it", limit.Cur)
-	}
-	return "a limit of processes and threads is reached: see kernel.threads-max and kernel.pid_max (sysctl)"
+	return ""
 }
 
 // fullCgroup looks from a cgroup upwards for one that may have no more threads.

@@ -26,7 +26,8 @@ type Spec struct {
 	Files      []int
 	Credential *Credential // nil keeps this process's
 	Umask      int         // -1 keeps this process's
-	NewSession bool        // a session of its own instead of a process group
+	NewSession bool        // a session of its own, and not just a process group
+	Isolated   bool        // it can neither signal nor inspect others, where the kernel can see to it
 	Limits     *Limits     // nil for none
 }
 
@@ -55,8 +56,10 @@ func Start(s Spec) (pid int, err error) {
 		fork = l.around(fork)
 	}
 	switch {
-	case s.Limits != nil:
-		pid, err = apart(s.Umask, fork)
+	case s.Isolated && threadsUsedUp():
+		err = syscall.EAGAIN // as the fork would say; Go ends a process that needs a thread and gets none
+	case s.Limits != nil || s.Isolated:
+		pid, err = apart(s.Umask, s.Isolated, fork)
 	case s.Umask >= 0:
 		pid, err = masked(s.Umask, fork)
 	default:

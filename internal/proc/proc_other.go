@@ -26,6 +26,9 @@ func NewReaper(bool, *Helpers) *Reaper { return &Reaper{} }
 // Own does nothing.
 func (r *Reaper) Own(int) {}
 
+// Adopt fails outside Linux.
+func (r *Reaper) Adopt(int) error { return unsupported("adopting a process") }
+
 // Disown does nothing.
 func (r *Reaper) Disown(int) {}
 

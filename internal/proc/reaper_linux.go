@@ -3,10 +3,12 @@ package proc
 import (
 	"errors"
 	"fmt"
+	"os"
 	"syscall"
 	"time"
 	"unsafe"
 
+	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 )
 
@@ -27,6 +29,30 @@ func NewReaper(all bool, helpers *Helpers) *Reaper {
 
 // Own makes a process one whose end Reap returns.
 func (r *Reaper) Own(pid int) { r.mine[pid] = true }
+
+// Adopt makes a process one whose end Reap returns that somebody else says it has
+// started for this one. It fails unless it is a child of this process, nobody's
+// yet, that leads a process group.
+func (r *Reaper) Adopt(pid int) error {
+	if pid <= 1 || r.mine[pid] || r.helpers.has(pid) {
+		return fmt.Errorf("adopt process %d: %w", pid, errNotNew)
+	}
+	p, err := procfs.NewProc(pid)
+	if err != nil {
+		return fmt.Errorf("adopt process %d: %w", pid, err)
+	}
+	stat, err := p.Stat()
+	if err != nil {
+		return fmt.Errorf("adopt process %d: %w", pid, err)
+	}
+	if stat.PPID != os.Getpid() || stat.PGRP != pid {
+		return fmt.Errorf("adopt process %d: %w", pid, errNotNew)
+	}
+	r.mine[pid] = true
+	return nil
+}
+
+var errNotNew = errors.New("it is no new child of this process")
 
 // Disown takes that back. A process that Reap has returned is disowned already.
 func (r *Reaper) Disown(pid int) { delete(r.mine, pid) }

@@ -55,8 +55,8 @@ func masked(mask int, start func() (int, error)) (pid int, err error) {
 
 // apart calls start in a thread of its own, which ends afterwards, so that what
 // start changes of it reaches nobody but the child; its umask is mask, unless
-// that is -1.
-func apart(mask int, start func() (int, error)) (pid int, err error) {
+// that is -1, and it is isolated if alone says so.
+func apart(mask int, alone bool, start func() (int, error)) (pid int, err error) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -66,6 +66,11 @@ func apart(mask int, start func() (int, error)) (pid int, err error) {
 				return
 			}
 			syscall.Umask(mask)
+		}
+		if alone {
+			if err = isolate(); err != nil {
+				return
+			}
 		}
 		pid, err = start()
 	}()

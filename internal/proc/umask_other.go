@@ -4,8 +4,8 @@ package proc
 
 import "syscall"
 
-// apart calls start with a umask, unless that is -1.
-func apart(mask int, start func() (int, error)) (int, error) {
+// apart calls start with a umask, unless that is -1. Nobody is isolated here.
+func apart(mask int, _ bool, start func() (int, error)) (int, error) {
 	if mask < 0 {
 		return start()
 	}
@@ -14,7 +14,9 @@ func apart(mask int, start func() (int, error)) (int, error) {
 	return start()
 }
 
-func masked(mask int, start func() (int, error)) (int, error) { return apart(mask, start) }
+func masked(mask int, start func() (int, error)) (int, error) { return apart(mask, false, start) }
 
 // ProcessLimit names no limit outside Linux.
 func ProcessLimit() string { return "a limit of processes and threads is reached" }
+
+func threadsUsedUp() bool { return false }

@@ -157,7 +157,7 @@ func TestDrainTakesNoLock(t *testing.T) {
 	const script = "import signal, os\n" +
 		"from runner.slot import Ledger, open_slot\n" +
 		"from runner.lifecycle import Lifecycle\n" +
-		"ledger = Ledger(open_slot(-1, 0), 1)\n" +
+		"ledger = Ledger(open_slot(-1), 1)\n" +
 		"life = Lifecycle(None, ledger.drain)\n" +
 		"life.install()\n" +
 		"with ledger.lock:\n" +

@@ -41,6 +41,7 @@ type templateAnswer struct {
 	Error   string `json:"error"`
 	Failed  bool   `json:"failed"`  // the app was found, and fails while it starts
 	Refused bool   `json:"refused"` // a worker does not become a template
+	sender  int    // who has sent it
 }
 
 // RefusedError says why a worker that was told to does not become a template.
@@ -66,7 +67,10 @@ type AppError struct {
 func (e *AppError) Error() string { return e.Reason }
 
 // NewTemplate takes over this process's end of the socket to a template.
-func NewTemplate(fd int) *Template { return &Template{fd: fd} }
+func NewTemplate(fd int) *Template {
+	passCredentials(fd)
+	return &Template{fd: fd}
+}
 
 // Close has the template end, unless it has.
 func (t *Template) Close() { unix.Close(t.fd) }
@@ -80,7 +84,8 @@ func (t *Template) Promote() error {
 	return nil
 }
 
-// Ready waits until the app is loaded and returns the process's pid. It fails with an *AppError when that
+// Ready waits until the app is loaded and returns the process's pid, as the
+// kernel has it (unix(7), SCM_CREDENTIALS), not as app code may say. It fails with an *AppError when that
 // cannot be, with a *RefusedError when a worker does not become a template, with
 // ErrTemplateGone when the template ends before that, and with ErrTemplateSlow when it takes longer than
 // limit; 0 is no bound.
@@ -88,7 +93,7 @@ func (t *Template) Ready(limit time.Duration) (pid int, err error) {
 	for {
 		a, err := t.answer(limit)
 		if err != nil || a.Ready {
-			return a.PID, err
+			return a.sender, err
 		}
 		if a.Refused {
 			return 0, &RefusedError{a.Error}
@@ -124,10 +129,7 @@ func (t *Template) Fork(f Fork, limit time.Duration) (pid int, err error) {
 		switch {
 		case err != nil:
 			return 0, fmt.Errorf("fork worker: %w", err)
-		case a.Number != t.number: // of an order that nobody waits for any more
-			if a.PID > 1 {
-				_ = unix.Kill(a.PID, unix.SIGKILL) // it may be gone already
-			}
+		case a.Number != t.number: // of an order that nobody waits for any more: that worker finds its socket closed
 		case a.Error != "":
 			return 0, fmt.Errorf("fork worker: %s", a.Error)
 		default:
@@ -156,7 +158,7 @@ func (t *Template) answer(limit time.Duration) (templateAnswer, error) {
 		break
 	}
 	buf := make([]byte, templateMessage)
-	n, err := unix.Read(t.fd, buf)
+	n, sender, err := receive(t.fd, buf)
 	if err != nil || n == 0 {
 		return templateAnswer{}, ErrTemplateGone
 	}
@@ -164,5 +166,6 @@ func (t *Template) answer(limit time.Duration) (templateAnswer, error) {
 	if err := json.Unmarshal(buf[:n], &a); err != nil {
 		return templateAnswer{}, fmt.Errorf("hear template: %w: %s", err, strings.TrimSpace(string(buf[:n])))
 	}
+	a.sender = sender
 	return a, nil
 }

@@ -1,9 +1,9 @@
 """The template: a process that has loaded the app, serves nothing, and is copied into workers by fork(2).
 
 It talks to the arbiter over a SOCK_SEQPACKET socket. An order is one JSON object, with the new worker's descriptors
-(SCM_RIGHTS): its socket to the gateway; its page of the scoreboard; where its output goes, if the order says output; and, if it says promote_after,
-the socket where the worker takes orders itself once it is a template. The answer is one JSON object with the worker's
-pid.
+(SCM_RIGHTS): its socket to the gateway; its page of the scoreboard; where its output goes, if the order says output;
+and, if it says promote_after, the socket where the worker takes orders itself once it is a template. The answer is one
+JSON object with the worker's pid.
 """
 
 from __future__ import annotations
@@ -106,16 +106,13 @@ def fork_apart() -> int:
         try:
             pid = os.fork()
             if pid == 0:
-                os.setpgid(0, 0)
+                os.setsid()  # no worker can join another's process group from its own session
+                os.write(w, b"%d" % os.getpid())
                 os.close(r)
                 os.close(w)
                 return 0
-            os.setpgid(pid, pid)
-        except OSError:
-            pass  # it has done it itself, or has ended; or there is none
         finally:
             if pid != 0:
-                os.write(w, b"%d" % pid)
                 os._exit(0)
     os.close(w)
     text = b""
@@ -193,7 +190,7 @@ def promote(chosen: Settings) -> Settings:
         os.close(w)
         os.read(r, 1)  # until the copy has left the process group, which is ended with this process
         os._exit(0)
-    os.setpgid(0, 0)
+    os.setsid()
     os.close(r)
     os.close(w)
     for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1, signal.SIGABRT, signal.SIGUSR2):

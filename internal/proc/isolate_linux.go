@@ -1,0 +1,53 @@
+package proc
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// scopeSignal is LANDLOCK_SCOPE_SIGNAL of linux/landlock.h: no signal leaves the
+// domain. It came with Linux 6.12.
+const scopeSignal = 1 << 1
+
+// isolate puts this thread into a landlock(7) domain of its own, which its
+// children inherit, and nothing takes them out of. A process of the domain can
+// signal no process outside of it, although that has the same user, nor read its
+// memory, its environment or its descriptors (ptrace(2)). Files and sockets are
+// not concerned.
+//
+// It does nothing where the kernel does not know how, or this process may not:
+// that takes CAP_SYS_ADMIN, or giving up set-user-ID programs for the worker.
+func isolate() error {
+	rules := struct{ fs, net, scoped uint64 }{scoped: scopeSignal}
+	fd, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&rules)), unsafe.Sizeof(rules), 0)
+	if errno != 0 {
+		return nil // an older kernel, or one without landlock
+	}
+	defer unix.Close(int(fd))
+	if _, _, errno = unix.Syscall(unix.SYS_LANDLOCK_RESTRICT_SELF, fd, 0, 0); errno != 0 && !errors.Is(errno, unix.EPERM) {
+		return fmt.Errorf("isolate the worker: %w", errno)
+	}
+	return nil
+}
+
+// Conceal keeps other processes of this user from reading this one's memory,
+// environment and descriptors, and has it leave no core (prctl(2),
+// PR_SET_DUMPABLE); and it gives up what set-user-ID programs would give it. A
+// process does so before it gets secrets.
+func Conceal() error {
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return fmt.Errorf("conceal this process: %w", err)
+	}
+	_, _, errno := syscall.AllThreadsSyscall6(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0)
+	if errors.Is(errno, unix.ENOTSUP) { // with cgo, as under the race detector
+		_, _, errno = unix.Syscall6(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0)
+	}
+	if errno != 0 {
+		return fmt.Errorf("give up privileges: %w", errno)
+	}
+	return nil
+}

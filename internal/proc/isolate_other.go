@@ -1,0 +1,6 @@
+//go:build !linux
+
+package proc
+
+// Conceal does nothing outside Linux.
+func Conceal() error { return nil }
