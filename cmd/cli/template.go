@@ -21,6 +21,7 @@ const (
 	forkTime      = 250 * time.Millisecond // for one fork: the arbiter's loop waits meanwhile
 	templateFirst = 500 * time.Millisecond // until a template that was lost is started again; it doubles
 	templateMost  = 30 * time.Second
+	lastOutput    = 200 * time.Millisecond // for what a template that has ended wrote last
 )
 
 // template starts the workers of one generation by fork(2), from a process that
@@ -79,9 +80,15 @@ func (t *template) start() error {
 	gone := make(chan proc.Exit, 1)
 	go func() {
 		exit := wait()
+		late := time.NewTimer(lastOutput)
+		select {
+		case <-output.Done():
+		case <-late.C: // workers hold it, for when one of them becomes the template
+		}
+		late.Stop()
+		gone <- exit
 		<-output.Done()
 		_ = output.Close() // read to its end
-		gone <- exit
 	}()
 	if err != nil {
 		<-gone
