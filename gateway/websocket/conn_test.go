@@ -137,28 +137,6 @@ func closeCode(sent []byte) int {
 	return 0
 }
 
-// FuzzRead has a client send anything: a message, or an end, in bounded memory.
-func FuzzRead(f *testing.F) {
-	f.Add(masked(bitFinal|opText, "hi"))
-	f.Add(masked(bitFinal|bitDeflate|opText, "\xca\xc8\x04\x00"))
-	f.Fuzz(func(t *testing.T, sent []byte) {
-		server, client := net.Pipe()
-		conn := NewConn(server, Handshake{deflate: true}, Config{MaxMessage: 1 << 16})
-		go func() { _, _ = io.Copy(io.Discard, client) }()
-		go func() { _, _ = client.Write(sent); client.Close() }()
-		for {
-			_, p, err := readAll(conn)
-			if err != nil {
-				break
-			}
-			if len(p) > 1<<16 {
-				t.Fatalf("a message of %d bytes", len(p))
-			}
-		}
-		server.Close()
-	})
-}
-
 // TestRealClient speaks with a client of somebody else's, compressed.
 func TestRealClient(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
