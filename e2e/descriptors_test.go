@@ -51,7 +51,7 @@ func TestGoWorkerOutOfDescriptorsLives(t *testing.T) {
 			if status, _ := ask(t.Context(), http.MethodGet, addr, "/"); status != 200 {
 				t.Errorf("status %d afterwards", status)
 			}
-			s.stopsWithin(5 * time.Second)
+			s.stopsWithin(10 * time.Second)
 		})
 	}
 }

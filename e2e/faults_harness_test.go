@@ -108,7 +108,8 @@ func (s *server) allServe(n int) {
 	}
 }
 
-// stopsWithin expects that TERM ends gonicorn in good time.
+// stopsWithin expects that TERM ends gonicorn well before graceful_timeout, which
+// is 30 s, on a machine that has other tests to run.
 func (s *server) stopsWithin(d time.Duration) {
 	s.t.Helper()
 	began := time.Now()

@@ -51,7 +51,7 @@ func TestEveryWorkerFaultEndsTheSameWay(t *testing.T) {
 			if n := s.count(0, "worker started"); n > 2+3 {
 				t.Errorf("%d workers were started for three faults", n)
 			}
-			s.stopsWithin(3 * time.Second)
+			s.stopsWithin(10 * time.Second)
 		})
 	}
 }
@@ -77,7 +77,7 @@ func TestStatusShowsAStoppedWorker(t *testing.T) {
 				_, out := s.run("status")
 				return strings.Contains(out, "2 of 2 ready")
 			})
-			s.stopsWithin(3 * time.Second)
+			s.stopsWithin(10 * time.Second)
 		})
 	}
 }
@@ -110,7 +110,7 @@ func TestHungCommandGetsNoMoreRequests(t *testing.T) {
 			s.expect(`worker hangs.*code=GON040`)
 			s.expect(`worker gone`)
 			s.allServe(8)
-			s.stopsWithin(3 * time.Second)
+			s.stopsWithin(10 * time.Second)
 		})
 	}
 }

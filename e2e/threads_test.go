@@ -113,5 +113,5 @@ func TestLimitOfThreadsKillsNothing(t *testing.T) {
 	if n := s.count(mark, "cannot start worker"); n > 12 {
 		t.Errorf("%d lines say that a worker cannot be started", n)
 	}
-	s.stopsWithin(5 * time.Second)
+	s.stopsWithin(10 * time.Second)
 }
