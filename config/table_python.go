@@ -70,7 +70,8 @@ func asgiSettings() []Setting {
 	return section(sectionPython,
 		Setting{
 			Name: "root_path", Flag: "root-path", Kind: String,
-			Help:   "Where the app is mounted: ASGI's root_path, WSGI's SCRIPT_NAME.",
+			Help: "Where the app is mounted: ASGI's root_path, WSGI's SCRIPT_NAME. By default the variable SCRIPT_NAME, also one of raw_env, " +
+				"says it. A trusted proxy's header SCRIPT_NAME comes first (forwarder_headers).",
 			Reload: NewWorkers, field: func(c *Config) any { return &c.RootPath },
 		},
 		Setting{

@@ -41,11 +41,17 @@ func interpreter(t testing.TB) string {
 // python starts an app of the folder e2e/python.
 func python(t testing.TB, app string, args ...string) *server {
 	t.Helper()
+	return pythonWith(t, nil, app, args...)
+}
+
+// pythonWith starts one with more variables in its environment.
+func pythonWith(t testing.TB, env []string, app string, args ...string) *server {
+	t.Helper()
 	dir, err := filepath.Abs("python")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return startWith(t, options{env: []string{"PYTHONDONTWRITEBYTECODE=1"}},
+	return startWith(t, options{env: append(env, "PYTHONDONTWRITEBYTECODE=1")},
 		append([]string{app, "-b", "127.0.0.1:0", "--python", interpreter(t), "--chdir", dir}, args...)...)
 }
 

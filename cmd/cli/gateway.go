@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -107,7 +108,7 @@ func gatewaySettings(p *prepared) process.Settings {
 		FrameSize: c.HTTP2MaxFrameSize, HeaderListSize: c.HTTP2MaxHeaderListSize, ServerName: "gonicorn",
 
 		AccessLog: c.Accesslog, AccessLogFormat: c.AccessLogFormat, LogLevel: c.Loglevel, LogJSON: c.LogFormat == "json",
-		RootPath: c.RootPath, Multithread: p.class.Name() == "threaded", Multiprocess: c.Workers > 1,
+		RootPath: cmp.Or(c.RootPath, proc.Getenv(environ(c), "SCRIPT_NAME")), Multithread: p.class.Name() == "threaded", Multiprocess: c.Workers > 1,
 		WebSocketMessage: c.WebsocketMaxMessageSize, Pathsend: c.ASGIPathsend,
 	}
 	if p.class.Name() == "event-loop" {

@@ -25,7 +25,7 @@ func (x *Exchange) encode(m *wire.Marshal, app string, form int64) {
 	switch {
 	case app == WSGI:
 		m.Int(wire.KindWSGI)
-		encodeEnviron(m, r, x.env.RootPath)
+		encodeEnviron(m, r, mount(r, x.env.RootPath))
 	case r.Upgrade == "websocket":
 		m.Int(wire.KindWebSocket)
 		encodeScope(m, r, x.env, true)

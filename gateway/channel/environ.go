@@ -128,6 +128,15 @@ func encodeFieldName(m *wire.Marshal, name string) {
 	m.KeyBytes(b)
 }
 
+// mount is where the app is mounted: what a proxy says in SCRIPT_NAME, whose
+// underscore only a trusted one may send (forwarder_headers), or else root.
+func mount(r *gateway.Request, root string) string {
+	if said := r.Get("script_name"); said != "" {
+		return said
+	}
+	return root
+}
+
 // pathInfo is the decoded path below the root path.
 func pathInfo(path, root string) string {
 	path = unescape(path)

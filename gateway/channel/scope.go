@@ -25,6 +25,7 @@ const (
 // encodeScope writes the scope of an ASGI connection but its state, which is
 // the runner's.
 func encodeScope(m *wire.Marshal, r *gateway.Request, env *Env, websocket bool) {
+	root := mount(r, env.RootPath)
 	m.Dict()
 	m.Raw(scopeType)
 	if websocket {
@@ -54,11 +55,11 @@ func encodeScope(m *wire.Marshal, r *gateway.Request, env *Env, websocket bool) 
 	m.Raw(scopeScheme)
 	m.String(scheme(r, websocket))
 	m.Raw(scopeRootPath)
-	m.String(env.RootPath)
+	m.String(root)
 	m.Raw(scopePath)
-	m.String(fullPath(unescape(r.Path), env.RootPath))
+	m.String(fullPath(unescape(r.Path), root))
 	m.Raw(scopeRawPath)
-	m.ByteString(fullPath(r.Path, env.RootPath))
+	m.ByteString(fullPath(r.Path, root))
 	m.Raw(scopeQuery)
 	m.ByteString(r.Query)
 	m.Raw(scopeHeaders)
