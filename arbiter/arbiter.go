@@ -19,6 +19,9 @@ type Loaded struct {
 	Workers *Generation
 	// Front is the gateway's; nil leaves the one that runs alone.
 	Front *Generation
+	// NoTrial says why no canary can serve beside the old workers; empty if one
+	// can.
+	NoTrial string
 }
 
 // Options is what an Arbiter needs. The arbiter borrows the board, the register, the
@@ -90,7 +93,8 @@ type Arbiter struct {
 
 	number       int // of the newest generation
 	reloads      reloads
-	sampling     bool // memory is being measured
+	frontNext    *Generation // the gateway that takes over together with the candidate, until it is started
+	sampling     bool        // memory is being measured
 	nextSample   time.Duration
 	watched      time.Duration // until when somebody looks at the status
 	released     []*Generation // not wanted any more, may still have processes
@@ -193,6 +197,7 @@ func (a *Arbiter) plan(ctx context.Context, now time.Duration) time.Duration {
 	a.kernel.beginPass()
 	a.stopInOrder(now)
 	a.emptyInOrder(now)
+	a.startFront(now)
 	wake := a.scaleToLoad(now)
 	for _, f := range a.fleets() {
 		wake = min(wake, f.plan(now))

@@ -3,89 +3,279 @@ package arbiter
 import (
 	"fmt"
 	"time"
+
+	"github.com/gonicorn/gonicorn/internal/scoreboard"
+	"github.com/gonicorn/gonicorn/internal/status"
 )
 
 const (
-	canaryLook   = 100 * time.Millisecond // between two looks at a canary
-	canaryFewest = 20                     // fewer answers say nothing about a share of errors
+	canaryLook  = 100 * time.Millisecond // between two looks at a canary
+	canaryShare = 40                     // per mille of the requests, as long as it has proven nothing
+	canaryTimes = 3                      // a trial with too few answers takes so many times canary_time at most
+	warmAnswers = 3                      // the first are slow in every app, and do not count as such
+	manyAnswers = 50                     // the others' of this moment say enough; else those of their whole life
+	fewSamples  = 4                      // of memory, that a verdict needs
+	mostSamples = 128                    // of memory
 )
 
-// canary is the first worker of a new generation, which serves beside the old
-// ones.
-type canary struct {
-	worker *worker
-	until  time.Duration
-	old    tally // of the others when it began to serve
+// trial is the canary of a rollout: a worker of the new generation that serves
+// beside the others with a bounded share of the requests. It is a scout: when it
+// does well it goes, and the new generation takes over as it would without one.
+type trial struct {
+	seat    *seat
+	began   time.Duration // when it began to serve; 0 before
+	longer  bool          // it has been said that the trial goes on
+	warm    bool          // its first answers are over
+	base    tally         // what it had done then
+	others  map[*worker]tally
+	growth  [2][]sample // of the canary, and of the others
+	sampled time.Duration
+	its     evidence
+	theirs  evidence
 }
 
-// tally counts answers, and those of them that were 5xx.
-type tally struct{ answers, errors uint64 }
+// tally is what a worker has done so far.
+type tally struct {
+	answers, errors uint64
+	app             scoreboard.Distribution
+}
 
-// share is how many per cent of the answers were errors.
-func (t tally) share() float64 {
-	if t.answers == 0 {
-		return 0
+func (t tally) since(before tally) tally {
+	return tally{t.answers - min(before.answers, t.answers), t.errors - min(before.errors, t.errors), t.app.Since(before.app)}
+}
+
+// omitted says why there is no trial of gen though its settings want one, or "".
+func (f *fleet) omitted(cannot string) string {
+	if cannot != "" {
+		return cannot
 	}
-	return 100 * float64(t.errors) / float64(t.answers)
+	for _, s := range f.seats {
+		if s.current != nil && s.current.stage == ready {
+			return ""
+		}
+	}
+	return "no worker serves that a canary could be compared with"
 }
 
 // prove starts the canary and watches it until its time is over.
 func (f *fleet) prove(c *rollout, now time.Duration) time.Duration {
-	s := f.seats[0]
-	if s.next == nil {
-		if again := f.startNext(s, c, now); again || f.candidate == nil {
+	if c.trial == nil {
+		c.trial = &trial{seat: &seat{id: f.freeID(), fresh: true, trial: true}}
+		f.seats = append(f.seats, c.trial.seat)
+		f.sortSeats()
+	}
+	t := c.trial
+	if t.seat.next == nil {
+		if again := f.startNext(t.seat, c, now); again || f.candidate == nil {
 			return now
 		}
 	}
-	if s.next.stage != ready {
+	if t.seat.next.stage != ready {
 		return forever
 	}
 	set := c.gen.Settings.Reload
-	if c.canary == nil {
-		c.canary = &canary{worker: s.next, until: now + set.Canary, old: f.tally(f.current)}
-		s.next.public = true
-		f.log.Info("canary serves", "worker", s.id, "pid", s.next.pid, "generation", c.gen.Number, "for", set.Canary)
+	if t.began == 0 {
+		f.beginTrial(c, now)
 	}
-	v, _ := f.hands.vitals(c.canary.worker)
-	old := f.tally(f.current)
-	if why := c.canary.sick(tally{v.answers, v.errors}, old, set.CanaryErrors); why != "" {
-		f.abandon(now, why)
+	f.observeTrial(t, now)
+	f.steer(t, t.share(set, f.target, now), now)
+	early, last := now < t.began+set.Canary, t.began+canaryTimes*set.Canary
+	over := !early && (now >= last || t.measured() && (set.Blind || t.its.conclusive(uint64(set.CanaryLeast))))
+	switch why := judge(t.its, t.theirs, set.bounds(c.gen.Settings.MaxMemory), over); {
+	case why != "":
+		f.abandon(now, "canary: "+why)
+		return now
+	case early:
+		return min(t.began+set.Canary, now+canaryLook)
+	case !over:
+		f.prolong(t, set)
+		return min(last, now+canaryLook)
+	case t.its.answers < uint64(set.CanaryLeast) && !set.Blind:
+		f.abandon(now, fmt.Sprintf("canary: %d answers in %s are too few for a verdict (canary_min_answers %d): "+
+			"reload when there are requests, or with a longer canary_time, or with canary_min_answers 0",
+			t.its.answers, canaryTimes*set.Canary, set.CanaryLeast))
 		return now
 	}
-	if now < c.canary.until {
-		return min(c.canary.until, now+canaryLook)
-	}
-	if v.answers < canaryFewest {
-		f.log.Warn("canary did not fail, but it had little to do", "worker", s.id, "answers", v.answers, "errors", v.errors)
-	} else {
-		f.log.Info("canary did well", "worker", s.id, "answers", v.answers, "errors", v.errors)
-	}
-	c.canary, c.proven = nil, true
+	f.passed(c, now)
 	return now
 }
 
-// sick says why the canary's generation should not take over, or "".
-func (c *canary) sick(its, old tally, most int) string {
-	if its.answers < canaryFewest {
-		return ""
+func (f *fleet) beginTrial(c *rollout, now time.Duration) {
+	t, set := c.trial, c.gen.Settings.Reload
+	t.began, t.others = now, map[*worker]tally{}
+	for _, w := range f.serving() {
+		t.others[w] = f.tally(w)
 	}
-	others := tally{old.answers - min(old.answers, c.old.answers), old.errors - min(old.errors, c.old.errors)}
-	if its.share() <= others.share()+float64(most) {
-		return ""
-	}
-	return fmt.Sprintf("canary: %.1f %% of %d answers were 5xx, of the old workers' %d meanwhile %.1f %% (canary_max_errors %d)",
-		its.share(), its.answers, others.answers, others.share(), most)
+	w := t.seat.next
+	w.public = true
+	f.log.Info("canary serves", "worker", w.place.ID, "pid", w.pid, "generation", c.gen.Number, "for", set.Canary)
 }
 
-// tally adds up what the workers of a generation have answered.
-func (f *fleet) tally(gen *Generation) tally {
-	var sum tally
-	for _, w := range f.workers() {
-		if w.gen == gen {
-			v, _ := f.hands.vitals(w)
-			sum.answers += v.answers
-			sum.errors += v.errors
+// serving lists the workers that a canary is compared with.
+func (f *fleet) serving() (all []*worker) {
+	for _, s := range f.seats {
+		if s.current != nil && s.current.stage == ready {
+			all = append(all, s.current)
 		}
 	}
-	return sum
+	return all
+}
+
+func (f *fleet) tally(w *worker) tally {
+	v, _ := f.hands.vitals(w)
+	app, _ := f.hands.measure(w)
+	return tally{v.answers, v.errors, app}
+}
+
+// observeTrial takes note of what both sides have done so far.
+func (f *fleet) observeTrial(t *trial, now time.Duration) {
+	w := t.seat.next
+	now1 := f.tally(w)
+	_, pending := f.hands.measure(w)
+	if !t.warm && now1.answers >= warmAnswers {
+		t.warm, t.base = true, now1
+	}
+	t.its = evidence{answers: now1.answers, errors: now1.errors, rss: w.rss, growth: t.growth[0]}
+	half := f.candidate.gen.Settings.Reload.Canary / 2
+	for _, age := range pending {
+		if t.warm || age > half { // the first request may load what all others need
+			t.its.pending = append(t.its.pending, age)
+		}
+	}
+	if t.warm {
+		t.its.app = now1.app.Since(t.base.app)
+	}
+	var recent, life tally
+	t.theirs = evidence{growth: t.growth[1]}
+	for _, w := range f.serving() {
+		all := f.tally(w)
+		life.add(all)
+		recent.add(all.since(t.others[w]))
+		t.theirs.rss = max(t.theirs.rss, w.rss)
+	}
+	t.theirs.answers, t.theirs.errors, t.theirs.app = recent.answers, recent.errors, recent.app
+	if recent.app.Len() < manyAnswers {
+		t.theirs.app = life.app
+	}
+	f.sampleTrial(t)
+}
+
+func (t *tally) add(other tally) {
+	t.answers += other.answers
+	t.errors += other.errors
+	t.app = t.app.Plus(other.app)
+}
+
+// measured reports whether memory was measured often enough for a verdict; so it
+// is where nobody measures it.
+func (t *trial) measured() bool { return t.sampled == 0 || len(t.growth[0]) >= fewSamples }
+
+// sampleTrial keeps what memory was measured since the canary is warm.
+func (f *fleet) sampleTrial(t *trial) {
+	w := t.seat.next
+	if !t.warm || w.measured <= t.sampled {
+		return
+	}
+	t.sampled = w.measured
+	v, _ := f.hands.vitals(w)
+	its, theirs := sample{v.requests, w.rss}, sample{}
+	for _, other := range f.serving() {
+		if _, was := t.others[other]; was {
+			v, _ := f.hands.vitals(other)
+			theirs.requests += v.requests
+			theirs.rss += other.rss
+		}
+	}
+	for i, s := range []sample{its, theirs} {
+		if len(t.growth[i]) == mostSamples { // every other one will do
+			for j := range mostSamples / 2 {
+				t.growth[i][j] = t.growth[i][2*j]
+			}
+			t.growth[i] = t.growth[i][:mostSamples/2]
+		}
+		t.growth[i] = append(t.growth[i], s)
+	}
+}
+
+// share is how many requests of a thousand the canary gets: few at first, so
+// that a bad version harms few; as many as every worker once it has done well
+// for half its time, or when few gave too few answers.
+func (t *trial) share(set Reload, workers int, now time.Duration) int {
+	fair, first := 1000/(max(workers, 1)+1), canaryShare
+	if set.FewAtOnce { // it comes in bursts, for which the others wait
+		fair, first = min(fair, 100), canaryShare/2
+	}
+	enough := t.its.answers >= max(uint64(set.CanaryLeast), fewAnswers)
+	if age := now - t.began; age < set.Canary/2 || !enough && age < 2*set.Canary {
+		return min(fair, first)
+	}
+	return fair
+}
+
+// steer has the canary get its share: the gateway does it, or, where workers
+// accept themselves, all of them together.
+func (f *fleet) steer(t *trial, share int, _ time.Duration) {
+	w := t.seat.next
+	if w.share == share {
+		return
+	}
+	w.share = share
+	if w.gen.Settings.Gated {
+		return // the gateway is told with the list of workers
+	}
+	f.hands.steer(w, share, 0)
+	for _, other := range f.serving() {
+		f.hands.steer(other, 0, share)
+	}
+}
+
+// prolong says, once, that a canary which has not shown enough gets more time.
+func (f *fleet) prolong(t *trial, set Reload) {
+	if t.longer {
+		return
+	}
+	t.longer = true
+	f.log.Warn("canary has had too few requests to be judged: its trial goes on", "worker", t.seat.id,
+		"answers", t.its.answers, "errors", t.its.errors, "canary_min_answers", set.CanaryLeast, "until", canaryTimes*set.Canary)
+}
+
+// passed ends the trial: the new generation takes over.
+func (f *fleet) passed(c *rollout, now time.Duration) {
+	t := c.trial
+	c.note = fmt.Sprintf("canary did well: %d answers in %s, %.1f %% of them 5xx, half within %s in the app",
+		t.its.answers, (now - t.began).Round(100*time.Millisecond), 100*share(t.its), shown(t.its.app.Quantile(0.5)))
+	if c.gen.Settings.Reload.Blind {
+		c.note = "canary lived: its answers are not known, since it accepts connections itself"
+	}
+	f.log.Info("canary did well", "worker", t.seat.id, "answers", t.its.answers, "errors", t.its.errors,
+		"p50", shown(t.its.app.Quantile(0.5)), "p50_others", shown(t.theirs.app.Quantile(0.5)), "rss", t.its.rss)
+	f.endTrial(c)
+	f.dropSeat(t.seat, now, "its trial is over")
+	c.proven = true
+}
+
+// endTrial lets the others have all requests again.
+func (f *fleet) endTrial(c *rollout) {
+	if c.trial == nil || c.gen.Settings.Gated {
+		return
+	}
+	for _, w := range f.workers() {
+		f.hands.steer(w, 0, 0)
+	}
+}
+
+func (r Reload) bounds(memory int64) bounds {
+	return bounds{errors: r.CanaryErrors, slowdown: r.CanarySlowdown, least: uint64(max(r.CanaryLeast, 0)), memory: memory}
+}
+
+// trialStatus is how the trial stands; nil without one.
+func (f *fleet) trialStatus(now time.Duration) *status.Trial {
+	if f.candidate == nil || f.candidate.trial == nil || f.candidate.trial.began == 0 || f.candidate.proven {
+		return nil
+	}
+	t := f.candidate.trial
+	return &status.Trial{
+		Generation: f.candidate.gen.Number, Worker: t.seat.id, Age: now - t.began, For: f.candidate.gen.Settings.Reload.Canary,
+		Longer: t.longer, Answers: t.its.answers, Errors: t.its.errors, P50: t.its.app.Quantile(0.5), OthersP50: t.theirs.app.Quantile(0.5),
+	}
 }

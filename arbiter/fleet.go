@@ -10,6 +10,8 @@ import (
 	"slices"
 	"syscall"
 	"time"
+
+	"github.com/gonicorn/gonicorn/internal/scoreboard"
 )
 
 // forever is a wake-up time that never comes.
@@ -20,7 +22,7 @@ const forever = time.Duration(math.MaxInt64)
 type hands interface {
 	// launch starts a worker and returns where it runs. It may say no with
 	// errBusy to be asked again in the next pass.
-	launch(gen *Generation, id, age int) (Place, Process, error)
+	launch(gen *Generation, id, age int, trial bool) (Place, Process, error)
 	// signal sends sig to the process.
 	signal(w *worker, sig syscall.Signal)
 	// kill ends the whole process group.
@@ -34,6 +36,12 @@ type hands interface {
 	vitals(w *worker) (v vitals, maxRequests uint64)
 	// halted says why the kernel does not run the process; empty while it may run.
 	halted(w *worker) string
+	// measure reads how long the worker's requests took, and the ages of those
+	// whose answer has not begun.
+	measure(w *worker) (app scoreboard.Distribution, pending []time.Duration)
+	// steer has a worker that accepts connections itself take only a share of
+	// them, per mille, or leave one to a worker on trial; 0 is no bound.
+	steer(w *worker, share, yield int)
 }
 
 // laterPause is between two tries of a start that must wait.
@@ -85,6 +93,7 @@ type fleet struct {
 	reloads   int            // that succeeded
 	failures  int            // reloads that did not
 	lastFault string         // why the last reload failed; empty once one succeeded
+	lastNote  string         // what the operator should know of the last reload that succeeded
 	stale     string         // why the current generation cannot be started anew; empty as long as it can
 	outcomes  []outcome      // of reloads, that nobody has been told of yet
 
@@ -203,7 +212,7 @@ func (f *fleet) fillSeats(now time.Duration) time.Duration {
 // start launches one worker for the seat. It returns nil when that failed, and
 // whether to ask again at once.
 func (f *fleet) start(s *seat, gen *Generation, now time.Duration) (w *worker, again bool) {
-	place, process, err := f.hands.launch(gen, s.id, f.starts+1)
+	place, process, err := f.hands.launch(gen, s.id, f.starts+1, s.trial)
 	if errors.Is(err, errBusy) {
 		return nil, true
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gonicorn/gonicorn/internal/proc"
+	"github.com/gonicorn/gonicorn/internal/scoreboard"
 	"github.com/gonicorn/gonicorn/internal/wire"
 	"github.com/gonicorn/gonicorn/signals"
 	"pgregory.net/rapid"
@@ -27,6 +28,10 @@ type puppet struct {
 	waits   string // what the kernel says of it
 	killed  bool
 	halted  string
+	app     scoreboard.Histogram
+	pending []time.Duration
+	share   int
+	yield   int
 }
 
 // stage is the hands of a fleet under test, with a clock of its own.
@@ -39,13 +44,13 @@ type theatre struct {
 	failing error // of the next launches
 }
 
-func (th *theatre) launch(gen *Generation, id, age int) (Place, Process, error) {
+func (th *theatre) launch(gen *Generation, id, age int, trial bool) (Place, Process, error) {
 	if th.failing != nil {
 		return Place{}, Process{}, th.failing
 	}
 	th.lastPID++
 	th.alive[th.lastPID] = &puppet{pid: th.lastPID, id: id, gen: gen.Number}
-	return Place{ID: id, Slot: th.lastPID, Generation: gen.Number, Age: age}, Process{PID: th.lastPID}, nil
+	return Place{ID: id, Slot: th.lastPID, Generation: gen.Number, Age: age, Trial: trial}, Process{PID: th.lastPID}, nil
 }
 
 func (th *theatre) signal(w *worker, sig syscall.Signal) {
@@ -65,6 +70,18 @@ func (th *theatre) vitals(w *worker) (vitals, uint64) {
 		return p.vitals, p.limit
 	}
 	return vitals{}, 0
+}
+
+func (th *theatre) measure(w *worker) (scoreboard.Distribution, []time.Duration) {
+	if p := th.alive[w.pid]; p != nil {
+		return p.app.Read(), p.pending
+	}
+	return scoreboard.Distribution{}, nil
+}
+func (th *theatre) steer(w *worker, share, yield int) {
+	if p := th.alive[w.pid]; p != nil {
+		p.share, p.yield = share, yield
+	}
 }
 
 func generation(number, workers int) *Generation {
@@ -148,7 +165,7 @@ func TestSignalsByState(t *testing.T) {
 		"ready":   func(th *theatre) { th.readyAll() },
 		"reloading": func(th *theatre) {
 			th.readyAll()
-			th.fleet.reload(generation(2, 3), false, th.now)
+			th.fleet.reload(generation(2, 3), false, "", th.now)
 			th.pass()
 		},
 		"idle":     func(th *theatre) { th.readyAll(); th.act(signals.Drain); th.leaveAll() },
@@ -364,7 +381,7 @@ func TestOnceReadyItNeverGivesUp(t *testing.T) {
 func TestReloadIsATransaction(t *testing.T) {
 	th := newTheatre(t, generation(1, 3))
 	th.readyAll()
-	th.fleet.reload(generation(2, 4), false, th.now)
+	th.fleet.reload(generation(2, 4), false, "", th.now)
 	th.pass()
 	th.say(104, "READY", "1")
 	th.say(105, "READY", "1")
@@ -400,7 +417,7 @@ func TestBrokenReloadKeepsTheOldServing(t *testing.T) {
 			if name == "cannot" {
 				th.failing = syscall.ENOENT
 			}
-			th.fleet.reload(generation(2, 5), false, th.now)
+			th.fleet.reload(generation(2, 5), false, "", th.now)
 			th.pass()
 			broken(th)
 			if _, _, gens := th.serving(); !slices.Equal(gens, []int{1, 1, 1}) {
@@ -425,7 +442,7 @@ func TestCrashDuringReloadIsRestarted(t *testing.T) {
 	th := newTheatre(t, generation(1, 2))
 	th.readyAll()
 	th.after(2 * time.Second)
-	th.fleet.reload(generation(2, 2), false, th.now)
+	th.fleet.reload(generation(2, 2), false, "", th.now)
 	th.pass()
 	th.exit(101, syscall.WaitStatus(syscall.SIGSEGV))
 	if p := th.alive[th.lastPID]; p.gen != 1 || p.id != 1 {
@@ -515,7 +532,7 @@ func TestFleetSurvivesAnything(t *testing.T) {
 					Pause:  time.Duration(rapid.Int64Range(0, int64(time.Minute)).Draw(t, "pause")),
 					Canary: time.Duration(rapid.Int64Range(0, int64(time.Minute)).Draw(t, "canary")),
 				}
-				th.fleet.reload(gen, rapid.Bool().Draw(t, "together"), th.now)
+				th.fleet.reload(gen, rapid.Bool().Draw(t, "together"), "", th.now)
 				th.pass()
 			}
 			seen := map[int]bool{}
@@ -531,7 +548,7 @@ func TestFleetSurvivesAnything(t *testing.T) {
 		}
 		if th.fleet.phase == idle {
 			number++
-			th.fleet.reload(generation(number, 2), false, th.now)
+			th.fleet.reload(generation(number, 2), false, "", th.now)
 			th.pass()
 		}
 		for range 100 { // the world calms down

@@ -28,7 +28,7 @@ func (a *Arbiter) holdFor(w *worker) hold {
 		return notHeld
 	case w.gen.Number < a.front.current.Number && len(a.front.leaving) > 0:
 		return untilAlone
-	case s.DrainFirst:
+	case s.DrainFirst, w.place.Trial && s.TrialQueue:
 		return untilIdle
 	}
 	return notHeld
@@ -71,7 +71,8 @@ func (f *fleet) peers() []Peer {
 	var all []Peer
 	add := func(w *worker, draining bool) {
 		if w.readyAt > 0 && !w.reaped {
-			all = append(all, Peer{Place: w.place, Endpoint: w.endpoint, PID: w.pid, Capacity: w.gen.Settings.Capacity, Draining: draining})
+			all = append(all, Peer{Place: w.place, Endpoint: w.endpoint, PID: w.pid,
+				Capacity: w.gen.Settings.Capacity, Draining: draining, Share: w.share})
 		}
 	}
 	for _, s := range f.seats {

@@ -122,8 +122,8 @@ func TestHungWorkerFinishesItsOtherRequests(t *testing.T) {
 func TestGatewayAndWorkersAreExchangedTogether(t *testing.T) {
 	h := newHouse(t, gated(1, 1))
 	oldWorker, oldGateway := h.workers.lastPID, h.front.lastPID
-	h.workers.fleet.reload(gated(2, 1), false, h.workers.now)
-	h.front.fleet.reload(generation(2, 1), true, h.front.now)
+	h.workers.fleet.reload(gated(2, 1), false, "", h.workers.now)
+	h.front.fleet.reload(generation(2, 1), true, "", h.front.now)
 	h.rest()
 	h.front.readyAll()
 	h.rest()
@@ -155,8 +155,8 @@ func TestReloadOfBothFailsAsOne(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHouse(t, gated(1, 1))
-			h.workers.fleet.reload(gated(2, 1), false, h.workers.now)
-			h.front.fleet.reload(generation(2, 1), true, h.front.now)
+			h.workers.fleet.reload(gated(2, 1), false, "", h.workers.now)
+			h.front.fleet.reload(generation(2, 1), true, "", h.front.now)
 			h.rest()
 			fail(h)
 			h.rest()

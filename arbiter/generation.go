@@ -23,6 +23,9 @@ type Settings struct {
 	// Gated says that a gateway carries requests to the worker: one that hangs
 	// in a request gets no more, and may finish its others first.
 	Gated bool
+	// TrialQueue says that a worker on trial takes its requests from a queue of
+	// its own: that must be empty before it is told to go.
+	TrialQueue bool
 	// DrainFirst keeps the TERM from a worker behind the gateway until it has
 	// nothing in hand: a program that ends at TERM loses nothing then.
 	DrainFirst bool
@@ -55,11 +58,18 @@ type Reload struct {
 	Batch   int
 	Pause   time.Duration
 	// Canary is how long the first new worker serves beside the old ones before
-	// any of those goes; 0 is no canary. When it is lost, or its share of 5xx,
-	// in per cent, is more than CanaryErrors above that of the others, the
-	// reload is given up.
-	Canary       time.Duration
-	CanaryErrors int
+	// any of those goes; 0 is no canary. When it is lost, or judge finds it worse
+	// than the others, the reload is given up: its share of 5xx, in per cent, may
+	// be CanaryErrors above theirs, and its requests may take CanarySlowdown times
+	// as long. A verdict needs CanaryLeast answers.
+	Canary         time.Duration
+	CanaryErrors   int
+	CanarySlowdown float64
+	CanaryLeast    int
+	// Blind says that nobody counts a worker's answers. FewAtOnce says that
+	// workers accept connections themselves, so that a canary's share is what
+	// the others leave to it.
+	Blind, FewAtOnce bool
 }
 
 // Launcher starts worker processes of one generation. It is called only from
@@ -75,7 +85,8 @@ type Place struct {
 	ID         int // 1..N, reused by a successor
 	Slot       int // of the scoreboard; its PID, StartTicks, Started and State are written by the arbiter
 	Generation int
-	Age        int // counts starts, from 1
+	Age        int  // counts starts, from 1
+	Trial      bool // it serves beside the generation before, with a share of the requests
 }
 
 // Process is a started process.
@@ -111,6 +122,7 @@ type Peer struct {
 	PID      int
 	Capacity int
 	Draining bool // gets nothing new
+	Share    int  // of requests, per mille, of a worker on trial; 0 is no bound
 }
 
 // Output is what a process has written.

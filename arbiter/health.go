@@ -31,7 +31,7 @@ const most = 1 << 40
 
 // readVitals reads a slot at now. Its process may have written anything there:
 // what cannot be is made what can, so that sums and differences hold.
-func readVitals(s *scoreboard.Slot, account *scoreboard.Account, now time.Duration) vitals {
+func readVitals(s *scoreboard.Slot, account *scoreboard.Measure, now time.Duration) vitals {
 	v := vitals{
 		pulse:        time.Duration(s.Pulse.Load()),
 		beats:        s.Beats.Load() != 0,
@@ -44,8 +44,8 @@ func readVitals(s *scoreboard.Slot, account *scoreboard.Account, now time.Durati
 		lag:          past(s.LoopLag.Load(), now),
 		waiting:      int(max(0, min(s.Waiting.Load(), most))),
 		waitingSince: past(s.WaitingSince.Load(), now),
-		answers:      account.Answers.Load(),
-		errors:       account.Errors.Load(),
+		answers:      min(account.Answers.Load(), most),
+		errors:       min(account.Errors.Load(), most),
 	}
 	for i := range s.Claim {
 		if s.Claim[i].ID.Load() > scoreboard.Taking {

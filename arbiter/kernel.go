@@ -36,7 +36,7 @@ func newKernel(b *scoreboard.Board, children *scoreboard.Register, r *proc.Reape
 
 func (k *kernel) beginPass() { k.until = now() + passBudget }
 
-func (k *kernel) launch(gen *Generation, id, age int) (Place, Process, error) {
+func (k *kernel) launch(gen *Generation, id, age int, trial bool) (Place, Process, error) {
 	if now() > k.until {
 		return Place{}, Process{}, errBusy
 	}
@@ -55,7 +55,7 @@ func (k *kernel) launch(gen *Generation, id, age int) (Place, Process, error) {
 		k.limits[i] = uint64(m + rand.IntN(gen.Settings.MaxRequestsJitter+1))
 		slot.MaxRequests.Store(k.limits[i])
 	}
-	place := Place{ID: id, Slot: i, Generation: gen.Number, Age: age}
+	place := Place{ID: id, Slot: i, Generation: gen.Number, Age: age, Trial: trial}
 	process, err := gen.Launcher.Launch(place)
 	if err != nil {
 		k.free(i)
@@ -183,5 +183,25 @@ func (k *kernel) halted(w *worker) string {
 
 func (k *kernel) vitals(w *worker) (vitals, uint64) {
 	i := w.place.Slot
-	return readVitals(k.board.Slot(i), k.board.Account(i), now()), k.limits[i]
+	return readVitals(k.board.Slot(i), k.measureOf(w), now()), k.limits[i]
+}
+
+func (k *kernel) measure(w *worker) (scoreboard.Distribution, []time.Duration) {
+	m := k.measureOf(w)
+	return m.App.Read(), m.Ages(scoreboard.Now())
+}
+
+// measureOf is what is known of a worker's requests: what the gateways count, or
+// what a worker says that accepts connections itself.
+func (k *kernel) measureOf(w *worker) *scoreboard.Measure {
+	if w.gen.Settings.Gated {
+		return &k.board.Account(w.place.Slot).Measure
+	}
+	return &k.board.Slot(w.place.Slot).Own
+}
+
+func (k *kernel) steer(w *worker, share, yield int) {
+	slot := k.board.Slot(w.place.Slot)
+	slot.Share.Store(int64(share))
+	slot.Yield.Store(int64(yield))
 }

@@ -10,16 +10,27 @@ import (
 // asking.
 const watchedFor = 10 * time.Second
 
+const (
+	sampleEvery = 2 * time.Second
+	trialEvery  = 500 * time.Millisecond // while a canary serves
+)
+
 // sample measures from time to time what the workers use, where that counts.
 func (a *Arbiter) sample(now time.Duration) time.Duration {
 	set := a.workers.current.Settings
-	if set.MaxMemory <= 0 && set.Elastic.Max <= 0 && set.Elastic.Budget <= 0 && now > a.watched || a.workers.phase != serving {
+	every := sampleEvery
+	if c := a.workers.candidate; c != nil && !c.proven {
+		every = trialEvery
+	} else if set.MaxMemory <= 0 && set.Elastic.Max <= 0 && set.Elastic.Budget <= 0 && now > a.watched {
+		return forever
+	}
+	if a.workers.phase != serving {
 		return forever
 	}
 	if a.sampling || now < a.nextSample {
-		return max(a.nextSample, now+time.Second)
+		return max(a.nextSample, now+every/2)
 	}
-	a.sampling, a.nextSample = true, now+2*time.Second
+	a.sampling, a.nextSample = true, now+every
 	var groups []int
 	for _, f := range a.fleets() {
 		for _, w := range f.workers() {

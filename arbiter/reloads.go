@@ -97,10 +97,26 @@ func (a *Arbiter) loaded(e loaded, now time.Duration) {
 			a.front.resume()
 		}
 		together := e.what.Front != nil && a.front != nil
-		a.workers.reload(e.what.Workers, together, now)
+		a.workers.reload(e.what.Workers, together, e.what.NoTrial, now)
 		if together {
-			a.front.reload(e.what.Front, together, now)
+			a.frontNext = e.what.Front
 		}
+	}
+}
+
+// startFront starts the gateway that takes over together with the workers'
+// candidate, once that has passed its trial: until then its canary serves
+// behind the gateway that runs.
+func (a *Arbiter) startFront(now time.Duration) {
+	next, c := a.frontNext, a.workers.candidate
+	switch {
+	case next == nil:
+	case c == nil || c.gen.Number != next.Number:
+		a.frontNext = nil
+		a.released = append(a.released, next)
+	case c.proven:
+		a.frontNext = nil
+		a.front.reload(next, true, "", now)
 	}
 }
 

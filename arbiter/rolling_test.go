@@ -2,8 +2,6 @@ package arbiter
 
 import (
 	"slices"
-	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -36,7 +34,7 @@ func TestRollingReloadGoesInBatches(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			th := newTheatre(t, generation(1, c.old))
 			th.readyAll()
-			th.fleet.reload(c.gen, false, th.now)
+			th.fleet.reload(c.gen, false, "", th.now)
 			th.pass()
 			for i, want := range c.served {
 				if n := len(th.alive) - c.old; i == 0 && n != c.batch {
@@ -57,7 +55,7 @@ func TestRollingReloadGoesInBatches(t *testing.T) {
 func TestRollingReloadRests(t *testing.T) {
 	th := newTheatre(t, generation(1, 2))
 	th.readyAll()
-	th.fleet.reload(reloading(2, Reload{Rolling: true, Batch: 1, Pause: 10 * time.Second}), false, th.now)
+	th.fleet.reload(reloading(2, Reload{Rolling: true, Batch: 1, Pause: 10 * time.Second}), false, "", th.now)
 	th.pass()
 	th.readyAll()
 	th.leaveAll()
@@ -76,7 +74,7 @@ func TestRollingReloadRests(t *testing.T) {
 func TestRollingReloadWaitsForThoseWhoLeave(t *testing.T) {
 	th := newTheatre(t, generation(1, 4))
 	th.readyAll()
-	th.fleet.reload(reloading(4, Reload{Rolling: true, Batch: 1}), false, th.now)
+	th.fleet.reload(reloading(4, Reload{Rolling: true, Batch: 1}), false, "", th.now)
 	th.pass()
 	for range 4 {
 		th.readyAll()
@@ -89,7 +87,7 @@ func TestRollingReloadWaitsForThoseWhoLeave(t *testing.T) {
 func TestBrokenRollingReloadGoesBack(t *testing.T) {
 	th := newTheatre(t, generation(1, 3))
 	th.readyAll()
-	th.fleet.reload(reloading(3, Reload{Rolling: true, Batch: 1}), false, th.now)
+	th.fleet.reload(reloading(3, Reload{Rolling: true, Batch: 1}), false, "", th.now)
 	th.pass()
 	th.readyAll() // worker 1 is exchanged, worker 2 starts
 	th.leaveAll()
@@ -103,85 +101,5 @@ func TestBrokenRollingReloadGoesBack(t *testing.T) {
 	th.readyAll()
 	if got := th.generations(); !slices.Equal(got, []int{1, 1, 1}) {
 		t.Fatalf("generations %v serve in the end, want three of 1", got)
-	}
-}
-
-func TestCanary(t *testing.T) {
-	for name, c := range map[string]struct {
-		then func(*theatre) // what happens to the canary, pid 104, and the others
-		good bool
-		why  string
-	}{
-		"does well":        {func(th *theatre) { th.answer(104, 1000, 10); th.answer(101, 1000, 0) }, true, ""},
-		"crashes":          {func(th *theatre) { th.exit(104, syscall.WaitStatus(syscall.SIGSEGV)) }, false, "worker 1"},
-		"answers 5xx":      {func(th *theatre) { th.answer(104, 100, 10); th.answer(101, 1000, 10) }, false, "10.0 %"},
-		"as bad as others": {func(th *theatre) { th.answer(104, 100, 10); th.answer(101, 1000, 90) }, true, ""},
-		"answered little":  {func(th *theatre) { th.answer(104, 10, 10) }, true, ""},
-		"is superseded": {func(th *theatre) {
-			th.fleet.reload(generation(3, 3), false, th.now)
-			th.pass()
-		}, false, ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			th := newTheatre(t, generation(1, 3))
-			th.readyAll()
-			th.answer(101, 100_000, 50_000) // long ago
-			th.fleet.reload(reloading(3, Reload{Rolling: true, Batch: 3, Canary: 10 * time.Second, CanaryErrors: 5}), false, th.now)
-			th.pass()
-			th.readyAll()
-			if len(th.alive) != 4 || th.signalled(101, syscall.SIGTERM) {
-				t.Fatalf("%d processes while the canary is watched, want 4", len(th.alive))
-			}
-			if peers := th.fleet.peers(); len(peers) != 4 {
-				t.Fatalf("%d serve, want the canary beside the others", len(peers))
-			}
-			c.then(th)
-			th.after(time.Second)
-			if c.good == (th.fleet.candidate == nil) || !strings.Contains(th.fleet.lastFault, c.why) {
-				if name != "is superseded" {
-					t.Fatalf("candidate %v, fault %q", th.fleet.candidate, th.fleet.lastFault)
-				}
-			}
-			th.after(10 * time.Second)
-			th.readyAll()
-			want := []int{1, 1, 1}
-			if c.good {
-				want = []int{2, 2, 2}
-			} else if name == "is superseded" {
-				want = []int{3, 3, 3}
-			}
-			if got := th.generations(); !slices.Equal(got, want) {
-				t.Fatalf("generations %v serve in the end, want %v", got, want)
-			}
-		})
-	}
-}
-
-// answer adds to what a worker has answered.
-func (th *theatre) answer(pid int, answers, errors uint64) {
-	v := &th.alive[pid].vitals
-	v.answers += answers
-	v.errors += errors
-}
-
-// A worker that the gateway was told of is never withheld from it again before
-// it leaves: its socket is handed over once.
-func TestCanaryStaysPublished(t *testing.T) {
-	th := newTheatre(t, generation(1, 3))
-	th.readyAll()
-	th.fleet.reload(reloading(3, Reload{Rolling: true, Batch: 1, Canary: time.Second}), false, th.now)
-	th.pass()
-	th.readyAll()
-	published := func() bool {
-		return slices.ContainsFunc(th.fleet.peers(), func(p Peer) bool { return p.PID == 104 && !p.Draining })
-	}
-	if !published() {
-		t.Fatal("the canary is not published")
-	}
-	th.now += 2 * time.Second
-	for range 10 {
-		if th.fleet.plan(th.now); !published() {
-			t.Fatal("the canary was withheld")
-		}
 	}
 }

@@ -15,17 +15,19 @@ type rollout struct {
 	rolling bool // exchanged in batches, not all at once
 
 	ready     bool          // all that it needs serve or are ready to
-	canary    *canary       // being watched; nil before and after
+	trial     *trial        // of a canary; nil without one
 	proven    bool          // the canary did well, or there is none
+	note      string        // what the operator should know of it; may be empty
 	exchanged int           // seats that serve by now, of a rolling one
 	rested    int           // exchanged when the pause after a batch began
 	restUntil time.Duration // when that pause is over
 }
 
 // reload starts exchanging the current generation for gen. One in progress is
-// given up first. One that takes over together with a new gateway does so at
-// once, without a canary.
-func (f *fleet) reload(gen *Generation, together bool, now time.Duration) {
+// given up first. One that takes over together with a new gateway does so all
+// at once. noTrial says why its canary could not serve beside the others; empty
+// if it can.
+func (f *fleet) reload(gen *Generation, together bool, noTrial string, now time.Duration) {
 	if f.candidate != nil {
 		f.supersede(now, gen)
 	}
@@ -34,13 +36,19 @@ func (f *fleet) reload(gen *Generation, together bool, now time.Duration) {
 		want = e.clamp(f.target)
 	}
 	c := &rollout{gen: gen, want: want, rolling: gen.Settings.Reload.Rolling, proven: gen.Settings.Reload.Canary <= 0}
+	if !c.proven {
+		if why := f.omitted(noTrial); why != "" {
+			c.proven, c.note = true, "no canary: "+why
+			f.log.Warn("no canary", "generation", gen.Number, "reason", why, "code", "GON046")
+		}
+	}
 	if f.phase == idle {
 		f.phase = serving
 		f.target = 0 // nobody serves whom the new generation would have to match
 		together = true
 	}
 	if together || len(f.seats) == 0 {
-		c.rolling, c.proven = false, true
+		c.rolling = false
 	}
 	for _, s := range f.seats {
 		f.leave(s.next, now, "superseded by a reload")
@@ -55,14 +63,14 @@ func (f *fleet) advance(now time.Duration) time.Duration {
 	if c == nil {
 		return forever
 	}
+	if !c.proven {
+		return f.prove(c, now)
+	}
 	for len(f.seats) < c.want {
 		f.seats = append(f.seats, &seat{id: f.freeID(), fresh: true})
 		f.sortSeats()
 	}
-	switch {
-	case !c.proven:
-		return f.prove(c, now)
-	case c.rolling:
+	if c.rolling {
 		return f.roll(c, now)
 	}
 	return f.gather(c, now)
@@ -191,7 +199,8 @@ func (f *fleet) commit(now time.Duration) {
 	f.reloads++
 	f.everReady = true
 	f.stale = ""
-	f.outcomes = append(f.outcomes, outcome{number: c.gen.Number})
+	f.lastNote = c.note
+	f.outcomes = append(f.outcomes, outcome{c.gen.Number, Outcome{Note: c.note}})
 	if c.gen.Adopted != nil {
 		c.gen.Adopted()
 	}
@@ -218,6 +227,7 @@ func (f *fleet) supersede(now time.Duration, by *Generation) {
 // giveUp lets go what was started for the candidate.
 func (f *fleet) giveUp(now time.Duration, why error, leaves string) {
 	c := f.candidate
+	f.endTrial(c)
 	f.candidate = nil
 	f.outcomes = append(f.outcomes, outcome{c.gen.Number, Outcome{Err: why}})
 	f.retired(c.gen)

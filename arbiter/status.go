@@ -50,7 +50,7 @@ func (a *Arbiter) shown(w *worker, now time.Duration) string {
 func (a *Arbiter) status(now time.Duration) status.Fleet {
 	f := a.workers
 	s := status.Fleet{
-		Generation: f.current.Number, Wanted: f.target, Restarts: f.restarts, LastReload: f.lastFault, Stale: f.stale,
+		Generation: f.current.Number, Wanted: f.target, Restarts: f.restarts, LastReload: f.lastFault, Stale: f.stale, LastNote: f.lastNote, Trial: f.trialStatus(now),
 		State: a.condition(), Reloads: f.reloads, FailedReload: f.failures, Ends: maps.Clone(f.ends),
 		Reloading: a.reloads.loading || a.reloads.wanted || f.candidate != nil, LongestPause: a.longestPause, Stragglers: len(a.stragglers),
 	}

@@ -51,6 +51,7 @@ type worker struct {
 	probed   bool          // it has a probe
 	said     bool          // it has said READY=1
 	public   bool          // a gateway may give it requests though it is only next in its seat
+	share    int           // of the requests, per mille, while it is on trial
 	unready  string        // what to say when it is never ready
 	fault    string        // what it said about why it cannot start
 	oomKills func() int    // see Process; may be nil
@@ -71,6 +72,7 @@ type seat struct {
 	current *worker // serves; nil while none does
 	next    *worker // on its way to replace current; nil if none is
 	fresh   bool    // exists only for the candidate generation
+	trial   bool    // the canary's
 
 	restart   restart
 	notBefore time.Duration // no start before this

@@ -55,6 +55,8 @@ type Config struct {
 	Canary          bool
 	CanaryTime      time.Duration
 	CanaryMaxErrors int // per cent of responses
+	CanarySlowdown  int // times the others' time in the app; 0 is any
+	CanaryLeast     int // answers that a verdict needs
 
 	// Resources of a worker
 	Nice            int

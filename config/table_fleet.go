@@ -53,19 +53,34 @@ func rolloutSettings() []Setting {
 		},
 		Setting{
 			Name: "canary", Flag: "canary", Kind: Bool, Default: "false", Own: true,
-			Help: "The first new worker of a reload serves beside the old ones for canary_time; when it crashes, or too many of " +
-				"its responses are 5xx, the reload is given up.",
+			Help: "A worker of the new code serves beside the old ones for canary_time before any of those is exchanged. The reload " +
+				"is given up when it crashes, hangs or leaks, is over max_memory, or has more errors or longer times in the app " +
+				"than the old workers meanwhile. It gets 4 % of the requests at first, and a worker's fair share once it has " +
+				"done well for half of canary_time.",
 			Reload: AtOnce, field: func(c *Config) any { return &c.Canary },
 		},
 		Setting{
 			Name: "canary_time", Flag: "canary-time", Kind: Duration, Default: "10", Own: true,
-			Help:   "How long the canary is watched.",
+			Help:   "How long the canary is watched; up to three times as long while it has had fewer than canary_min_answers.",
 			Reload: AtOnce, field: func(c *Config) any { return &c.CanaryTime },
 		},
 		Setting{
 			Name: "canary_max_errors", Flag: "canary-max-errors", Kind: Int, Default: "5", Max: 100, Own: true,
 			Help:   "By how many per cent of responses more than the old workers' the canary's may be 5xx.",
 			Reload: AtOnce, field: func(c *Config) any { return &c.CanaryMaxErrors },
+		},
+		Setting{
+			Name: "canary_max_slowdown", Flag: "canary-max-slowdown", Kind: Int, Default: "3", Max: 1000, Own: true,
+			Help: "How many times as long as the old workers' the canary's requests may take in the app: half of them, and all but " +
+				"the slowest hundredth; 0 does not compare.",
+			Reload: AtOnce, field: func(c *Config) any { return &c.CanarySlowdown },
+		},
+		Setting{
+			Name: "canary_min_answers", Flag: "canary-min-answers", Kind: Int, Default: "30", Max: 1000000, Own: true,
+			Help: "How many answers of the canary a verdict needs, twice as many when some are 5xx. With fewer the trial takes up to three " +
+				"times canary_time, and then the reload fails; with 0 a canary that nobody asks " +
+				"anything passes.",
+			Reload: AtOnce, field: func(c *Config) any { return &c.CanaryLeast },
 		},
 	)
 }

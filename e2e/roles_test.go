@@ -38,6 +38,7 @@ func play(role string) {
 		"ledger":    playLedger,
 		"handler":   playHandler,
 		"hostile":   playHostile,
+		"judged":    playJudged,
 	}
 	f, ok := roles[role]
 	if !ok {

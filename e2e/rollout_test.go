@@ -61,6 +61,7 @@ func TestBrokenRolloutsLeaveTheOldServing(t *testing.T) {
 			if _, body := get(t, s.addr(), "/"); body != "version 1" {
 				t.Errorf("afterwards: %q", body)
 			}
+			l = startLoad(t, s.addr(), 2) // without requests nothing is proven
 			v.write(fmt.Sprintf(goodApp, 3))
 			s.signal(syscall.SIGHUP)
 			s.expect(`canary did`)
@@ -69,6 +70,7 @@ func TestBrokenRolloutsLeaveTheOldServing(t *testing.T) {
 				_, body := get(t, s.addr(), "/")
 				return body == "version 3"
 			})
+			l.expectNoFailure(t)
 			s.stop()
 		})
 	}
@@ -82,7 +84,7 @@ func TestCanaryThatAnswers5xxIsTakenBack(t *testing.T) {
 	s.signal(syscall.SIGHUP)
 	s.expect(`canary serves`)
 	l := startLoad(t, s.addr(), 6) // enough at once that every worker gets some
-	s.expect(`reload failed.*canary: .* % of \d+ answers were 5xx`)
+	s.expect(`reload failed.*canary: .* % of its \d+ answers were 5xx`)
 	l.stop()
 	if l.failed.Load() == 0 {
 		t.Error("the canary got no request")

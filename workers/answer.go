@@ -21,12 +21,14 @@ type answer struct {
 	begun    bool
 }
 
-func (a *answer) begin() {
+func (a *answer) begin() { a.beginWith(http.StatusOK) }
+
+func (a *answer) beginWith(status int) {
 	if a.begun {
 		return
 	}
 	a.begun = true
-	a.request.answered.Store(true)
+	a.request.Answered(status)
 	if a.draining.Load() {
 		a.Header().Set("Connection", "close")
 	}
@@ -35,7 +37,7 @@ func (a *answer) begin() {
 // WriteHeader implements http.ResponseWriter.
 func (a *answer) WriteHeader(code int) {
 	if code >= http.StatusOK { // not 101, whose Connection says "upgrade"
-		a.begin()
+		a.beginWith(code)
 	}
 	a.ResponseWriter.WriteHeader(code)
 }

@@ -59,6 +59,10 @@ func (d *door) Accept() (net.Conn, error) {
 			d.turnAway()
 			return nil, err
 		}
+		if !(turn{s.session.Meter.slot}).await(s.closing) {
+			d.turnAway()
+			return nil, net.ErrClosed
+		}
 		if !s.open.take(s.closing) {
 			d.turnAway()
 			return nil, net.ErrClosed

@@ -36,6 +36,7 @@ type Request struct {
 	ended        bool
 	label        string      // of the goroutine that serves it; "" if nobody knows
 	answered     atomic.Bool // its answer has begun
+	failed       bool        // the answer was a 5xx, or broke off
 }
 
 // Held is a request in hand, as a log shows it.
@@ -134,17 +135,56 @@ func (r *Request) End() {
 	}
 	r.ended = true
 	m.unlink(r)
+	if m.OnTrial() {
+		m.showPending() // one that has ended must not seem to hang
+	}
 	m.inHand--
 	m.slot.InFlight.Store(m.inHand)
 	if m.inHand == 0 {
 		m.slot.BusyNanos.Add(scoreboard.Now() - m.busySince)
 		m.show()
 	}
+	own := &m.slot.Own
+	own.Answers.Add(1)
+	if r.failed {
+		own.Errors.Add(1)
+	}
+	own.App.Observe(time.Duration(scoreboard.Now() - r.start))
 	done := m.slot.Requests.Add(1)
 	if most := m.slot.MaxRequests.Load(); most > 0 && done >= most && !m.isSpent {
 		m.isSpent = true
 		close(m.spent)
 	}
+}
+
+// Answered says that the answer begins, with this status. It is called from
+// where the request is served, before End.
+func (r *Request) Answered(status int) {
+	r.answered.Store(true)
+	r.failed = r.failed || status >= 500
+	if m := r.meter; m.OnTrial() {
+		m.ShowPending()
+	}
+}
+
+// OnTrial reports whether the worker is compared with those of another version.
+func (m *Meter) OnTrial() bool { return m.slot.Share.Load() > 0 }
+
+// ShowPending shows since when requests wait for their answer to begin.
+func (m *Meter) ShowPending() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.showPending()
+}
+
+func (m *Meter) showPending() {
+	var since []int64
+	for r := m.oldest; r != nil && len(since) < scoreboard.PendingMost; r = r.newer {
+		if !r.answered.Load() {
+			since = append(since, r.start)
+		}
+	}
+	m.slot.Own.SetPending(since)
 }
 
 func (m *Meter) unlink(r *Request) {

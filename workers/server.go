@@ -187,6 +187,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if v == nil {
 			return
 		}
+		request.Answered(http.StatusInternalServerError)
 		if err, ok := v.(error); !ok || !errors.Is(err, http.ErrAbortHandler) {
 			s.session.Log.Error(fmt.Sprintf("handler panicked: %v\n%s", v, debug.Stack()),
 				"request", request.ID, "method", r.Method, "path", r.URL.Path)

@@ -198,6 +198,12 @@ func runCodes() []errorCode {
 			remedy: "Mend the code, or put the old one back, and reload.",
 		},
 		{
+			code: "GON046", title: "a reload goes without its canary (log)",
+			meaning: "The config asks for a canary, and there can be none: no worker serves that it could be compared with, or its workers " +
+				"need another gateway than the one that runs.",
+			remedy: "Watch the new version yourself; reload a change of worker_class apart from a change of code.",
+		},
+		{
 			code: "GON050", title: "the arbiter was killed (log)",
 			meaning: "The process that supervises all others is gone without having stopped them. Workers finish what they have in hand; " +
 				"what waits for a worker is answered 503; after graceful_timeout no process is left.",

@@ -267,6 +267,13 @@ func (l *commandLine) status(c *ucli.Context, client *console.Client) error {
 		if s.LastReload != "" {
 			fmt.Fprintf(w, "last reload failed\t%s\n", s.LastReload)
 		}
+		if s.LastNote != "" {
+			fmt.Fprintf(w, "last reload\t%s\n", s.LastNote)
+		}
+		if t := s.Trial; t != nil {
+			fmt.Fprintf(w, "canary\tgeneration %d, %s of %s, %d answers, %d of them 5xx, half within %s in the app (others %s)\n", t.Generation,
+				t.Age.Round(time.Second), t.For, t.Answers, t.Errors, t.P50.Round(10*time.Microsecond), t.OthersP50.Round(10*time.Microsecond))
+		}
 		if s.Stale != "" {
 			fmt.Fprintf(w, "workers are not replaced\t%s; mend the code and reload\n", s.Stale)
 		}

@@ -190,7 +190,6 @@ func (s *supervisor) front(p *prepared, number int) *arbiter.Generation {
 	spec := proc.Spec{
 		Path: proc.Self(), Args: []string{title("gateway", c)}, Env: env, Dir: "/", Credential: p.credential, Umask: c.Umask,
 	}
-	key := p.frontend.key
 	return &arbiter.Generation{
 		Number: number,
 		Launcher: &launcher{
@@ -201,7 +200,7 @@ func (s *supervisor) front(p *prepared, number int) *arbiter.Generation {
 			Workers: 1, Timeout: gatewayTimeout(c), BootTimeout: c.BootTimeout, GracefulTimeout: c.GracefulTimeout,
 			Heartbeat: true, Notifies: true, RestartImmediately: true, ReopensLogs: true,
 		},
-		Adopted: func() { s.adopt(key, p.queue) }, Released: func() { p.release(); p.queue.close() },
+		Adopted: func() { s.adopt(p) }, Released: func() { p.release(); p.queue.close() },
 	}
 }
 
@@ -238,10 +237,11 @@ func (s *supervisor) share(p *prepared) (err error) {
 	return err
 }
 
-func (s *supervisor) adopt(key string, q *queue) {
+// adopt takes note of the gateway that serves.
+func (s *supervisor) adopt(p *prepared) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.serving, s.queue = key, q
+	s.serving, s.queue, s.backend = p.frontend.key, p.queue, p.app.backend(p.class.Name())
 }
 
 // offer gives a command about to be started an endpoint of its own.

@@ -31,6 +31,7 @@ type hub struct {
 	peers    []arbiter.Peer
 	material []byte      // certificates and keys, as JSON; nil without TLS
 	conns    map[int]int // slot to the gateway's end of a Python worker's own socket
+	lanes    map[int]int // slot to the gateway's end of the queue of a worker on trial
 	links    []*link
 	wg       sync.WaitGroup
 }
@@ -50,7 +51,7 @@ type link struct {
 }
 
 func newHub(log *slog.Logger, page func(int) (int, error), idle, broken func(slot, pid int), stuck func(wire.Stuck)) *hub {
-	return &hub{log: log, page: page, idle: idle, broken: broken, stuck: stuck, conns: map[int]int{}}
+	return &hub{log: log, page: page, idle: idle, broken: broken, stuck: stuck, conns: map[int]int{}, lanes: map[int]int{}}
 }
 
 // connect makes the socket for a gateway about to be started, and returns its
@@ -98,6 +99,22 @@ func (h *hub) own(slot, fd int) {
 		unix.Close(old)
 	}
 	h.conns[slot] = fd
+	if old, ok := h.lanes[slot]; ok {
+		unix.Close(old)
+		delete(h.lanes, slot)
+	}
+}
+
+// lane takes the gateway's end of the queue of a worker on trial, and closes the
+// other, which the worker has. It does nothing with nil.
+func (h *hub) lane(slot int, q *queue) {
+	if q == nil {
+		return
+	}
+	unix.Close(q.workers)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.lanes[slot] = q.gateway
 }
 
 // hangUp ends the connection of the worker in a slot, which all holders of the
@@ -163,8 +180,10 @@ func (h *hub) close() {
 	}
 	h.mu.Unlock()
 	h.wg.Wait()
-	for _, fd := range h.conns {
-		unix.Close(fd)
+	for _, fds := range []map[int]int{h.conns, h.lanes} {
+		for _, fd := range fds {
+			unix.Close(fd)
+		}
 	}
 }
 
@@ -279,24 +298,29 @@ func (h *hub) workersOf(l *link) []wire.Worker {
 	}
 	var all []wire.Worker
 	for _, p := range h.peers {
-		if p.Generation < l.generation || p.Generation >= next {
+		generation := p.Generation
+		if p.Trial {
+			generation-- // it serves behind the gateway of the generation before
+		}
+		if generation < l.generation || generation >= next {
 			continue
 		}
 		all = append(all, wire.Worker{
 			Slot: p.Slot, ID: p.ID, Generation: p.Generation, PID: p.PID, Draining: p.Draining,
-			Network: p.Network, Address: p.Address, Capacity: p.Capacity,
+			Network: p.Network, Address: p.Address, Capacity: p.Capacity, Share: p.Share,
 		})
 	}
 	return all
 }
 
 // filesOf duplicates, for those workers of which the gateway has not got them
-// yet, their pages of the scoreboard and their sockets: one may be closed before
-// it is sent. m says whose they are. The caller closes them, whatever the error.
+// yet, their pages of the scoreboard, their sockets and their queues: one may be
+// closed before it is sent. m says whose they are. The caller closes them,
+// whatever the error.
 func (h *hub) filesOf(l *link, workers []wire.Worker, m *wire.ToGateway) (files []int, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	var conns []int
+	var conns, lanes []int
 	for _, w := range workers {
 		if l.told[w.Slot] == w.PID {
 			continue
@@ -316,6 +340,13 @@ func (h *hub) filesOf(l *link, workers []wire.Worker, m *wire.ToGateway) (files 
 		}
 		m.Conns = append(m.Conns, w.Slot)
 		conns = append(conns, dup)
+		if fd, ok := h.lanes[w.Slot]; ok {
+			if dup, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0); err != nil {
+				return slices.Concat(files, conns, lanes), fmt.Errorf("hand a worker's queue to the gateway: %w", err)
+			}
+			m.Lanes = append(m.Lanes, w.Slot)
+			lanes = append(lanes, dup)
+		}
 	}
-	return append(files, conns...), nil
+	return slices.Concat(files, conns, lanes), nil
 }

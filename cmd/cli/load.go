@@ -6,6 +6,7 @@ import (
 
 	"github.com/gonicorn/gonicorn/arbiter"
 	"github.com/gonicorn/gonicorn/config"
+	"github.com/gonicorn/gonicorn/gateway/process"
 	"github.com/gonicorn/gonicorn/internal/listen"
 	"github.com/gonicorn/gonicorn/internal/proc"
 	"github.com/gonicorn/gonicorn/workers"
@@ -112,7 +113,7 @@ func (s *supervisor) both(p *prepared, number int) (arbiter.Loaded, error) {
 		p.release()
 		return arbiter.Loaded{}, err
 	}
-	loaded := arbiter.Loaded{Workers: g, Front: s.front(p, number)}
+	loaded := arbiter.Loaded{Workers: g, Front: s.front(p, number), NoTrial: s.noTrial(p)}
 	if p.frontend != nil {
 		if loaded.Front == nil {
 			p.release() // the gateway that runs has them already
@@ -122,6 +123,20 @@ func (s *supervisor) both(p *prepared, number int) (arbiter.Loaded, error) {
 		}
 	}
 	return loaded, nil
+}
+
+// noTrial says why a worker of p could not serve behind the gateway that runs;
+// empty if it could.
+func (s *supervisor) noTrial(p *prepared) string {
+	if p.frontend == nil {
+		return ""
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if is := p.app.backend(p.class.Name()); s.backend != "" && s.backend != is {
+		return fmt.Sprintf("worker_class changes to %s, whose workers need another gateway", p.class.Name())
+	}
+	return ""
 }
 
 // load reads the config anew, for a reload. Nothing that runs is touched before
@@ -176,6 +191,9 @@ func settings(p *prepared) arbiter.Settings {
 	set.Reload = arbiter.Reload{Rolling: c.ReloadStrategy == "rolling", Batch: c.ReloadBatch, Pause: c.ReloadPause}
 	if c.Canary {
 		set.Reload.Canary, set.Reload.CanaryErrors = c.CanaryTime, c.CanaryMaxErrors
+		set.Reload.CanarySlowdown, set.Reload.CanaryLeast = float64(c.CanarySlowdown), c.CanaryLeast
+		set.Reload.FewAtOnce = p.transport != transportGateway
+		set.Reload.Blind = p.transport != transportGateway && !p.app.inside()
 	}
 	set.ShowsStacks = p.app.inside()
 	_, set.Interpreter = p.app.(*pythonApp)
@@ -183,6 +201,7 @@ func settings(p *prepared) arbiter.Settings {
 	switch {
 	case p.transport == transportGateway:
 		set.Gated, set.DrainFirst = true, !p.app.inside()
+		set.TrialQueue = p.app.backend(p.class.Name()) == process.Queue
 		set.Capacity = p.class.Capacity(workers.Limits{Threads: c.Threads, Connections: c.WorkerConnections})
 	case !set.Notifies:
 		set.ReadyAfter = c.BootGrace

@@ -152,18 +152,35 @@ func (s *supervisor) connectPython(queue *queue) func(arbiter.Place, *proc.Spec)
 		spec.Env = append(spec.Env, wire.EnvAge+"="+strconv.Itoa(place.Age))
 		add(wire.EnvConn, theirs)
 		add(wire.EnvRunner, s.runner)
-		if queue != nil {
-			add(wire.EnvQueue, queue.workers)
+		from, lane, err := s.lane(place, queue)
+		if err != nil {
+			closeAll(ours, theirs)
+			return equipment{}, err
+		}
+		if from != nil {
+			add(wire.EnvQueue, from.workers)
 		}
 		return equipment{started: func(err error) {
 			unix.Close(theirs)
 			if err != nil {
 				unix.Close(ours)
+				lane.close()
 				return
 			}
 			s.hub.own(place.Slot, ours)
+			s.hub.lane(place.Slot, lane)
 		}}, nil
 	}
+}
+
+// lane says from which queue a worker takes requests: the one that all share, or
+// for a worker on trial, whom the gateway gives a share, one of its own.
+func (s *supervisor) lane(place arbiter.Place, shared *queue) (from, own *queue, err error) {
+	if shared == nil || !place.Trial {
+		return shared, nil, nil
+	}
+	own, err = newQueue()
+	return own, own, err
 }
 
 // queue is the socket pair through which one gateway hands requests to all

@@ -50,6 +50,7 @@ type supervisor struct {
 
 	mu      sync.Mutex
 	serving string // key of the gateway that serves
+	backend string // how it reaches workers
 	queue   *queue // of the gateway that serves; nil where it has none
 
 	sink    *logging.Sink
@@ -144,7 +145,7 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 		return err
 	}
 	if p.frontend != nil {
-		s.adopt(p.frontend.key, p.queue)
+		s.adopt(p)
 	}
 	if handed.replaces() {
 		s.takeOver(handed)

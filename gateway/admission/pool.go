@@ -23,6 +23,7 @@ type Pool struct {
 	mu      sync.Mutex
 	slots   map[int]*slot
 	order   []*slot
+	trial   *slot       // gets its share and no more; nil without one beside others
 	next    int         // where the search begins, so that equals take turns
 	orphans map[int]int // by slot: what vanished workers held and has not been released
 	queue   queue
@@ -37,6 +38,7 @@ type slot struct {
 	hung    int // of those, how many are not expected to end
 	sockets int // WebSockets, which do not count as held
 	stalled bool
+	share   Share       // while it is on trial
 	avoided *time.Timer // set while the slot gets nothing for a moment
 	told    bool        // OnIdle was called
 }
@@ -77,6 +79,7 @@ func (p *Pool) Update(workers []gateway.Worker) {
 			idle = append(idle, s.worker)
 		}
 	}
+	p.trial = p.onTrial()
 	for i, s := range old {
 		s.clear()
 		if s.held > 0 {
@@ -123,7 +126,7 @@ func (p *Pool) Release(at int) {
 	}
 	s.held--
 	s.hung = min(s.hung, s.held)
-	if p.queue.first != nil && s.open() {
+	if p.queue.first != nil && s.open() && p.may(s) {
 		p.give(s)
 	}
 	idle, w := p.retired(s), s.worker
@@ -256,8 +259,50 @@ func (p *Pool) tell(w gateway.Worker) {
 	}
 }
 
-// pick returns the worker with the fewest in hand, nil if there is none.
+// onTrial finds the worker on trial. One that is alone gets all requests.
+func (p *Pool) onTrial() (trial *slot) {
+	alone := true
+	for _, s := range p.order {
+		switch {
+		case s.worker.Draining:
+		case s.worker.Share > 0:
+			trial = s
+		default:
+			alone = false
+		}
+	}
+	if alone {
+		return nil
+	}
+	return trial
+}
+
+// count takes note of a request, of which a worker on trial may get a share.
+func (p *Pool) count() {
+	if p.trial != nil {
+		p.trial.share.Count(p.trial.worker.Share)
+	}
+}
+
+// may reports whether a request may go to s now, as far as its share goes, and
+// takes it from that.
+func (p *Pool) may(s *slot) bool {
+	if s != p.trial {
+		return true
+	}
+	if !s.share.Due() {
+		return false
+	}
+	s.share.Take()
+	return true
+}
+
+// pick returns the worker on trial when it is its turn, else the worker with the
+// fewest in hand, nil if there is none.
 func (p *Pool) pick() *slot {
+	if p.trial != nil && p.trial.open() && p.may(p.trial) {
+		return p.trial
+	}
 	var best *slot
 	at, n := p.next, len(p.order)
 	for i := range n {
@@ -266,7 +311,7 @@ func (p *Pool) pick() *slot {
 			j -= n
 		}
 		s := p.order[j]
-		if s.open() && (best == nil || s.held < best.held) {
+		if s != p.trial && s.open() && (best == nil || s.held < best.held) {
 			best, at = s, j
 			if s.held == 0 {
 				break

@@ -27,6 +27,7 @@ const noPlace = -1
 // vanished since.
 func (p *Pool) Acquire(ctx context.Context) (at int, waited time.Duration, err error) {
 	p.mu.Lock()
+	p.count()
 	if p.queue.first == nil && !p.closed {
 		if s := p.pick(); s != nil {
 			s.held++
@@ -42,6 +43,9 @@ func (p *Pool) Acquire(ctx context.Context) (at int, waited time.Duration, err e
 	}
 	w := p.newWaiter()
 	p.queue.push(w)
+	if s := p.trial; s != nil && s.open() && p.may(s) {
+		p.give(s)
+	}
 	p.mu.Unlock()
 	return p.wait(ctx, w)
 }

@@ -35,6 +35,7 @@ type Exchange struct {
 	waiting []delivery
 	bytes   int   // of the payloads waiting
 	failure error // nothing more will come
+	begun   bool  // the answer has
 	left    bool  // Run has returned; nobody wants what comes
 	over    bool  // the last frame is there
 	told    bool  // the worker knows that nobody wants the answer
@@ -121,6 +122,7 @@ func (x *Exchange) deliver(l *Link, d delivery) bool {
 		}
 		return false
 	}
+	x.begun = x.begun || d.Kind == wire.FrameHead || d.Kind == wire.FrameAccept
 	if d.Kind == wire.FrameHead && d.InHand > 0 {
 		x.claimed = max(time.Since(x.Sent)-d.InHand.Duration(), 0)
 	}

@@ -12,6 +12,9 @@ type Held = wire.Held
 // Held describes the exchange as of now.
 func (x *Exchange) Held(now time.Time) Held {
 	h := Held{Number: x.Number, ID: x.Request.ID, Method: x.Request.Method, Path: x.Request.Path, Age: now.Sub(x.Sent)}
+	x.mu.Lock()
+	h.Begun = x.begun
+	x.mu.Unlock()
 	if l := x.Link(); l != nil {
 		h.Slot, h.PID = l.Slot, l.PID
 	}

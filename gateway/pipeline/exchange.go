@@ -46,6 +46,7 @@ type exchange struct {
 	started atomic.Bool // something may have gone out
 	begun   time.Time
 	app     time.Duration // that workers have had the request
+	last    time.Duration // that the last of them has had it
 	asked   time.Time     // when the backend got it
 	waited  time.Duration // QueueWait then
 }
@@ -289,6 +290,9 @@ func (e *exchange) count() {
 		return // the slot is another's by now
 	}
 	account := e.p.Board.Account(e.r.Slot)
+	if e.r.Upgrade == "" {
+		account.App.Observe(e.last)
+	}
 	account.Answers.Add(1)
 	if e.status >= 500 {
 		account.Errors.Add(1)

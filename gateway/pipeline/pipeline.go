@@ -133,7 +133,8 @@ func (e *exchange) once(ctx context.Context) error {
 func (e *exchange) ask(ctx context.Context) error {
 	e.asked, e.waited = time.Now(), e.r.QueueWait
 	err := e.p.Backend.Serve(ctx, e.r, e)
-	e.app += max(time.Since(e.asked)-(e.r.QueueWait-e.waited), 0)
+	e.last = max(time.Since(e.asked)-(e.r.QueueWait-e.waited), 0)
+	e.app += e.last
 	return err
 }
 

@@ -125,6 +125,7 @@ func (p *process) makeBackend() error {
 	switch p.set.Backend {
 	case Queue:
 		b := queue.New(env, &gate{pool: p.pool})
+		b.OnIdle(p.link.reportIdle)
 		p.backend, p.attacher = b, b
 		p.link.queue = b.AttachQueue
 		p.waiting, p.link.held = b.Waiting, b.Held

@@ -30,6 +30,7 @@ type arbiterLink struct {
 	pending  []gateway.Worker // of a list that is not complete yet
 	pages    map[int]int      // slot to descriptor, likewise
 	conns    map[int]int      // likewise
+	lanes    map[int]int      // likewise
 	workers  chan struct{}    // closed once the first list is there
 	ready    chan struct{}    // closed once there is a worker
 	material chan struct{}    // closed once the first certificates are there
@@ -41,7 +42,7 @@ type arbiterLink struct {
 
 func newArbiterLink(fd int, log *slog.Logger) *arbiterLink {
 	return &arbiterLink{
-		conn: control.NewConn(fd), log: log, pages: map[int]int{}, conns: map[int]int{},
+		conn: control.NewConn(fd), log: log, pages: map[int]int{}, conns: map[int]int{}, lanes: map[int]int{},
 		workers: make(chan struct{}), ready: make(chan struct{}), material: make(chan struct{}), news: make(chan struct{}, 1),
 	}
 }
@@ -93,6 +94,9 @@ func (l *arbiterLink) take(m wire.ToGateway, files []int) error {
 	for _, slot := range m.Conns {
 		l.conns[slot] = next()
 	}
+	for _, slot := range m.Lanes {
+		l.lanes[slot] = next()
+	}
 	if m.Ask {
 		l.reportHeld()
 	}
@@ -100,7 +104,7 @@ func (l *arbiterLink) take(m wire.ToGateway, files []int) error {
 		return nil
 	}
 	for _, w := range m.Workers {
-		w.Page, w.Conn = take(l.pages, w.Slot), take(l.conns, w.Slot)
+		w.Page, w.Conn, w.Lane = take(l.pages, w.Slot), take(l.conns, w.Slot), take(l.lanes, w.Slot)
 		l.pending = append(l.pending, w)
 	}
 	if !m.More {

@@ -60,7 +60,8 @@ type process struct {
 	statsd   *statsd.Client // nil without one
 	workers  atomic.Int64   // that take requests
 	serving  atomic.Pointer[[]gateway.Worker]
-	access   *accesslog.Log // nil without one
+	trial    atomic.Pointer[gateway.Worker] // the worker on trial; nil without one
+	access   *accesslog.Log                 // nil without one
 	backend  gateway.Backend
 	restart  func()                      // tells clients of WebSockets that this process ends
 	look     func()                      // notices what nobody tells; may be nil
@@ -351,6 +352,7 @@ func (p *process) beats(done <-chan struct{}) {
 				stuck.look(*serving, scoreboard.Now())
 			}
 			memory.look(time.Now())
+			p.showPending()
 			stats := p.pool.Stats()
 			p.from.Slot.InFlight.Store(int64(stats.InFlight))
 			p.showWaiting(&stats)

@@ -21,6 +21,12 @@ type attacher interface {
 	Attach(slot, pid, fd int) error
 }
 
+// laner is a backend that reaches a worker on trial by a queue of its own.
+type laner interface {
+	// AttachLane takes over the gateway's end of the queue.
+	AttachLane(slot, fd int) error
+}
+
 // update hands a list of workers and their sockets to the backend.
 func (p *process) update(workers []gateway.Worker) {
 	for i := range workers {
@@ -38,7 +44,14 @@ func (p *process) update(workers []gateway.Worker) {
 			p.log.Error("cannot reach a worker", "pid", w.PID, "error", err)
 		}
 		w.Conn = -1
+		if with, is := p.backend.(laner); is && w.Lane >= 0 {
+			if err := with.AttachLane(w.Slot, w.Lane); err != nil {
+				p.log.Error("cannot reach the queue of a worker on trial", "pid", w.PID, "error", err)
+			}
+			w.Lane = -1
+		}
 	}
+	p.showTrial(workers)
 	taking := 0
 	for _, w := range workers {
 		if !w.Draining {

@@ -42,6 +42,7 @@ type Backend struct {
 	order   uint64                 // of the last message sent
 	taken   uint64                 // a worker is known to have taken this one, and so all before it
 	doubt   doubt
+	onIdle  func(slot, pid int) // a worker on trial that leaves has nothing in hand; may be nil
 }
 
 // member is a worker as far as it is known: from Update, from Attach, or both.
@@ -50,6 +51,7 @@ type member struct {
 	known  bool // Update has it
 	link   *channel.Link
 	ready  bool // it has said hello
+	lane   lane // while it is on trial
 }
 
 // New makes a backend without workers. The gate, which may be nil, bounds what
@@ -113,6 +115,7 @@ func (b *Backend) Update(workers []gateway.Worker) {
 	for slot, m := range b.members {
 		if m.worker.Capacity < 0 {
 			delete(b.members, slot)
+			m.lane.close()
 			if m.link != nil {
 				m.link.Finish() // what it has answered is still to be read
 			} else {
@@ -122,6 +125,7 @@ func (b *Backend) Update(workers []gateway.Worker) {
 		}
 	}
 	b.resize()
+	b.reportIdle()
 }
 
 func (b *Backend) member(slot int) *member {
@@ -137,7 +141,7 @@ func (b *Backend) member(slot int) *member {
 func (b *Backend) resize() {
 	n := 0
 	for _, m := range b.members {
-		if m.known && m.ready && !m.worker.Draining {
+		if m.known && m.ready && !m.worker.Draining && m.lane.queue == nil {
 			n += max(m.worker.Capacity, 1) + ahead
 		}
 	}
@@ -147,6 +151,11 @@ func (b *Backend) resize() {
 // Serve implements gateway.Backend.
 func (b *Backend) Serve(ctx context.Context, r *gateway.Request, w gateway.Reply) error {
 	began := time.Now()
+	if m := b.onTrial(); m != nil {
+		if taken, err := b.try(ctx, m, r, w); taken {
+			return err
+		}
+	}
 	if err := b.gate.Enter(ctx); err != nil {
 		return err
 	}
@@ -262,6 +271,9 @@ func (b *Backend) Waiting() (n int, oldest time.Duration) {
 // Close hangs up on all workers; what they hold fails.
 func (b *Backend) Close() {
 	b.mu.Lock()
+	for _, m := range b.members {
+		m.lane.close()
+	}
 	links, queue, far := b.allLinks(), b.queue, b.far
 	b.members, b.queue, b.far = map[int]*member{}, nil, -1
 	b.doubt.stop()

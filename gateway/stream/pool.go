@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/gateway/admission"
 	"github.com/gonicorn/gonicorn/gateway/channel"
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
 )
@@ -22,6 +23,8 @@ type member struct {
 	socket int    // WebSockets, with requests for one
 	coming int    // of those, how many have not been put into the link yet
 	warned bool   // its stall has been logged
+
+	share admission.Share // while it is on trial
 }
 
 // again is how often requests that wait look for a worker whose loop runs again.
@@ -71,6 +74,7 @@ func (p *pool) queued() (n int, oldest time.Duration) {
 // would wait behind it for as long as those last.
 func (p *pool) enter(ctx context.Context, socket bool) (*member, error) {
 	p.mu.Lock()
+	p.count()
 	if p.waiting.Len() == 0 && !p.closed {
 		if m := p.choose(socket); m != nil {
 			p.mu.Unlock()
@@ -205,13 +209,45 @@ func (p *pool) put(m *member) {
 	}
 }
 
-// choose takes a place at the best worker, nil if there is none.
+// takes reports whether a worker takes requests.
+func (m *member) takes() bool {
+	return m.known && m.link != nil && m.app != "" && !m.away && !m.worker.Draining
+}
+
+// onTrial finds the worker on trial, nil without one. One that is alone gets all
+// requests.
+func (p *pool) onTrial() (trial *member) {
+	alone := true
+	for _, m := range p.members {
+		switch {
+		case !m.takes():
+		case m.worker.Share > 0:
+			trial = m
+		default:
+			alone = false
+		}
+	}
+	if alone {
+		return nil
+	}
+	return trial
+}
+
+// count takes note of a request, of which a worker on trial may get a share.
+func (p *pool) count() {
+	if m := p.onTrial(); m != nil {
+		m.share.Count(m.worker.Share)
+	}
+}
+
+// choose takes a place at the worker on trial when it is its turn, else at the
+// best worker; nil if there is none.
 func (p *pool) choose(socket bool) *member {
 	var best *member
 	var bestLate bool
-	now := scoreboard.Now()
+	now, trial := scoreboard.Now(), p.onTrial()
 	for _, m := range p.members {
-		if !m.known || m.link == nil || m.app == "" || m.away || m.worker.Draining || m.load >= max(m.worker.Capacity, 1) {
+		if !m.takes() || m.load >= max(m.worker.Capacity, 1) || m == trial && !m.share.Due() {
 			continue
 		}
 		if socket && p.sockets > 0 && m.socket >= p.sockets {
@@ -220,6 +256,11 @@ func (p *pool) choose(socket bool) *member {
 		lag := p.lag(m, now)
 		if p.stalled(m, lag) {
 			continue
+		}
+		if m == trial {
+			m.share.Take()
+			best = m
+			break
 		}
 		late := lag > hesitant
 		if best == nil || bestLate && !late || bestLate == late && m.freer(best, socket) {

@@ -6,8 +6,8 @@ import "sync/atomic"
 const PageSize = 4096
 
 // Claims is how many requests of one worker can be claimed one by one: one for
-// each thread that takes from the shared queue. 128 + 246*16 + 32 = 4096.
-const Claims = 246
+// each thread that takes from the shared queue. 128 + 221*16 + 432 = 4096.
+const Claims = 221
 
 // State is what a worker is doing.
 type State uint64
@@ -69,6 +69,9 @@ type Slot struct {
 	BusyNanos    atomic.Int64     // 112: time spent with a request in hand, summed
 	LoopLag      atomic.Int64     // 120: last measured lag of the event loop, nanoseconds
 	Claim        [Claims]Claim    // 128: one a thread
+	Own          Measure          // 3664: of a Go worker's own requests
+	Share        atomic.Int64     // 4048: of new connections, per mille, while it is on trial; for the worker to read
+	Yield        atomic.Int64     // 4056: of new connections, per mille, that are left to a worker on trial; likewise
 	Pulse        atomic.Int64     // 4064: when the interpreter last ran gonicorn's own thread, 0 without one
 	Watcher      atomic.Int64     // 4072: that thread's id
 	Waiting      atomic.Int64     // 4080: requests that wait for a worker; on a gateway's own slot

@@ -20,14 +20,12 @@ type Traffic struct {
 // decides whether a new version of the app is taken, and when the guard has a
 // command finish.
 type Account struct {
-	Answers atomic.Uint64 // responses that went out
-	Errors  atomic.Uint64 // of which 5xx
-	InHand  atomic.Int64  // requests that a command has; of a Python worker its own page says it
+	Measure
+	InHand atomic.Int64 // requests that a command has; of a Python worker its own page says it
 }
 
 func (a *Account) reset() {
-	a.Answers.Store(0)
-	a.Errors.Store(0)
+	a.Measure.reset()
 	a.InHand.Store(0)
 }
 

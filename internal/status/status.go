@@ -34,6 +34,8 @@ type Fleet struct {
 	Ready      int    `json:"ready"`
 	Reloading  bool   `json:"reloading"`
 	LastReload string `json:"last_reload_error,omitempty"`
+	LastNote   string `json:"last_reload_note,omitempty"` // what the operator should know of the last that succeeded
+	Trial      *Trial `json:"trial,omitempty"`            // of a canary, while it takes place
 	// Stale says that the generation that serves cannot be started anew, since a
 	// reload that failed has left other code in its place.
 	Stale        string `json:"stale,omitempty"`
@@ -70,6 +72,19 @@ type Worker struct {
 	RSS        int64         `json:"rss,omitempty"`
 	Leaves     string        `json:"leaves,omitempty"`
 	Says       string        `json:"status,omitempty"` // its STATUS=
+}
+
+// Trial is how a canary does.
+type Trial struct {
+	Generation int           `json:"generation"`
+	Worker     int           `json:"worker"`
+	Age        time.Duration `json:"age_ns"`
+	For        time.Duration `json:"for_ns"` // canary_time
+	Longer     bool          `json:"longer"` // it goes on for too few answers
+	Answers    uint64        `json:"answers"`
+	Errors     uint64        `json:"errors_5xx"`
+	P50        time.Duration `json:"p50_ns"` // in the app
+	OthersP50  time.Duration `json:"others_p50_ns"`
 }
 
 // Queue is how many requests wait for a worker, and how many are in hand.

@@ -18,14 +18,17 @@ type Worker struct {
 	Draining   bool   `json:"draining,omitempty"` // gets nothing new
 	Network    string `json:"network,omitempty"`  // tcp or unix: where a command listens; empty for a Python worker
 	Address    string `json:"address,omitempty"`
-	Capacity   int    `json:"capacity"` // requests it holds at once
-	Conn       int    `json:"-"`        // a Python worker's own socket, which the backend closes; -1 without one
-	Page       int    `json:"-"`        // its page of the scoreboard, where it came along; -1 where not
+	Capacity   int    `json:"capacity"`        // requests it holds at once
+	Share      int    `json:"share,omitempty"` // of the requests, per mille, of a worker on trial; 0 is no bound
+	Conn       int    `json:"-"`               // a Python worker's own socket, which the backend closes; -1 without one
+	Lane       int    `json:"-"`               // the queue of a worker on trial, likewise
+	Page       int    `json:"-"`               // its page of the scoreboard, where it came along; -1 where not
 }
 
 // ToGateway is a message from the arbiter. The descriptors that come along are,
 // in this order, the TLS material's, the queue's two ends (the gateway's first),
-// the workers' pages of the scoreboard and their own sockets.
+// the workers' pages of the scoreboard, their own sockets and the gateway's ends
+// of the queues of workers on trial.
 type ToGateway struct {
 	Material bool     `json:"material,omitempty"` // a file with the certificates, as JSON, comes along
 	Queue    bool     `json:"queue,omitempty"`    // both ends of the shared queue come along
@@ -34,6 +37,7 @@ type ToGateway struct {
 	Workers  []Worker `json:"workers,omitempty"`
 	Pages    []int    `json:"pages,omitempty"` // slots of the workers whose pages come along
 	Conns    []int    `json:"conns,omitempty"` // slots of the workers whose sockets come along
+	Lanes    []int    `json:"lanes,omitempty"` // slots of the workers on trial whose queues come along
 	Ask      bool     `json:"ask,omitempty"`   // the gateway is to say what it has in hand
 }
 
@@ -77,4 +81,5 @@ type Held struct {
 	Slot   int           `json:"slot"`
 	PID    int           `json:"pid"` // 0: no worker is known to have it
 	Age    time.Duration `json:"age"`
+	Begun  bool          `json:"begun,omitempty"` // its answer has begun
 }

@@ -180,6 +180,9 @@ func (p *process) beat(ctx context.Context) {
 			now := scoreboard.Now()
 			p.slot.LoopLag.Store(max(0, now-p.slot.Heartbeat.Load()-int64(every)))
 			p.slot.Heartbeat.Store(now)
+			if p.meter.OnTrial() {
+				p.meter.ShowPending()
+			}
 		}
 	}
 }

@@ -7,7 +7,7 @@ from threading import Lock
 from time import monotonic_ns
 
 PAGE = 4096
-CLAIMS = 246
+CLAIMS = 221
 MAX_THREADS = CLAIMS
 
 STATE, HEARTBEAT, REQUEST_ID, REQUEST_START, REQUESTS, IN_FLIGHT = range(5, 11)

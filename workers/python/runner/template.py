@@ -1,9 +1,9 @@
 """The template: a process that has loaded the app, serves nothing, and is copied into workers by fork(2).
 
 It talks to the arbiter over a SOCK_SEQPACKET socket. An order is one JSON object, with the new worker's descriptors
-(SCM_RIGHTS): its socket to the gateway; its page of the scoreboard; where its output goes, if the order says output;
-and, if it says promote_after, the socket where the worker takes orders itself once it is a template. The answer is one
-JSON object with the worker's pid.
+(SCM_RIGHTS): its socket to the gateway; its page of the scoreboard; where its output goes, if the order says output; a
+queue of its own, if it says queue; and, if it says promote_after, the socket where the worker takes orders itself once
+it is a template. The answer is one JSON object with the worker's pid.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .link import passed
 from .settings import Settings
 
 MESSAGE = 16 << 10
-ANCILLARY = socket.CMSG_SPACE(4 * 4)
+ANCILLARY = socket.CMSG_SPACE(5 * 4)
 
 
 def serve(interface: str, chosen: Settings) -> Settings:
@@ -138,6 +138,11 @@ def become_worker(chosen: Settings, order: dict, fds: list[int]) -> Settings:
         os.close(fds[2])
     for fd in fds[:2]:
         os.set_inheritable(fd, False)
+    if order.get("queue"):  # of a worker on trial, whom the gateway gives a share of the requests
+        os.close(chosen.queue_fd)
+        queue_fd = fds[3 if order["output"] else 2]
+        os.set_inheritable(queue_fd, False)
+        chosen = dataclasses.replace(chosen, queue_fd=queue_fd)
     os.environ.update(order["environ"])
     if order.get("cpus"):
         os.sched_setaffinity(0, order["cpus"])
