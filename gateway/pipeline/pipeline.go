@@ -173,6 +173,9 @@ func (e *exchange) failed(ctx context.Context, err error) {
 	case errors.As(err, &response) && errors.As(err, &worker):
 		status = 502 // RFC 9110, 15.6.3
 		e.log("a worker's response is malformed", err, "")
+	case errors.Is(err, buffer.ErrNoSpace):
+		status = 507
+		e.log("no room for a request's body or an answer: make room in tmp_upload_dir, or give it another folder", err, "")
 	case errors.As(err, &response):
 		e.log("the app's response is malformed", err, "")
 	case errors.As(err, &worker) && worker.Hung:

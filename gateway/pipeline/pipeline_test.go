@@ -175,7 +175,7 @@ func TestErrorsBecomePages(t *testing.T) {
 		{&gateway.BadRequest{Status: 408}, 408, ""},
 		{&gateway.BadResponse{Reason: "x"}, 500, ""},
 		{&gateway.WorkerError{PID: 1, Err: &gateway.BadResponse{Reason: "x"}}, 502, ""},
-		{buffer.ErrNoSpace, 500, ""},
+		{buffer.ErrNoSpace, 507, ""},
 		{buffer.ErrFull, 503, "retry-after"},
 		{fmt.Errorf("wrapped: %w", gateway.ErrNoCapacity), 503, "retry-after"},
 	} {

@@ -1,0 +1,57 @@
+//go:build linux
+
+package e2e
+
+import (
+	"bytes"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// A full disk refuses what needs it, in words, and nothing else. Everything
+// goes on once there is room, and says which lines of the log are missing.
+func TestFullDiskRefusesWhatNeedsIt(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("only root can mount a small file system")
+	}
+	dir := t.TempDir()
+	s := web(t, options{
+		attr:  &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS},
+		shell: "mount --make-rprivate / && mount -t tmpfs -o size=256k tmpfs " + dir,
+	}, "--tmp-upload-dir", dir, "--access-logfile", dir+"/access.log").ready()
+	inside := "/proc/" + strconv.Itoa(s.process("gateway")) + "/root" + dir // as the gateway sees it
+	resp, body := fetch(t, "POST", "http://"+s.addr()+"/echo", bytes.NewReader(make([]byte, 1<<20)))
+	if resp.StatusCode != 507 || !requestID.MatchString(body) {
+		t.Errorf("a body without room: %d %q", resp.StatusCode, body)
+	}
+	s.expect(`ERROR.*make room in tmp_upload_dir.*no space left on device.*request=`)
+	if err := os.WriteFile(inside+"/fill", make([]byte, 1<<20), 0o600); err == nil {
+		t.Fatal("the file system is not full")
+	}
+	for range 5 {
+		if status, _ := get(t, s.addr(), "/"); status != 200 {
+			t.Errorf("status %d while the disk is full", status)
+		}
+	}
+	mark := s.log.mark()
+	s.signal(syscall.SIGHUP)
+	s.expectFrom(mark, `new generation serves`)
+	if err := os.Remove(inside + "/fill"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the access log goes on", func() bool {
+		if status, _ := get(t, s.addr(), "/after"); status != 200 {
+			t.Fatalf("status %d", status)
+		}
+		text, _ := os.ReadFile(inside + "/access.log")
+		return strings.Contains(string(text), "/after")
+	})
+	if resp, _ := fetch(t, "POST", "http://"+s.addr()+"/echo", bytes.NewReader(make([]byte, 100<<10))); resp.StatusCode != 200 {
+		t.Errorf("with room: %d", resp.StatusCode)
+	}
+	s.stop()
+}
