@@ -7,7 +7,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GORELEASER = github.com/goreleaser/goreleaser/v2@v2.12.7
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.8.0
 
-.PHONY: wheels build run test check fuzz check-examples check-release dist bench bench-gateway bench-python bench-fork clean docs
+.PHONY: wheels build run test soak check fuzz check-examples check-release dist bench bench-gateway bench-python bench-fork clean docs
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/gonicorn ./cmd/gonicorn
@@ -26,6 +26,10 @@ test: .venv
 	$(GO) vet ./...
 	GOOS=darwin $(GO) vet ./...
 	$(GO) test -race -timeout 20m ./...
+
+# The long forms of tests: hours. GONICORN_SOAK is what they look for.
+soak: .venv
+	GONICORN_SOAK=1 $(GO) test -count=1 -timeout 12h -parallel 4 -run 'PlannedExits' -v ./e2e
 
 check: .venv
 	.venv/bin/ruff check .

@@ -50,6 +50,7 @@ func ledgerKindOf(t *testing.T, name string) ledgerKind {
 type ledgered struct {
 	*server
 	kind   ledgerKind
+	socket string // the control socket, where a test has chosen one
 	ledger *ledgerload.Ledger
 }
 
@@ -57,7 +58,7 @@ type ledgered struct {
 func startLedger(t testing.TB, k ledgerKind, args ...string) *ledgered {
 	t.Helper()
 	ledger := ledgerload.OpenLedger(filepath.Join(t.TempDir(), "ledger"))
-	args = append(append([]string{"-b", "127.0.0.1:0", "--timeout", "120", "--graceful-timeout", "120", "--queue-timeout", "120"}, k.args...), args...)
+	args = append(append([]string{"-b", "127.0.0.1:0", "--keep-alive", "60", "--timeout", "120", "--graceful-timeout", "120", "--queue-timeout", "120"}, k.args...), args...)
 	o := options{env: []string{"LEDGER=" + ledger.Path(), "PYTHONDONTWRITEBYTECODE=1"}}
 	var s *server
 	switch k.app {

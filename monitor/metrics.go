@@ -23,7 +23,7 @@ type collector struct {
 	version string
 	source  Source
 
-	build, requests, sent, queue, app, inFlight, waiting, backlog       *prometheus.Desc
+	build, requests, sent, cut, queue, app, inFlight, waiting, backlog  *prometheus.Desc
 	workers, wanted, ends, restarts, reloads, generation, pause         *prometheus.Desc
 	workerRequests, workerInFlight, workerLag, workerAge, resident, cpu *prometheus.Desc
 }
@@ -37,6 +37,7 @@ func newCollector(version string, source Source) *collector {
 		build:    d("build_info", "The gonicorn that runs.", "version", "goversion", "app"),
 		requests: d("http_requests_total", "Requests, by method and class of status; gone: the client did not wait.", "method", "class"),
 		sent:     d("http_response_bytes_total", "Bytes of responses' bodies."),
+		cut:      d("http_responses_cut_total", "Responses that began and did not end, by who cut them.", "cause"),
 		queue:    d("http_queue_seconds", "How long requests waited for a worker."),
 		app:      d("http_app_seconds", "How long workers had requests."),
 		inFlight: d("requests_in_flight", "Requests that workers have in hand."),
@@ -84,6 +85,9 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		}
 	}
 	count(c.sent, float64(s.Traffic.Sent))
+	for cause, n := range s.Traffic.Cut {
+		count(c.cut, float64(n), cause)
+	}
 	out <- histogram(c.queue, s.Traffic.Queue)
 	out <- histogram(c.app, s.Traffic.App)
 	waiting, inHand := s.Queue()

@@ -16,6 +16,7 @@ type Entry struct {
 	Status   int
 	Bytes    int64 // of the body that was sent
 	Duration time.Duration
+	Cut      string          // who cut the response, empty where it is whole
 	Fields   []gateway.Field // of the response
 }
 

@@ -20,8 +20,9 @@ const JSON = "json"
 // Compile reads a format as Gunicorn's access_log_format has it: %(h)s and the
 // like, %({name}i)s for a field of the request, %({name}o)s for one of the
 // response, %({name}e)s for a variable of the WSGI environ. Besides Gunicorn's
-// atoms there are %(i)s, the request's id, and %(w)s, the seconds that it
-// waited for a worker.
+// atoms there are %(i)s, the request's id, %(w)s, the seconds that it waited
+// for a worker, and %(X)s, who cut the response. A line whose format has no
+// %(X)s says it at its end, behind all else: cut=worker.
 func Compile(text string) (Format, error) {
 	if text == JSON {
 		return Format{appendJSON}, nil
@@ -44,7 +45,17 @@ func Compile(text string) (Format, error) {
 		f = append(f, part)
 		at += n
 	}
+	if !strings.Contains(text, "%(X)s") && !strings.HasSuffix(text, "}") { // that end is of somebody's own JSON
+		f = append(f, appendCut)
+	}
 	return append(f, literal("\n")), nil
+}
+
+func appendCut(dst []byte, e *Entry) []byte {
+	if e.Cut == "" {
+		return dst
+	}
+	return append(append(dst, " cut="...), e.Cut...)
 }
 
 func literal(text string) appender {
@@ -123,6 +134,7 @@ func atoms() map[string]appender {
 			return append(strconv.AppendInt(append(dst, '<'), int64(e.Request.WorkerPID), 10), '>')
 		},
 		"i": text(func(e *Entry) string { return e.Request.ID }),
+		"X": text(func(e *Entry) string { return e.Cut }),
 		"w": func(dst []byte, e *Entry) []byte { return appendSeconds(dst, e.Request.QueueWait) },
 	}
 }

@@ -28,6 +28,7 @@ type line struct {
 	UserAgent string `json:"user_agent,omitempty"`
 	Worker    int    `json:"worker_pid,omitempty"`
 	TraceID   string `json:"trace_id,omitempty"`
+	Cut       string `json:"cut,omitempty"` // who cut the response
 }
 
 // traceID is the trace that a request belongs to
@@ -49,7 +50,7 @@ func appendJSON(dst []byte, e *Entry) []byte {
 		Method: r.Method, Scheme: r.Scheme, Host: r.Host, Path: r.Path, Query: r.Query, Protocol: e.protocol(),
 		Status: e.Status, Bytes: e.Bytes, Micros: e.Duration.Microseconds(), Waited: r.QueueWait.Microseconds(),
 		Referer: r.Get("referer"), UserAgent: r.Get("user-agent"), Worker: r.WorkerPID,
-		TraceID: traceID(r.Get("traceparent")),
+		TraceID: traceID(r.Get("traceparent")), Cut: e.Cut,
 	})
 	if err != nil {
 		return dst // strings and numbers always have a form

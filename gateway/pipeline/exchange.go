@@ -49,6 +49,7 @@ type exchange struct {
 	last    time.Duration // that the last of them has had it
 	asked   time.Time     // when the backend got it
 	waited  time.Duration // QueueWait then
+	cut     string        // who cut the response; empty where it is whole
 }
 
 var errNotEnded = errors.New("the answer has no end")
@@ -279,6 +280,9 @@ func (e *exchange) count() {
 	}
 	traffic := e.p.Board.Traffic()
 	traffic.Count(e.r.Method, e.status, e.sent)
+	if e.cut != "" {
+		traffic.Cut(e.cut)
+	}
 	if !e.asked.IsZero() && e.r.Upgrade == "" {
 		traffic.Queue.Observe(e.r.QueueWait)
 		traffic.App.Observe(e.app)
@@ -294,7 +298,7 @@ func (e *exchange) count() {
 		account.App.Observe(e.last)
 	}
 	account.Answers.Add(1)
-	if e.status >= 500 {
+	if e.status >= 500 || e.cut == scoreboard.CutWorker || e.cut == scoreboard.CutApp {
 		account.Errors.Add(1)
 	}
 }
@@ -304,11 +308,14 @@ func (e *exchange) finish() {
 	e.count()
 	if e.p.Statsd != nil {
 		e.p.Statsd.Request(e.status, time.Since(e.begun))
+		if e.cut != "" {
+			e.p.Statsd.Cut(e.cut)
+		}
 	}
 	if e.p.Access == nil {
 		return
 	}
 	e.p.Access.Log(&accesslog.Entry{
-		Request: e.r, Status: e.status, Bytes: e.sent, Duration: time.Since(e.begun), Fields: e.fields,
+		Request: e.r, Status: e.status, Bytes: e.sent, Duration: time.Since(e.begun), Fields: e.fields, Cut: e.cut,
 	})
 }

@@ -154,6 +154,9 @@ func (e *exchange) failed(ctx context.Context, err error) {
 	if e.r.ID == "" { // it was refused before it got one
 		e.r.ID = forward.NewID()
 	}
+	if e.Started() && e.r.Upgrade == "" {
+		e.cut = cutBy(ctx, err)
+	}
 	status, fields := 500, []gateway.Field(nil)
 	switch {
 	case errors.Is(err, gateway.ErrClientGone) || errors.Is(context.Cause(ctx), gateway.ErrClientGone):
@@ -170,6 +173,9 @@ func (e *exchange) failed(ctx context.Context, err error) {
 	case errors.Is(err, gateway.ErrTimeout):
 		status = 504
 		e.log("request took too long", err, "GON043")
+	case errors.Is(err, buffer.ErrNoSpace):
+		status = 507 // RFC 4918, 11.5
+		e.log("no room for a temporary file", err, "")
 	case errors.As(err, &response) && errors.As(err, &worker):
 		status = 502 // RFC 9110, 15.6.3
 		e.log("a worker's response is malformed", err, "")
@@ -190,6 +196,25 @@ func (e *exchange) failed(ctx context.Context, err error) {
 	if !e.Started() {
 		e.page(status, fields)
 	}
+}
+
+// cutBy says who is to blame for a response that began and did not end.
+func cutBy(ctx context.Context, err error) string {
+	var response *gateway.BadResponse
+	var worker *gateway.WorkerError
+	switch {
+	case errors.Is(err, gateway.ErrClientGone) || errors.Is(context.Cause(ctx), gateway.ErrClientGone):
+		return scoreboard.CutClient
+	case errors.Is(err, gateway.ErrTimeout):
+		return scoreboard.CutTimeout
+	case errors.Is(err, buffer.ErrNoSpace):
+		return scoreboard.CutDisk
+	case errors.As(err, &worker) && (worker.Died || worker.Hung):
+		return scoreboard.CutWorker
+	case errors.As(err, &worker) || errors.As(err, &response) || errors.Is(err, errNotEnded):
+		return scoreboard.CutApp
+	}
+	return scoreboard.CutGateway
 }
 
 func (e *exchange) log(what string, err error, code string) {

@@ -71,6 +71,13 @@ func (c *Client) Request(status int, took time.Duration) {
 	c.add("gunicorn.request.status."+strconv.Itoa(status), "1", "c")
 }
 
+// Cut counts a response that began and did not end.
+func (c *Client) Cut(cause string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.add("gunicorn.request.cut."+cause, "1", "c")
+}
+
 // add appends a line. A full datagram goes out first.
 func (c *Client) add(name, value, kind string) {
 	n := len(c.prefix) + len(name) + len(value) + len(kind) + len(c.tail) + 3

@@ -14,6 +14,7 @@ type Traffic struct {
 	Sent     atomic.Uint64                        // bytes of responses' bodies
 	Queue    Histogram                            // time in which requests waited for a worker
 	App      Histogram                            // time that workers had them
+	Cuts     [len(cutCauses)]atomic.Uint64        // responses that began and did not end, by who cut them
 }
 
 // Account is what the gateways count of one worker. No worker can write it: it
@@ -28,6 +29,18 @@ func (a *Account) reset() {
 	a.Measure.reset()
 	a.InHand.Store(0)
 }
+
+// Why a response was cut.
+const (
+	CutClient  = "client"  // it went away
+	CutWorker  = "worker"  // it died or hung
+	CutApp     = "app"     // it failed, or sent less or more than it had said
+	CutTimeout = "timeout" // the request took longer than it may
+	CutDisk    = "disk"    // there was no room for what the client had not taken
+	CutGateway = "gateway" // anything else
+)
+
+var cutCauses = [...]string{CutGateway, CutClient, CutWorker, CutApp, CutTimeout, CutDisk}
 
 // methods are what requests are counted by; all others are the last.
 var methods = [...]string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "OTHER"}
@@ -77,10 +90,22 @@ func (t *Traffic) Count(method string, status int, sent int64) {
 	t.Sent.Add(uint64(max(sent, 0)))
 }
 
+// Cut counts a response that was cut.
+func (t *Traffic) Cut(cause string) {
+	for i, known := range cutCauses {
+		if cause == known {
+			t.Cuts[i].Add(1)
+			return
+		}
+	}
+	t.Cuts[0].Add(1)
+}
+
 // Counts is Traffic at one moment.
 type Counts struct {
 	Requests map[string]map[string]uint64 `json:"requests"` // by method, and by class: 2xx, or gone
 	Sent     uint64                       `json:"sent_bytes"`
+	Cut      map[string]uint64            `json:"cut"` // responses that began and did not end, by cause
 	Queue    Distribution                 `json:"queue"`
 	App      Distribution                 `json:"app"`
 }
@@ -93,7 +118,10 @@ type Distribution struct {
 
 // Counts reads all counts.
 func (t *Traffic) Counts() Counts {
-	c := Counts{Requests: map[string]map[string]uint64{}, Sent: t.Sent.Load(), Queue: t.Queue.read(), App: t.App.read()}
+	c := Counts{Requests: map[string]map[string]uint64{}, Sent: t.Sent.Load(), Cut: map[string]uint64{}, Queue: t.Queue.read(), App: t.App.read()}
+	for i, cause := range cutCauses {
+		c.Cut[cause] = t.Cuts[i].Load()
+	}
 	for i, method := range methods {
 		for class := range classes {
 			if n := t.Requests[i][class].Load(); n > 0 {

@@ -1,0 +1,172 @@
+//go:build linux
+
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/gonicorn/gonicorn/internal/ledgerload"
+)
+
+// exit is a way in which workers leave as planned.
+type exit struct {
+	name  string
+	args  []string
+	only  []string // kinds; empty is all
+	leave func(t *testing.T, s *ledgered, l *ledgerload.Load)
+}
+
+// gone waits until n workers have gone after a mark.
+func gone(t *testing.T, s *ledgered, mark, n int) {
+	t.Helper()
+	eventually(t, strconv.Itoa(n)+" workers have gone", func() bool {
+		count := 0
+		for _, line := range s.log.lines(mark) {
+			if strings.Contains(line, "worker gone") {
+				count++
+			}
+		}
+		return count >= n
+	})
+}
+
+func signalled(sig syscall.Signal, line string) func(*testing.T, *ledgered, *ledgerload.Load) {
+	return func(t *testing.T, s *ledgered, l *ledgerload.Load) {
+		t.Helper()
+		mark := s.log.mark()
+		s.signal(sig)
+		s.expectFrom(mark, line)
+		answered(t, l, 5)
+	}
+}
+
+var exits = []exit{
+	{name: "HUP", leave: signalled(syscall.SIGHUP, `new generation serves`)},
+	{name: "max_requests", args: []string{"--max-requests", "1", "--max-requests-jitter", "7"},
+		leave: func(t *testing.T, s *ledgered, _ *ledgerload.Load) { gone(t, s, s.log.mark(), 2) }},
+	{name: "restart", leave: func(t *testing.T, s *ledgered, _ *ledgerload.Load) {
+		mark := s.log.mark()
+		told{s.server, s.socket}.want("", "restart", "1")
+		gone(t, s, mark, 1)
+	}},
+	{name: "TTIN TTOU", leave: func(t *testing.T, s *ledgered, _ *ledgerload.Load) {
+		mark := s.log.mark()
+		s.signal(syscall.SIGTTIN)
+		s.expectFrom(mark, `worker ready`)
+		s.signal(syscall.SIGTTOU)
+		gone(t, s, mark, 1)
+	}},
+	{name: "canary", args: []string{"--canary", "--canary-time", "1"},
+		leave: signalled(syscall.SIGHUP, `new generation serves|reload failed`)},
+	{name: "elastic", args: []string{"--workers-min", "1", "--workers-max", "3", "--scale-down-idle", "1"},
+		leave: func(t *testing.T, s *ledgered, l *ledgerload.Load) { answered(t, l, 30) }},
+	{name: "refork", args: []string{"--start-method", "fork", "--refork-after", "20"},
+		only: []string{"sync", "threaded", "event-loop"}, leave: func(t *testing.T, s *ledgered, _ *ledgerload.Load) {
+			s.expect(`a worker that has served is the template now`)
+			mark := s.log.mark()
+			told{s.server, s.socket}.want("", "restart", "1") // by a copy of the warm one
+			gone(t, s, mark, 1)
+		}},
+}
+
+// rounds is how often workers are made to leave: 300 times where GONICORN_SOAK
+// is set, or as often as it says.
+func rounds() int {
+	soak := os.Getenv("GONICORN_SOAK")
+	if soak == "" {
+		return 2
+	}
+	if n, err := strconv.Atoi(soak); err == nil && n > 1 {
+		return n
+	}
+	return 300
+}
+
+// Nothing that a planned exit touches is lost: in every class, by every way in
+// which workers leave, with idle workers and with requests queued.
+func TestPlannedExitsLoseNothing(t *testing.T) {
+	t.Parallel()
+	for _, k := range ledgerKinds {
+		for _, e := range exits {
+			if len(e.only) > 0 && !slices.Contains(e.only, k.name) {
+				continue
+			}
+			// The short form has each class with one way to leave, and each way
+			// with one class; the long one has all of them.
+			if os.Getenv("GONICORN_SOAK") == "" && e.name != "HUP" && k.name != "sync" && k.name != "event-loop" {
+				continue
+			}
+			for _, load := range []string{"idle", "0.95", "1.1"} {
+				if os.Getenv("GONICORN_SOAK") == "" && load == "0.95" {
+					continue
+				}
+				t.Run(k.name+"/"+e.name+"/"+load, func(t *testing.T) {
+					t.Parallel()
+					plannedExits(t, k, e, load)
+				})
+			}
+		}
+	}
+}
+
+func plannedExits(t *testing.T, k ledgerKind, e exit, load string) {
+	socket := filepath.Join(t.TempDir(), "ctl")
+	s := startLedger(t, k, append([]string{"-w", "2", "--control-socket", socket}, e.args...)...)
+	s.socket = socket
+	s.ready()
+	o := s.idleLoad()
+	if share, err := strconv.ParseFloat(load, 64); err == nil {
+		o = s.queuedLoad(2, share, 50*time.Millisecond)
+	}
+	l := s.begin(o)
+	answered(t, l, 10)
+	for range rounds() {
+		e.leave(t, s, l)
+	}
+	answered(t, l, 10)
+	s.settle(l)
+	s.stop()
+}
+
+// A new binary takes over (USR2) and nothing is lost. Each request has a
+// connection of its own: the old gonicorn closes those that are idle.
+func TestUpgradesLoseNothing(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"sync", "event-loop", "command"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			pidfile := filepath.Join(t.TempDir(), "pid")
+			s := startLedger(t, ledgerKindOf(t, name), "-w", "2", "--pid", pidfile)
+			s.ready()
+			t.Cleanup(func() {
+				for _, file := range []string{pidfile, pidfile + ".2"} {
+					if pid := heldBy(t, file); pid > 1 && pid != s.cmd.Process.Pid {
+						_ = syscall.Kill(pid, syscall.SIGQUIT) // it may be gone
+					}
+				}
+			})
+			o := s.queuedLoad(2, 1.1, 50*time.Millisecond)
+			o.Client = ledgerload.NewClient(false)
+			l := s.begin(o)
+			answered(t, l, 10)
+			for range rounds() {
+				old := heldBy(t, pidfile)
+				next := successor(t, s.server, pidfile)
+				kill(t, old, syscall.SIGTERM)
+				s.expect(`\[` + strconv.Itoa(next) + `\].*took over from=` + strconv.Itoa(old))
+			}
+			answered(t, l, 10)
+			s.settle(l)
+			mark := s.log.mark()
+			kill(t, heldBy(t, pidfile), syscall.SIGTERM)
+			s.expectFrom(mark, `gonicorn has stopped`)
+		})
+	}
+}
