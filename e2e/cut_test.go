@@ -69,18 +69,3 @@ func TestCutResponsesAreCounted(t *testing.T) {
 		})
 	}
 }
-
-// A full disk is not the app's fault: 507 says what is wrong.
-func TestFullDiskAnswers507(t *testing.T) {
-	t.Parallel()
-	s := startWith(t, options{shell: "ulimit -f 1000"}, append([]string{"-b", "127.0.0.1:0"}, as("web")...)...).ready()
-	resp, body := fetch(t, "POST", "http://"+s.addr()+"/echo", strings.NewReader(strings.Repeat("x", 3_000_000)))
-	if resp.StatusCode != 507 {
-		t.Errorf("%d %.100q, want 507", resp.StatusCode, body)
-	}
-	s.expect(`no room for a temporary file`)
-	if status, _ := get(t, s.addr(), "/"); status != 200 {
-		t.Errorf("afterwards: %d", status)
-	}
-	s.stop()
-}

@@ -173,9 +173,6 @@ func (e *exchange) failed(ctx context.Context, err error) {
 	case errors.Is(err, gateway.ErrTimeout):
 		status = 504
 		e.log("request took too long", err, "GON043")
-	case errors.Is(err, buffer.ErrNoSpace):
-		status = 507 // RFC 4918, 11.5
-		e.log("no room for a temporary file", err, "")
 	case errors.As(err, &response) && errors.As(err, &worker):
 		status = 502 // RFC 9110, 15.6.3
 		e.log("a worker's response is malformed", err, "")
