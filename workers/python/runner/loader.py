@@ -47,7 +47,23 @@ def load(name: str, factory: bool):
     app = attribute(module, expression)
     if factory:
         app = call(app, (), {}, expression)
+    refuse_patched(module_name)
     return checked(app, module_name, expression)
+
+
+def refuse_patched(module_name: str) -> None:
+    """Says no to an app that has replaced what the runner's own threads and event loop need: it would never answer."""
+    gevent, eventlet = sys.modules.get("gevent.monkey"), sys.modules.get("eventlet.patcher")
+    by = ""
+    if gevent is not None and any(gevent.is_module_patched(name) for name in ("select", "threading")):
+        by = "gevent"
+    elif eventlet is not None and any(eventlet.is_monkey_patched(name) for name in ("select", "thread")):
+        by = "eventlet"
+    if by:
+        raise AppError(
+            "%s patches Python with %s, which gonicorn cannot serve yet: leave the patching out and take -k gthread"
+            " --threads 40, or serve this app with Gunicorn" % (module_name, by)
+        )
 
 
 def import_module(name: str):
