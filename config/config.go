@@ -158,10 +158,13 @@ type Config struct {
 	// TLS
 	Certfile             []string
 	Keyfile              []string
+	KeyfilePassword      string
 	CACerts              string
 	CertReqs             int // 0 none, 1 optional, 2 required
+	CRLFile              string
 	Ciphers              string
-	SSLVersion           string
+	TLSMinVersion        string // 1.2, 1.3; see OldestTLS
+	SSLVersion           string // likewise
 	SuppressRaggedEOFs   bool
 	DoHandshakeOnConnect bool
 
@@ -243,7 +246,19 @@ func (c *Config) FewestWorkers() int {
 	return c.WorkersMin
 }
 
-// Plain is every setting by its name, in the types of JSON: times are seconds.
+// Secrets are the variables that set what no app and no other process is to know.
+func Secrets() []string {
+	var names []string
+	for _, s := range Settings() {
+		if s.Secret {
+			names = append(names, s.Variable())
+		}
+	}
+	return names
+}
+
+// Plain is every setting that is no secret by its name, in the types of JSON:
+// times are seconds.
 func (c *Config) Plain() map[string]any {
 	all := map[string]any{}
 	for _, s := range Settings() {
@@ -251,7 +266,7 @@ func (c *Config) Plain() map[string]any {
 		case time.Duration:
 			all[s.Name] = v.Seconds()
 		default:
-			if s.Section != sectionHooks {
+			if s.Section != sectionHooks && !s.Secret {
 				all[s.Name] = v
 			}
 		}

@@ -14,6 +14,9 @@ import (
 // kind: string, int64, float64, bool, time.Time, []any, map[string]any.
 func decode(s Setting, v any) (any, error) {
 	wrong := fmt.Errorf("must be %s, not %s", s.Kind, kindOf(v))
+	if s.Secret {
+		wrong = fmt.Errorf("must be %s", s.Kind)
+	}
 	switch v := v.(type) {
 	case string:
 		if s.Kind == Bool || s.Kind == Int {
@@ -31,6 +34,9 @@ func decode(s Setting, v any) (any, error) {
 	case int64:
 		return decodeInt(s, v, wrong)
 	case float64:
+		if text := strconv.FormatFloat(v, 'f', -1, 64); s.Kind == Choice && s.hasChoice(text) {
+			return text, nil
+		}
 		if s.Kind != Duration || math.IsNaN(v) || math.IsInf(v, 0) {
 			return nil, wrong
 		}

@@ -7,7 +7,8 @@ import (
 )
 
 // Print writes every setting, its value and where it came from, as a config
-// file that gives the same values: what --print-config shows.
+// file that gives the same values, less the secret ones: what --print-config
+// shows.
 func (l *Loaded) Print(w io.Writer) error {
 	var b strings.Builder
 	var last Section
@@ -27,7 +28,11 @@ func (l *Loaded) Print(w io.Writer) error {
 		if s.Flagged || s.Python {
 			comment = "# " // no setting of such a file
 		}
-		fmt.Fprintf(&b, "%s%s = %s  # %s\n", comment, s.Name, s.Value(&l.Config), oneLine(origin))
+		value := s.Value(&l.Config)
+		if s.hidden(&l.Config) {
+			comment, value = "# ", "(not shown)"
+		}
+		fmt.Fprintf(&b, "%s%s = %s  # %s\n", comment, s.Name, value, oneLine(origin))
 	}
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("print config: %w", err)

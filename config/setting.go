@@ -67,6 +67,7 @@ type Setting struct {
 	Filled  bool   // it may not be empty
 	Split   bool   // text is a list at its commas; otherwise one text is one item
 	Flagged bool   // only a flag can set it, neither file nor environment
+	Secret  bool   // its value is shown to nobody
 	Python  bool   // a hook that only a Python function can be
 	Example string // a value for error messages, where the default does not do
 
@@ -126,6 +127,9 @@ func Default() Config {
 
 // Value returns the setting's value in c, written as TOML.
 func (s Setting) Value(c *Config) string { return format(s.Kind, load(s.field(c))) }
+
+// hidden reports whether c holds a secret there.
+func (s Setting) hidden(c *Config) bool { return s.Secret && load(s.field(c)) != "" }
 
 // section puts settings under one heading.
 func section(name Section, settings ...Setting) []Setting {

@@ -61,11 +61,16 @@ func hookSettings() []Setting {
 			Reload: AtOnce, field: func(c *Config) any { return &c.HookTimeout },
 		},
 	)
-	return append(all, pending("the gateway speaks TLS in Go; see certfile, ciphers and cert_reqs", section(sectionHooks, Setting{
+	return append(all, pending(sslContextNote, section(sectionHooks, Setting{
 		Name: "ssl_context", Kind: String, Help: "Gunicorn has this Python function make the TLS context.", Reload: NoEffect,
 		field: func(c *Config) any { return &c.Hooks.SSLContext },
 	}))...)
 }
+
+// sslContextNote says what to write in the place of ssl_context.
+const sslContextNote = "the gateway speaks TLS in Go, and what the function asks for does not hold; instead of minimum_version set " +
+	"tls_min_version, of set_ciphers ciphers, of verify_mode cert_reqs, of load_verify_locations ca_certs or crlfile, of " +
+	"load_cert_chain certfile, keyfile and keyfile_password"
 
 // dirtySettings belong to Gunicorn's dirty arbiters, a second pool of
 // processes for long jobs.

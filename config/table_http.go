@@ -66,6 +66,12 @@ func tlsSettings() []Setting {
 			Reload: AtOnce, Differs: "several", field: func(c *Config) any { return &c.Keyfile },
 		},
 		Setting{
+			Name: "keyfile_password", Flag: "keyfile-password", Aliases: []string{"ssl-keyfile-password"}, Kind: String, Own: true, Secret: true,
+			Help: "What encrypted keys are decrypted with. A flag can be read by every user of this machine, in the list of " +
+				"processes: set the variable, or write it into a file that only gonicorn's user can read.",
+			Reload: AtOnce, field: func(c *Config) any { return &c.KeyfilePassword },
+		},
+		Setting{
 			Name: "ca_certs", Flag: "ca-certs", Kind: String,
 			Help:   "Authorities, PEM, that clients' certificates must come from.",
 			Reload: AtOnce, field: func(c *Config) any { return &c.CACerts },
@@ -76,14 +82,27 @@ func tlsSettings() []Setting {
 			Reload: AtOnce, field: func(c *Config) any { return &c.CertReqs },
 		},
 		Setting{
+			Name: "crlfile", Flag: "crlfile", Kind: String, Own: true,
+			Help: "Lists of revoked certificates (CRLs), PEM, signed by authorities of ca_certs. A client whose certificate is on " +
+				"one, or whose issuer has none there that is valid, is not let in. A changed file is read anew.",
+			Reload: AtOnce, field: func(c *Config) any { return &c.CRLFile },
+		},
+		Setting{
 			Name: "ciphers", Flag: "ciphers", Kind: String,
 			Help:   "Cipher suites for TLS 1.2, by OpenSSL's names at colons; empty takes Go's choice.",
 			Reload: AtOnce, field: func(c *Config) any { return &c.Ciphers },
 		},
 		Setting{
+			Name: "tls_min_version", Flag: "tls-min-version", Kind: Choice, Default: "1.2", Choices: []string{"1.2", "1.3"}, Own: true,
+			Help:   "The oldest version of TLS that is spoken.",
+			Reload: AtOnce, field: func(c *Config) any { return &c.TLSMinVersion },
+		},
+		Setting{
 			Name: "ssl_version", Flag: "ssl-version", Kind: Name, Default: "2",
-			Help:   "Gunicorn ignores it too.",
-			Reload: NoEffect, Note: "TLS 1.2 and 1.3 are spoken", field: func(c *Config) any { return &c.SSLVersion },
+			Help: "The oldest version of TLS, by a name or number of Python's ssl module: TLSv1_2 (5), TLSv1_3; TLS, TLS_SERVER and " +
+				"SSLv23 (2) leave it to tls_min_version. Of both the newer counts.",
+			Reload: AtOnce, Differs: "Gunicorn ignores it; here it is a minimum, and names of older versions are refused",
+			field: func(c *Config) any { return &c.SSLVersion },
 		},
 		Setting{
 			Name: "suppress_ragged_eofs", Flag: "suppress-ragged-eofs", Kind: Bool, Default: "true",

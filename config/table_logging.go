@@ -87,7 +87,7 @@ func monitoringSettings() []Setting {
 			Reload: AtRestart, field: func(c *Config) any { return &c.AdminBind },
 		},
 		Setting{
-			Name: "admin_token", Flag: "admin-token", Kind: String, Own: true, Example: "a-long-random-text",
+			Name: "admin_token", Flag: "admin-token", Kind: String, Own: true, Secret: true, Example: "a-long-random-text",
 			Help: "What must be shown at admin_bind, as a bearer token or ?token=, except for the probes. Without it the status page asks " +
 				"for one that is made at the start and logged, where admin_bind is not on this machine alone.",
 			Reload: AtRestart, field: func(c *Config) any { return &c.AdminToken },

@@ -113,6 +113,10 @@ func (k *checker) together() {
 		k.fail("cert_reqs", "there are no authorities to check clients' certificates against",
 			"give them with --ca-certs")
 	}
+	if c.CRLFile != "" && c.CertReqs == 0 {
+		k.fail("crlfile", "clients are not asked for certificates", "set cert_reqs to 1 or 2, or leave crlfile away")
+	}
+	k.sslVersion()
 	k.protocols()
 	if c.Protocol == "uwsgi" && len(c.Certfile) > 0 {
 		k.fail("protocol", "uwsgi has no TLS", "leave certfile and keyfile to nginx, or leave protocol away")

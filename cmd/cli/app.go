@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -139,18 +140,14 @@ func (s *supervisor) armGuard(_ arbiter.Place, spec *proc.Spec) (equipment, erro
 	return equipment{}, nil
 }
 
-// envAdminToken sets admin_token, which is none of the app's business.
-const envAdminToken = "GONICORN_ADMIN_TOKEN"
-
 // environ is the environment of workers: this process's, less what is meant for
 // it alone, plus raw_env.
 func environ(c *config.Config) []string {
 	var env []string
+	ours := append(config.Secrets(), wire.EnvRole, wire.EnvWorker, wire.EnvNotifySocket, wire.EnvWatchdogUsec, wire.EnvWatchdogPID,
+		wire.EnvListenFDs, wire.EnvListenPID, wire.EnvListenFDNames, "PWD")
 	for _, kv := range os.Environ() {
-		switch name, _, _ := strings.Cut(kv, "="); name {
-		case wire.EnvRole, wire.EnvWorker, wire.EnvNotifySocket, wire.EnvWatchdogUsec, wire.EnvWatchdogPID,
-			wire.EnvListenFDs, wire.EnvListenPID, wire.EnvListenFDNames, "PWD", envAdminToken:
-		default:
+		if name, _, _ := strings.Cut(kv, "="); !slices.Contains(ours, name) {
 			env = append(env, kv)
 		}
 	}

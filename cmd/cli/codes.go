@@ -131,8 +131,10 @@ func startCodes() []errorCode {
 		},
 		{
 			code: "GON026", title: "the certificates cannot be used",
-			meaning: "A certificate or key cannot be read, or they do not belong together.",
-			remedy:  "openssl x509 -noout -text -in FILE shows what a file holds.",
+			meaning: "A certificate, key or list of revoked certificates (crlfile) cannot be read, has expired, or they do not belong " +
+				"together; or keyfile_password is missing or wrong.",
+			remedy: "openssl x509 -noout -text -in FILE shows what a file holds, openssl crl of a list, and openssl pkey -noout -in KEY " +
+				"tries a key's password.",
 		},
 		{
 			code: "GON027", title: "on_starting said no",

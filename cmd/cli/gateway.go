@@ -65,8 +65,8 @@ func (s *supervisor) frontend(p *prepared) (*frontend, error) {
 // material reads the certificates.
 func (s *supervisor) material(c *config.Config) ([]byte, error) {
 	m, warnings, err := front.LoadMaterial(front.Files{
-		Certs: c.Certfile, Keys: c.Keyfile, ClientCA: c.CACerts, CertReqs: c.CertReqs, Ciphers: c.Ciphers,
-		Dir: c.Chdir,
+		Certs: c.Certfile, Keys: c.Keyfile, Password: c.KeyfilePassword, ClientCA: c.CACerts, CertReqs: c.CertReqs, CRL: c.CRLFile,
+		Ciphers: c.Ciphers, MinVersion: c.OldestTLS(), Dir: c.Chdir,
 	})
 	if err != nil {
 		return nil, coded("GON026", fmt.Errorf("TLS: %w", err))

@@ -118,9 +118,7 @@ func (s *supervisor) both(p *prepared, number int) (arbiter.Loaded, error) {
 		if loaded.Front == nil {
 			p.release() // the gateway that runs has them already
 		}
-		if p.frontend.material != nil {
-			s.hub.certify(p.frontend.material)
-		}
+		s.certify(p.frontend.material)
 	}
 	return loaded, nil
 }
@@ -162,6 +160,9 @@ func (s *supervisor) load(ctx context.Context, number int) (arbiter.Loaded, erro
 	}
 	loaded, err := s.both(p, number)
 	if err == nil {
+		if err := s.watchCertificates(s.watching, p); err != nil {
+			s.log.Warn("changed certificates will not be noticed before the next reload", "error", err)
+		}
 		s.warnOfFixed(&read.Config)
 		s.hooks.adopt(&read.Config, s.app)
 	}

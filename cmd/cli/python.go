@@ -92,7 +92,6 @@ func (a *pythonApp) settings(c *config.Config, class string) python.Settings {
 	}
 	if c.Conf.Path != "" {
 		set.Conf, set.Hooks, set.Cfg = c.Conf.Path, c.Conf.Hooks, c.Plain()
-		delete(set.Cfg, "admin_token") // none of the app's business
 		if len(c.Conf.Source) < maxConfSource {
 			set.ConfSource = c.Conf.Source
 		}

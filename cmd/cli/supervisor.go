@@ -52,6 +52,9 @@ type supervisor struct {
 	serving string // key of the gateway that serves
 	backend string // how it reaches workers
 	queue   *queue // of the gateway that serves; nil where it has none
+	unwatch func() // ends the watch over the files of certificates; nil without one
+
+	watching context.Context // of all watches
 
 	sink    *logging.Sink
 	logPath string        // of the error log; - is stderr

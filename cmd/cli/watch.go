@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/gonicorn/gonicorn/internal/watch"
 	"github.com/gonicorn/gonicorn/signals"
@@ -12,6 +13,7 @@ import (
 // (--reload-config) change.
 func (s *supervisor) watch(ctx context.Context, p *prepared) error {
 	c := p.config
+	s.watching = ctx
 	if c.Reload {
 		dir := c.Chdir
 		if dir == "" {
@@ -41,14 +43,19 @@ func (s *supervisor) imported() []string {
 }
 
 // watchCertificates hands the gateway the certificates anew when their files
-// change. Broken ones are said, and the old ones stay.
+// change. Broken ones are said, and the old ones stay. Files of the config
+// before are not watched any more.
 func (s *supervisor) watchCertificates(ctx context.Context, p *prepared) error {
 	if p.frontend == nil || p.frontend.material == nil {
 		return nil
 	}
+	ctx, stop := context.WithCancel(ctx)
+	s.mu.Lock()
+	s.unwatch = stop
+	s.mu.Unlock()
 	c := p.config
 	var files []string
-	for _, name := range append(append(append([]string{}, c.Certfile...), c.Keyfile...), c.CACerts) {
+	for _, name := range slices.Concat(c.Certfile, c.Keyfile, []string{c.CACerts, c.CRLFile}) {
 		if name != "" {
 			files = append(files, absolute(c.Chdir, name))
 		}
@@ -59,9 +66,27 @@ func (s *supervisor) watchCertificates(ctx context.Context, p *prepared) error {
 			s.log.Error("the changed certificates are not used", "file", path, "error", err)
 			return
 		}
-		s.log.Info("certificates read anew", "file", path)
-		s.hub.certify(material)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if ctx.Err() == nil {
+			s.log.Info("certificates read anew", "file", path)
+			s.hub.certify(material)
+		}
 	})
+}
+
+// certify hands the gateways the certificates of a config that was read, and
+// ends the watch over those of the config before.
+func (s *supervisor) certify(material []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.unwatch != nil {
+		s.unwatch()
+		s.unwatch = nil
+	}
+	if material != nil {
+		s.hub.certify(material)
+	}
 }
 
 func (s *supervisor) watchFiles(ctx context.Context, o watch.Options) error {

@@ -19,8 +19,11 @@ const soon = 14 * 24 * time.Hour
 // Files names the files that TLS needs, as the settings do.
 type Files struct {
 	Certs, Keys []string // a key for each certificate, or none where the certificate's file has it
+	Password    string   // of keys that are encrypted
 	ClientCA    string   // authorities of clients' certificates; empty for none
 	CertReqs    int      // 0 none, 1 optional, 2 required
+	CRL         string   // lists of revoked certificates; empty for none
+	MinVersion  string   // the oldest version that is spoken: 1.2, which empty means, or 1.3
 	Ciphers     string   // OpenSSL's names at colons, for TLS 1.2; empty takes Go's choice
 	Dir         string   // that relative paths are below
 }
@@ -28,13 +31,15 @@ type Files struct {
 // Material is the content of those files: whoever may read them sends it to
 // the process that uses it.
 type Material struct {
-	Pairs    []Pair `json:"pairs"`
-	ClientCA []byte `json:"client_ca"`
-	CertReqs int    `json:"cert_reqs"`
-	Ciphers  string `json:"ciphers"`
+	Pairs      []Pair `json:"pairs"`
+	ClientCA   []byte `json:"client_ca"`
+	CertReqs   int    `json:"cert_reqs"`
+	CRL        []byte `json:"crl,omitempty"`
+	MinVersion string `json:"min_version,omitempty"`
+	Ciphers    string `json:"ciphers"`
 }
 
-// Pair is a certificate with its chain, and its key, both PEM.
+// Pair is a certificate with its chain, and its key, both PEM and decrypted.
 type Pair struct {
 	Cert []byte `json:"cert"`
 	Key  []byte `json:"key"`
@@ -48,7 +53,7 @@ func (w Warning) String() string { return "the certificate " + w.Path + " " + w.
 
 // LoadMaterial reads and checks the files. Errors name the file and what to do.
 func LoadMaterial(f Files) (Material, []Warning, error) {
-	m := Material{CertReqs: f.CertReqs, Ciphers: f.Ciphers}
+	m := Material{CertReqs: f.CertReqs, Ciphers: f.Ciphers, MinVersion: f.MinVersion}
 	var warnings []Warning
 	if len(f.Certs) == 0 || len(f.Keys) > 0 && len(f.Keys) != len(f.Certs) {
 		return Material{}, nil, fmt.Errorf("keyfile: there are %d keys for %d certificates", len(f.Keys), len(f.Certs))
@@ -58,7 +63,7 @@ func LoadMaterial(f Files) (Material, []Warning, error) {
 		if len(f.Keys) > 0 {
 			key = f.Keys[i]
 		}
-		pair, warning, err := loadPair(below(f.Dir, cert), below(f.Dir, key))
+		pair, warning, err := loadPair(below(f.Dir, cert), below(f.Dir, key), f.Password)
 		if err != nil {
 			return Material{}, nil, err
 		}
@@ -68,6 +73,9 @@ func LoadMaterial(f Files) (Material, []Warning, error) {
 		m.Pairs = append(m.Pairs, pair)
 	}
 	if err := m.loadCA(f); err != nil {
+		return Material{}, nil, err
+	}
+	if err := m.loadCRL(f); err != nil {
 		return Material{}, nil, err
 	}
 	if _, err := m.config(); err != nil {
@@ -96,6 +104,28 @@ func (m *Material) loadCA(f Files) error {
 	return nil
 }
 
+// loadCRL reads the lists of revoked certificates.
+func (m *Material) loadCRL(f Files) (err error) {
+	if f.CRL == "" {
+		return nil
+	}
+	path := below(f.Dir, f.CRL)
+	if m.CRL, err = read("crlfile", path); err != nil {
+		return err
+	}
+	if err := contains("crlfile", path, m.CRL, "X509 CRL", "crl"); err != nil {
+		return err
+	}
+	lists, err := revocations(m.CRL, m.ClientCA)
+	if err != nil {
+		return fmt.Errorf("crlfile: %s: %w", path, err)
+	}
+	if err := lists.current(time.Now()); err != nil {
+		return fmt.Errorf("crlfile: %s: %w; get the newer one from the authority", path, err)
+	}
+	return nil
+}
+
 func below(dir, path string) string {
 	if filepath.IsAbs(path) {
 		return path
@@ -118,7 +148,7 @@ func read(setting, path string) ([]byte, error) {
 
 // loadPair reads one certificate and its key, and warns of what will be wrong
 // with it.
-func loadPair(certPath, keyPath string) (p Pair, warning string, err error) {
+func loadPair(certPath, keyPath, password string) (p Pair, warning string, err error) {
 	if p.Cert, err = read("certfile", certPath); err != nil {
 		return Pair{}, "", err
 	}
@@ -128,8 +158,8 @@ func loadPair(certPath, keyPath string) (p Pair, warning string, err error) {
 	if err := contains("certfile", certPath, p.Cert, "CERTIFICATE", "x509"); err != nil {
 		return Pair{}, "", err
 	}
-	if encrypted(p.Key) {
-		return Pair{}, "", fmt.Errorf("keyfile: %s is encrypted; decrypt it with: openssl pkey -in %s -out PLAIN", keyPath, keyPath)
+	if p.Key, err = decrypt(p.Key, keyPath, password); err != nil {
+		return Pair{}, "", err
 	}
 	if err := contains("keyfile", keyPath, p.Key, "PRIVATE KEY", "pkey"); err != nil {
 		return Pair{}, "", err
@@ -176,17 +206,4 @@ func contains(setting, path string, text []byte, kind, command string) error {
 		return fmt.Errorf("%s: %s is not in PEM form but in DER; convert it with: openssl %s -inform DER -in %s -out PEM", setting, path, command, path)
 	}
 	return fmt.Errorf("%s: %s is not in PEM form", setting, path)
-}
-
-// encrypted reports whether a PEM file holds a key under a passphrase.
-func encrypted(text []byte) bool {
-	for {
-		var block *pem.Block
-		if block, text = pem.Decode(text); block == nil {
-			return false
-		}
-		if block.Type == "ENCRYPTED PRIVATE KEY" || block.Headers["DEK-Info"] != "" {
-			return true
-		}
-	}
 }

@@ -34,6 +34,9 @@ func (t *TLS) Set(m Material) error {
 // keys of session tickets every day.
 func (m Material) config() (*tls.Config, error) {
 	c := &tls.Config{MinVersion: tls.VersionTLS12, ClientCAs: x509.NewCertPool()}
+	if m.MinVersion == "1.3" {
+		c.MinVersion = tls.VersionTLS13
+	}
 	for _, p := range m.Pairs {
 		pair, err := tls.X509KeyPair(p.Cert, p.Key)
 		if err != nil {
@@ -47,9 +50,19 @@ func (m Material) config() (*tls.Config, error) {
 	case 2:
 		c.ClientAuth = tls.RequireAndVerifyClientCert
 	}
+	lists, err := revocations(m.CRL, m.ClientCA)
+	if err != nil {
+		return nil, fmt.Errorf("crlfile: %w", err)
+	}
+	if len(lists) > 0 {
+		c.VerifyConnection = lists.verify
+	}
 	// With none at all nobody is let in: not whom the system trusts.
-	c.ClientCAs.AppendCertsFromPEM(m.ClientCA)
-	var err error
+	for _, authority := range certificates(m.ClientCA) {
+		if !lists.revoke(authority) {
+			c.ClientCAs.AddCert(authority)
+		}
+	}
 	c.CipherSuites, err = suites(m.Ciphers)
 	return c, err
 }

@@ -115,6 +115,35 @@ func TestVersionsAndCiphers(t *testing.T) {
 	}
 }
 
+func TestOldestVersion(t *testing.T) {
+	a := newAuthority(t)
+	cert, key := a.now("server", "a.example")
+	f := front.Files{Certs: []string{cert}, Keys: []string{key}}
+	o := options(app(repeat))
+	o.TLS = front.NewTLS(o.Protocols())
+	v := start(t, o)
+	for _, c := range []struct {
+		least          string
+		max            uint16
+		protocol, want string
+	}{
+		{"", tls.VersionTLS12, "h2", "200"}, {"1.2", tls.VersionTLS12, "http/1.1", "200"},
+		{"1.3", tls.VersionTLS12, "http/1.1", ""}, {"1.3", tls.VersionTLS12, "h2", ""},
+		{"1.3", tls.VersionTLS13, "http/1.1", "200"}, {"1.3", tls.VersionTLS13, "h2", "200"},
+		{"1.2", tls.VersionTLS12, "h2", "200"},
+	} {
+		f.MinVersion = c.least
+		if err := o.TLS.Set(material(t, f)); err != nil {
+			t.Fatal(err)
+		}
+		config := a.trust("a.example", c.protocol)
+		config.MaxVersion = c.max
+		if got := v.ask(t, config); (got != "") != (c.want != "") {
+			t.Errorf("%+v: got %q", c, got)
+		}
+	}
+}
+
 func TestClientCertificates(t *testing.T) {
 	a, stranger := newAuthority(t), newAuthority(t)
 	cert, key := a.now("server", "a.example")
