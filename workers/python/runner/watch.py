@@ -82,7 +82,12 @@ class Watch:
         if DUMP:
             forks.dump(DUMP, sys.__stderr__)
         self.ended.acquire()
-        start_new_thread(self.run, ())
+        # What is sent to the process must reach a thread of the app's, to end what that waits for.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - {SHOW, DUMP})
+        try:
+            start_new_thread(self.run, ())
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def stop(self) -> None:
         """Ends the thread: a process that is forked must not have one."""
