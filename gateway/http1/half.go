@@ -11,7 +11,7 @@ import (
 
 // probeAfter is how long a client that sends nothing more may wait for its
 // answer before it is sent something to find out whether it is there.
-const probeAfter = time.Second
+const probeAfter = 500 * time.Millisecond
 
 // half follows a client whose bytes have ended. It waits for its answer (RFC
 // 9293, 3.6), or it has closed the connection: over TCP both look the same
