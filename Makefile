@@ -7,7 +7,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GORELEASER = github.com/goreleaser/goreleaser/v2@v2.12.7
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.8.0
 
-.PHONY: wheels build run test soak check fuzz check-examples check-release dist bench bench-gateway bench-python bench-fork clean docs
+.PHONY: wheels build run test race soak check fuzz check-examples check-release dist bench bench-gateway bench-python bench-fork clean docs
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/gonicorn ./cmd/gonicorn
@@ -25,7 +25,13 @@ run: build
 test: .venv
 	$(GO) vet ./...
 	GOOS=darwin $(GO) vet ./...
-	$(GO) test -race -timeout 20m ./...
+	$(GO) test -race -timeout 20m $$($(GO) list ./... | grep -v '/e2e$$')
+	$(GO) test -timeout 30m -parallel 4 ./e2e
+
+# The binary and its tests from outside under the race detector, which takes
+# twice as long.
+race: .venv
+	$(GO) test -race -timeout 60m -parallel 3 ./e2e
 
 # The long forms of tests: hours. GONICORN_SOAK is what they look for.
 soak: .venv

@@ -110,6 +110,7 @@ func TestErrorPagesGiveTheRequestID(t *testing.T) {
 
 // What goes wrong without an arbiter is in the error log too, by request id.
 func TestErrorsAfterTheArbiterAreLogged(t *testing.T) {
+	t.Parallel()
 	for _, format := range []string{"text", "json"} {
 		t.Run(format, func(t *testing.T) {
 			t.Parallel()
@@ -148,6 +149,7 @@ func TestErrorsAfterTheArbiterAreLogged(t *testing.T) {
 // While the arbiter stands still everybody else serves on, and nobody is taken
 // for hung when it goes on.
 func TestStoppedArbiterStopsNobodyElse(t *testing.T) {
+	t.Parallel()
 	for _, u := range []subject{{"wsgi", "sync", 1}, {"asgi", "event-loop", 2}, {"command", "threaded", 2}, {"handler", "event-loop", 2}} {
 		t.Run(u.String(), func(t *testing.T) {
 			t.Parallel()

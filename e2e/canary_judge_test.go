@@ -265,6 +265,7 @@ func (j *judged) reject(kind, says string) {
 // Six bad versions go back in every class, few clients see them, and a good one
 // is let through.
 func TestCanaryJudges(t *testing.T) {
+	t.Parallel()
 	for _, c := range judgedClasses() {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

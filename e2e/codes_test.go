@@ -16,6 +16,7 @@ import (
 
 // Every code of docs/errors.md that ends gonicorn or a command.
 func TestErrorCodes(t *testing.T) {
+	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

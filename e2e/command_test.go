@@ -37,6 +37,7 @@ S().serve_forever()
 
 // Programs that know socket activation work unchanged.
 func TestInheritedSockets(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	node, python := filepath.Join(dir, "server.js"), filepath.Join(dir, "server.py")
 	for path, text := range map[string]string{node: nodeServer, python: pythonServer} {
@@ -71,6 +72,7 @@ func TestInheritedSockets(t *testing.T) {
 }
 
 func TestTransportNoneSupervisesOnly(t *testing.T) {
+	t.Parallel()
 	s := start(t, as("consumer", "-w", "3", "--transport", "none")...).ready()
 	if n := len(s.pids()); n != 3 {
 		t.Fatalf("%d consumers run, want 3", n)
@@ -82,6 +84,7 @@ func TestTransportNoneSupervisesOnly(t *testing.T) {
 }
 
 func TestWorkersEnvironment(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := start(t, as("env", "-w", "1", "--transport", "inherit", "-b", "127.0.0.1:0", "-b", "unix:"+filepath.Join(dir, "s"),
 		"-e", "EXTRA=a b", "--timeout", "20", "--umask", "027", "--chdir", dir)...).ready()
@@ -97,6 +100,7 @@ func TestWorkersEnvironment(t *testing.T) {
 }
 
 func TestReadyWhenTheAppSaysSo(t *testing.T) {
+	t.Parallel()
 	gate := filepath.Join(t.TempDir(), "gate")
 	s := start(t, as("notifier", "--notify", "--transport", "none", "--boot-grace", "10ms", "-e", "E2E_GATE="+gate)...)
 	s.expect("waiting at the gate")
@@ -111,6 +115,7 @@ func TestReadyWhenTheAppSaysSo(t *testing.T) {
 }
 
 func TestReadyByAge(t *testing.T) {
+	t.Parallel()
 	s := start(t, as("consumer", "--transport", "none", "--boot-grace", "300ms")...)
 	m := s.expect(`worker ready .*after=(\S+)`)
 	after, err := time.ParseDuration(m[1])
@@ -121,6 +126,7 @@ func TestReadyByAge(t *testing.T) {
 }
 
 func TestSilentWatchdogIsReplaced(t *testing.T) {
+	t.Parallel()
 	s := start(t, as("watchdog", "--notify", "--transport", "none", "--timeout", "800ms")...).ready()
 	s.expect("falling silent")
 	s.expect(`worker hangs.*WATCHDOG=1`)
@@ -130,6 +136,7 @@ func TestSilentWatchdogIsReplaced(t *testing.T) {
 }
 
 func TestOutputIsTaggedLineByLine(t *testing.T) {
+	t.Parallel()
 	s := start(t, as("talker", "--transport", "none")...).ready()
 	s.expect(`\[INFO\] first worker=1 pid=\d+$`)
 	s.expect(`\{.*json.*line.*\} worker=1 pid=\d+$`)
@@ -143,12 +150,14 @@ func TestOutputIsTaggedLineByLine(t *testing.T) {
 }
 
 func TestCaptureOutputOffLetsItThrough(t *testing.T) {
+	t.Parallel()
 	s := start(t, as("consumer", "--transport", "none", "--capture-output=false")...)
 	s.expect(`^consuming$`)
 	s.ready().stop()
 }
 
 func TestJSONLog(t *testing.T) {
+	t.Parallel()
 	s := start(t, as("consumer", "--transport", "none", "--log-format", "json")...)
 	s.expect(`^\{.*"msg":"consuming".*"worker":1.*\}$`)
 	s.signal(syscall.SIGTERM)
@@ -156,6 +165,7 @@ func TestJSONLog(t *testing.T) {
 }
 
 func TestPythonLikeUvicornFD(t *testing.T) {
+	t.Parallel()
 	// uvicorn --fd 3 is asyncio's server on an inherited socket.
 	script := filepath.Join(t.TempDir(), "fd3.py")
 	text := `
@@ -183,6 +193,7 @@ asyncio.run(main())
 }
 
 func TestUnixSocket(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "app.sock")
 	for range 2 { // the second start finds no file, or replaces what the first left
 		s := start(t, as("activated", "-b", "unix:"+path, "--transport", "inherit", "--umask", "077")...).ready()
@@ -212,6 +223,7 @@ func TestUnixSocket(t *testing.T) {
 }
 
 func TestPrivileges(t *testing.T) {
+	t.Parallel()
 	if os.Getuid() != 0 {
 		t.Skip("needs root to become somebody else")
 	}
@@ -226,10 +238,10 @@ func TestPrivileges(t *testing.T) {
 		text, _ := os.ReadFile(log)
 		return regexp.MustCompile(`env uid=65534 gid=65534`).Match(text)
 	})
-	for _, path := range []string{log, pid} {
+	for _, path := range []string{log, pid} { // S5: what root goes by stays root's
 		var st syscall.Stat_t
-		if err := syscall.Stat(path, &st); err != nil || st.Uid != 65534 {
-			t.Errorf("%s belongs to %d (%v), want nobody", path, st.Uid, err)
+		if err := syscall.Stat(path, &st); err != nil || st.Uid != 0 {
+			t.Errorf("%s belongs to %d (%v), want root", path, st.Uid, err)
 		}
 	}
 	s.signal(syscall.SIGTERM)

@@ -57,6 +57,7 @@ func readConf(t *testing.T, path string) confCase {
 // The files in conf are written after what public projects have. Each serves,
 // and its hooks run where and with what they run under Gunicorn.
 func TestConfigFilesOfTheWild(t *testing.T) {
+	t.Parallel()
 	files, _ := filepath.Glob("conf/*.conf.py")
 	if len(files) < 10 {
 		t.Fatalf("%d config files", len(files))
@@ -296,6 +297,7 @@ func TestSpew(t *testing.T) {
 
 // Python's logging can be set up by a file of either kind as well.
 func TestLogConfigFiles(t *testing.T) {
+	t.Parallel()
 	for flag, text := range map[string]string{
 		"--log-config": "[loggers]\nkeys=root,mine\n[handlers]\nkeys=own\n[formatters]\nkeys=own\n[logger_root]\nhandlers=\n" +
 			"[logger_mine]\nlevel=INFO\nhandlers=own\nqualname=mine\n[handler_own]\nclass=StreamHandler\nformatter=own\nargs=()\n" +

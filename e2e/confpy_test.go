@@ -33,6 +33,7 @@ func printedConfig(t *testing.T, dir string, env []string, args ...string) (code
 
 // What public projects have in their gunicorn.conf.py.
 func TestPythonConfigFiles(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		conf string
 		env  []string
@@ -93,6 +94,7 @@ func TestPythonConfigFiles(t *testing.T) {
 }
 
 func TestBrokenPythonConfigFiles(t *testing.T) {
+	t.Parallel()
 	for want, conf := range map[string]string{
 		"gunicorn.conf.py:2: NameError: name 'nothing' is not defined":      "workers = 1\nthreads = nothing\n",
 		"gunicorn.conf.py:2: syntax error":                                  "workers = 1\nthreads = = 2\n",

@@ -34,6 +34,7 @@ func hostileClients(t *testing.T) int {
 // What clients make the gateway hold has totals: memory and disk stay bounded,
 // a good client is served meanwhile, and the disk is given back.
 func TestHostileClientsHoldLittle(t *testing.T) {
+	t.Parallel()
 	const disk = 64 << 20
 	long := strings.Repeat("X: "+strings.Repeat("y", 2500)+"\r\n", 99)
 	for name, request := range map[string]string{

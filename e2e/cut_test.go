@@ -23,6 +23,7 @@ def app(environ, start_response):
             time.sleep(0.2)
             os._exit(3)
         if path == "/fails":
+            time.sleep(0.2)
             raise RuntimeError("no more")
         yield b" and ended"
     return parts()

@@ -14,6 +14,7 @@ import (
 )
 
 func TestASGIExtensions(t *testing.T) {
+	t.Parallel()
 	for _, class := range []string{"event-loop", "threaded"} {
 		t.Run(class, func(t *testing.T) {
 			t.Parallel()
@@ -43,6 +44,7 @@ func TestASGIExtensions(t *testing.T) {
 }
 
 func TestASGIScope(t *testing.T) {
+	t.Parallel()
 	a := newAuthority(t)
 	cert, key := a.issue("one", "one.example", time.Now().Add(20*24*time.Hour))
 	s := python(t, "extensions:app", "--certfile", cert, "--keyfile", key, "--http-protocols", "h2,h1", "--root-path", "/api").ready()

@@ -12,6 +12,7 @@ import (
 // Werkzeug's debugger works in reload mode, and goes on working after a reload;
 // without it a client sees nothing of the traceback.
 func TestFlaskDebuggerInReloadMode(t *testing.T) {
+	t.Parallel()
 	code, err := os.ReadFile("python/flask_debug.py")
 	if err != nil {
 		t.Fatal(err)

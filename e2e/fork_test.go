@@ -67,6 +67,7 @@ func whoAnswers(t *testing.T, s *server) (loaded, pid, version int) {
 }
 
 func TestWorkersAreForkedFromATemplate(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string][]string{
 		"WSGI, sync":       {"wsgi"},
 		"WSGI, threaded":   {"wsgi", "--threads", "3"},
@@ -153,6 +154,7 @@ func TestTemplateNamesThreads(t *testing.T) {
 }
 
 func TestMissingAppIsSaidWithATemplate(t *testing.T) {
+	t.Parallel()
 	s := startWith(t, options{}, "nothing:app", "-b", "127.0.0.1:0", "--python", interpreter(t), "--preload", "-k", "sync")
 	s.expect(`gonicorn: there is no module nothing`)
 	if code := s.wait(); code != 4 {
@@ -161,6 +163,7 @@ func TestMissingAppIsSaidWithATemplate(t *testing.T) {
 }
 
 func TestWarmWorkerBecomesTheTemplate(t *testing.T) {
+	t.Parallel()
 	for _, c := range [][]string{{"wsgi"}, {"wsgi", "--threads", "3"}, {"asgi", "-k", "event-loop"}, {"asgi", "-k", "threaded"}} {
 		t.Run(strings.Join(c, " "), func(t *testing.T) {
 			t.Parallel()

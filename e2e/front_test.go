@@ -129,6 +129,7 @@ func tlsAddr(s *server) string {
 }
 
 func TestTLS(t *testing.T) {
+	t.Parallel()
 	a := newAuthority(t)
 	hour := time.Now().Add(time.Hour)
 	cert1, key1 := a.issue("one", "one.example", hour)
@@ -161,6 +162,7 @@ func TestTLS(t *testing.T) {
 }
 
 func TestCertificatesAreReadAnew(t *testing.T) {
+	t.Parallel()
 	a := newAuthority(t)
 	cert, key := a.issue("one", "old.example", time.Now().Add(time.Hour))
 	s := web(t, options{}, "--certfile", cert, "--keyfile", key, "--keep-alive", "30").ready()
@@ -184,6 +186,7 @@ func TestCertificatesAreReadAnew(t *testing.T) {
 }
 
 func TestClientCertificates(t *testing.T) {
+	t.Parallel()
 	a := newAuthority(t)
 	cert, key := a.issue("server", "server.example", time.Now().Add(time.Hour))
 	client, clientKey := a.issue("client", "client.example", time.Now().Add(time.Hour))
@@ -215,6 +218,7 @@ func TestClientCertificates(t *testing.T) {
 }
 
 func TestBadCertificatesAreNamed(t *testing.T) {
+	t.Parallel()
 	a := newAuthority(t)
 	cert, key := a.issue("good", "x.example", time.Now().Add(time.Hour))
 	_, otherKey := a.issue("other", "y.example", time.Now().Add(time.Hour))
@@ -254,6 +258,7 @@ func h2c() *http.Transport {
 }
 
 func TestHTTP2WithoutTLS(t *testing.T) {
+	t.Parallel()
 	s := web(t, options{}, "--http-protocols", "h2,h1", "--http2-cleartext", "prior-knowledge", "-k", "event-loop", "--max-body", "2000000").ready()
 	transport := h2c()
 	defer transport.CloseIdleConnections()
@@ -306,6 +311,7 @@ func TestHTTP2WithoutTLS(t *testing.T) {
 }
 
 func TestProxyProtocol(t *testing.T) {
+	t.Parallel()
 	v2 := "\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c\xc0\x00\x02\x09\x7f\x00\x00\x01\x04\xd2\x00\x50"
 	for _, c := range []struct {
 		name, mode, allow, header, want string // want "": the connection is closed

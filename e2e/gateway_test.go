@@ -90,6 +90,7 @@ func gatewayPID(s *server) int {
 }
 
 func TestCommandListensWhereItLikes(t *testing.T) {
+	t.Parallel()
 	for _, where := range []string{"port", "socket", "ipv6"} {
 		t.Run(where, func(t *testing.T) {
 			t.Parallel()
@@ -110,6 +111,7 @@ func TestCommandListensWhereItLikes(t *testing.T) {
 }
 
 func TestNodeRunsAsItIs(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	app := `require('http').createServer((q, s) => s.end('node ' + process.pid)).listen(process.env.PORT)`
 	if err := os.WriteFile(filepath.Join(dir, "server.js"), []byte(app), 0o600); err != nil {
@@ -124,6 +126,7 @@ func TestNodeRunsAsItIs(t *testing.T) {
 }
 
 func TestAppThatListensNowhereIsExplained(t *testing.T) {
+	t.Parallel()
 	s := web(t, options{env: []string{"E2E_LISTEN=nowhere"}}, "--boot-timeout", "300ms")
 	if code := s.wait(); code != 3 {
 		t.Errorf("exit code %d, want 3", code)
@@ -134,12 +137,14 @@ func TestAppThatListensNowhereIsExplained(t *testing.T) {
 }
 
 func TestReadyWaitsForTheHealthPath(t *testing.T) {
+	t.Parallel()
 	s := web(t, options{}, "--health-path", "/nothing-but-200")
 	s.ready()
 	s.stop()
 }
 
 func TestRequestsWaitForTheFirstWorker(t *testing.T) {
+	t.Parallel()
 	gate := filepath.Join(t.TempDir(), "gate")
 	s := web(t, options{env: []string{"E2E_GATE=" + gate}})
 	s.expect(`gateway ready`)
@@ -155,6 +160,7 @@ func TestRequestsWaitForTheFirstWorker(t *testing.T) {
 }
 
 func TestFullQueueIsSaid(t *testing.T) {
+	t.Parallel()
 	s := web(t, options{}, "--queue-size", "1", "--queue-timeout", "20").ready()
 	first := dial(t, s.addr())
 	first.send("GET /slow?ms=3000 HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -180,6 +186,7 @@ func TestFullQueueIsSaid(t *testing.T) {
 }
 
 func TestIdleConnectionsTakeNoCapacity(t *testing.T) {
+	t.Parallel()
 	s := web(t, options{}, "-w", "1", "--keep-alive", "30").ready()
 	for range 50 {
 		dial(t, s.addr()).get("/")
@@ -191,6 +198,7 @@ func TestIdleConnectionsTakeNoCapacity(t *testing.T) {
 }
 
 func TestConnectionsSurviveReloads(t *testing.T) {
+	t.Parallel()
 	s := web(t, options{}, "-w", "2", "--keep-alive", "30").ready()
 	gateway := gatewayPID(s)
 	k := dial(t, s.addr())
@@ -214,6 +222,7 @@ func TestConnectionsSurviveReloads(t *testing.T) {
 }
 
 func TestReloadsFailNoRequest(t *testing.T) {
+	t.Parallel()
 	s := web(t, options{}, "-w", "2", "-k", "event-loop").ready()
 	l := startLoad(t, s.addr(), 4)
 	for range 5 {
@@ -229,6 +238,7 @@ func TestReloadsFailNoRequest(t *testing.T) {
 }
 
 func TestChangedGatewayIsExchangedWithoutLoss(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "gunicorn.toml")
 	write := func(size int) {
@@ -258,6 +268,7 @@ func TestChangedGatewayIsExchangedWithoutLoss(t *testing.T) {
 }
 
 func TestKilledWorkersFailNoGET(t *testing.T) {
+	t.Parallel()
 	s := web(t, options{}, "-w", "3", "-k", "event-loop").ready()
 	l := startLoad(t, s.addr(), 4)
 	for range 5 {
@@ -275,6 +286,7 @@ func TestKilledWorkersFailNoGET(t *testing.T) {
 }
 
 func TestRequestOfADeadWorkerIsReplayedOnlyWhereSafe(t *testing.T) {
+	t.Parallel()
 	for method, want := range map[string]int{"GET": 200, "OPTIONS": 200, "POST": 502, "DELETE": 502} {
 		t.Run(method, func(t *testing.T) {
 			t.Parallel()
@@ -290,6 +302,7 @@ func TestRequestOfADeadWorkerIsReplayedOnlyWhereSafe(t *testing.T) {
 }
 
 func TestKilledGatewayComesBack(t *testing.T) {
+	t.Parallel()
 	s := web(t, options{}, "-w", "1").ready()
 	k := dial(t, s.addr())
 	k.get("/")
@@ -306,6 +319,7 @@ func TestKilledGatewayComesBack(t *testing.T) {
 }
 
 func TestHungRequestIsAnsweredAndItsWorkerReplaced(t *testing.T) {
+	t.Parallel()
 	s := web(t, options{}, "-w", "1", "--timeout", "500ms").ready()
 	old := anyOf(s.pids())
 	k := dial(t, s.addr())
@@ -321,6 +335,7 @@ func TestHungRequestIsAnsweredAndItsWorkerReplaced(t *testing.T) {
 }
 
 func TestEventLoopWorkerOutlivesASlowRequest(t *testing.T) {
+	t.Parallel()
 	s := web(t, options{}, "-w", "1", "-k", "event-loop", "--request-timeout", "200ms").ready()
 	old := anyOf(s.pids())
 	if resp, _ := dial(t, s.addr()).get("/hang"); resp.StatusCode != 504 {
@@ -333,6 +348,7 @@ func TestEventLoopWorkerOutlivesASlowRequest(t *testing.T) {
 }
 
 func TestSlowClientsHoldNoWorker(t *testing.T) {
+	t.Parallel()
 	s := web(t, options{}, "-w", "1").ready()
 	upload := dial(t, s.addr())
 	upload.send("POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n" + strings.Repeat("x", 500000))
@@ -355,6 +371,7 @@ func TestSlowClientsHoldNoWorker(t *testing.T) {
 }
 
 func TestEventsFlowAndAreHeldBack(t *testing.T) {
+	t.Parallel()
 	s := web(t, options{}, "-k", "event-loop").ready()
 	k := dial(t, s.addr())
 	k.send("GET /events?once=1 HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -390,6 +407,7 @@ func residentMiB(t *testing.T, pid int) int {
 }
 
 func TestBodiesStreamBothWays(t *testing.T) {
+	t.Parallel()
 	s := web(t, options{}, "--no-request-buffering").ready()
 	k := dial(t, s.addr())
 	k.send("POST /duplex HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
@@ -414,6 +432,7 @@ func TestBodiesStreamBothWays(t *testing.T) {
 }
 
 func TestAppHearsThatTheClientIsGone(t *testing.T) {
+	t.Parallel()
 	s := web(t, options{}).ready()
 	k := dial(t, s.addr())
 	k.send("GET /gone HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -424,6 +443,7 @@ func TestAppHearsThatTheClientIsGone(t *testing.T) {
 }
 
 func TestWebSocketIsTunnelledAndSentAwayOnReload(t *testing.T) {
+	t.Parallel()
 	s := web(t, options{}, "-w", "1", "-k", "event-loop", "--graceful-timeout", "5").ready()
 	ctx, cancel := context.WithTimeout(t.Context(), bound)
 	defer cancel()
@@ -450,6 +470,7 @@ func TestWebSocketIsTunnelledAndSentAwayOnReload(t *testing.T) {
 }
 
 func TestEarlyHintsAndTrailersPass(t *testing.T) {
+	t.Parallel()
 	s := web(t, options{}).ready()
 	k := dial(t, s.addr())
 	k.send("GET /early HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -471,6 +492,7 @@ type seen struct {
 }
 
 func TestForwardingIsBelievedOnlyOfProxies(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name, allow, wantFor, wantProto string
 	}{
@@ -514,6 +536,7 @@ func TestForwardingIsBelievedOnlyOfProxies(t *testing.T) {
 }
 
 func TestErrorPagesSuitTheClient(t *testing.T) {
+	t.Parallel()
 	s := web(t, options{}, "--max-body", "10").ready()
 	for accept, want := range map[string]string{"application/json": "application/json", "*/*": "text/plain"} {
 		k := dial(t, s.addr())
@@ -530,6 +553,7 @@ func TestErrorPagesSuitTheClient(t *testing.T) {
 }
 
 func TestAccessLogIsReopened(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "access.log")
 	s := web(t, options{dir: dir}, "--access-logfile", file, "--access-logformat", `%(h)s "%(r)s" %(s)s %(B)s %({user-agent}i)s`).ready()
@@ -555,6 +579,7 @@ func TestAccessLogIsReopened(t *testing.T) {
 }
 
 func TestAppNamesAFileToSend(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "report.txt"), []byte("the report"), 0o644); err != nil {
 		t.Fatal(err)
@@ -570,6 +595,7 @@ func TestAppNamesAFileToSend(t *testing.T) {
 }
 
 func TestGatewayHoldsNothingItDoesNotNeed(t *testing.T) {
+	t.Parallel()
 	s := web(t, options{}, "-u", "nobody", "-w", "1").ready()
 	pid := gatewayPID(s)
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))

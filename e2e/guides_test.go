@@ -130,6 +130,7 @@ func (g *guide) begin(command string) {
 
 // The guides' commands do what the guides say.
 func TestGuides(t *testing.T) {
+	t.Parallel()
 	paths, _ := filepath.Glob("../docs/guides/*.md")
 	if len(paths) < 8 {
 		t.Fatalf("%d guides", len(paths))

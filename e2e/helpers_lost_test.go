@@ -37,6 +37,7 @@ func (s *server) replacedHelper(role string, sig syscall.Signal) time.Duration {
 // Whatever process of gonicorn's own is killed or stopped, another one takes
 // its place, once, and one line of the log says so.
 func TestLostHelpersAreReplaced(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	conf := filepath.Join(dir, "gunicorn.conf.py")
 	if err := os.WriteFile(conf, []byte("def when_ready(server):\n    pass\n\ndef child_exit(server, worker):\n    print('child_exit ran', flush=True)\n"), 0o600); err != nil {

@@ -40,6 +40,7 @@ func pidIn(t *testing.T, body string) int {
 }
 
 func TestDemoAnswersFromItsWorkers(t *testing.T) {
+	t.Parallel()
 	s := demo(t, "-w", "3", "-k", "event-loop").ready()
 	if n := len(s.pids()); n != 3 {
 		t.Fatalf("%d workers, want 3", n)
@@ -98,6 +99,7 @@ func (l *load) expectNoFailure(t *testing.T) {
 }
 
 func TestKilledWorkerIsReplaced(t *testing.T) {
+	t.Parallel()
 	s := demo(t, "-w", "2").ready()
 	mark := s.log.mark()
 	for pid, id := range s.pids() {
@@ -115,6 +117,7 @@ func TestKilledWorkerIsReplaced(t *testing.T) {
 }
 
 func TestCrashLogsTheExitInWords(t *testing.T) {
+	t.Parallel()
 	s := demo(t, "-w", "1").ready()
 	_, _, _ = tryGet(t.Context(), s.addr(), "/crash")
 	s.expect(`worker lost .*exit="exited with code \d+`)
@@ -122,6 +125,7 @@ func TestCrashLogsTheExitInWords(t *testing.T) {
 }
 
 func TestHungHandlerShowsItsStacks(t *testing.T) {
+	t.Parallel()
 	for _, class := range []string{"sync", "threaded"} {
 		t.Run(class, func(t *testing.T) {
 			s := demo(t, "-w", "2", "-k", class, "--timeout", "1").ready()
@@ -138,6 +142,7 @@ func TestHungHandlerShowsItsStacks(t *testing.T) {
 }
 
 func TestStoppedWorkerIsReplaced(t *testing.T) {
+	t.Parallel()
 	s := demo(t, "-w", "2", "--timeout", "1").ready()
 	for pid := range s.pids() {
 		if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
@@ -151,6 +156,7 @@ func TestStoppedWorkerIsReplaced(t *testing.T) {
 }
 
 func TestBootTimeout(t *testing.T) {
+	t.Parallel()
 	s := start(t, as("hangboot", "--notify", "--transport", "none", "--boot-timeout", "300ms")...)
 	s.expect(`worker hangs.*boot_timeout`)
 	if code := s.wait(); code != 3 {
@@ -159,6 +165,7 @@ func TestBootTimeout(t *testing.T) {
 }
 
 func TestMaxRequestsLosesNothing(t *testing.T) {
+	t.Parallel()
 	s := demo(t, "-w", "2", "--max-requests", "20", "--max-requests-jitter", "5").ready()
 	l := startLoad(t, s.addr(), 4)
 	for range 4 {
@@ -181,6 +188,7 @@ func TestMaxRequestsLosesNothing(t *testing.T) {
 }
 
 func TestMaxMemory(t *testing.T) {
+	t.Parallel()
 	s := demo(t, "-w", "1", "--max-memory", "200MiB").ready()
 	get(t, s.addr(), "/leak?mb=300")
 	s.expect(`over max_memory`)
@@ -189,6 +197,7 @@ func TestMaxMemory(t *testing.T) {
 }
 
 func TestMaxLifetime(t *testing.T) {
+	t.Parallel()
 	s := demo(t, "-w", "1", "--max-lifetime", "500ms").ready()
 	l := startLoad(t, s.addr(), 2)
 	for range 3 {
@@ -199,6 +208,7 @@ func TestMaxLifetime(t *testing.T) {
 }
 
 func TestGracefulStopFinishesRequests(t *testing.T) {
+	t.Parallel()
 	s := demo(t, "-w", "1").ready()
 	addr := s.addr()
 	answered := make(chan error, 1)
@@ -233,6 +243,7 @@ func establishedTo(addr string) []string {
 }
 
 func TestGracefulTimeoutKillsTheGroup(t *testing.T) {
+	t.Parallel()
 	s := start(t, as("stubborn", "-w", "2", "--transport", "none", "--graceful-timeout", "300ms")...).ready()
 	pids := s.pids()
 	s.stop()
@@ -244,6 +255,7 @@ func TestGracefulTimeoutKillsTheGroup(t *testing.T) {
 }
 
 func TestNothingIsOrphaned(t *testing.T) {
+	t.Parallel()
 	s := start(t, as("family", "-w", "2", "--transport", "none", "--graceful-timeout", "2")...).ready()
 	var children []int
 	for id := range s.pids() {
@@ -260,6 +272,7 @@ func TestNothingIsOrphaned(t *testing.T) {
 }
 
 func TestArbitersDeathEndsTheWorkers(t *testing.T) {
+	t.Parallel()
 	for name, args := range map[string][]string{
 		"command":  as("consumer", "-w", "2", "--transport", "none", "--graceful-timeout", "2"),
 		"stubborn": as("stubborn", "-w", "2", "--transport", "none", "--graceful-timeout", "1"),
@@ -284,6 +297,7 @@ func TestArbitersDeathEndsTheWorkers(t *testing.T) {
 }
 
 func TestKeepAliveSurvivesOthersRestarts(t *testing.T) {
+	t.Parallel()
 	s := demo(t, "-w", "2", "-k", "event-loop", "--keep-alive", "60").ready()
 	conn, err := net.Dial("tcp", s.addr())
 	if err != nil {
@@ -317,6 +331,7 @@ func TestKeepAliveSurvivesOthersRestarts(t *testing.T) {
 // A namespace of its own makes gonicorn PID 1, whose children are all that
 // nobody waits for.
 func TestReapsAsPID1(t *testing.T) {
+	t.Parallel()
 	if os.Getuid() != 0 {
 		t.Skip("needs root for a PID namespace")
 	}
@@ -341,6 +356,7 @@ func TestReapsAsPID1(t *testing.T) {
 }
 
 func TestTimeoutZeroIsOff(t *testing.T) {
+	t.Parallel()
 	s := demo(t, "-w", "1", "-k", "sync", "--timeout", "0").ready()
 	if status, _ := get(t, s.addr(), "/slow?ms=1500"); status != 200 {
 		t.Fatalf("status %d, want 200", status)

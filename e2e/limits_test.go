@@ -26,6 +26,7 @@ func procLine(t testing.TB, pid int, file, prefix string) string {
 }
 
 func TestWorkersAreLimited(t *testing.T) {
+	t.Parallel()
 	args := []string{"-w", "2", "--nice", "5", "--cpu-affinity", "auto", "--rlimit-nofile", "300", "--rlimit-core", "0"}
 	for name, s := range map[string]*server{
 		"command": web(t, options{}, args...),
@@ -61,6 +62,7 @@ func TestWorkersAreLimited(t *testing.T) {
 }
 
 func TestTooFewDescriptorsAreSaid(t *testing.T) {
+	t.Parallel()
 	s := web(t, options{}, "-k", "event-loop", "--rlimit-nofile", "100")
 	s.expect(`rlimit_nofile: 100 descriptors are too few for worker_connections = 1000, which needs 1064`)
 	if code := s.wait(); code != 1 {
@@ -69,6 +71,7 @@ func TestTooFewDescriptorsAreSaid(t *testing.T) {
 }
 
 func TestNoCgroupIsSaidOnce(t *testing.T) {
+	t.Parallel()
 	if _, err := os.Stat("/sys/fs/cgroup/cgroup.controllers"); err == nil {
 		t.Skip("cgroups may be delegated here")
 	}

@@ -18,6 +18,7 @@ import (
 // A log whose reader is gone, or does not read, keeps nobody from serving,
 // reloading or stopping.
 func TestLogThatNobodyReads(t *testing.T) {
+	t.Parallel()
 	for _, u := range []subject{{"wsgi", "sync", 1}, {"asgi", "event-loop", 10}, {"command", "threaded", 10}, {"handler", "event-loop", 10}} {
 		for _, fault := range []string{"closed", "blocked"} {
 			t.Run(u.String()+" "+fault, func(t *testing.T) {
@@ -88,6 +89,7 @@ func logIsLost(t *testing.T, u subject, closed bool) {
 // An arbiter out of descriptors keeps what serves, says what to do, and goes on
 // by itself once it may have more.
 func TestArbiterOutOfDescriptorsGoesOn(t *testing.T) {
+	t.Parallel()
 	for _, u := range []subject{{"wsgi", "sync", 1}, {"command", "threaded", 2}, {"handler", "event-loop", 2}} {
 		t.Run(u.String(), func(t *testing.T) {
 			t.Parallel()
@@ -128,6 +130,7 @@ func TestArbiterOutOfDescriptorsGoesOn(t *testing.T) {
 // A gateway that is killed is back within a second in every class, and no
 // request but those it had is lost.
 func TestKilledGatewayComesBackInEveryClass(t *testing.T) {
+	t.Parallel()
 	forEachSubject(t, func(t *testing.T, u subject) {
 		if !u.behindGateway() {
 			t.Skip("it has no gateway")

@@ -189,6 +189,7 @@ func freePort(t *testing.T) string {
 }
 
 func TestSocketActivation(t *testing.T) {
+	t.Parallel()
 	activate, err := exec.LookPath("systemd-socket-activate")
 	if err != nil {
 		t.Skip(err)

@@ -13,6 +13,7 @@ import (
 
 // Every mistake gets one clear error and its exit code.
 func TestMistakes(t *testing.T) {
+	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -79,6 +80,7 @@ func TestMistakes(t *testing.T) {
 }
 
 func TestPrivilegedPort(t *testing.T) {
+	t.Parallel()
 	if os.Getuid() == 0 {
 		t.Skip("root may bind any port; internal/listen tests the message")
 	}
@@ -89,6 +91,7 @@ func TestPrivilegedPort(t *testing.T) {
 }
 
 func TestCheckAndPrintConfig(t *testing.T) {
+	t.Parallel()
 	if out, err := runOnce(t, "--check-config", "demo", "-w", "3"); err != nil {
 		t.Errorf("a good config: %v, %s", err, out)
 	}

@@ -54,6 +54,7 @@ func TestReloadNamesWhatItDoesNotApply(t *testing.T) {
 // A gateway or Go worker says what it drops at the end of graceful_timeout, and
 // ends by itself: it is not said to be killed at the same moment.
 func TestLastMomentIsNoKill(t *testing.T) {
+	t.Parallel()
 	for _, u := range []subject{{"wsgi", "event-loop", 2}, {"handler", "event-loop", 2}} {
 		t.Run(u.String(), func(t *testing.T) {
 			t.Parallel()

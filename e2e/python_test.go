@@ -101,6 +101,7 @@ func uploaded(t testing.TB, url string, n int) map[string]any {
 }
 
 func TestFastAPI(t *testing.T) {
+	t.Parallel()
 	s := python(t, "fastapi_app:app", "-w", "2").ready()
 	s.expect(`worker class: event-loop`)
 	url := "http://" + s.addr()
@@ -172,6 +173,7 @@ func echoSocket(t *testing.T, url string) {
 }
 
 func TestStarlette(t *testing.T) {
+	t.Parallel()
 	for _, class := range []string{"event-loop", "sync", "threaded"} {
 		t.Run(class, func(t *testing.T) {
 			t.Parallel()
@@ -217,6 +219,7 @@ func doubleSocket(t *testing.T, url string) {
 }
 
 func TestDjango(t *testing.T) {
+	t.Parallel()
 	for _, app := range []string{"djangoproj.wsgi", "djangoproj.asgi:application"} {
 		t.Run(app, func(t *testing.T) {
 			t.Parallel()
@@ -243,6 +246,7 @@ func TestDjango(t *testing.T) {
 }
 
 func TestFlask(t *testing.T) {
+	t.Parallel()
 	for _, app := range []string{"flask_app:app", "flask_app:create_app()", "flask_app:create_named(name='y')"} {
 		t.Run(app, func(t *testing.T) {
 			t.Parallel()
@@ -265,6 +269,7 @@ func TestFlask(t *testing.T) {
 }
 
 func TestWSGI(t *testing.T) {
+	t.Parallel()
 	for _, class := range []string{"sync", "threaded", "event-loop"} {
 		t.Run(class, func(t *testing.T) {
 			t.Parallel()
@@ -350,6 +355,7 @@ func faults(t *testing.T, s *server, url string) {
 }
 
 func TestWSGIIsValid(t *testing.T) {
+	t.Parallel()
 	s := python(t, "plain:validated").ready()
 	for _, method := range []string{"GET", "HEAD", "POST"} {
 		if resp, body := fetch(t, method, "http://"+s.addr()+"/a%2Fb?c", strings.NewReader("")); resp.StatusCode != 200 {
@@ -365,6 +371,7 @@ func TestWSGIIsValid(t *testing.T) {
 }
 
 func TestASGIFaults(t *testing.T) {
+	t.Parallel()
 	for _, class := range []string{"event-loop", "threaded"} {
 		t.Run(class, func(t *testing.T) {
 			t.Parallel()
@@ -390,6 +397,7 @@ func TestASGIFaults(t *testing.T) {
 }
 
 func TestOldASGIStillRuns(t *testing.T) {
+	t.Parallel()
 	s := python(t, "plain:OldStyle").ready()
 	if resp, body := fetch(t, "GET", "http://"+s.addr()+"/", nil); resp.StatusCode != 200 || !strings.HasPrefix(body, "pid ") {
 		t.Errorf("%d %q", resp.StatusCode, body)
@@ -398,6 +406,7 @@ func TestOldASGIStillRuns(t *testing.T) {
 }
 
 func TestPythonAppHearsThatTheClientIsGone(t *testing.T) {
+	t.Parallel()
 	s := python(t, "plain:asgi").ready()
 	k := dial(t, s.addr())
 	k.send("GET /disconnect HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -419,6 +428,7 @@ func TestPythonAppHearsThatTheClientIsGone(t *testing.T) {
 
 // What the log must say of a worker that hangs.
 func TestHangsAreDiagnosed(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ app, path, want string }{
 		{"plain:app", "/sleep?30", `in sleep`},
 		{"plain:app", "/spin", `in spin`},
@@ -455,6 +465,7 @@ func TestHangsAreDiagnosed(t *testing.T) {
 }
 
 func TestStalledLoopGetsNothing(t *testing.T) {
+	t.Parallel()
 	s := python(t, "fastapi_app:app", "-w", "3", "--stall-warning", "300ms").ready()
 	k := dial(t, s.addr())
 	k.send("GET /spin HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -474,11 +485,13 @@ func TestStalledLoopGetsNothing(t *testing.T) {
 
 // Three workers of four threads hold twelve requests at once.
 func TestTwelveAtOnce(t *testing.T) {
+	t.Parallel()
 	s := python(t, "plain:app", "-w", "3", "--threads", "4").ready()
 	for pid := range s.pids() {
-		if tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", pid)); len(tasks) != 5 { // and the one that watches
-			t.Errorf("worker %d has %d threads, want 5", pid, len(tasks))
-		}
+		eventually(t, "a worker has its threads, and the one that watches", func() bool {
+			tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", pid))
+			return len(tasks) == 5
+		})
 	}
 	began := time.Now()
 	var wg sync.WaitGroup
@@ -503,6 +516,7 @@ func TestTwelveAtOnce(t *testing.T) {
 }
 
 func TestPythonWorkersAreReplacedByAgeWithoutLoss(t *testing.T) {
+	t.Parallel()
 	for _, app := range []string{"plain:app", "plain:asgi"} {
 		t.Run(app, func(t *testing.T) {
 			t.Parallel()
@@ -520,6 +534,7 @@ func TestPythonWorkersAreReplacedByAgeWithoutLoss(t *testing.T) {
 }
 
 func TestPythonReloadsWithoutLossAndKilledWorkersToo(t *testing.T) {
+	t.Parallel()
 	for _, app := range []string{"plain:app", "plain:asgi"} {
 		t.Run(app, func(t *testing.T) {
 			t.Parallel()
@@ -552,6 +567,7 @@ func TestPythonReloadsWithoutLossAndKilledWorkersToo(t *testing.T) {
 
 // Mistakes in naming an app: one error, exit code 4, and what to type.
 func TestPythonMistakes(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	for name, text := range map[string]string{
 		"app.py":     "def app(e, s): pass\ndef other(e, s): pass\nvalue = 3\ndef factory(): return app\n",
@@ -603,6 +619,7 @@ func TestPythonMistakes(t *testing.T) {
 }
 
 func TestFailedStartupIsABootFailure(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	text := `async def app(scope, receive, send):
     if scope["type"] == "lifespan":
@@ -629,6 +646,7 @@ func newestOf(pids map[int]int) int {
 }
 
 func TestModuleStateIsPerProcess(t *testing.T) {
+	t.Parallel()
 	s := python(t, "fastapi_app:app", "-w", "2").ready()
 	counts := map[float64]float64{}
 	for range 20 {
@@ -650,6 +668,7 @@ func TestModuleStateIsPerProcess(t *testing.T) {
 }
 
 func TestPythonReloadShowsChangedCode(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	write := func(text string) {
 		if err := os.WriteFile(filepath.Join(dir, "main.py"), []byte(text), 0o600); err != nil {
@@ -678,6 +697,7 @@ func TestPythonReloadShowsChangedCode(t *testing.T) {
 }
 
 func TestPythonReloadWatchesImportedModules(t *testing.T) {
+	t.Parallel()
 	dir, lib := t.TempDir(), t.TempDir()
 	app := "import outside\ndef app(e, s):\n    s('200 OK', [])\n    return [outside.TEXT]\n"
 	if err := os.WriteFile(filepath.Join(dir, "main.py"), []byte(app), 0o600); err != nil {
@@ -701,6 +721,7 @@ func TestPythonReloadWatchesImportedModules(t *testing.T) {
 
 // A body that is not buffered comes to the app as the client sends it, whole.
 func TestUnbufferedBodies(t *testing.T) {
+	t.Parallel()
 	const app = `
 import hashlib
 

@@ -96,6 +96,7 @@ const promoted = `a worker that has served is the template now`
 
 // A worker in which other threads live is not copied, and they are named (E5).
 func TestWorkerWithThreadsIsNotCopied(t *testing.T) {
+	t.Parallel()
 	for _, class := range []string{"sync", "threaded", "event-loop"} {
 		t.Run(class, func(t *testing.T) {
 			t.Parallel()
@@ -117,6 +118,7 @@ func TestWorkerWithThreadsIsNotCopied(t *testing.T) {
 // A worker that has a socket open is not copied, and it is named, unless the
 // operator allows it (E6).
 func TestWorkerWithSocketsIsNotCopied(t *testing.T) {
+	t.Parallel()
 	upstream, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

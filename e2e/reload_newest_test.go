@@ -12,6 +12,7 @@ import (
 
 // A reload does not wait for the trial or the rollout of the one before.
 func TestNewestReloadWins(t *testing.T) {
+	t.Parallel()
 	for name, args := range map[string][]string{
 		"trial":   {"--canary", "--canary-time", "300"},
 		"rollout": {"--reload-strategy", "rolling", "--reload-batch", "1", "--reload-pause", "300s"},

@@ -30,7 +30,7 @@ func play(role string) {
 		"family":    playFamily,
 		"exit":      func() { fmt.Println("about to exit"); os.Exit(7) },
 		"asked":     playAsked,
-		"hangboot":  func() { signal.Ignore(syscall.SIGTERM); select {} },
+		"hangboot":  func() { signal.Ignore(syscall.SIGTERM); forever() },
 		"talker":    playTalker,
 		"web":       playWeb,
 		"half":      playHalf,
@@ -90,7 +90,7 @@ func playEnv() {
 	}
 	fmt.Printf("env fds=%s\n", strings.Join(open, ","))
 	fmt.Printf("env uid=%d gid=%d umask=%03o dir=%s\n", os.Getuid(), os.Getgid(), umask(), must(os.Getwd()))
-	select {}
+	forever()
 }
 
 func umask() int {
@@ -142,14 +142,20 @@ func playWatchdog() {
 		time.Sleep(every / 4) // an app of its own
 	}
 	fmt.Println("falling silent")
-	select {}
+	forever()
 }
 
 // playStubborn ignores every polite signal.
 func playStubborn() {
 	signal.Ignore(syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGABRT)
 	fmt.Println("stubborn")
-	for { // not select{}: without another goroutine the runtime calls that a deadlock
+	forever()
+}
+
+// forever does not return. It is not select{}: without another goroutine the
+// runtime calls that a deadlock, in a binary without cgo.
+func forever() {
+	for {
 		time.Sleep(time.Hour)
 	}
 }
@@ -185,7 +191,7 @@ func playTalker() {
 	enc, _ := json.Marshal(map[string]string{"json": "line"})
 	fmt.Fprintln(os.Stderr, string(enc))
 	fmt.Fprintln(os.Stderr, strings.Repeat("x", 40000))
-	select {}
+	forever()
 }
 
 // as is how a test runs this binary in a role under gonicorn: the options it

@@ -47,6 +47,7 @@ func versioned(t *testing.T, args ...string) (*server, versions) {
 }
 
 func TestBrokenRolloutsLeaveTheOldServing(t *testing.T) {
+	t.Parallel()
 	for name, code := range brokenApps {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

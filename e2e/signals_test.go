@@ -14,6 +14,7 @@ import (
 )
 
 func TestStopSignals(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		sig   syscall.Signal
 		twice bool
@@ -43,6 +44,7 @@ func TestStopSignals(t *testing.T) {
 }
 
 func TestScaleBySignals(t *testing.T) {
+	t.Parallel()
 	s := demo(t, "-w", "2").ready()
 	s.signal(syscall.SIGTTIN)
 	s.expect(`worker ready worker=3`)
@@ -59,6 +61,7 @@ func TestScaleBySignals(t *testing.T) {
 }
 
 func TestReloadAppliesTheConfig(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "gunicorn.toml")
 	config := func(text string) {
@@ -95,6 +98,7 @@ func TestReloadAppliesTheConfig(t *testing.T) {
 }
 
 func TestReloadMovesToAnotherAddress(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "gunicorn.toml")
 	first, second := filepath.Join(dir, "first.sock"), filepath.Join(dir, "second.sock")
@@ -119,6 +123,7 @@ func TestReloadMovesToAnotherAddress(t *testing.T) {
 }
 
 func TestReloadOfABrokenAppKeepsTheOldServing(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	script := filepath.Join(dir, "app.sh")
 	app := func(text string) {
@@ -150,6 +155,7 @@ func TestReloadOfABrokenAppKeepsTheOldServing(t *testing.T) {
 }
 
 func TestTimeoutsAreKeptDuringAReload(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	gate := filepath.Join(dir, "gate")
 	s := start(t, as("notifier", "-w", "2", "--notify", "--transport", "none", "-e", "E2E_GATE="+gate)...)
@@ -179,6 +185,7 @@ func TestTimeoutsAreKeptDuringAReload(t *testing.T) {
 }
 
 func TestWinchDrainsAndHupBringsBack(t *testing.T) {
+	t.Parallel()
 	s := demo(t, "-w", "2").ready()
 	s.signal(syscall.SIGWINCH)
 	s.expect(`worker gone worker=1`)
@@ -196,6 +203,7 @@ func TestWinchDrainsAndHupBringsBack(t *testing.T) {
 }
 
 func TestReopenLogs(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	log := filepath.Join(dir, "error.log")
 	s := start(t, as("consumer", "--transport", "none", "--error-logfile", log)...)
@@ -220,6 +228,7 @@ func TestReopenLogs(t *testing.T) {
 }
 
 func TestReloadOnChange(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	write := func(name, text string) {
 		t.Helper()
@@ -245,6 +254,7 @@ func TestReloadOnChange(t *testing.T) {
 
 // A signal can come at any moment of the start.
 func TestSignalsDuringStart(t *testing.T) {
+	t.Parallel()
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
 		s := start(t, as("consumer", "-w", "2", "--transport", "none", "--boot-grace", "500ms")...)
 		s.expect(`worker started`)
@@ -261,6 +271,7 @@ func TestSignalsDuringStart(t *testing.T) {
 }
 
 func TestDaemon(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	pidfile, log := filepath.Join(dir, "g.pid"), filepath.Join(dir, "error.log")
 	addr := listenLocal()

@@ -78,6 +78,7 @@ func TestTopInATerminal(t *testing.T) {
 	top.press("?")
 	top.shows(`sort by the next column`)
 	top.press("Escape")
+	top.shows(`\d +\d+ +ready`) // Escape and a key at once are Alt and the key
 	top.press("s")
 	top.shows(`sorted by busy`)
 	top.press("+")
@@ -85,8 +86,9 @@ func TestTopInATerminal(t *testing.T) {
 	top.press("-")
 	top.shows(`workers +2 of 2`)
 	top.press("Up", "Up", "Up", "Enter")
-	top.shows(`most recent call first`)
+	top.shows(`requests? in hand`)
 	top.press("Escape")
+	top.shows(`\d +\d+ +ready`)
 	top.press("x")
 	s.expect(`worker is told to finish .* reason=restart`)
 	top.press("r")

@@ -69,6 +69,7 @@ func successor(t *testing.T, s *server, pidfile string) int {
 // Twenty new binaries, of which every other one is sent away again, and no
 // request fails.
 func TestUpgradesUnderLoad(t *testing.T) {
+	t.Parallel()
 	for _, bind := range []string{"tcp", "unix", "reuse_port"} {
 		t.Run(bind, func(t *testing.T) {
 			t.Parallel()

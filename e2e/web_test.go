@@ -37,7 +37,7 @@ func playWeb() {
 		address = ":" + port
 	case "nowhere":
 		fmt.Println("this app listens nowhere")
-		select {}
+		forever()
 	}
 	l, err := net.Listen(network, address)
 	if err != nil {
@@ -69,7 +69,7 @@ func webMux() http.Handler {
 		time.Sleep(time.Duration(ms) * time.Millisecond)
 		fmt.Fprintf(w, "pid %d slept", os.Getpid())
 	})
-	mux.HandleFunc("/hang", func(http.ResponseWriter, *http.Request) { fmt.Println("hanging"); select {} })
+	mux.HandleFunc("/hang", func(http.ResponseWriter, *http.Request) { fmt.Println("hanging"); forever() })
 	mux.HandleFunc("/crash", func(http.ResponseWriter, *http.Request) { os.Exit(7) })
 	mux.HandleFunc("/crash-once", playCrashOnce)
 	mux.HandleFunc("/echo", func(w http.ResponseWriter, r *http.Request) {
