@@ -107,6 +107,8 @@ type Process struct {
 	// Unready is what to say of a process that is never ready: what it was
 	// given, and what to do.
 	Unready string
+	// Guards says that the process ends the others when the arbiter was killed.
+	Guards bool
 }
 
 // Endpoint is where a worker accepts connections.

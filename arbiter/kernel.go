@@ -66,7 +66,7 @@ func (k *kernel) launch(gen *Generation, id, age int, trial bool) (Place, Proces
 		return Place{}, Process{}, err
 	}
 	if ticks, err := proc.StartTicks(process.PID); err == nil {
-		k.children.Enter(scoreboard.Child{Slot: i, PID: process.PID, StartTicks: ticks})
+		k.children.Enter(scoreboard.Child{Slot: i, PID: process.PID, StartTicks: ticks, Guards: process.Guards})
 	}
 	if process.Probe != nil {
 		k.probe(process)

@@ -125,19 +125,11 @@ func (s *supervisor) guard(p *prepared) (*arbiter.Generation, error) {
 	spec := proc.Spec{Path: proc.Self(), Args: []string{title("guard", c)}, Env: env, Dir: "/", Umask: -1}
 	return &arbiter.Generation{
 		Number:   1,
-		Launcher: &launcher{s: s, role: "guard", spec: spec, inside: true, capture: true, outlives: true, equip: s.armGuard},
+		Launcher: &launcher{s: s, role: "guard", spec: spec, inside: true, capture: true, outlives: true, guards: true},
 		Settings: arbiter.Settings{
 			Workers: 1, Timeout: gatewayTimeout(c), ReadyAfter: c.BootGrace, RestartImmediately: true, RestartNeverGivesUp: true,
 		},
 	}, nil
-}
-
-// armGuard gives a guard about to be started the register of whom it may signal,
-// and what the gateways count.
-func (s *supervisor) armGuard(_ arbiter.Place, spec *proc.Spec) (equipment, error) {
-	*spec = with(*spec, wire.EnvChildren, s.children.FD())
-	*spec = with(*spec, wire.EnvCounts, s.board.FD())
-	return equipment{}, nil
 }
 
 // environ is the environment of workers: this process's, less what is meant for

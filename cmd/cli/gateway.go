@@ -193,7 +193,7 @@ func (s *supervisor) front(p *prepared, number int) *arbiter.Generation {
 	return &arbiter.Generation{
 		Number: number,
 		Launcher: &launcher{
-			s: s, role: "gateway", spec: spec, sockets: p.sockets, inside: true, capture: true, outlives: true, stdout: c.Accesslog == "-",
+			s: s, role: "gateway", spec: spec, sockets: p.sockets, inside: true, capture: true, outlives: true, guards: true, stdout: c.Accesslog == "-",
 			equip: s.connectGateway(p.queue),
 		},
 		Settings: arbiter.Settings{
@@ -212,7 +212,6 @@ func (s *supervisor) connectGateway(queue *queue) func(arbiter.Place, *proc.Spec
 			return equipment{}, err
 		}
 		*spec = with(*spec, wire.EnvControl, theirs)
-		*spec = with(*spec, wire.EnvCounts, s.board.FD())
 		spec.Env = append(spec.Env, wire.EnvEpoch+"="+strconv.Itoa(place.Age))
 		if s.beside() {
 			spec.Env = append(spec.Env, wire.EnvPatient+"=1")

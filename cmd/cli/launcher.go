@@ -29,6 +29,7 @@ type launcher struct {
 	spec     proc.Spec // Files and the last of Env are added for each start
 	sockets  []*listen.Socket
 	inside   bool // gonicorn's own code runs inside: it gets a page of the scoreboard and the lifeline
+	guards   bool // it may have to end the workers: it gets the register of whom it may signal
 	outlives bool // it has something to say when the arbiter is gone: it gets the error log
 	capture  bool // its output goes to the error log
 	stdout   bool // but its stdout is this process's
@@ -105,6 +106,10 @@ func (l *launcher) start(spec proc.Spec, p arbiter.Place) (arbiter.Process, erro
 		spec = l.inherit(spec)
 		spec = with(spec, wire.EnvPage, page)
 	}
+	if l.guards {
+		spec = with(spec, wire.EnvChildren, l.s.children.FD())
+		spec = with(spec, wire.EnvCounts, l.s.board.FD())
+	}
 	if l.equip != nil {
 		if own, err = l.equip(p, &spec); err != nil {
 			return arbiter.Process{}, fmt.Errorf("start %s: %w", l.role, err)
@@ -124,7 +129,7 @@ func (l *launcher) start(spec proc.Spec, p arbiter.Place) (arbiter.Process, erro
 	if err != nil {
 		return arbiter.Process{}, fmt.Errorf("start %s: %w", l.role, err)
 	}
-	return arbiter.Process{PID: pid, Probe: own.probe, Unready: own.unready, OOMKills: kills}, nil
+	return arbiter.Process{PID: pid, Probe: own.probe, Unready: own.unready, OOMKills: kills, Guards: l.guards}, nil
 }
 
 // files lists what becomes descriptors 0 to 2 and the sockets from 3 up.

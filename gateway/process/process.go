@@ -206,6 +206,14 @@ func (p *process) run(signals <-chan os.Signal) int {
 		}()
 	}
 	prepared, draining, lifeline := p.prepared(), false, p.from.Lifeline
+	deputy := make(chan struct{}) // closed once no worker is left to be ended; nothing before the arbiter is gone
+	end := func() int {
+		code := p.end()
+		if lifeline == nil {
+			<-deputy
+		}
+		return code
+	}
 	for {
 		select {
 		case <-prepared:
@@ -216,12 +224,16 @@ func (p *process) run(signals <-chan os.Signal) int {
 			lifeline = nil
 			p.log.Warn("the arbiter is gone; finishing what is in hand")
 			p.takeNoMore()
+			go func() {
+				defer close(deputy)
+				p.deputize()
+			}()
 			if !draining {
 				draining = true
 				finish(proc.OwnGrace(p.set.Graceful))
 			}
 		case <-finished:
-			return p.end()
+			return end()
 		case sig := <-signals:
 			switch sig {
 			case syscall.SIGTERM:
@@ -231,7 +243,7 @@ func (p *process) run(signals <-chan os.Signal) int {
 				}
 			case syscall.SIGINT, syscall.SIGQUIT:
 				p.front.Close()
-				return p.end()
+				return end()
 			case syscall.SIGABRT:
 				_ = pprof.Lookup("goroutine").WriteTo(os.Stderr, 2) // nobody to tell if it fails
 				return exitAborted
@@ -293,6 +305,17 @@ func (p *process) takeNoMore() {
 	if b, is := p.backend.(interface{ TakeNoMore() }); is {
 		b.TakeNoMore()
 	}
+}
+
+// deputize ends the workers in place of the guard if that was killed as well.
+func (p *process) deputize() {
+	if p.from.Children == nil || p.from.Board == nil {
+		return
+	}
+	proc.Deputize(p.from.Children, p.from.Board, p.set.Graceful, func() {
+		p.log.Error("the guard was killed as well: this gateway ends the workers, within graceful_timeout, and what they have started; "+
+			"start gonicorn again", "graceful_timeout", p.set.Graceful.String(), "code", "GON050")
+	})
 }
 
 // end closes what is left.

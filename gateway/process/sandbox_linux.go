@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/landlock-lsm/go-landlock/landlock"
+	ll "github.com/landlock-lsm/go-landlock/landlock/syscall"
 )
 
 // confine gives up what the gateway does not need: it can get no more
@@ -13,6 +14,7 @@ import (
 func confine(read, write []string) error {
 	rules := []landlock.Rule{
 		landlock.RODirs(append(read, "/etc", "/usr/share/zoneinfo", "/proc/self")...).IgnoreIfMissing(), // names, time zones, itself
+		landlock.PathAccess(landlock.AccessFSSet(ll.AccessFSReadFile), "/proc").IgnoreIfMissing(),       // when a worker was started
 		landlock.RWDirs(write...).IgnoreIfMissing(),
 		landlock.RWFiles("/dev/null").IgnoreIfMissing(),
 	}

@@ -37,6 +37,9 @@ func beConfined(dir string) {
 	_, err = os.ReadFile(filepath.Join(dir, "secret"))
 	try("secret", err)
 	try("execute", exec.Command("/bin/true").Run())
+	parent := fmt.Sprintf("/proc/%d/", os.Getppid())
+	_, err = os.ReadFile(parent + "stat")
+	try("start-of-another", err)
 	n, err := unix.PrctlRetInt(unix.PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)
 	fmt.Println("no-new-privileges", err == nil && n == 1)
 }
@@ -59,7 +62,7 @@ func TestGatewayIsConfined(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	want := []string{"read true", "write true", "no-new-privileges true"}
+	want := []string{"read true", "write true", "start-of-another true", "no-new-privileges true"}
 	if landlocked() {
 		want = append(want, "write-to-read false", "secret false", "execute false")
 	}

@@ -25,10 +25,11 @@ var errNoNumber = errors.New("gonicorn starts this process itself; the variable 
 type Process struct {
 	Settings       []byte // JSON
 	ID, Generation int
-	Notify         string            // NOTIFY_SOCKET
-	Slot           *scoreboard.Slot  // this process's own
-	Board          *scoreboard.Board // a gateway's; else nil
-	Lifeline       <-chan struct{}   // closed when the arbiter is gone
+	Notify         string               // NOTIFY_SOCKET
+	Slot           *scoreboard.Slot     // this process's own
+	Board          *scoreboard.Board    // a gateway's; else nil
+	Children       *scoreboard.Register // likewise: whom it ends when arbiter and guard were killed
+	Lifeline       <-chan struct{}      // closed when the arbiter is gone
 	Listeners      []net.Listener
 	Control        int    // the socket to the arbiter; -1 without one
 	Epoch          uint64 // counts gateways, from 1
@@ -42,7 +43,7 @@ type Process struct {
 func Take() (*Process, error) {
 	env := map[string]string{}
 	for _, name := range []string{
-		wire.EnvRole, wire.EnvWorker, wire.EnvPage, wire.EnvCounts, wire.EnvLifeline, wire.EnvControl, wire.EnvEpoch, wire.EnvPatient, wire.EnvLog, wire.EnvNotifySocket,
+		wire.EnvRole, wire.EnvWorker, wire.EnvPage, wire.EnvCounts, wire.EnvChildren, wire.EnvLifeline, wire.EnvControl, wire.EnvEpoch, wire.EnvPatient, wire.EnvLog, wire.EnvNotifySocket,
 		wire.EnvWatchdogUsec, wire.EnvWatchdogPID, wire.EnvListenFDs, wire.EnvListenPID, wire.EnvListenFDNames,
 	} {
 		env[name] = os.Getenv(name)
@@ -95,6 +96,15 @@ func (p *Process) take(env map[string]string) error {
 			return err
 		}
 		if p.Board, err = scoreboard.Open(counts); err != nil {
+			return err
+		}
+	}
+	if env[wire.EnvChildren] != "" {
+		children, err := number(wire.EnvChildren)
+		if err != nil {
+			return err
+		}
+		if p.Children, err = scoreboard.OpenRegister(children); err != nil {
 			return err
 		}
 	}

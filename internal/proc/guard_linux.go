@@ -40,12 +40,40 @@ func ignoreBroadcasts() {
 
 func guardWorkers(children *scoreboard.Register, counts *scoreboard.Board, lifeline int, graceful time.Duration, killed func(arbiter int)) int {
 	arbiter := os.Getppid()
+	_ = children.Claim() // for the gateways to know; it acts whether they do or not
 	<-Lifeline(lifeline)
+	deadline := time.Now().Add(graceful)
 	if orphaned(arbiter) {
 		killed(arbiter)
 	}
-	awaitGroups(groupsOf(children.Children()), counts, graceful)
+	workers, guards := groupsOf(children.Children())
+	awaitGroups(workers, counts, deadline)
+	children.Yield() // a gateway that has finished waits for it
+	awaitGroups(guards, counts, deadline)
 	return 0
+}
+
+// Deputize does the guard's work if the guard dies too: a gateway calls it when
+// the arbiter is gone. It returns when no worker is left, or graceful is over.
+// took is called first when it has to act.
+//
+// Whoever kills the arbiter may kill the guard a moment later. So it stays
+// ready as long as there is a guard, which has finished when it yields.
+func Deputize(children *scoreboard.Register, counts *scoreboard.Board, graceful time.Duration, took func()) {
+	deadline := time.Now().Add(graceful)
+	for children.Claim() != nil {
+		if !time.Now().Before(deadline) {
+			return
+		}
+		time.Sleep(guardLook)
+	}
+	defer children.Yield() // to the gateway of another generation
+	workers, _ := groupsOf(children.Children())
+	if len(workers) == 0 {
+		return
+	}
+	took()
+	awaitGroups(workers, counts, deadline)
 }
 
 // orphaned reports whether this process's parent is not the arbiter any more. One
@@ -66,10 +94,10 @@ type guarded struct {
 	told bool // to finish
 }
 
-// groupsOf returns those children that still live and lead a process group. A
-// pid that was given to another process since has another start.
-func groupsOf(children []scoreboard.Child) []guarded {
-	var groups []guarded
+// groupsOf returns those children that still live and lead a process group, and
+// apart from them those that guard. A pid that was given to another process
+// since has another start.
+func groupsOf(children []scoreboard.Child) (groups, guards []guarded) {
 	for _, c := range children {
 		if c.PID <= 1 || c.PID == os.Getpid() {
 			continue
@@ -80,9 +108,13 @@ func groupsOf(children []scoreboard.Child) []guarded {
 		if pgid, err := syscall.Getpgid(c.PID); err != nil || pgid != c.PID {
 			continue
 		}
+		if c.Guards {
+			guards = append(guards, guarded{Child: c})
+			continue
+		}
 		groups = append(groups, guarded{Child: c})
 	}
-	return groups
+	return groups, guards
 }
 
 // isAlive reports whether a child's group has a process left. While it has, its
@@ -92,7 +124,7 @@ func isAlive(c scoreboard.Child) bool {
 	if ticks, err := StartTicks(c.PID); err == nil && ticks != c.StartTicks {
 		return false
 	}
-	return GroupAlive(c.PID)
+	return GroupAlive(c.PID) && groupRuns(c.PID)
 }
 
 // awaitGroups has the groups finish, waits until they are gone, and kills them
@@ -101,7 +133,8 @@ func isAlive(c scoreboard.Child) bool {
 //
 // A program behind the gateway may die at TERM with a request in hand: it is
 // told to finish once it has none. The gateway gives it no more.
-func awaitGroups(groups []guarded, counts *scoreboard.Board, graceful time.Duration) {
+func awaitGroups(groups []guarded, counts *scoreboard.Board, end time.Time) {
+	graceful := time.Until(end)
 	deadline := time.NewTimer(graceful)
 	defer deadline.Stop()
 	look := time.NewTicker(guardLook)

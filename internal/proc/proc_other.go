@@ -65,6 +65,9 @@ func Lifeline(int) <-chan struct{} { return nil }
 // RunGuard does nothing outside Linux.
 func RunGuard(*scoreboard.Register, *scoreboard.Board, int, time.Duration, func(int)) int { return 1 }
 
+// Deputize does nothing outside Linux.
+func Deputize(*scoreboard.Register, *scoreboard.Board, time.Duration, func()) {}
+
 // SetTitle does nothing outside Linux.
 func SetTitle(string) {}
 

@@ -54,3 +54,24 @@ func GroupUse(pgids []int) (map[int]Use, error) {
 	}
 	return use, nil
 }
+
+// groupRuns reports whether a process of the group is no zombie: once the arbiter
+// is gone it is up to init when those are reaped. Where /proc cannot be listed, a
+// zombie counts as well.
+func groupRuns(pgid int) bool {
+	if leader, err := procfs.NewProc(pgid); err == nil {
+		if stat, err := leader.Stat(); err == nil && stat.State != "Z" {
+			return true
+		}
+	}
+	all, err := procfs.AllProcs()
+	if err != nil {
+		return true
+	}
+	for _, p := range all {
+		if stat, err := p.Stat(); err == nil && stat.PGRP == pgid && stat.State != "Z" {
+			return true
+		}
+	}
+	return false
+}

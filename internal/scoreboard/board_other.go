@@ -73,6 +73,7 @@ func (p *Page) Close() error { return nil }
 type Child struct {
 	Slot, PID  int
 	StartTicks uint64
+	Guards     bool
 }
 
 // Register is not available outside Linux.
@@ -92,6 +93,12 @@ func (r *Register) Enter(Child) {}
 
 // Clear does nothing.
 func (r *Register) Clear(int) {}
+
+// Claim fails outside Linux with errors.ErrUnsupported.
+func (r *Register) Claim() error { return unsupported("claim register of children") }
+
+// Yield does nothing.
+func (r *Register) Yield() {}
 
 // Children lists nobody.
 func (r *Register) Children() []Child { return nil }

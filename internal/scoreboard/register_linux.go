@@ -3,6 +3,7 @@ package scoreboard
 import (
 	"errors"
 	"fmt"
+	"io"
 	"sync/atomic"
 	"unsafe"
 
@@ -15,15 +16,18 @@ type Child struct {
 	Slot       int
 	PID        int
 	StartTicks uint64 // field 22 of /proc/PID/stat: tells a pid that was given to another process since
+	Guards     bool   // it may have to end the others itself, and goes after them
 }
 
 type entry struct {
-	pid   atomic.Int64
-	ticks atomic.Uint64
+	pid    atomic.Int64
+	ticks  atomic.Uint64
+	guards atomic.Bool
 }
 
 // Register is what decides whom the guard may signal: the arbiter's children.
-// Only the arbiter writes it. The guard has a descriptor of it; no worker has.
+// Only the arbiter writes it. Guard and gateway have a descriptor of it; no
+// worker has.
 // A descriptor alone would not do, since it can be opened anew in /proc: once
 // the arbiter has its own mapping the file is sealed against any other that
 // could write (F_SEAL_FUTURE_WRITE).
@@ -80,6 +84,7 @@ func (r *Register) Enter(c Child) {
 	e := r.entry(c.Slot)
 	e.pid.Store(0) // nobody sees a pid with another's start
 	e.ticks.Store(c.StartTicks)
+	e.guards.Store(c.Guards)
 	e.pid.Store(int64(c.PID))
 }
 
@@ -91,10 +96,26 @@ func (r *Register) Children() (all []Child) {
 	for i := range Slots {
 		e := r.entry(i)
 		if pid := e.pid.Load(); pid > 0 {
-			all = append(all, Child{Slot: i, PID: int(pid), StartTicks: e.ticks.Load()})
+			all = append(all, Child{Slot: i, PID: int(pid), StartTicks: e.ticks.Load(), Guards: e.guards.Load()})
 		}
 	}
 	return all
+}
+
+// Claim makes this process the one that ends the others. It fails while another
+// process is that; a process that dies is that no longer (fcntl(2), F_SETLK).
+func (r *Register) Claim() error {
+	whole := unix.Flock_t{Type: unix.F_WRLCK, Whence: io.SeekStart}
+	if err := unix.FcntlFlock(uintptr(r.fd), unix.F_SETLK, &whole); err != nil {
+		return fmt.Errorf("claim register of children: %w", err)
+	}
+	return nil
+}
+
+// Yield lets another process be the one.
+func (r *Register) Yield() {
+	whole := unix.Flock_t{Type: unix.F_UNLCK, Whence: io.SeekStart}
+	_ = unix.FcntlFlock(uintptr(r.fd), unix.F_SETLK, &whole) // releasing what it may not hold cannot fail
 }
 
 // Close unmaps the memory and closes the descriptor.

@@ -28,10 +28,10 @@ func TestRegister(t *testing.T) {
 	}
 	defer guards.Close()
 	r.Enter(Child{PID: 10, StartTicks: 1})
-	r.Enter(Child{Slot: Slots - 1, PID: 11, StartTicks: 2})
+	r.Enter(Child{Slot: Slots - 1, PID: 11, StartTicks: 2, Guards: true})
 	r.Enter(Child{Slot: 1, PID: 12, StartTicks: 3})
 	r.Clear(1)
-	if got, want := guards.Children(), []Child{{0, 10, 1}, {Slots - 1, 11, 2}}; !slices.Equal(got, want) {
+	if got, want := guards.Children(), []Child{{0, 10, 1, false}, {Slots - 1, 11, 2, true}}; !slices.Equal(got, want) {
 		t.Errorf("the guard sees %v, want %v", got, want)
 	}
 }
