@@ -24,7 +24,7 @@ type Options struct {
 	Dir  string         // of temporary files; empty is the system's
 	Max  int64          // bytes of a body; 0 is no bound
 	Disk *budget.Budget // of bytes in temporary files, of bodies and spools together; nil is no bound
-	Wait time.Duration  // for room there
+	Wait time.Duration  // for room there, all waits of a body together
 }
 
 // Body is a whole request body: one of Inline and File. Release gives both
@@ -101,16 +101,18 @@ func (b *Body) spill(src io.Reader, o Options) (err error) {
 type fileWriter struct {
 	f    *os.File
 	disk *budget.Account // nil without a bound
-	wait time.Duration   // for room
+	wait time.Duration   // for room, from now on
 }
 
 func (w *fileWriter) Write(p []byte) (int, error) {
 	if w.disk != nil && !w.disk.Try(int64(len(p))) {
 		ctx, cancel := context.WithTimeoutCause(context.Background(), w.wait, ErrFull)
 		defer cancel()
+		began := time.Now()
 		if err := w.disk.TakeWithin(ctx, int64(len(p))); err != nil {
 			return 0, err
 		}
+		w.wait -= time.Since(began)
 	}
 	n, err := w.f.Write(p)
 	if err != nil {

@@ -20,7 +20,8 @@ type SpoolOptions struct {
 }
 
 // spoolChunks is how many chunks of memory one spool takes at most, if the
-// budget has them, before the rest goes to a file. The first is always there.
+// budget has them, before the rest goes to a file. The first is always there,
+// unless it is what the client is being sent.
 const spoolChunks = 16
 
 // Budget bounds the memory of all spools together, beyond the first chunk of
@@ -62,6 +63,7 @@ type Spool struct {
 	changed  sync.Cond
 	memory   []part          // first in line
 	inMemory int64           // bytes of it
+	sending  bool            // a chunk is on its way to the client
 	file     *os.File        // behind memory; nil until it is needed
 	disk     *budget.Account // what the file holds; nil without a bound
 	at, size int64           // unread part of the file
@@ -115,7 +117,7 @@ func (s *Spool) keep(p []byte) (rest []byte) {
 	for len(p) > 0 && s.size == s.at {
 		i := len(s.memory) - 1
 		if i < 0 || s.memory[i].n == inlineMost {
-			budgeted := i >= 0
+			budgeted := i >= 0 || s.sending
 			if budgeted && (len(s.memory) >= spoolChunks || !s.o.Budget.take()) {
 				return p
 			}
@@ -232,11 +234,9 @@ var errNothing = errors.New("nothing to send yet")
 // Drain sends everything to w until the response has ended, and ends it there.
 // It returns how many bytes of the body w has taken.
 func (s *Spool) Drain(w gateway.Reply) (sent int64, err error) {
-	mem := chunks.Get().(*chunk)
-	defer chunks.Put(mem)
 	defer s.free()
 	for {
-		m, p, file, flush, err := s.next(mem.p[:])
+		m, p, file, flush, err := s.next()
 		switch {
 		case errors.Is(err, errNothing):
 			if flush {
@@ -261,7 +261,7 @@ func (s *Spool) Drain(w gateway.Reply) (sent int64, err error) {
 			sent += int64(len(p))
 		}
 		if m.chunk != nil {
-			s.giveBack(m)
+			s.sent(m)
 		}
 		if err != nil {
 			return sent, err
@@ -269,9 +269,17 @@ func (s *Spool) Drain(w gateway.Reply) (sent int64, err error) {
 	}
 }
 
-// next takes what is first in line: memory to be given back, bytes of the file,
-// or a named file. errNothing says that there is nothing.
-func (s *Spool) next(into []byte) (m part, p []byte, file region, flush bool, err error) {
+// sent says that the client has what next took.
+func (s *Spool) sent(m part) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sending = false
+	s.giveBack(m)
+}
+
+// next takes what is first in line: bytes in memory, of the file too, which sent
+// gives back, or a named file. errNothing says that there is nothing.
+func (s *Spool) next() (m part, p []byte, file region, flush bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer s.changed.Broadcast()
@@ -281,14 +289,18 @@ func (s *Spool) next(into []byte) (m part, p []byte, file region, flush bool, er
 	case len(s.memory) > 0:
 		m = s.memory[0]
 		s.memory = s.memory[1:]
+		s.sending = true
 		p = m.chunk.p[:m.n]
 		s.inMemory -= int64(m.n)
 	case s.at < s.size:
-		n, err := s.file.ReadAt(into[:min(int64(len(into)), s.size-s.at)], s.at)
+		m.chunk = chunks.Get().(*chunk)
+		n, err := s.file.ReadAt(m.chunk.p[:min(inlineMost, s.size-s.at)], s.at)
 		if err != nil && n == 0 {
-			return m, nil, region{}, false, noSpace(err)
+			chunks.Put(m.chunk)
+			return part{}, nil, region{}, false, noSpace(err)
 		}
-		p = into[:n]
+		s.sending = true
+		p = m.chunk.p[:n]
 		if s.at += int64(n); s.at == s.size {
 			s.giveDisk(int(s.size))
 			s.at, s.size = 0, 0
