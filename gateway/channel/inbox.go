@@ -23,6 +23,7 @@ type inbox struct {
 	cancel  context.CancelFunc
 	wake    chan struct{}        // has one element when something has changed
 	watch   func() (stop func()) // is called when somebody waits
+	gone    func() bool          // reports whether the client has left
 
 	mu      sync.Mutex
 	unread  int // bytes that the app has not taken
@@ -67,6 +68,9 @@ func (i *inbox) take(n int) (bool, error) {
 	more := max(i.unread+n-freeInbox, 0) - i.charged
 	i.mu.Unlock()
 	if i.account != nil && more > 0 && !i.account.Try(int64(more)) {
+		if i.gone() {
+			return false, websocket.ErrGone
+		}
 		defer i.watch()()
 		if err := websocket.Take(i.ctx, i.account, int64(more)); err != nil {
 			if i.ctx.Err() != nil {

@@ -1,11 +1,16 @@
 package channel
 
 import (
+	"context"
 	"os"
 	"sync"
 
 	"github.com/gonicorn/gonicorn/internal/wire"
 )
+
+// outboxMost is how many bytes may wait for a worker before WebSockets wait with
+// more. What one has put there stays when it ends and gives its budget back.
+const outboxMost = 1 << 20
 
 // outbox sends tuples to a worker, as many in a message as wait for it. Its
 // bounds are those of the exchanges: a window of bytes each.
@@ -17,6 +22,8 @@ type outbox struct {
 	mu      sync.Mutex
 	waiting []*letter
 	spare   *letter
+	size    int           // bytes that have not been sent
+	freed   chan struct{} // closed when size has fallen; nil while nobody waits
 	closed  bool
 }
 
@@ -24,6 +31,7 @@ type outbox struct {
 type letter struct {
 	wire.Marshal
 	count int
+	empty int      // bytes without a tuple
 	file  *os.File // to be passed along and closed; the letter then has only one tuple
 }
 
@@ -43,13 +51,49 @@ func (o *outbox) add(file *os.File, encode func(m *wire.Marshal)) {
 		return
 	}
 	l := o.last(file != nil)
+	before := l.Len()
 	encode(&l.Marshal)
+	o.size += l.Len() - before
 	l.count++
 	l.file = file
 	o.mu.Unlock()
 	select {
 	case o.wake <- struct{}{}:
 	default:
+	}
+}
+
+// room waits until no more than outboxMost waits for the worker, or ctx ends.
+// watch is called when it has to.
+func (o *outbox) room(ctx context.Context, watch func() (stop func())) {
+	for first := true; ; first = false {
+		o.mu.Lock()
+		if o.size <= outboxMost || o.closed {
+			o.mu.Unlock()
+			return
+		}
+		if o.freed == nil {
+			o.freed = make(chan struct{})
+		}
+		freed := o.freed
+		o.mu.Unlock()
+		if first {
+			defer watch()()
+		}
+		select {
+		case <-freed:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// less says that n bytes do not wait any more.
+func (o *outbox) less(n int) {
+	o.size -= n
+	if o.freed != nil && (o.size <= outboxMost/2 || o.closed) {
+		close(o.freed)
+		o.freed = nil
 	}
 }
 
@@ -67,7 +111,7 @@ func (o *outbox) last(alone bool) *letter {
 	}
 	l.Reset()
 	l.List(0)
-	l.count, l.file = 0, nil
+	l.count, l.file, l.empty = 0, nil, l.Len()
 	o.waiting = append(o.waiting, l)
 	return l
 }
@@ -85,6 +129,7 @@ func (o *outbox) run() {
 		batch, o.waiting = o.waiting, batch[:0]
 		o.mu.Unlock()
 		for i, l := range batch {
+			size := l.Len() - l.empty
 			if err := o.send(l); err != nil {
 				o.drop(batch[i:])
 				o.close()
@@ -93,6 +138,7 @@ func (o *outbox) run() {
 			batch[i] = nil
 			o.mu.Lock()
 			o.spare = l
+			o.less(size)
 			o.mu.Unlock()
 		}
 	}
@@ -154,6 +200,7 @@ func (o *outbox) close() {
 		return
 	}
 	o.closed = true
+	o.less(0)
 	o.drop(o.waiting)
 	o.waiting = nil
 	close(o.done)

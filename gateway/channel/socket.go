@@ -26,6 +26,7 @@ type socket struct {
 	inbox  *inbox
 	done   sync.WaitGroup
 	told   sync.Once // the app that it is over
+	gone   hangup
 
 	asked    atomic.Bool   // the client has sent a close frame
 	answer   chan struct{} // closed when it is to be answered: the app has been told
@@ -63,7 +64,7 @@ func (a *answer) accept(ctx context.Context, f *wire.Frame) error {
 		conn: websocket.NewConn(conn, handshake, x.env.WebSocket), number: x.Number, link: x.Link(),
 		inbox: newInbox(ctx, x.env.Inbox), answer: make(chan struct{}),
 	}
-	s.inbox.watch = s.watch
+	s.inbox.watch, s.inbox.gone = s.watch, s.conn.HungUp
 	a.socket = s
 	if x.Upgraded != nil {
 		x.Upgraded()
@@ -105,6 +106,7 @@ func (s *socket) pump(ctx context.Context) *websocket.CloseError {
 		err := s.conn.Read(ctx, func(p websocket.Part) error {
 			wanted, err := s.inbox.take(len(p.Data))
 			if wanted {
+				s.link.out.room(s.inbox.ctx, s.watch)
 				s.pass(p)
 			}
 			return err
@@ -117,31 +119,6 @@ func (s *socket) pump(ctx context.Context) *websocket.CloseError {
 			return closed
 		}
 	}
-}
-
-// hangupEvery is how often a client whose messages wait for the app is looked
-// at. One that is gone twice in a row is: a close frame may lie before its end.
-const hangupEvery = 2 * time.Second
-
-// watch notices that the client leaves while nobody reads from it.
-func (s *socket) watch() (stop func()) {
-	done := make(chan struct{})
-	go func() {
-		tick := time.NewTicker(hangupEvery)
-		defer tick.Stop()
-		for gone := 0; gone < 2; {
-			select {
-			case <-done:
-				return
-			case <-tick.C:
-			}
-			if gone++; !s.conn.HungUp() {
-				gone = 0
-			}
-		}
-		s.broken()
-	}()
-	return func() { close(done) }
 }
 
 // pass passes a part of a message on to the worker.

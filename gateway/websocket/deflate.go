@@ -13,6 +13,10 @@ import (
 // block so that the reader ends (RFC 7692 section 7.2.2).
 const tail = "\x00\x00\xff\xff\x01\x00\x00\xff\xff"
 
+// ErrGone says that the client has left, while memory or time is short, and that
+// the rest of what it sent is not taken.
+var ErrGone = errors.New("the client has left")
+
 var inflaters = sync.Pool{New: func() any { return flate.NewReader(nil) }}
 
 // inflate hands on a compressed message, decompressing it as it is taken.
@@ -23,9 +27,12 @@ func (m *message) inflate() error {
 	if sem := m.c.config.Inflating; sem != nil {
 		select {
 		case sem <- struct{}{}:
-			defer func() { <-sem }()
 		case <-m.ctx.Done():
 			return context.Cause(m.ctx)
+		}
+		defer func() { <-sem }()
+		if len(sem) == cap(sem) && m.c.HungUp() { // others need the memory
+			return ErrGone
 		}
 	}
 	in := make([]io.Reader, 0, len(m.packed)+2)
