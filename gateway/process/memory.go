@@ -5,10 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
-	"runtime/metrics"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // The gateway shares its cgroup with the workers: its garbage is collected in
@@ -74,38 +72,4 @@ func groupMemory(root, text string) int64 {
 		return 0
 	}
 	return most
-}
-
-// Memory that was needed for a while goes back to the system a few seconds
-// after: the runtime would keep it for minutes.
-const (
-	returnEvery = 5 * time.Second
-	returnFrom  = 16 << 20
-)
-
-// memoryReturn notices what is free.
-type memoryReturn struct {
-	last    time.Time
-	used    uint64 // after the last time
-	samples [2]metrics.Sample
-}
-
-// look gives free memory back if it is much.
-func (m *memoryReturn) look(now time.Time) {
-	if now.Sub(m.last) < returnEvery {
-		return
-	}
-	first := m.last.IsZero()
-	m.last = now
-	m.samples[0].Name = "/memory/classes/heap/free:bytes"
-	m.samples[1].Name = "/memory/classes/heap/objects:bytes"
-	metrics.Read(m.samples[:])
-	free, used := m.samples[0].Value.Uint64(), m.samples[1].Value.Uint64()
-	// Garbage counts as used until it is collected, which an idle process does
-	// every two minutes.
-	if !first && (free > returnFrom || used > 2*returnFrom && used > m.used+m.used/2) {
-		debug.FreeOSMemory()
-		metrics.Read(m.samples[:])
-		m.used = m.samples[1].Value.Uint64()
-	}
 }
