@@ -154,6 +154,7 @@ func TestStoppedArbiterStopsNobodyElse(t *testing.T) {
 		t.Run(u.String(), func(t *testing.T) {
 			t.Parallel()
 			s := u.start(t, options{}, "--timeout", "1s")
+			get(t, s.addr(), "/") // the gateway has heard of the workers
 			mark := s.log.mark()
 			s.signal(syscall.SIGSTOP)
 			for end := time.Now().Add(2500 * time.Millisecond); time.Now().Before(end); {

@@ -320,7 +320,7 @@ func TestKilledGatewayComesBack(t *testing.T) {
 
 func TestHungRequestIsAnsweredAndItsWorkerReplaced(t *testing.T) {
 	t.Parallel()
-	s := web(t, options{}, "-w", "1", "--timeout", "500ms").ready()
+	s := web(t, options{}, "-w", "1", "--timeout", "2s").ready()
 	old := anyOf(s.pids())
 	k := dial(t, s.addr())
 	resp, _ := k.get("/hang")

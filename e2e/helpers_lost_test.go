@@ -53,7 +53,7 @@ func TestLostHelpersAreReplaced(t *testing.T) {
 		{"gateway", syscall.SIGKILL, time.Second, `ERROR.* gateway lost .* pid=%d .*code=GON041`},
 		{"guard", syscall.SIGKILL, time.Second, `ERROR.* guard lost .* pid=%d .*code=GON041`},
 		{"monitor", syscall.SIGKILL, time.Second, `ERROR.* monitor lost .* pid=%d .*code=GON041`},
-		{"template", syscall.SIGKILL, 1500 * time.Millisecond, `ERROR.* template lost.* pid=%d`},
+		{"template", syscall.SIGKILL, 3 * time.Second, `ERROR.* template lost.* pid=%d`},
 		{"gateway", syscall.SIGSTOP, 6 * time.Second, `ERROR.* gateway hangs.* pid=%d .*code=GON040`},
 		{"guard", syscall.SIGSTOP, 6 * time.Second, `ERROR.* guard hangs.* pid=%d .*code=GON040`},
 		{"monitor", syscall.SIGSTOP, 6 * time.Second, `ERROR.* monitor hangs.* pid=%d .*code=GON040`},

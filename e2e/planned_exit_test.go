@@ -125,6 +125,10 @@ func plannedExits(t *testing.T, k ledgerKind, e exit, load string) {
 	if share, err := strconv.ParseFloat(load, 64); err == nil {
 		o = s.queuedLoad(2, share, 50*time.Millisecond)
 	}
+	if k.app == "handler" {
+		// Each open connection has one of the worker's few places, an idle one too.
+		o.Client = ledgerload.NewClient(false)
+	}
 	l := s.begin(o)
 	answered(t, l, 10)
 	for range rounds() {

@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	forkTime      = 250 * time.Millisecond // for one fork: the arbiter's loop waits meanwhile
+	forkTime      = time.Second            // for one fork: the arbiter's loop waits meanwhile
 	templateFirst = 500 * time.Millisecond // until a template that was lost is started again; it doubles
 	templateMost  = 30 * time.Second
 	lastOutput    = 200 * time.Millisecond // for what a template that has ended wrote last
