@@ -26,7 +26,7 @@ test: .venv
 	$(GO) vet ./...
 	GOOS=darwin $(GO) vet ./...
 	$(GO) test -race -timeout 20m $$($(GO) list ./... | grep -v '/e2e$$')
-	$(GO) test -timeout 30m -parallel 4 ./e2e
+	GO="$(GO)" sh tools/e2e.sh -parallel 4
 
 # The binary and its tests from outside under the race detector, which takes
 # twice as long.

@@ -22,13 +22,23 @@ func (x *conn) first() error {
 		return io.EOF
 	}
 	err := x.readFirst()
-	if errors.Is(err, os.ErrDeadlineExceeded) && x.raw != nil && pending(x.raw) {
-		// It came in the moment before: closing now would lose it.
+	if errors.Is(err, os.ErrDeadlineExceeded) && x.pending() {
+		// It came in the moment before, or while this process stood still: closing now would lose it.
 		x.readWithin(drainIdle)
 		err = x.readFirst()
 	}
 	x.beBusy()
 	return err
+}
+
+// pending reports whether the socket below has bytes that were not read: of a
+// request, or, over TLS, of a record.
+func (x *conn) pending() bool {
+	raw := x.raw
+	if raw == nil {
+		raw = beneath(x.c.Conn)
+	}
+	return raw != nil && pending(raw)
 }
 
 func (x *conn) readFirst() error {
