@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -41,16 +42,22 @@ func hoard(t *testing.T, held int, args ...string) *server {
 // resident is what the workers hold together, in bytes.
 func (s *server) resident() (sum int) {
 	for pid := range s.pids() {
-		kb, _ := strconv.Atoi(firstWord(procLine(s.t, pid, "status", "VmRSS:")))
-		sum += kb << 10
+		sum += residentOf(pid)
 	}
 	return sum
 }
 
-func firstWord(s string) string {
-	var word string
-	_, _ = fmt.Sscan(s, &word) // an empty line has none
-	return word
+// residentOf is what a process holds; one that is gone, or on its way out, has
+// no memory any more.
+func residentOf(pid int) int {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid)) // there is none of a process that is gone
+	for line := range strings.Lines(string(text)) {
+		if rest, is := strings.CutPrefix(line, "VmRSS:"); is {
+			kb, _ := strconv.Atoi(strings.Fields(rest)[0])
+			return kb << 10
+		}
+	}
+	return 0
 }
 
 // Workers are not added beyond the budget, whatever waits (E8). Each holds

@@ -48,10 +48,12 @@ func TestCanaryOfAReloadWithANewGateway(t *testing.T) {
 	write(1001)
 	s.signal(syscall.SIGHUP)
 	s.expect(`reload failed.*canary: .* answers were 5xx`)
+	s.expect(`worker gone .*reason="reload failed"`)
+	l.stop() // with all that the canary has answered
 	if l.failed.Load() == 0 {
 		t.Error("the canary got no request")
 	}
-	l.failed.Store(0)
+	l = startLoad(t, s.addr(), 3)
 	v.write(fmt.Sprintf(goodApp, 3))
 	write(1002)
 	out := s.want("the new workers serve", "reload")

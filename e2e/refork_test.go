@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // keeper is an app that leaves behind what its setting says: a thread, a
@@ -69,16 +70,25 @@ func reforked(t *testing.T, leaves, class, upstream string, args ...string) *ser
 // askUntil makes requests until a line is in the log, none of which may fail.
 func askUntil(t *testing.T, s *server, line string) []string {
 	t.Helper()
-	for range 2000 {
-		if found := logged(s, line); found != nil {
-			return found
+	return requestsUntil(t, s, line, func(status int) bool { return status == 200 })
+}
+
+// requestsUntil makes requests until a line is in the log, however many that
+// takes: a worker may be slow to leave and to be replaced.
+func requestsUntil(t *testing.T, s *server, line string, fine func(status int) bool) (found []string) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("there is a line %q", line), func() bool {
+		for end := time.Now().Add(100 * time.Millisecond); time.Now().Before(end); {
+			if found = logged(s, line); found != nil {
+				return true
+			}
+			if resp, body := fetch(t, "GET", "http://"+s.addr()+"/", nil); !fine(resp.StatusCode) {
+				t.Fatalf("%s %s", resp.Status, body)
+			}
 		}
-		if resp, body := fetch(t, "GET", "http://"+s.addr()+"/", nil); resp.StatusCode != 200 {
-			t.Fatalf("%s %s", resp.Status, body)
-		}
-	}
-	t.Fatalf("no line %q after 2000 requests", line)
-	return nil
+		return false
+	})
+	return found
 }
 
 // logged is the first line of the log that matches, or nil.
@@ -190,17 +200,8 @@ func TestBadCopiesLeadBackToACleanTemplate(t *testing.T) {
 	s := reforked(t, "death", "sync", "")
 	askUntil(t, s, promoted)
 	mark := s.log.mark()
-	lost := false
-	for range 2000 {
-		// A GET that kills its worker may be answered 502.
-		fetch(t, "GET", "http://"+s.addr()+"/", nil)
-		if lost = logged(s, `a copy of a worker that had served was lost.*code=GON062`) != nil; lost {
-			break
-		}
-	}
-	if !lost {
-		t.Fatal("nobody noticed")
-	}
+	// A GET that kills its worker may be answered 502.
+	requestsUntil(t, s, `a copy of a worker that had served was lost.*code=GON062`, func(int) bool { return true })
 	s.expectFrom(mark, `template ready`)
 	eventually(t, "ten answers in a row", func() bool {
 		for range 10 {
