@@ -84,6 +84,7 @@ type Config struct {
 	ConfigFile       string
 	Reload           bool
 	ReloadEngine     string
+	ReloadInclude    []string
 	ReloadExclude    []string
 	ReloadExtraFiles []string
 	ReloadConfig     bool

@@ -89,25 +89,33 @@ func debugSettings() []Setting {
 		},
 		Setting{
 			Name: "reload", Flag: "reload", Kind: Bool, Default: "false",
-			Help:   "Reload when a file below the app's folder changes. For development.",
+			Help: "Reload when the app changes. For development. Of a Python app that is each *.py below its folder, and what it has imported " +
+				"from elsewhere but the installed packages; of a command every file below its folder. What a .gitignore names does not count, nor " +
+				".git, .venv, venv, node_modules, *.sqlite3*, *.log and what gonicorn writes.",
 			Reload: AtRestart, Differs: "the old code serves on until the new code is ready",
 			field: func(c *Config) any { return &c.Reload },
 		},
 		Setting{
 			Name: "reload_engine", Flag: "reload-engine", Kind: Choice, Choices: []string{"auto", "poll", "inotify"},
 			Default: "auto",
-			Help:    "How Gunicorn watches files.",
-			Reload:  NoEffect, Note: "the kernel tells of changes (fsnotify)",
-			field: func(c *Config) any { return &c.ReloadEngine },
+			Help: "How reload hears of changes. inotify: from the kernel. poll: by looking at all files twice a second. auto: from the kernel, and by " +
+				"looking where it is not told (network filesystems, folders that a virtual machine or Docker Desktop shares) or may not watch so many folders.",
+			Reload: AtRestart,
+			field:  func(c *Config) any { return &c.ReloadEngine },
+		},
+		Setting{
+			Name: "reload_include", Flag: "reload-include", Kind: List, Own: true, Example: "*.html",
+			Help:   "Patterns, as in .gitignore, of further files that reload watches below the app's folder, whatever a .gitignore says. The flag may be given several times.",
+			Reload: AtRestart, field: func(c *Config) any { return &c.ReloadInclude },
 		},
 		Setting{
 			Name: "reload_exclude", Flag: "reload-exclude", Kind: List, Own: true, Example: "*.log",
-			Help:   "Patterns, as in .gitignore, of what reload does not watch. The flag may be given several times.",
+			Help:   "Patterns, as in .gitignore, of what reload does not watch; they beat all others. The flag may be given several times.",
 			Reload: AtRestart, field: func(c *Config) any { return &c.ReloadExclude },
 		},
 		Setting{
 			Name: "reload_extra_files", Flag: "reload-extra-file", Kind: List, Example: "templates/*.html",
-			Help:   "Further files that reload watches: paths or patterns. The flag may be given several times.",
+			Help:   "Further files that reload watches, wherever they are: paths or patterns. The flag may be given several times.",
 			Reload: AtRestart, field: func(c *Config) any { return &c.ReloadExtraFiles },
 		},
 		Setting{

@@ -25,7 +25,8 @@ type pythonApp struct {
 	name        string
 	interpreter python.Interpreter // found by check
 	helpers     *proc.Helpers      // runs Python beside the arbiter; nil before there is one
-	files       []string           // imported from outside the app's folder, where a reload must know
+	files       []string           // that it has imported, where a reload must know
+	follow      func([]string)     // has them watched; nil where nothing is
 }
 
 func (a *pythonApp) describe() string {
@@ -53,6 +54,9 @@ func (a *pythonApp) check(c *config.Config) (err error) {
 	if err == nil && is.Error != "" {
 		err = errors.New(is.Error)
 	}
+	if a.files = is.Files; a.follow != nil {
+		a.follow(is.Files) // of an app that fails too: the mistake may be in one of them
+	}
 	if err != nil {
 		_, _ = os.Stderr.Write(out.Bytes()) // the traceback, which the error goes without
 		if is.Failed {
@@ -60,7 +64,6 @@ func (a *pythonApp) check(c *config.Config) (err error) {
 		}
 		return coded("GON011", &appError{err})
 	}
-	a.files = is.Files
 	if is.Interface == python.ASGI && !c.ClassGiven {
 		c.WorkerClass = "event-loop"
 	}

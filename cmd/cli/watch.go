@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
+	"github.com/gonicorn/gonicorn/config"
 	"github.com/gonicorn/gonicorn/internal/watch"
 	"github.com/gonicorn/gonicorn/signals"
 )
@@ -15,31 +17,50 @@ func (s *supervisor) watch(ctx context.Context, p *prepared) error {
 	c := p.config
 	s.watching = ctx
 	if c.Reload {
-		dir := c.Chdir
-		if dir == "" {
-			dir = "."
-		}
-		err := s.watchFiles(ctx, watch.Options{
-			Folders: []string{dir}, Exclude: c.ReloadExclude, Files: append(s.imported(), c.ReloadExtraFiles...), Log: s.log,
-		})
-		if err != nil {
+		if err := s.watchApp(ctx, c); err != nil {
 			return fmt.Errorf("reload: %w", err)
 		}
 	}
 	if c.ReloadConfig && s.file != "" {
-		if err := s.watchFiles(ctx, watch.Options{Files: []string{s.file}, Log: s.log}); err != nil {
+		if _, err := s.watchFiles(ctx, watch.Options{Files: []string{s.file}, Engine: c.ReloadEngine, Log: s.log}); err != nil {
 			return fmt.Errorf("reload_config: %w", err)
 		}
 	}
 	return s.watchCertificates(ctx, p)
 }
 
-// imported lists the sources that a Python app has imported from elsewhere.
-func (s *supervisor) imported() []string {
-	if a, is := s.app.(*pythonApp); is {
-		return a.files
+// watchApp reloads when a file of the app changes: for Python its sources, and
+// what it has imported from anywhere but the packages that are installed.
+func (s *supervisor) watchApp(ctx context.Context, c *config.Config) error {
+	dir := c.Chdir
+	if dir == "" {
+		dir = "."
 	}
-	return nil
+	o := watch.Options{
+		Folders: []string{dir}, Include: c.ReloadInclude, Exclude: c.ReloadExclude, Own: ownFiles(c), Files: slices.Clone(c.ReloadExtraFiles),
+		Engine: c.ReloadEngine, Log: s.log,
+	}
+	a, isPython := s.app.(*pythonApp)
+	if isPython {
+		o.Kinds = []string{"*.py"}
+		o.Files = append(o.Files, a.files...)
+	}
+	w, err := s.watchFiles(ctx, o)
+	if isPython && err == nil {
+		a.follow = w.Follow
+	}
+	return err
+}
+
+// ownFiles are what gonicorn itself writes, which is no change of the app.
+func ownFiles(c *config.Config) (all []string) {
+	for _, name := range append([]string{c.Errorlog, c.Accesslog, c.Pidfile, c.ControlSocket}, c.Bind...) {
+		name = strings.TrimPrefix(name, "unix:")
+		if name != "" && name != "-" {
+			all = append(all, absolute(c.Chdir, name), absolute("", name))
+		}
+	}
+	return all
 }
 
 // watchCertificates hands the gateway the certificates anew when their files
@@ -60,7 +81,7 @@ func (s *supervisor) watchCertificates(ctx context.Context, p *prepared) error {
 			files = append(files, absolute(c.Chdir, name))
 		}
 	}
-	return s.onChange(ctx, watch.Options{Files: files, Log: s.log}, func(path string) {
+	_, err := s.onChange(ctx, watch.Options{Files: files, Log: s.log}, func(path string) {
 		material, err := s.material(c)
 		if err != nil {
 			s.log.Error("the changed certificates are not used", "file", path, "error", err)
@@ -73,6 +94,7 @@ func (s *supervisor) watchCertificates(ctx context.Context, p *prepared) error {
 			s.hub.certify(material)
 		}
 	})
+	return err
 }
 
 // certify hands the gateways the certificates of a config that was read, and
@@ -89,21 +111,21 @@ func (s *supervisor) certify(material []byte) {
 	}
 }
 
-func (s *supervisor) watchFiles(ctx context.Context, o watch.Options) error {
+func (s *supervisor) watchFiles(ctx context.Context, o watch.Options) (*watch.Watcher, error) {
 	return s.onChange(ctx, o, func(path string) {
 		s.log.Info("changed: " + path)
 		s.act(ctx, signals.Reload)
 	})
 }
 
-func (s *supervisor) onChange(ctx context.Context, o watch.Options, do func(path string)) error {
+func (s *supervisor) onChange(ctx context.Context, o watch.Options, do func(path string)) (*watch.Watcher, error) {
 	w, err := watch.New(o)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	s.wg.Go(func() {
 		defer w.Close()
 		w.Run(ctx, do)
 	})
-	return nil
+	return w, nil
 }

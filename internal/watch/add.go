@@ -1,18 +1,91 @@
 package watch
 
 import (
-	"errors"
 	"fmt"
-	"syscall"
+	"io/fs"
+	"os"
+	"path/filepath"
 )
 
-func (w *Watcher) add(folder string) error {
-	err := w.notify.Add(folder)
-	if errors.Is(err, syscall.ENOSPC) {
-		return fmt.Errorf("watch %s: the kernel's limit of watched folders is reached; raise fs.inotify.max_user_watches (sysctl) or exclude folders (reload_exclude): %w", folder, err)
+// addFiles watches the folders of single files: an editor that saves by
+// renaming takes a file's own watch away.
+func (w *Watcher) addFiles(pattern string) error {
+	paths, err := filepath.Glob(pattern)
+	if err != nil {
+		return fmt.Errorf("watch %q: %w", pattern, err)
 	}
-	if err != nil && !errors.Is(err, syscall.ENOENT) {
-		return fmt.Errorf("watch %s: %w", folder, err)
+	if len(paths) == 0 {
+		paths = []string{pattern} // it may come to be
+	}
+	for _, p := range paths {
+		abs, err := filepath.Abs(p)
+		if err != nil {
+			return fmt.Errorf("watch %s: %w", p, err)
+		}
+		if err := w.addFile(abs); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+func (w *Watcher) addFile(path string) error {
+	if w.single[path] {
+		return nil
+	}
+	w.single[path] = true
+	if _, known := w.seen[path]; !known {
+		w.differs(path)
+	}
+	if err := w.engine.add(filepath.Dir(path)); err != nil {
+		return err
+	}
+	if real, err := filepath.EvalSymlinks(path); err == nil && real != path {
+		return w.addFile(real) // the file that a link leads to may change in its place
+	}
+	return nil
+}
+
+// addTree watches a folder and all below it, and returns a file there that is
+// new, or "".
+func (w *Watcher) addTree(r *rules, top string) (changed string, err error) {
+	err = filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return nil //nolint:nilerr // gone or unreadable: its parent's watch tells of what comes
+		case !d.IsDir():
+			if r.counts(path) && w.differs(path) && changed == "" {
+				changed = path
+			}
+			return nil
+		case path != r.folder && !r.enters(path):
+			return filepath.SkipDir
+		}
+		return w.engine.add(path)
+	})
+	if err != nil {
+		return "", fmt.Errorf("watch %s: %w", top, err)
+	}
+	return changed, nil
+}
+
+// blindOn is the filesystem of a watched folder or file whose changes the kernel
+// may not tell of; empty if there is none.
+func (w *Watcher) blindOn() string {
+	var folders []string
+	for _, r := range w.rules {
+		folders = append(folders, r.folder)
+	}
+	for _, file := range w.o.Files {
+		folders = append(folders, filepath.Dir(file))
+	}
+	for _, folder := range folders {
+		if _, err := os.Stat(folder); err != nil {
+			continue
+		}
+		if name := blind(folder); name != "" {
+			return name
+		}
+	}
+	return ""
 }

@@ -1,61 +1,162 @@
-// Package watch tells when files change: the app's folders recursively, and
-// single files by glob.
+// Package watch tells when files change: those of folders that count, and single
+// files wherever they are.
 package watch
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
-
-	"github.com/fsnotify/fsnotify"
 )
 
-// settle is how long nothing may have changed before a change is reported: an
-// editor's save is several events, a checkout's thousands.
-const settle = 100 * time.Millisecond
+const (
+	// settle is how long nothing may have changed before a change is reported:
+	// an editor's save is several events, a checkout's thousands.
+	settle = 50 * time.Millisecond
+	// patience is how long a change is held back at most while others follow it.
+	patience = 2 * time.Second
+)
 
-// patience is how long a change is held back at most while others follow it.
-const patience = 2 * time.Second
+// The engines: how the watcher hears of changes.
+const (
+	Auto    = "auto"    // inotify, or polling where inotify is blind
+	Inotify = "inotify" // the kernel tells
+	Poll    = "poll"    // all files are looked at twice a second
+)
 
 // Options says what to watch.
 type Options struct {
-	Folders []string // watched recursively; new folders are noticed
-	Exclude []string // patterns as in .gitignore, relative to the folder they are found in
-	Files   []string // single files, or globs of them, watched wherever they are
+	// Folders are watched recursively; new folders are noticed. What tools and
+	// the app itself write there (neverWatched), and what a .gitignore names,
+	// does not count.
+	Folders []string
+	Kinds   []string // patterns, as in .gitignore, of the files that count; empty for all
+	Include []string // patterns of further files that count, whatever .gitignore says
+	Exclude []string // patterns of files and folders that never count
+	Own     []string // absolute paths that gonicorn writes, which never count
+	Files   []string // single files, or globs of them, which count wherever they are
+	Engine  string   // empty is Auto
 	Log     *slog.Logger
+}
+
+// stamp is by what a file is known to have changed: touch(1) is a change,
+// chmod(1) and reading are none.
+type stamp struct{ modified, size int64 }
+
+// event says that a file may have changed, or any if it has no name. written is
+// one that has, even if its stamp is as it was.
+type event struct {
+	name    string
+	written bool
+}
+
+// engine hears that files may have changed.
+type engine interface {
+	// add has a folder watched, without what is below it.
+	add(folder string) error
+	events() <-chan event
+	errors() <-chan error
+	close() error
 }
 
 // Watcher watches files. Close it to free its descriptors.
 type Watcher struct {
-	o       Options
-	notify  *fsnotify.Watcher
-	exclude matcher
-	single  map[string]bool // absolute paths from Files
+	o      Options
+	engine engine
+	rules  []*rules
+	follow chan []string
+	// What follows belongs to New, then to Run.
+	single map[string]bool  // absolute paths of single files
+	seen   map[string]stamp // files that count, as they were last
 }
 
 // New starts watching. A folder that cannot be read is an error; one that
-// vanishes later is not. Too many folders for the kernel's limit match
-// syscall.ENOSPC, with the setting to change in the message.
+// vanishes later is not. Where the kernel cannot tell of changes, or not of so
+// many folders, files are polled, unless Engine is Inotify.
 func New(o Options) (*Watcher, error) {
-	notify, err := fsnotify.NewWatcher()
-	if err != nil {
-		return nil, fmt.Errorf("watch files: %w", err)
+	w := &Watcher{o: o, follow: make(chan []string, 1)}
+	for _, folder := range o.Folders {
+		abs, err := filepath.Abs(folder)
+		if err == nil {
+			abs, err = filepath.EvalSymlinks(abs)
+		}
+		if err == nil {
+			_, err = os.ReadDir(abs)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("watch folder: %w", err)
+		}
+		w.rules = append(w.rules, newRules(abs, o))
 	}
-	w := &Watcher{o: o, notify: notify, exclude: newMatcher(o.Exclude), single: map[string]bool{}}
-	if err := w.addAll(); err != nil {
-		notify.Close()
+	if err := w.choose(); err != nil {
 		return nil, err
 	}
 	return w, nil
 }
 
+// choose starts the engine, and notes how everything is.
+func (w *Watcher) choose() error {
+	var err error
+	blind := ""
+	switch w.o.Engine {
+	case Poll:
+	case Inotify:
+		return w.begin(newInotify)
+	default:
+		if blind = w.blindOn(); blind == "" {
+			if err = w.begin(newInotify); err == nil {
+				return nil
+			}
+		}
+	}
+	switch {
+	case blind != "":
+		w.o.Log.Info("files are looked at twice a second, since the kernel tells of no changes there", "filesystem", blind)
+	case err != nil:
+		w.o.Log.Warn("files are looked at twice a second; raise fs.inotify.max_user_watches (sysctl), or exclude folders (reload_exclude)", "error", err)
+	}
+	return w.begin(newPoll)
+}
+
+// begin starts an engine and has it watch everything.
+func (w *Watcher) begin(start func() (engine, error)) error {
+	e, err := start()
+	if err != nil {
+		return err
+	}
+	w.engine, w.single, w.seen = e, map[string]bool{}, map[string]stamp{}
+	for _, pattern := range w.o.Files {
+		if err = w.addFiles(pattern); err != nil {
+			break
+		}
+	}
+	for _, r := range w.rules {
+		if err == nil {
+			_, err = w.addTree(r, r.folder)
+		}
+	}
+	if err != nil {
+		e.close()
+	}
+	return err
+}
+
 // Close stops watching.
-func (w *Watcher) Close() error { return w.notify.Close() }
+func (w *Watcher) Close() error { return w.engine.close() }
+
+// Follow has single files watched as well, in place of those of the last call
+// that were not looked at yet.
+func (w *Watcher) Follow(files []string) {
+	select {
+	case <-w.follow:
+	default:
+	}
+	w.follow <- files
+}
 
 // Run calls changed with the path of the first file that changed, once a burst
 // of changes has settled, until the context ends or the watcher is closed.
@@ -69,11 +170,17 @@ func (w *Watcher) Run(ctx context.Context, changed func(path string)) {
 		select {
 		case <-ctx.Done():
 			return
-		case e, ok := <-w.notify.Events:
+		case files := <-w.follow:
+			for _, file := range files {
+				if err := w.addFiles(file); err != nil {
+					w.o.Log.Warn("watching files", "error", err)
+				}
+			}
+		case e, ok := <-w.engine.events():
 			if !ok {
 				return
 			}
-			path := w.concerns(e)
+			path := w.look(e)
 			if path == "" {
 				continue
 			}
@@ -85,103 +192,108 @@ func (w *Watcher) Run(ctx context.Context, changed func(path string)) {
 			path := first
 			first = ""
 			changed(path)
-		case err, ok := <-w.notify.Errors:
+		case err, ok := <-w.engine.errors():
 			if !ok {
 				return
 			}
 			w.o.Log.Warn("watching files", "error", err)
-			if errors.Is(err, fsnotify.ErrEventOverflow) {
-				changed("more files than could be watched")
-			}
 		}
 	}
 }
 
-// concerns returns the path of a change that counts, or "".
-func (w *Watcher) concerns(e fsnotify.Event) string {
-	if e.Op == fsnotify.Chmod {
-		return ""
+// look compares what may have changed with how it was, and returns the first
+// path that has changed, or "".
+func (w *Watcher) look(e event) string {
+	name := e.name
+	if name == "" {
+		return w.lookAtAll()
 	}
-	if w.single[e.Name] {
-		return e.Name
+	if filepath.Base(name) == ".gitignore" {
+		for i, r := range w.rules {
+			w.rules[i] = newRules(r.folder, w.o)
+		}
 	}
-	for _, folder := range w.o.Folders {
-		rel, err := filepath.Rel(folder, e.Name)
-		if err != nil || rel == ".." || filepath.IsAbs(rel) || len(rel) > 2 && rel[:3] == "../" {
+	if path := w.lookAtSingles(filepath.Dir(name)); path != "" {
+		return path
+	}
+	if e.written && w.single[name] {
+		return name
+	}
+	for _, r := range w.rules {
+		if !r.holds(name) {
 			continue
 		}
-		info, err := os.Lstat(e.Name)
-		isDir := err == nil && info.IsDir()
-		if w.exclude.match(rel, isDir) {
-			return ""
-		}
-		if isDir && e.Has(fsnotify.Create) {
-			if err := w.addTree(folder, e.Name); err != nil {
-				w.o.Log.Warn("watching a new folder", "path", e.Name, "error", err)
+		if info, err := os.Lstat(name); err == nil && info.IsDir() {
+			path, err := w.addTree(r, name)
+			if err != nil {
+				w.o.Log.Warn("watching a new folder", "path", name, "error", err)
 			}
+			return path
 		}
-		return e.Name
+		if r.counts(name) && (w.differs(name) || e.written) {
+			return name
+		}
+		return w.lost(name)
 	}
 	return ""
 }
 
-func (w *Watcher) addAll() error {
-	for i, folder := range w.o.Folders {
-		abs, err := filepath.Abs(folder)
-		if err != nil {
-			return fmt.Errorf("watch %s: %w", folder, err)
-		}
-		w.o.Folders[i] = abs
-		if _, err := os.ReadDir(abs); err != nil {
-			return fmt.Errorf("watch folder: %w", err)
-		}
-		if err := w.addTree(abs, abs); err != nil {
-			return err
+// lookAtAll looks at every file. It is for the engine that polls, and for what
+// the other one has lost.
+func (w *Watcher) lookAtAll() string {
+	var changed []string
+	for path := range w.seen {
+		if w.differs(path) {
+			changed = append(changed, path)
 		}
 	}
-	for _, pattern := range w.o.Files {
-		if err := w.addFiles(pattern); err != nil {
-			return err
+	for path := range w.single {
+		if w.differs(path) {
+			changed = append(changed, path)
 		}
 	}
-	return nil
+	for i, r := range w.rules {
+		w.rules[i] = newRules(r.folder, w.o)
+		if path, err := w.addTree(w.rules[i], r.folder); err == nil && path != "" {
+			changed = append(changed, path)
+		}
+	}
+	if len(changed) == 0 {
+		return ""
+	}
+	return slices.Min(changed)
 }
 
-// addFiles watches the folders of single files: an editor that saves by
-// renaming takes a file's own watch away.
-func (w *Watcher) addFiles(pattern string) error {
-	paths, err := filepath.Glob(pattern)
-	if err != nil {
-		return fmt.Errorf("watch %q: %w", pattern, err)
-	}
-	if len(paths) == 0 {
-		paths = []string{pattern} // it may come to be
-	}
-	for _, p := range paths {
-		abs, err := filepath.Abs(p)
-		if err != nil {
-			return fmt.Errorf("watch %s: %w", p, err)
+// lookAtSingles looks at the single files of a folder: one that is a link
+// changes by what is beside it.
+func (w *Watcher) lookAtSingles(dir string) string {
+	for path := range w.single {
+		if filepath.Dir(path) == dir && w.differs(path) {
+			return path
 		}
-		if err := w.add(filepath.Dir(abs)); err != nil {
-			return err
-		}
-		w.single[abs] = true
 	}
-	return nil
+	return ""
 }
 
-func (w *Watcher) addTree(root, top string) error {
-	return filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.IsDir() {
-			return nil //nolint:nilerr // gone or unreadable: its parent's watch tells of what comes
+// lost returns a file that counted and has gone with its folder, or "".
+func (w *Watcher) lost(folder string) string {
+	for path := range w.seen {
+		if strings.HasPrefix(path, folder+"/") && w.differs(path) {
+			return path
 		}
-		rel, err := filepath.Rel(root, path)
-		if err != nil {
-			return fmt.Errorf("watch %s: %w", path, err)
-		}
-		if rel != "." && w.exclude.match(rel, true) {
-			return filepath.SkipDir
-		}
-		return w.add(path)
-	})
+	}
+	return ""
+}
+
+// differs reports whether a file has changed since it was looked at last.
+func (w *Watcher) differs(path string) bool {
+	was, known := w.seen[path]
+	info, err := os.Stat(path)
+	if err != nil || info.IsDir() {
+		delete(w.seen, path)
+		return known
+	}
+	is := stamp{info.ModTime().UnixNano(), info.Size()}
+	w.seen[path] = is
+	return !known || is != was
 }

@@ -10,6 +10,7 @@ import inspect
 import os
 import pkgutil
 import sys
+import traceback
 
 WSGI, ASGI = "wsgi", "asgi"
 NAMES = ("application", "app")  # what a module's app is called when nobody says
@@ -90,17 +91,24 @@ def import_module(name: str):
         raise BootFailure("%s fails while it is imported: %s: %s" % (name, type(e).__name__, e)) from e
 
 
-def own_files() -> list[str]:
-    """The sources that were imported from elsewhere than the app's folder and the interpreter's."""
-    here = os.getcwd() + os.sep
-    theirs = tuple({os.path.realpath(p) + os.sep for p in (sys.prefix, sys.base_prefix, sys.exec_prefix)})
+def own_files(error: BaseException | None = None) -> list[str]:
+    """The sources of the app: what was imported from elsewhere than the interpreter's and the installed packages.
+
+    A module that fails is none that was imported, so the files of the traceback are the app's too.
+    """
+    files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
+    while error is not None:
+        files += [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
+        if isinstance(error, SyntaxError):
+            files.append(error.filename)
+        error = error.__cause__ or error.__context__
+    theirs = os.path.dirname(os.path.realpath(os.__file__)) + os.sep
     found = set()
-    for module in list(sys.modules.values()):
-        path = getattr(module, "__file__", None)
-        if not path or not path.endswith(".py"):
+    for path in files:
+        if not isinstance(path, str) or not path.endswith((".py", ".so")):
             continue
         path = os.path.realpath(path)
-        if not path.startswith(here) and not path.startswith(theirs):
+        if not path.startswith(theirs) and not {"site-packages", "dist-packages"}.intersection(path.split(os.sep)):
             found.add(path)
     return sorted(found)
 

@@ -104,7 +104,7 @@ def inspect(chosen: settings.Settings) -> None:
         answer = {"interface": interface, "files": loader.own_files()}
     except AppError as e:
         show(e)
-        answer = {"error": str(e), "failed": isinstance(e, loader.BootFailure)}
+        answer = {"error": str(e), "failed": isinstance(e, loader.BootFailure), "files": loader.own_files(e)}
     os.write(out, json.dumps(answer).encode())
     os._exit(0)
 

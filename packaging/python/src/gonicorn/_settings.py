@@ -57,6 +57,7 @@ SETTINGS: dict[str, str] = {
     "config": "config",
     "reload": "reload",
     "reload_engine": "reload-engine",
+    "reload_include": "reload-include",
     "reload_exclude": "reload-exclude",
     "reload_extra_files": "reload-extra-file",
     "reload_config": "reload-config",
