@@ -17,9 +17,10 @@ run: build
 	./bin/gonicorn demo -w 3 -k event-loop -b 127.0.0.1:8000
 
 # The Python packages that the tests run against.
-.venv: requirements-test.txt
+.venv: requirements-test.txt requirements-peers.txt
 	$(PYTHON) -m venv .venv
 	.venv/bin/python3 -m pip install --quiet --disable-pip-version-check -r requirements-test.txt
+	.venv/bin/python3 -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target .venv/peers -r requirements-peers.txt
 	@touch .venv
 
 test: .venv

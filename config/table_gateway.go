@@ -110,7 +110,8 @@ func forwardingSettings() []Setting {
 			Name: "forwarded_allow_ips", Flag: "forwarded-allow-ips", Kind: List, Split: true, Default: "127.0.0.1,::1",
 			Env: "FORWARDED_ALLOW_IPS", Example: "10.0.0.0/8",
 			Help: "Proxies that are believed what they say of a client: addresses or networks at commas; * is everybody. " +
-				"The variable FORWARDED_ALLOW_IPS sets the default.",
+				"A peer of a unix socket is; by an ASGI app only with *, as under uvicorn. " +
+				"What others say is dropped, and the log names them. The variable FORWARDED_ALLOW_IPS sets the default.",
 			Reload: NewGateway, field: func(c *Config) any { return &c.ForwardedAllowIPs },
 		},
 		Setting{

@@ -61,7 +61,7 @@ func TestInitPrintsFilesThatWork(t *testing.T) {
 	})
 	t.Run("docker", func(t *testing.T) {
 		code, out := command(t, dir, "init", "docker", "main:app", "-b", "127.0.0.1:8001")
-		if code != 0 || !strings.Contains(out, "FROM python:") || !strings.Contains(out, `CMD ["main:app","-b","0.0.0.0:8001"]`) || !strings.Contains(out, "EXPOSE 8001") {
+		if code != 0 || !strings.Contains(out, "FROM python:") || !strings.Contains(out, `CMD ["main:app","-b","0.0.0.0:8001"]`) || !strings.Contains(out, "EXPOSE 8001") || !strings.Contains(out, "ENV FORWARDED_ALLOW_IPS=") {
 			t.Errorf("exit code %d: %s", code, out)
 		}
 		if _, out = command(t, dir, "init", "docker", "--", "node", "server.js"); !strings.Contains(out, "FROM debian:") {
@@ -70,7 +70,7 @@ func TestInitPrintsFilesThatWork(t *testing.T) {
 	})
 	t.Run("kubernetes", func(t *testing.T) {
 		code, out := command(t, dir, "init", "kubernetes", "My_Shop.wsgi:app", "-w", "2")
-		if code != 0 || strings.Count(out, "\n---\n") != 2 || !strings.Contains(out, "name: my-shop-wsgi\n") || strings.Contains(out, "{{") {
+		if code != 0 || strings.Count(out, "\n---\n") != 2 || !strings.Contains(out, "name: my-shop-wsgi\n") || strings.Contains(out, "{{") || !strings.Contains(out, "FORWARDED_ALLOW_IPS") {
 			t.Errorf("exit code %d: %s", code, out)
 		}
 	})

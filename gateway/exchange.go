@@ -36,6 +36,8 @@ type Request struct {
 	Body      Body
 	Upgrade   string         // lower-case protocol to upgrade to, or empty
 	Remote    netip.AddrPort // the client; zero on a unix socket
+	Peer      Peer           // who is connected: the client or a proxy
+	Client    Client         // who the client is as ASGI has it, once it was found out
 	Local     netip.AddrPort // where it connected to; zero on a unix socket
 	LocalUnix string         // path of the unix socket it connected to, or empty
 	TLS       *tls.ConnectionState
@@ -43,6 +45,7 @@ type Request struct {
 	QueueWait time.Duration // how long it waited for a worker, for the logs
 	WorkerPID int           // who had it last, for the logs; the backend's
 	Slot      int           // that worker's, on the scoreboard
+	ASGI      bool          // that worker's app is one, for the logs
 }
 
 // Get returns the value of the first field called name (lower case), or "".

@@ -40,6 +40,9 @@ func (e *Entry) requestField(name string) string {
 
 // host is the client's address.
 func (e *Entry) host() string {
+	if r := e.Request; r.ASGI && r.Client.Host != "" { // as uvicorn logs it
+		return r.Client.Host
+	}
 	if a := e.Request.Remote.Addr(); a.IsValid() {
 		return a.Unmap().String()
 	}

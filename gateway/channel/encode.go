@@ -20,6 +20,7 @@ const (
 // where a body is that is not inline.
 func (x *Exchange) encode(m *wire.Marshal, app string, form int64) {
 	r := x.Request
+	r.ASGI = app == ASGI
 	m.Uint(x.Number)
 	m.String(r.ID)
 	switch {

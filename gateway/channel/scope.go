@@ -1,6 +1,7 @@
 package channel
 
 import (
+	"cmp"
 	"crypto/tls"
 	"encoding/pem"
 	"strings"
@@ -93,10 +94,11 @@ func httpVersion(r *gateway.Request) string {
 }
 
 func scheme(r *gateway.Request, websocket bool) string {
+	scheme := cmp.Or(r.Client.Scheme, r.Scheme)
 	if !websocket {
-		return r.Scheme
+		return scheme
 	}
-	if r.Scheme == "https" {
+	if scheme == "https" {
 		return "wss"
 	}
 	return "ws"
@@ -118,6 +120,12 @@ func encodeServer(m *wire.Marshal, r *gateway.Request) {
 }
 
 func encodeClient(m *wire.Marshal, r *gateway.Request) {
+	if r.Client.Host != "" {
+		m.Tuple(2)
+		m.Latin1(r.Client.Host)
+		m.Int(int64(r.Client.Port))
+		return
+	}
 	if !r.Remote.IsValid() {
 		m.None()
 		return

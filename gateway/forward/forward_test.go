@@ -11,7 +11,7 @@ import (
 
 func rules(t testing.TB, allow ...string) *Rules {
 	t.Helper()
-	r, err := New(Options{Allow: allow, SecureSchemeHeaders: map[string]string{
+	r, err := New(Options{Append: true, Allow: allow, SecureSchemeHeaders: map[string]string{
 		"X-FORWARDED-PROTOCOL": "ssl", "X-FORWARDED-PROTO": "https", "X-FORWARDED-SSL": "on",
 	}})
 	if err != nil {
@@ -39,9 +39,10 @@ func TestApply(t *testing.T) {
 		{"mapped IPv4", "[::ffff:10.0.0.1]:5", "", "x-forwarded-for: 1.2.3.4", "http", "x-forwarded-for: 1.2.3.4, 10.0.0.1", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			q := &gateway.Request{Scheme: "http", Host: "example.org", LocalUnix: c.unix, Header: parse(c.given)}
+			q := &gateway.Request{Scheme: "http", Host: "example.org", LocalUnix: c.unix, Header: parse(c.given), Peer: gateway.Peer{Unix: c.unix != ""}}
 			if c.peer != "" {
 				q.Remote = netip.MustParseAddrPort(c.peer)
+				q.Peer.Addr = q.Remote.Addr()
 			}
 			if err := rules(t, "10.0.0.0/8").Apply(q); err != nil {
 				t.Fatal(err)
@@ -86,7 +87,7 @@ func count(fields []gateway.Field, name string) int {
 }
 
 func TestContradictionIsRefused(t *testing.T) {
-	q := &gateway.Request{Remote: netip.MustParseAddrPort("10.0.0.1:5"), Header: parse("x-forwarded-proto: https; x-forwarded-ssl: off")}
+	q := &gateway.Request{Peer: gateway.Peer{Addr: netip.MustParseAddr("10.0.0.1")}, Header: parse("x-forwarded-proto: https; x-forwarded-ssl: off")}
 	var bad *gateway.BadRequest
 	if err := rules(t, "*").Apply(q); !errors.As(err, &bad) || bad.Status != 400 {
 		t.Fatalf("error %v", err)
@@ -98,7 +99,7 @@ func TestRequestIDs(t *testing.T) {
 		"abc-123": true, "a/b+c=d:e.f_g": true, "": false, "a b": false, "a\"b": false, strings.Repeat("x", 128): true,
 		strings.Repeat("x", 129): false, "ä": false,
 	} {
-		q := &gateway.Request{Remote: netip.MustParseAddrPort("10.0.0.1:5"), Header: []gateway.Field{{Name: "x-request-id", Value: given}}}
+		q := &gateway.Request{Peer: gateway.Peer{Addr: netip.MustParseAddr("10.0.0.1")}, Header: []gateway.Field{{Name: "x-request-id", Value: given}}}
 		if err := rules(t, "10.0.0.1").Apply(q); err != nil {
 			t.Fatal(err)
 		}
@@ -123,13 +124,13 @@ func TestStrangersClaimNothing(t *testing.T) {
 		"x-forwarded-user", "x-forwarded", "x-client-ip", "true-client-ip", "x-cluster-client-ip", "cf-connecting-ip", "x-real-ip",
 		"x_forwarded_prefix", "x_real_ip", "script_name", "path_info", "script-name", "x-secret-https",
 	}
-	r, err := New(Options{Allow: []string{"10.0.0.1"}, SecureSchemeHeaders: map[string]string{"X-Secret-HTTPS": "1"}})
+	r, err := New(Options{Append: true, Allow: []string{"10.0.0.1"}, SecureSchemeHeaders: map[string]string{"X-Secret-HTTPS": "1"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for peer, reach := range map[string]int{"192.0.2.1:5": 0, "10.0.0.1:5": 1} {
 		for _, name := range append(claims, "x-request-id", "user-agent", "x-forward") {
-			q := &gateway.Request{Scheme: "http", Host: "h", Remote: netip.MustParseAddrPort(peer), Header: []gateway.Field{{Name: name, Value: "claim"}}}
+			q := &gateway.Request{Scheme: "http", Host: "h", Peer: gateway.Peer{Addr: netip.MustParseAddrPort(peer).Addr()}, Header: []gateway.Field{{Name: name, Value: "claim"}}}
 			if err := r.Apply(q); err != nil {
 				t.Fatal(err)
 			}

@@ -38,6 +38,12 @@ func ParsePeers(list []string) (Peers, error) {
 	return p, nil
 }
 
+// has reports whether a text is the address of one of them.
+func (p Peers) has(text string) bool {
+	a, err := netip.ParseAddr(text)
+	return err == nil && p.Contains(a)
+}
+
 // Contains reports whether an address is one of them.
 func (p Peers) Contains(a netip.Addr) bool {
 	if p.all {

@@ -4,6 +4,7 @@ package forward
 
 import (
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"strings"
 
@@ -14,12 +15,16 @@ import (
 type Options struct {
 	Allow               []string          // forwarded_allow_ips: addresses, networks, or "*"
 	SecureSchemeHeaders map[string]string // by which such a proxy says that the client uses HTTPS
+	Append              bool              // the workers are behind a proxy: add the peer and the scheme to what proxies say
+	Log                 *slog.Logger      // is told of proxies that are not believed; nil: nobody is
 }
 
 // Rules are Options made ready.
 type Rules struct {
 	peers  Peers
 	secure []gateway.Field // names in lower case
+	append bool
+	doubts mistrusted
 }
 
 // New checks the options.
@@ -28,7 +33,7 @@ func New(o Options) (*Rules, error) {
 	if err != nil {
 		return nil, fmt.Errorf("forwarded_allow_ips: %w", err)
 	}
-	r := &Rules{peers: peers}
+	r := &Rules{peers: peers, append: o.Append, doubts: mistrusted{log: o.Log}}
 	for name, value := range o.SecureSchemeHeaders {
 		r.secure = append(r.secure, gateway.Field{Name: strings.ToLower(name), Value: value})
 	}
@@ -39,31 +44,66 @@ func New(o Options) (*Rules, error) {
 // peers are, as in Gunicorn.
 func (r *Rules) Trusts(peer netip.Addr, unix bool) bool { return unix || r.peers.Contains(peer) }
 
-// Apply gives the request an id, finds its scheme, and sets the fields that
-// tell the worker where it comes from. What contradicts itself is a
-// *gateway.BadRequest.
+// Apply gives the request an id, and finds its scheme and its client. To a
+// command it says where the request comes from as a proxy does; an app that has
+// the connection's addresses anyway gets what the proxy has sent. What
+// contradicts itself is a *gateway.BadRequest.
 func (r *Rules) Apply(q *gateway.Request) error {
-	trusted := r.Trusts(q.Remote.Addr(), q.LocalUnix != "")
+	trusted, scheme := r.Trusts(q.Peer.Addr, q.Peer.Unix), q.Scheme
 	if trusted {
 		if err := r.scheme(q); err != nil {
 			return err
 		}
 	}
+	if !r.append {
+		q.Client = r.client(q, scheme)
+		return r.pass(q, trusted)
+	}
 	var before said
 	kept := q.Header[:0]
 	for _, f := range q.Header {
-		if !before.take(f) && (trusted || !r.claims(f.Name)) {
+		if r.drops(q, f.Name, trusted) {
+			continue
+		}
+		if !before.take(f) {
 			kept = append(kept, f)
 		}
-	}
-	if !trusted {
-		before = said{}
 	}
 	if q.ID = before.id; !valid(q.ID) {
 		q.ID = NewID()
 	}
 	q.Header = before.append(kept, q)
 	return nil
+}
+
+// pass leaves the fields as the proxy sent them.
+func (r *Rules) pass(q *gateway.Request, trusted bool) error {
+	kept := q.Header[:0]
+	for _, f := range q.Header {
+		switch {
+		case r.drops(q, f.Name, trusted):
+		case f.Name == "x-request-id":
+			q.ID = f.Value
+		default:
+			kept = append(kept, f)
+		}
+	}
+	if !valid(q.ID) {
+		q.ID = NewID()
+	}
+	q.Header = append(kept, gateway.Field{Name: "x-request-id", Value: q.ID})
+	return nil
+}
+
+// drops reports whether a field is the claim of somebody who is not believed.
+func (r *Rules) drops(q *gateway.Request, name string, trusted bool) bool {
+	if trusted || !r.claims(name) {
+		return false
+	}
+	if name == "x-forwarded-for" || name == "x-forwarded-proto" || name == "forwarded" {
+		r.doubts.saw(q, name)
+	}
+	return true
 }
 
 // claims reports whether a field says what only a proxy can know: who the
@@ -110,8 +150,11 @@ func (r *Rules) scheme(q *gateway.Request) error {
 	if secure && plain {
 		return &gateway.BadRequest{Status: 400, Reason: "contradictory scheme headers"}
 	}
-	if secure {
+	switch {
+	case secure:
 		q.Scheme = "https"
+	case plain:
+		q.Scheme = "http"
 	}
 	return nil
 }

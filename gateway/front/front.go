@@ -100,6 +100,7 @@ func New(o Options) (*Front, error) {
 // serve serves one connection.
 func (f *Front) serve(raw net.Conn, unix string) {
 	c := http1.Conn{Conn: raw, Scheme: "http", LocalUnix: unix, Remote: addrPort(raw.RemoteAddr()), Local: addrPort(raw.LocalAddr())}
+	c.Peer = gateway.Peer{Addr: c.Remote.Addr(), Unix: unix != ""}
 	if f.o.TLS == nil && !f.o.HTTP2Cleartext && !f.proxied() && !f.o.Uwsgi {
 		f.o.HTTP1.ServeConn(f.ctx, c)
 		return

@@ -56,7 +56,7 @@ func (f *Front) request(c http1.Conn, q *http.Request) *gateway.Request {
 	path, query, _ := strings.Cut(q.RequestURI, "?")
 	r := &gateway.Request{
 		Number: f.o.HTTP1.NextNumber(), Method: q.Method, Target: q.RequestURI, Path: path, Query: query,
-		Host: q.Host, Scheme: c.Scheme, Major: 2, Remote: c.Remote, Local: c.Local, LocalUnix: c.LocalUnix,
+		Host: q.Host, Scheme: c.Scheme, Major: 2, Remote: c.Remote, Local: c.Local, LocalUnix: c.LocalUnix, Peer: c.Peer,
 		TLS: c.TLS, Received: time.Now(), Body: gateway.Body{Length: q.ContentLength},
 	}
 	if _, ok := q.Header["Host"]; !ok && q.Host != "" {
@@ -106,7 +106,7 @@ func (f *Front) check(r *gateway.Request, q *http.Request) *gateway.BadRequest {
 			return bad(400, "space around a header field's value") // RFC 9113, 8.2.1
 		}
 	}
-	kept, err := f.o.HTTP1.CheckFields(r.Method, r.Target, r.Host, r.Header, r.Remote.Addr(), r.LocalUnix != "")
+	kept, err := f.o.HTTP1.CheckFields(r.Method, r.Target, r.Host, r.Header, r.Peer.Addr, r.Peer.Unix)
 	r.Header = kept
 	var why *gateway.BadRequest
 	errors.As(err, &why)

@@ -47,7 +47,7 @@ type conn struct {
 
 func newConn(s *Server, c Conn) *conn {
 	x := &conn{s: s, c: c, raw: rawSocket(c.Conn)}
-	x.trusted = s.Trusted != nil && s.Trusted(c.Remote.Addr(), c.LocalUnix != "")
+	x.trusted = s.Trusted != nil && s.Trusted(c.Peer.Addr, c.Peer.Unix)
 	x.in.src = c.Conn
 	x.in.w = len(c.Ahead)
 	x.in.buf = c.Ahead
@@ -193,6 +193,7 @@ func (x *conn) describe() {
 	r.Method, r.Target, r.Path, r.Query, r.Host = h.Method, h.Target, h.Path, h.Query, h.Host
 	r.Scheme, r.Major, r.Minor, r.Header, r.Upgrade = x.c.Scheme, h.Major, h.Minor, h.Fields, h.Upgrade
 	r.Remote, r.Local, r.LocalUnix, r.TLS = x.c.Remote, x.c.Local, x.c.LocalUnix, x.c.TLS
+	r.Peer = x.c.Peer
 }
 
 // refuse answers what is no acceptable request and ends the connection so that

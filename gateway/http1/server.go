@@ -46,6 +46,7 @@ type Conn struct {
 	net.Conn
 	Scheme    string         // http or https
 	Remote    netip.AddrPort // zero on a unix socket
+	Peer      gateway.Peer
 	Local     netip.AddrPort // likewise
 	LocalUnix string         // path of the unix socket, or empty
 	TLS       *tls.ConnectionState

@@ -122,7 +122,7 @@ func (v *site) stop() {
 func conn(c net.Conn) http1.Conn {
 	remote, _ := netip.ParseAddrPort(c.RemoteAddr().String())
 	local, _ := netip.ParseAddrPort(c.LocalAddr().String())
-	return http1.Conn{Conn: c, Scheme: "http", Remote: remote, Local: local}
+	return http1.Conn{Conn: c, Scheme: "http", Remote: remote, Local: local, Peer: gateway.Peer{Addr: remote.Addr()}}
 }
 
 // client is the other end of a connection.

@@ -306,6 +306,7 @@ func (e *exchange) count() {
 // finish counts the request and writes the access log's line.
 func (e *exchange) finish() {
 	e.count()
+	e.p.Forward.Answered(e.r)
 	if e.p.Statsd != nil {
 		e.p.Statsd.Request(e.status, time.Since(e.begun))
 		if e.cut != "" {

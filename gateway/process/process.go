@@ -110,7 +110,9 @@ func (p *process) prepare() error {
 		slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level, ReplaceAttr: withoutTime}),
 		logging.NewHandler(logging.Descriptor(p.from.Log), logging.Options{JSON: p.set.LogJSON, Level: level}),
 	))
-	if p.peers, err = forward.New(forward.Options{Allow: p.set.ForwardedAllow, SecureSchemeHeaders: p.set.SecureSchemeHeaders}); err != nil {
+	if p.peers, err = forward.New(forward.Options{
+		Allow: p.set.ForwardedAllow, SecureSchemeHeaders: p.set.SecureSchemeHeaders, Append: p.set.Backend == Upstream, Log: p.log,
+	}); err != nil {
 		return err
 	}
 	if err := p.openAccessLog(); err != nil {
