@@ -7,7 +7,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GORELEASER = github.com/goreleaser/goreleaser/v2@v2.12.7
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.8.0
 
-.PHONY: wheels build run test race soak check fuzz check-examples check-release dist bench bench-gateway bench-python bench-fork clean docs
+.PHONY: wheels build run test race soak check fuzz check-examples check-release dist bench bench-gateway bench-python bench-fork clean docs docs-site
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/gonicorn ./cmd/gonicorn
@@ -94,5 +94,15 @@ docs:
 	$(GO) test ./config -run TestDocuments -update
 	$(GO) test ./cmd/cli -run TestErrorsDocument -update
 
+# The documentation as a site, in dist/site. A link or an anchor that leads
+# nowhere is an error.
+.venv-docs: requirements-docs.txt
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python3 -m pip install --quiet --disable-pip-version-check -r requirements-docs.txt
+	@touch .venv-docs
+
+docs-site: .venv-docs
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict
+
 clean:
-	rm -rf bin dist .venv
+	rm -rf bin dist .venv .venv-docs
