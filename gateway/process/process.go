@@ -361,7 +361,7 @@ func (p *process) beat(<-chan struct{}) {
 
 // beats shows that the scheduler runs.
 func (p *process) beats(done <-chan struct{}) {
-	stuck := &stuck{board: p.from.Board, held: p.link.held, report: p.link.reportStuck, loop: p.set.StallWarning, request: p.set.RequestWarning}
+	stuck := &stuck{board: p.from.Board, held: p.link.held, report: p.link.reportStuck, loop: p.set.StallWarning, request: p.set.RequestWarning, runnable: proc.Runnable}
 	tick := time.NewTicker(beatEvery)
 	defer tick.Stop()
 	var memory memoryReturn

@@ -27,6 +27,9 @@ type stuck struct {
 	loop    time.Duration // C code may hold the GIL for so long; 0 is for ever
 	request time.Duration // a command may take so long; 0 is for ever
 
+	runnable func(pid, thread int) bool // whether a thread waits for nothing but a processor
+
+	seen   map[int]int64   // by slot: the pulse that was late at the last look
 	pulses map[int]int64   // by slot: the pulse that was told
 	told   map[uint64]bool // by number: requests that were told or counted
 }
@@ -55,11 +58,18 @@ func (s *stuck) lookAtPulse(w gateway.Worker, now int64) {
 	}
 	slot := s.board.Slot(w.Slot)
 	pulse := slot.Pulse.Load()
-	if pulse == 0 || slot.Watcher.Load() == 0 || s.board.Owner(w.Slot) != w.PID || time.Duration(now-pulse) < max(s.loop, fewest) || s.pulses[w.Slot] == pulse {
+	watcher := slot.Watcher.Load()
+	if pulse == 0 || watcher == 0 || s.board.Owner(w.Slot) != w.PID || time.Duration(now-pulse) < max(s.loop, fewest) || s.pulses[w.Slot] == pulse {
 		return
 	}
 	if s.pulses == nil {
-		s.pulses = map[int]int64{}
+		s.pulses, s.seen = map[int]int64{}, map[int]int64{}
+	}
+	// On a busy machine nobody may have had a processor: the worker's thread
+	// gets the time between two looks, and one that can run is held by no GIL.
+	if s.seen[w.Slot] != pulse || s.runnable(w.PID, int(watcher)) {
+		s.seen[w.Slot] = pulse
+		return
 	}
 	s.pulses[w.Slot] = pulse
 	oldest, all := wire.Held{}, 0

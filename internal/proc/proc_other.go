@@ -75,3 +75,6 @@ func waitBlocking(pid int) Exit { return Exit{PID: pid, Lost: true} }
 
 // Halted finds nothing outside Linux.
 func Halted(int) string { return "" }
+
+// Runnable is known on Linux only.
+func Runnable(int, int) bool { return false }

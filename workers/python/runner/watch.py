@@ -63,11 +63,14 @@ class Watch:
         self.request_after = int(chosen.request_warning * 1e9)
         shortest = min((t for t in (chosen.stall_warning, chosen.request_warning) if t > 0), default=4 * TICK)
         self.tick = max(20, int(1000 * min(TICK, shortest / 4)))  # milliseconds
+        self.late = (self.tick + 250) * 1_000_000  # nanoseconds between two looks, at most
         self.main = get_ident()
         self.me = 0
         self.known: set = set()  # requests that were told, or counted
         self.lines: dict = {}  # by line: when it was told, and how many requests were held up there since
         self.told = False  # the loop's present standstill was
+        self.idle = 0  # looks at the loop's present standstill that found nothing it runs
+        self.resumed = 0  # when the loop went on after its last standstill
         self.writing = allocate_lock()
         self.written = 0  # when everything was shown last
         self.ended = allocate_lock()
@@ -103,17 +106,25 @@ class Watch:
         waiter = poll()
         waiter.register(self.asked, POLLIN)
         self.slot[WATCHER] = get_native_id()
+        passed = False  # the last look was left out
         try:
             while True:
-                self.slot[PULSE] = monotonic_ns()
+                before = self.slot[PULSE] = monotonic_ns()
                 if waiter.poll(self.tick):
                     said = os.read(self.asked, 65536)
                     if said.endswith(b"\0"):
                         return
                     self.write()
                     continue
+                now = monotonic_ns()
+                if now - before > self.late and not passed:
+                    # Nobody may have run meanwhile: the GIL was held, or the machine had no time. The
+                    # others get a tick to show that they go on.
+                    passed = True
+                    continue
+                passed = False
                 try:
-                    self.look(monotonic_ns())
+                    self.look(now)
                 except Exception as e:  # an app's objects may do anything when they are looked at
                     self.complain(e)
         finally:
@@ -128,12 +139,17 @@ class Watch:
     def look(self, now: int) -> None:
         stood = self.blocked()
         if not self.loop_after or stood < self.loop_after:
-            self.told = False
+            self.idle = 0
+            if self.told:
+                self.told, self.resumed = False, now
         elif not self.told:
-            self.told = True
-            self.tell(Late("loop", self.running(), where.of_thread(self.main)), stood, 0)
-        if not self.request_after:
-            return
+            places = where.of_thread(self.main)
+            self.idle += where.waits_for_events(places)
+            if self.idle != 1:  # it may only wait for a processor
+                self.told = True
+                self.tell(Late("loop", self.running(), places), stood, 0)
+        if self.told or not self.request_after:
+            return  # whatever the loop has is late because of that
         late, known = [], set()
         for held in self.held():
             if now - held.start < self.request_after:
@@ -141,12 +157,12 @@ class Watch:
             if held.begun:
                 continue
             key = (held.request_id, held.start)
-            known.add(key)
-            if key not in self.known:
+            if key in self.known:
+                known.add(key)
+            elif now - self.resumed >= self.request_after:
+                known.add(key)
                 late.append(held)
         self.known = known
-        if self.told:
-            return  # whatever the loop has is late because of that
         waiting = [found for found in map(self.find, late[:EXAMINED]) if found is not None]
         more = len(late) - EXAMINED
         for found in waiting:

@@ -59,6 +59,11 @@ def of_thread(ident: int) -> list[Place]:
     return of_frame(sys._current_frames().get(ident))
 
 
+def waits_for_events(places: list[Place]) -> bool:
+    """Whether a thread turns an event loop that has nothing to run; a loop of C code shows who has started it."""
+    return bool(places) and (places[-1].own() or os.path.basename(places[-1].filename) == "selectors.py")
+
+
 def of_frame(frame) -> list[Place]:
     places = []
     while frame is not None and len(places) < DEEP:
