@@ -1,0 +1,75 @@
+// Command e2e runs the tests from outside and says what became of them. They
+// are real processes, several tests at a time, on a machine that may be busy:
+// one that fails is run again alone, up to two more times, and the summary
+// names it. A test that fails three times fails.
+//
+//	go run ./tools/e2e [arguments of go test]
+//
+// The environment variable GO names the go command.
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	again   = 2  // times that a failed test is run once more
+	hopeful = 12 // failed tests at most: with more of them it is not the machine
+	pkg     = "./e2e"
+)
+
+func main() {
+	g := gotest{command: cmp.Or(os.Getenv("GO"), "go"), progress: os.Stdout}
+	os.Exit(check(g, os.Args[1:], os.Stdout))
+}
+
+// check runs the tests, and those that failed once more, and returns the exit
+// code.
+func check(g gotest, args []string, w io.Writer) int {
+	first, err := g.run(append(append([]string{"-timeout", "30m"}, args...), pkg)...)
+	if err != nil {
+		fmt.Fprintln(w, "e2e:", err)
+		return 2
+	}
+	r := report{first: first}
+	failed := first.failed()
+	if len(failed) > 0 && len(failed) <= hopeful && !first.broken {
+		for range again {
+			next, err := g.run("-count=1", "-timeout", "20m", "-parallel", "1", "-run", pattern(failed), pkg)
+			if err != nil {
+				fmt.Fprintln(w, "e2e:", err)
+				return 2
+			}
+			r.retries = append(r.retries, next)
+			failed = slices.DeleteFunc(failed, next.passed)
+			if len(failed) == 0 || next.broken {
+				break
+			}
+		}
+	}
+	r.failed = failed
+	r.write(w)
+	if r.ok() {
+		return 0
+	}
+	return 1
+}
+
+// pattern is what -run takes for these tests and no others.
+func pattern(names []string) string {
+	quoted := make([]string, len(names))
+	for i, name := range names {
+		quoted[i] = regexp.QuoteMeta(name)
+	}
+	return "^(" + strings.Join(quoted, "|") + ")$"
+}
+
+// every is how often the progress is shown.
+const every = time.Minute

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// plays makes a go command that plays a run of go test each time: the names of
+// tests, those that fail with an exclamation mark, those that are skipped with
+// a question mark, those that never end with a hash.
+func plays(t *testing.T, runs ...string) gotest {
+	t.Helper()
+	dir := t.TempDir()
+	for i, run := range runs {
+		var b bytes.Buffer
+		code := 0
+		for name := range strings.FieldsSeq(run) {
+			result := "pass"
+			switch name[len(name)-1] {
+			case '!':
+				result, code = "fail", 1
+			case '?':
+				result = "skip"
+			case '#':
+				result, code = "", 1
+			}
+			name = strings.TrimRight(name, "!?#")
+			fmt.Fprintf(&b, "{\"Action\":\"run\",\"Test\":%q}\n", name)
+			fmt.Fprintf(&b, "{\"Action\":\"output\",\"Test\":%q,\"Output\":\"    x_test.go:1: %s of run %d\\n\"}\n", name, name, i)
+			if result != "" {
+				fmt.Fprintf(&b, "{\"Action\":%q,\"Test\":%q}\n", result, name)
+			}
+		}
+		fmt.Fprintf(&b, "{\"Action\":\"output\",\"Output\":\"%s\\tfake/e2e\\t1s\\n\"}\n", map[int]string{0: "ok  ", 1: "FAIL"}[code])
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprint("run", i)), b.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprint("code", i)), fmt.Append(nil, code), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	script := "#!/bin/sh\ncd " + dir + "\nn=$(ls asked* 2>/dev/null | wc -l)\necho \"$*\" >asked$n\ncat run$n\nexit $(cat code$n)\n"
+	path := filepath.Join(dir, "go")
+	if err := os.WriteFile(path, []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return gotest{command: path}
+}
+
+func TestFailedTestsAreRunAgain(t *testing.T) {
+	many := strings.Repeat("TestX! ", hopeful) + "TestY!"
+	for i := range hopeful {
+		many = strings.Replace(many, "TestX!", fmt.Sprintf("TestX%d!", i), 1)
+	}
+	for name, c := range map[string]struct {
+		runs []string
+		code int
+		want []string // in this order
+		not  []string
+	}{
+		"all pass":        {[]string{"TestA TestB"}, 0, []string{"2 tests passed, 0 failed, 0 skipped", "ok  \tfake/e2e"}, nil},
+		"skips have why":  {[]string{"TestA TestB?"}, 0, []string{"1 tests passed, 0 failed, 1 skipped", "skipped: TestB (TestB of run 0)"}, nil},
+		"passes again":    {[]string{"TestA TestB!", "TestB"}, 0, []string{"| ", "2 tests passed, 0 failed", "passed when run again: TestB", "TestB of run 0", "ok  \tfake/e2e"}, []string{"--- FAIL"}},
+		"passes at last":  {[]string{"TestA! TestB!", "TestA! TestB", "TestA"}, 0, []string{"passed when run again: TestA", "passed when run again: TestB", "ok  "}, nil},
+		"fails for good":  {[]string{"TestA TestB! TestC!", "TestB! TestC", "TestB!"}, 1, []string{"2 tests passed, 1 failed", "passed when run again: TestC", "failed 3 times: TestB", "TestB of run 2", "FAIL\tfake/e2e"}, []string{"run again: TestB"}},
+		"too many":        {[]string{many}, 1, []string{"failed once: TestX0", "failed once: TestY", "13 tests failed, more than 12: none is run again", "FAIL\t"}, nil},
+		"never ends":      {[]string{"TestA! TestB#"}, 1, []string{"TestB did not end", "TestB of run 0", "failed once: TestA", "FAIL\t"}, nil},
+		"again never end": {[]string{"TestA!", "TestA#"}, 1, []string{"TestA did not end", "failed twice: TestA", "FAIL\t"}, nil},
+		"no build":        {[]string{"#"}, 1, []string{"FAIL\tfake/e2e"}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out strings.Builder
+			g := plays(t, c.runs...)
+			if code := check(g, nil, &out); code != c.code {
+				t.Errorf("exit code %d, want %d", code, c.code)
+			}
+			rest := out.String()
+			for _, want := range c.want {
+				_, after, found := strings.Cut(rest, want)
+				if !found {
+					t.Errorf("no %q in its place in:\n%s", want, out.String())
+				}
+				rest = after
+			}
+			for _, not := range c.not {
+				if strings.Contains(out.String(), not) {
+					t.Errorf("%q is in:\n%s", not, out.String())
+				}
+			}
+			if asked, _ := filepath.Glob(filepath.Join(filepath.Dir(g.command), "asked*")); len(asked) != len(c.runs) {
+				t.Errorf("go test ran %d times, want %d", len(asked), len(c.runs))
+			}
+			if lines := strings.Split(strings.TrimSpace(out.String()), "\n"); !strings.Contains(lines[len(lines)-1], "\tfake/e2e\t") {
+				t.Errorf("go test's own line is not the last of:\n%s", out.String())
+			}
+		})
+	}
+}
+
+// A failed test is run again by its name, alone.
+func TestAgainIsAlone(t *testing.T) {
+	g := plays(t, "TestA! TestAB", "TestA")
+	check(g, []string{"-parallel", "4"}, &strings.Builder{})
+	for i, want := range []string{"test -json -timeout 30m -parallel 4 ./e2e\n", "test -json -count=1 -timeout 20m -parallel 1 -run ^(TestA)$ ./e2e\n"} {
+		asked, err := os.ReadFile(filepath.Join(filepath.Dir(g.command), fmt.Sprint("asked", i)))
+		if err != nil || string(asked) != want {
+			t.Errorf("run %d: %q, want %q (%v)", i, asked, want, err)
+		}
+	}
+}
