@@ -28,12 +28,16 @@ type Config = config.Config
 // Worker is what a handler can learn of the worker that it runs in.
 type Worker = handler.Info
 
+// FromContext returns the worker that serves a request, from the request's
+// context; false outside gonicorn.
+func FromContext(ctx context.Context) (Worker, bool) { return handler.FromContext(ctx) }
+
 // Option changes how Main and Run work.
-type Option func(*cli.Options)
+type Option struct{ apply func(*cli.Options) }
 
 // WithClass adds a worker class to those that -k can name.
 func WithClass(c workers.Class) Option {
-	return func(o *cli.Options) { o.Classes = append(o.Classes, c) }
+	return Option{func(o *cli.Options) { o.Classes = append(o.Classes, c) }}
 }
 
 // DefaultConfig returns every setting at its default.
@@ -61,7 +65,7 @@ func Run(ctx context.Context, c Config, h http.Handler, options ...Option) error
 func apply(h http.Handler, options []Option) cli.Options {
 	o := cli.Options{Handler: h, IsHandler: true}
 	for _, option := range options {
-		option(&o)
+		option.apply(&o)
 	}
 	return o
 }

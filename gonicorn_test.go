@@ -1,6 +1,6 @@
 //go:build linux
 
-package gonicorn
+package gonicorn_test
 
 import (
 	"context"
@@ -15,19 +15,27 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gonicorn/gonicorn/workers/handler"
+	"github.com/gonicorn/gonicorn"
 )
 
 // hello is the handler of every test here; a worker serves it in this same
 // binary, started again.
 var hello = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-	info, _ := handler.FromContext(r.Context())
+	info, _ := gonicorn.FromContext(r.Context())
 	fmt.Fprintf(w, "%d %d", info.ID, os.Getpid())
 })
 
+// app has the handlers of tests and examples, which are workers of this binary.
+func app() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/", hello)
+	mux.HandleFunc("/greet", greet)
+	return mux
+}
+
 func TestMain(m *testing.M) {
 	if os.Getenv("GONICORN_ROLE") != "" {
-		_ = Run(context.Background(), DefaultConfig(), hello) // a worker: it never returns
+		_ = gonicorn.Run(context.Background(), gonicorn.DefaultConfig(), app()) // a worker: it never returns
 		os.Exit(99)
 	}
 	os.Exit(m.Run())
@@ -36,13 +44,13 @@ func TestMain(m *testing.M) {
 func TestRunServesUntilTheContextEnds(t *testing.T) {
 	dir := t.TempDir()
 	socket := filepath.Join(dir, "app.sock")
-	c := DefaultConfig()
+	c := gonicorn.DefaultConfig()
 	c.Bind, c.Workers, c.WorkerClass = []string{"unix:" + socket}, 2, "event-loop"
 	c.Errorlog = filepath.Join(dir, "log")
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	ended := make(chan error, 1)
-	go func() { ended <- Run(ctx, c, hello) }()
+	go func() { ended <- gonicorn.Run(ctx, c, app()) }()
 
 	id, pid := ask(t, socket, ended)
 	if id < 1 || id > 2 || pid == os.Getpid() {
@@ -100,9 +108,9 @@ func ask(t *testing.T, socket string, ended <-chan error) (id, pid int) {
 }
 
 func TestRunRefusesABadConfig(t *testing.T) {
-	c := DefaultConfig()
+	c := gonicorn.DefaultConfig()
 	c.Workers, c.WorkerClass = 0, "warp"
-	err := Run(context.Background(), c, hello)
+	err := gonicorn.Run(context.Background(), c, hello)
 	if err == nil || !strings.Contains(err.Error(), "workers") || !strings.Contains(err.Error(), "warp") {
 		t.Fatalf("got %v, want both mistakes", err)
 	}

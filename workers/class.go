@@ -2,8 +2,9 @@
 // process are carried to the app. A class runs inside a worker and knows
 // nothing of the arbiter; what it does shows on the scoreboard.
 //
-// A new class is a type with these five methods and one more entry in the list
-// that the program gives to Lookup: see examples/custom-class.
+// A new class is a type with the five methods of Class, which a program names to
+// gonicorn.WithClass. Its Serve can leave accepting, places and the end of a
+// worker to a Drain: see examples/custom-class.
 package workers
 
 import (

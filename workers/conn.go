@@ -16,7 +16,7 @@ const patience = 100 * time.Millisecond
 // conn is a client's connection and the place that it has.
 type conn struct {
 	net.Conn
-	server  *server
+	drain   *Drain
 	waiting atomic.Bool // it has sent nothing of its next request yet
 	request *Request    // in hand; only the connection's own goroutine uses it
 
@@ -55,10 +55,10 @@ func (c *conn) Close() error {
 	c.mu.Unlock()
 	err := c.Conn.Close()
 	if placed {
-		c.server.places.put()
+		c.drain.places.put()
 	}
-	c.server.open.put()
-	c.server.forget(c)
+	c.drain.open.put()
+	c.drain.forget(c)
 	return err
 }
 
@@ -93,7 +93,7 @@ func (c *conn) lend() {
 	defer c.mu.Unlock()
 	if c.placed && !c.serving {
 		c.placed = false
-		c.server.places.put()
+		c.drain.places.put()
 	}
 }
 
@@ -103,13 +103,13 @@ func (c *conn) begin() {
 	c.serving = true
 	placed := c.placed
 	c.mu.Unlock()
-	if placed || !c.server.places.take(c.server.stopped) {
+	if placed || !c.drain.places.take(c.drain.stopped) {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.gone {
-		c.server.places.put()
+		c.drain.places.put()
 		return
 	}
 	c.placed = true

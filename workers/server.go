@@ -7,11 +7,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"runtime/debug"
 	"runtime/pprof"
 	"strconv"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -30,20 +28,11 @@ type policy struct {
 
 // server carries connections to an HTTP handler through net/http.
 type server struct {
-	policy  policy
-	session *Session
-	http    *http.Server
-	places  places
-	open    places
-	closing chan struct{}   // closed when nothing more is accepted
-	stopped <-chan struct{} // closed when everything is dropped
+	*Drain
 
+	http     *http.Server
 	labels   atomic.Uint64 // counts connections
 	draining atomic.Bool   // answers say that the connection closes
-
-	mu    sync.Mutex
-	conns map[*conn]struct{}
-	empty chan struct{} // where drain waits; closed when the last connection is
 }
 
 // serveHTTP is Serve of the classes that speak HTTP.
@@ -52,44 +41,12 @@ func serveHTTP(ctx context.Context, s *Session, p policy) error {
 		return ErrNoHandler
 	}
 	srv := newServer(ctx, s, p)
-	failed := make(chan error, len(s.Listeners))
-	var accepting sync.WaitGroup
-	var doors []*door
-	for _, l := range s.Listeners {
-		d := newDoor(srv, l)
-		doors = append(doors, d)
-		accepting.Go(func() {
-			if err := srv.http.Serve(d); !errors.Is(err, net.ErrClosed) && !errors.Is(err, os.ErrClosed) {
-				failed <- err
-			}
-		})
-	}
-	s.Meter.Ready()
-	var err error
-	select {
-	case <-ctx.Done():
-	case <-s.Drain:
-	case err = <-failed:
-		err = fmt.Errorf("accept connections: %w", err)
-	}
-	srv.draining.Store(true)
-	close(srv.closing)
-	for _, d := range doors {
-		_ = d.Close() // only this process's descriptors
-	}
-	accepting.Wait()
-	if err == nil {
-		srv.drain(ctx)
-	}
-	srv.drop()
-	return err
+	return srv.run(ctx, func(l *Listener) error { return srv.http.Serve(l) }, func() { srv.draining.Store(true) },
+		func() { srv.lastCalls() })
 }
 
 func newServer(ctx context.Context, s *Session, p policy) *server {
-	srv := &server{
-		policy: p, session: s, places: newPlaces(p.places), open: newPlaces(p.open),
-		closing: make(chan struct{}), stopped: ctx.Done(), conns: map[*conn]struct{}{},
-	}
+	srv := &server{Drain: newDrain(ctx, s, p)}
 	srv.http = &http.Server{
 		Handler:           srv,
 		ReadHeaderTimeout: s.HeaderTimeout,
@@ -116,32 +73,6 @@ func (s *server) connContext(ctx context.Context, nc net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, nc)
 }
 
-// admit takes a connection in, which has its place.
-func (s *server) admit(nc net.Conn) net.Conn {
-	c := &conn{Conn: nc, server: s, placed: true}
-	c.waiting.Store(true)
-	if s.policy.lends {
-		c.after(patience, c.lend)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.conns[c] = struct{}{}
-	s.session.Meter.Opened()
-	return c
-}
-
-// forget takes note that a connection is closed.
-func (s *server) forget(c *conn) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.conns, c)
-	s.session.Meter.Closed()
-	if len(s.conns) == 0 && s.empty != nil {
-		close(s.empty)
-		s.empty = nil
-	}
-}
-
 // changed follows what net/http does with a connection, from the connection's
 // own goroutine.
 func (s *server) changed(nc net.Conn, state http.ConnState) {
@@ -155,7 +86,7 @@ func (s *server) changed(nc net.Conn, state http.ConnState) {
 		c.begin()
 	case http.StateIdle:
 		c.waiting.Store(true)
-		if s.policy.lends {
+		if s.lends {
 			c.rest()
 		}
 		if s.draining.Load() { // its answer had begun before
@@ -199,46 +130,11 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.begin() // if the app wrote nothing
 }
 
-// drain finishes what is in hand. Answers whose head is written from now on say
-// "Connection: close". Nothing is closed in the face of a client that has just
-// sent a request, or that was told that it may (RFC 9112, 9.5): every connection
-// gets a last call.
-func (s *server) drain(ctx context.Context) {
+// lastCalls gives every connection a last call. Answers whose head is written
+// from now on say "Connection: close". Nothing is closed in the face of a client
+// that has just sent a request, or that was told that it may (RFC 9112, 9.5).
+func (s *server) lastCalls() {
 	for _, c := range s.all() {
 		c.lastCall()
-	}
-	select {
-	case <-s.none():
-	case <-ctx.Done():
-	}
-}
-
-// none returns a channel that is closed once there are no connections.
-func (s *server) none() <-chan struct{} {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	empty := make(chan struct{})
-	if len(s.conns) == 0 {
-		close(empty)
-	} else {
-		s.empty = empty
-	}
-	return empty
-}
-
-func (s *server) all() []*conn {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	all := make([]*conn, 0, len(s.conns))
-	for c := range s.conns {
-		all = append(all, c)
-	}
-	return all
-}
-
-// drop closes every connection, whatever it is doing.
-func (s *server) drop() {
-	for _, c := range s.all() {
-		_ = c.Close() // the client sees it end
 	}
 }

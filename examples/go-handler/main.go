@@ -7,7 +7,6 @@ import (
 	"net/http"
 
 	"github.com/gonicorn/gonicorn"
-	"github.com/gonicorn/gonicorn/workers/handler"
 )
 
 func main() {
@@ -15,7 +14,7 @@ func main() {
 }
 
 func hello(w http.ResponseWriter, r *http.Request) {
-	worker, ok := handler.FromContext(r.Context())
+	worker, ok := gonicorn.FromContext(r.Context())
 	if !ok {
 		http.Error(w, "not under gonicorn", http.StatusInternalServerError)
 		return

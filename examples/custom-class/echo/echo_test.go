@@ -20,11 +20,23 @@ const bound = 20 * time.Second
 // start serves on a loopback socket until the test ends.
 func start(t *testing.T, connections int) (addr string, meter *workers.Meter, drain func(), quick func(), ended <-chan error) {
 	t.Helper()
-	t.Cleanup(func() { goleak.VerifyNone(t) })
+	l := listen(t)
+	meter, drain, quick, ended = startOn(t, connections, l)
+	return l.Addr().String(), meter, drain, quick, ended
+}
+
+func listen(t *testing.T) net.Listener {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	return l
+}
+
+func startOn(t *testing.T, connections int, listeners ...net.Listener) (meter *workers.Meter, drain func(), quick func(), ended <-chan error) {
+	t.Helper()
+	t.Cleanup(func() { goleak.VerifyNone(t) })
 	ctx, cancel := context.WithCancel(t.Context())
 	draining := make(chan struct{})
 	meter = workers.NewMeter(nil)
@@ -32,13 +44,13 @@ func start(t *testing.T, connections int) (addr string, meter *workers.Meter, dr
 	go func() {
 		defer close(done)
 		served <- Class{}.Serve(ctx, &workers.Session{
-			Listeners: []net.Listener{l}, Limits: workers.Limits{Connections: connections}, Meter: meter,
+			Listeners: listeners, Limits: workers.Limits{Connections: connections}, Meter: meter,
 			Drain: draining, Log: slog.New(slog.DiscardHandler),
 		})
 	}()
 	t.Cleanup(func() { cancel(); <-done })
 	<-meter.IsReady()
-	return l.Addr().String(), meter, func() { close(draining) }, cancel, served
+	return meter, func() { close(draining) }, cancel, served
 }
 
 func dial(t *testing.T, addr string) (net.Conn, *bufio.Reader) {
@@ -115,5 +127,27 @@ func TestQuickStop(t *testing.T) {
 		}
 	case <-time.After(bound):
 		t.Fatal("a quick stop waits for a client")
+	}
+}
+
+// An address on which nobody calls keeps no place from the others, and no
+// client gets in before there is a place.
+func TestTwoAddressesShareTheirPlaces(t *testing.T) {
+	quiet, busy := listen(t), listen(t)
+	startOn(t, 1, quiet, busy)
+	for range 3 {
+		conn, r := dial(t, busy.Addr().String())
+		fmt.Fprint(conn, "one\n")
+		expectLine(t, r, "one\n")
+		next, nextLines := dial(t, busy.Addr().String())
+		fmt.Fprint(next, "two\n")
+		_ = next.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+		if line, err := nextLines.ReadString('\n'); err == nil {
+			t.Errorf("%q came back although the only place was taken", line)
+		}
+		conn.Close()
+		_ = next.SetReadDeadline(time.Now().Add(bound))
+		expectLine(t, bufio.NewReader(next), "two\n")
+		next.Close()
 	}
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // wait returns when a connection may be waiting, or the listener is closed.
-func (d *door) wait() error {
+func (d *Listener) wait() error {
 	if d.raw == nil || d.coming != nil {
 		return nil
 	}
@@ -24,7 +24,7 @@ func (d *door) wait() error {
 
 // try accepts a connection that is waiting. It returns nil and no error when
 // another worker has taken it.
-func (d *door) try() (net.Conn, error) {
+func (d *Listener) try() (net.Conn, error) {
 	if d.raw == nil {
 		return d.Listener.Accept()
 	}
@@ -50,7 +50,7 @@ func (d *door) try() (net.Conn, error) {
 // serve makes a connection of the descriptor that was accepted, with the
 // options that net gives those that it accepts itself. It keeps the descriptor
 // when there is none left for the duplicate that net.FileConn makes.
-func (d *door) serve() (net.Conn, error) {
+func (d *Listener) serve() (net.Conn, error) {
 	c, err := net.FileConn(d.coming)
 	if err != nil && isShortage(err) {
 		return nil, fmt.Errorf("accept: %w", err)

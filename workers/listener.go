@@ -7,20 +7,20 @@ import (
 	"syscall"
 )
 
-// door is a listener that lets a connection in only when there is a place for
-// it. Until then the connection stays in the kernel's backlog, where another
-// worker can take it.
-type door struct {
+// Listener lets a connection in only when there is a place for it. Until then
+// the connection stays in the kernel's backlog, where another worker can take
+// it. Its methods are those of net.Listener, for servers that want one.
+type Listener struct {
 	net.Listener
-	server *server
+	drain  *Drain
 	file   *os.File        // a duplicate to wait on: a net.Listener's own cannot be waited on without accepting
 	raw    syscall.RawConn // of file; nil when the listener is none of the operating system's
 	short  shortage
 	coming *os.File // a connection that was accepted when there was no descriptor left to serve it with
 }
 
-func newDoor(s *server, l net.Listener) *door {
-	d := &door{Listener: l, server: s, short: shortage{log: s.session.Log}}
+func newListener(drain *Drain, l net.Listener) *Listener {
+	d := &Listener{Listener: l, drain: drain, short: shortage{log: drain.session.Log}}
 	filer, ok := l.(interface{ File() (*os.File, error) })
 	if !ok {
 		return d
@@ -38,7 +38,7 @@ func newDoor(s *server, l net.Listener) *door {
 }
 
 // Close implements net.Listener. It ends an Accept.
-func (d *door) Close() error {
+func (d *Listener) Close() error {
 	var err error
 	if d.file != nil {
 		err = d.file.Close()
@@ -52,8 +52,8 @@ func (d *door) Close() error {
 // A place is taken only once somebody knocks, and given back when another
 // worker was faster: while it waits, this worker can use all its places for
 // connections that it has.
-func (d *door) Accept() (net.Conn, error) {
-	s := d.server
+func (d *Listener) Accept() (net.Conn, error) {
+	s := d.drain
 	for {
 		if err := d.wait(); err != nil {
 			d.turnAway()
@@ -86,7 +86,7 @@ func (d *door) Accept() (net.Conn, error) {
 }
 
 // turnAway closes a connection that never found a descriptor.
-func (d *door) turnAway() {
+func (d *Listener) turnAway() {
 	if d.coming != nil {
 		d.coming.Close()
 		d.coming = nil
