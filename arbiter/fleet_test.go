@@ -87,7 +87,7 @@ func (th *theatre) steer(w *worker, share, yield int) {
 func generation(number, workers int) *Generation {
 	return &Generation{Number: number, Settings: Settings{
 		Workers: workers, Timeout: 30 * time.Second, BootTimeout: time.Minute,
-		GracefulTimeout: 30 * time.Second, RequestAge: true, Heartbeat: true,
+		GracefulTimeout: 30 * time.Second, RequestAge: true, RequestTimeout: 30 * time.Second, Heartbeat: true,
 	}}
 }
 
@@ -295,6 +295,8 @@ func TestHungWorkersAreAborted(t *testing.T) {
 		{"request under timeout", false, func(n time.Duration) vitals { return vitals{requestStart: n} }, 29 * time.Second, false},
 		{"request over timeout", false, func(n time.Duration) vitals { return vitals{requestStart: n} }, 31 * time.Second, true},
 		{"heartbeat over timeout", false, func(n time.Duration) vitals { return vitals{beats: true, heartbeat: n} }, 31 * time.Second, true},
+		{"pulse over timeout", false, func(n time.Duration) vitals { return vitals{watched: true, pulse: n} }, 32 * time.Second, true},
+		{"pulse of a watch that ended", false, func(n time.Duration) vitals { return vitals{pulse: n} }, time.Hour, false},
 		{"command without heartbeat", false, func(n time.Duration) vitals { return vitals{heartbeat: n} }, time.Hour, false},
 		{"a heartbeat in the future", false, func(n time.Duration) vitals { return vitals{beats: true, heartbeat: forever} }, time.Hour, false},
 	} {
@@ -606,7 +608,7 @@ func TestWorkerThatHangsWhileItDrainsIsNotWaitedFor(t *testing.T) {
 		"heartbeat": {inFlight: 1, beats: true, heartbeat: time.Second},
 	} {
 		gen := generation(1, 1)
-		gen.Settings.Timeout, gen.Settings.GracefulTimeout = 2*time.Second, time.Hour
+		gen.Settings.Timeout, gen.Settings.RequestTimeout, gen.Settings.GracefulTimeout = 2*time.Second, 2*time.Second, time.Hour
 		th := newTheatre(t, gen)
 		th.readyAll()
 		pids, _, _ := th.serving()

@@ -29,9 +29,12 @@ type Settings struct {
 	// DrainFirst keeps the TERM from a worker behind the gateway until it has
 	// nothing in hand: a program that ends at TERM loses nothing then.
 	DrainFirst bool
-	// RequestAge and Heartbeat say what counts as a sign of life: no request
-	// older than Timeout, a heartbeat younger than Timeout, or both.
-	RequestAge, Heartbeat bool
+	// Heartbeat says that a process shows a sign of life within Timeout.
+	Heartbeat bool
+	// RequestAge says that a request holds a thread of the worker, or all of it:
+	// one that is older than RequestTimeout hangs. 0 is no bound.
+	RequestAge     bool
+	RequestTimeout time.Duration
 
 	MaxRequests         int           // retire a worker after so many requests
 	MaxRequestsJitter   int           // plus a random number up to this

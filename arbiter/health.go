@@ -10,6 +10,7 @@ import (
 // vitals is what a worker's slot showed at one moment.
 type vitals struct {
 	pulse        time.Duration // when a Python worker's own thread last ran; 0 without one
+	watched      bool          // that thread runs
 	beats        bool          // the process keeps its own heartbeat
 	heartbeat    time.Duration
 	requestStart time.Duration
@@ -34,6 +35,7 @@ const most = 1 << 40
 func readVitals(s *scoreboard.Slot, account *scoreboard.Measure, now time.Duration) vitals {
 	v := vitals{
 		pulse:        time.Duration(s.Pulse.Load()),
+		watched:      s.Watcher.Load() != 0,
 		beats:        s.Beats.Load() != 0,
 		heartbeat:    past(s.Heartbeat.Load(), now),
 		requestStart: past(s.RequestStart.Load(), now),
@@ -64,6 +66,9 @@ func past(nanos int64, now time.Duration) time.Duration {
 	return max(0, min(time.Duration(nanos), now))
 }
 
+// boundsRequests reports whether one request may make a worker count as hung.
+func (s *Settings) boundsRequests() bool { return s.RequestAge && s.RequestTimeout > 0 }
+
 // besides counts the requests in hand that are not hung themselves.
 func (v *vitals) besides(now, timeout time.Duration) int {
 	if v.claims == nil {
@@ -80,10 +85,15 @@ func (v *vitals) besides(now, timeout time.Duration) int {
 
 // silent is how long the process has given no heartbeat; 0 where it keeps none.
 func (v *vitals) silent(w *worker, now time.Duration) time.Duration {
-	if !v.beats || !w.gen.Settings.Heartbeat {
+	switch {
+	case !w.gen.Settings.Heartbeat:
 		return 0
+	case v.beats:
+		return max(0, now-max(v.heartbeat, w.readyAt))
+	case v.watched && v.pulse > 0: // threads of Python, which the app keeps from running
+		return max(0, now-max(min(v.pulse, now), w.readyAt)-pulseLate)
 	}
-	return max(0, now-max(v.heartbeat, w.readyAt))
+	return 0
 }
 
 // haltLook is how often it is looked whether the kernel runs a worker. A worker
@@ -127,14 +137,14 @@ func hung(w *worker, v vitals, now time.Duration) string {
 	switch {
 	case w.stage == booting && s.BootTimeout > 0 && now-w.started > s.BootTimeout:
 		return fmt.Sprintf("not ready after %s (boot_timeout)%s", s.BootTimeout, w.hint())
-	case w.stage != ready && w.stage != draining || s.Timeout <= 0:
+	case w.stage != ready && w.stage != draining:
 		return ""
 	case w.stage == draining && v.inFlight == 0 && v.requestStart == 0:
 		return "" // its heart may stop before it exits
-	case s.RequestAge && v.requestStart > 0 && now-v.requestStart > s.Timeout:
-		return fmt.Sprintf("a request has been running for %s (timeout %s)",
-			(now - v.requestStart).Round(time.Millisecond), s.Timeout)
-	case w.stage == ready && w.watchdog > 0 && now-w.watchdog > s.Timeout:
+	case s.boundsRequests() && v.requestStart > 0 && now-v.requestStart > s.RequestTimeout:
+		return fmt.Sprintf("a request has been running for %s (request_timeout %s)",
+			(now - v.requestStart).Round(time.Millisecond), s.RequestTimeout)
+	case s.Timeout > 0 && w.stage == ready && w.watchdog > 0 && now-w.watchdog > s.Timeout:
 		return fmt.Sprintf("no WATCHDOG=1 for %s (timeout %s)", (now - w.watchdog).Round(time.Millisecond), s.Timeout)
 	}
 	return lifeless(w, v, now)

@@ -77,8 +77,8 @@ func (f *fleet) abort(w *worker, now time.Duration, reason string) {
 	f.doubts(w, reason, now)
 	s := w.gen.Settings
 	v, _ := f.hands.vitals(w)
-	others := v.besides(now, s.Timeout)
-	if w.stage == ready && s.Gated && s.RequestAge && others > 0 && lifeless(w, v, now) == "" {
+	others := v.besides(now, s.RequestTimeout)
+	if w.stage == ready && s.Gated && s.boundsRequests() && others > 0 && lifeless(w, v, now) == "" {
 		w.leaves, w.stage, w.deadline = reason, stalled, now+s.GracefulTimeout
 		f.log.Error(f.role+" hangs: it may finish its other requests", f.role, w.place.ID, "pid", w.pid,
 			"reason", reason, "others", others)
@@ -122,7 +122,7 @@ func (f *fleet) enforce(now time.Duration) time.Duration {
 		if w.stage == stalled {
 			v, _ := f.hands.vitals(w)
 			f.lookHalted(w, now)
-			if now >= w.deadline || v.besides(now, w.gen.Settings.Timeout) == 0 || lifeless(w, v, now) != "" {
+			if now >= w.deadline || v.besides(now, w.gen.Settings.RequestTimeout) == 0 || lifeless(w, v, now) != "" {
 				f.showStacks(w, now)
 			} else {
 				wake = min(wake, now+50*time.Millisecond)

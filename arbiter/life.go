@@ -39,6 +39,11 @@ func (f *fleet) watch(now time.Duration) time.Duration {
 	return wake
 }
 
+// lookAgain is how soon a slot is read again for this time-out.
+func lookAgain(timeout time.Duration) time.Duration {
+	return min(time.Second, max(timeout/4, 10*time.Millisecond))
+}
+
 // nextLook is when a worker's slot must be read again: often enough that a
 // hang is noticed within a quarter of its time-out.
 func (f *fleet) nextLook(w *worker, now time.Duration) time.Duration {
@@ -50,8 +55,11 @@ func (f *fleet) nextLook(w *worker, now time.Duration) time.Duration {
 		}
 		return wake
 	}
-	if s.Timeout > 0 && (s.RequestAge || s.Heartbeat || w.watchdog > 0) {
-		wake = now + min(time.Second, max(s.Timeout/4, 10*time.Millisecond))
+	if s.Timeout > 0 && (s.Heartbeat || w.watchdog > 0) {
+		wake = now + lookAgain(s.Timeout)
+	}
+	if s.boundsRequests() {
+		wake = min(wake, now+lookAgain(s.RequestTimeout))
 	}
 	if s.MaxRequests > 0 {
 		wake = min(wake, now+time.Second)

@@ -6,6 +6,16 @@ import "time"
 // are no fault, whereas an event loop that stands still for a second is.
 const slowRequest = 5 * time.Second
 
+// LongestRequest is how long a request may take until it counts as hung; 0 is
+// for ever. A sync worker shows no other sign of life than that its requests
+// end, as in Gunicorn.
+func (c *Config) LongestRequest() time.Duration {
+	if c.RequestTimeout == 0 && c.EffectiveClass() == "sync" {
+		return c.Timeout
+	}
+	return c.RequestTimeout
+}
+
 // RequestWarning is how long a request may be without an answer until the log
 // says where it is; 0 is for ever.
 func (c *Config) RequestWarning() time.Duration {

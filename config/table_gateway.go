@@ -23,8 +23,8 @@ func queueSettings() []Setting {
 		},
 		Setting{
 			Name: "request_timeout", Flag: "request-timeout", Kind: Duration, Default: "0", Own: true,
-			Help: "A request that no worker has begun to answer after so long is answered 504; 0 takes timeout. " +
-				"Under sync and threaded its worker is replaced.",
+			Help: "A request that no worker has begun to answer after so long is answered 504, as uWSGI's harakiri has it. Under sync and " +
+				"threaded its worker is replaced. 0 is never, but under sync takes timeout.",
 			Reload: NewGateway, field: func(c *Config) any { return &c.RequestTimeout },
 		},
 		Setting{

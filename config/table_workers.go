@@ -74,7 +74,8 @@ func lifeSettings() []Setting {
 		Setting{
 			Name: "timeout", Flag: "timeout", Short: "t", Kind: Duration, Default: "30",
 			Help: "Replace a worker that gives no sign of life for so long, after logging where it hangs; 0 is never. " +
-				"What counts as life is the worker class's: a request that ends in time, or a heartbeat of the loop. " +
+				"Under sync that is a request that takes longer, unless request_timeout is set; under threaded and event-loop a worker " +
+				"whose interpreter or loop stands still: requests may take as long as they do, and request_timeout bounds them. " +
 				"A process that is stopped (SIGSTOP), or frozen, shows none in any class.",
 			Reload: NewWorkers, Differs: "it does not run while a worker boots (boot_timeout does)",
 			field: func(c *Config) any { return &c.Timeout },

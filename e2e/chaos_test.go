@@ -22,7 +22,7 @@ func TestChaos(t *testing.T) {
 		length = 5 * time.Second
 	}
 	const workers = 4
-	s := demo(t, "-w", fmt.Sprint(workers), "-k", "threaded", "--threads", "4", "--timeout", "2", "--graceful-timeout", "3").ready()
+	s := demo(t, "-w", fmt.Sprint(workers), "-k", "threaded", "--threads", "4", "--timeout", "2", "--request-timeout", "2", "--graceful-timeout", "3").ready()
 	addr := s.addr()
 	fdsBefore := openFDs(s.cmd.Process.Pid)
 	seen := map[int]bool{}

@@ -20,7 +20,11 @@ func TestEveryWorkerFaultEndsTheSameWay(t *testing.T) {
 		t.Run(c.String(), func(t *testing.T) {
 			t.Parallel()
 			const timeout = time.Second
-			s := c.start(t, "-w", "2", "--timeout", timeout.String())
+			args := []string{"-w", "2", "--timeout", timeout.String()}
+			if c.class == "threaded" { // whose requests may take long
+				args = append(args, "--request-timeout", timeout.String())
+			}
+			s := c.start(t, args...)
 			addr := s.addr()
 
 			victim, mark, began := anyOf(s.pids()), s.log.mark(), time.Now()

@@ -168,8 +168,8 @@ func runCodes() []errorCode {
 		},
 		{
 			code: "GON040", title: "a worker hangs (log)",
-			meaning: "A worker gave no sign of life for timeout, was stopped or frozen for as long, or has had a request for longer. Where its threads are follows in the log.",
-			remedy:  "The stacks show what it waits for. A request that may take long needs a longer --timeout, or belongs into a queue. Of a process that was stopped, find out who stops it (SIGSTOP, a frozen cgroup).",
+			meaning: "A worker gave no sign of life for timeout, was stopped or frozen for as long, or has had a request for longer than request_timeout (under sync: timeout). Where its threads are follows in the log.",
+			remedy:  "The stacks show what it waits for. A request that may take long needs a longer --request-timeout (under sync: --timeout), or belongs into a queue. Of a process that was stopped, find out who stops it (SIGSTOP, a frozen cgroup).",
 		},
 		{
 			code: "GON041", title: "a worker was lost (log)",
@@ -185,7 +185,7 @@ func runCodes() []errorCode {
 		{
 			code: "GON043", title: "a request was answered 504 (log)",
 			meaning: "No worker had begun to answer within request_timeout, or the one that had it hung.",
-			remedy:  "See GON040; request_timeout bounds requests apart from timeout.",
+			remedy:  "See GON040. request_timeout is off by default, but under sync, where it is timeout.",
 		},
 		{
 			code: "GON044", title: "a request was answered 502 (log)",

@@ -86,10 +86,10 @@ func gatewaySettings(p *prepared) process.Settings {
 	set := process.Settings{
 		Backend: p.app.backend(p.class.Name()),
 
-		QueueSize: c.QueueSize, QueueTimeout: c.QueueTimeout, RequestTimeout: c.RequestTimeout,
+		QueueSize: c.QueueSize, QueueTimeout: c.QueueTimeout, RequestTimeout: c.LongestRequest(),
 		HeaderTimeout: c.HeaderTimeout, BodyTimeout: c.BodyTimeout, WriteTimeout: c.WriteTimeout,
 		Keepalive: c.Keepalive, Graceful: c.GracefulTimeout, StallWarning: c.StallWarning, RequestWarning: c.RequestWarning(),
-		Timeout: c.Timeout, HealthPath: c.HealthPath, HoldsHung: settings(p).RequestAge,
+		Timeout: c.Timeout, HealthPath: c.HealthPath, HoldsHung: settings(p).RequestAge && c.LongestRequest() > 0,
 
 		RequestBuffering: c.RequestBuffering, ResponseBuffering: c.ResponseBuffering,
 		MaxBody: c.MaxBody, MaxBuffer: c.MaxBuffer, MaxBufferTotal: c.MaxBufferTotal, TmpDir: absolute(c.Chdir, c.TmpUploadDir), Sendfile: c.Sendfile,
@@ -120,9 +120,6 @@ func gatewaySettings(p *prepared) process.Settings {
 		if tag = strings.TrimSpace(tag); tag != "" {
 			set.StatsdTags = append(set.StatsdTags, tag)
 		}
-	}
-	if set.RequestTimeout == 0 {
-		set.RequestTimeout = c.Timeout
 	}
 	if set.AccessLog != "" && set.AccessLog != "-" {
 		set.AccessLog = absolute(c.Chdir, set.AccessLog)

@@ -175,7 +175,7 @@ func settings(p *prepared) arbiter.Settings {
 	alive := p.class.Alive()
 	set := arbiter.Settings{
 		Workers: c.Workers, Timeout: c.Timeout, BootTimeout: c.BootTimeout, GracefulTimeout: c.GracefulTimeout,
-		RequestAge: alive&workers.RequestAge != 0, Heartbeat: true,
+		RequestAge: alive&workers.RequestAge != 0, RequestTimeout: c.LongestRequest(), Heartbeat: true,
 		MaxRequests: c.MaxRequests, MaxRequestsJitter: c.MaxRequestsJitter, MaxMemory: c.MaxMemory,
 		MaxLifetime: c.MaxLifetime, MaxLifetimeJitter: c.MaxLifetimeJitter,
 		ReopensLogs: p.app.inside(),

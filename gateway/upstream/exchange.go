@@ -247,6 +247,7 @@ func (x *exchange) failed(err error) error {
 	default:
 		e.Died, e.Err = true, fmt.Errorf("read response: %w", x.readErr)
 	}
+	e.Hung = e.Died && x.worker.mute.Load()
 	if x.conn.wrote == 0 {
 		e.Unsent = true
 		if !x.conn.reused {

@@ -63,6 +63,7 @@ func (w *worker) look(now int64) {
 		}
 	case !p.doubted && now-p.sent > min(after, int64(time.Second)):
 		p.doubted = true
+		w.mute.Store(true)
 		w.b.Pool.Stall(w.slot, true)
 		w.ledger.silent(p.since)
 		w.b.Log.Warn("worker does not react: it gets no requests until it does", "pid", w.pid,
@@ -79,6 +80,7 @@ func (w *worker) trust() {
 	p.cancel()
 	w.liveness.probe = nil
 	if p.doubted {
+		w.mute.Store(false)
 		w.ledger.alive()
 		w.b.Pool.Stall(w.slot, false)
 		w.b.Log.Info("worker reacts again", "pid", w.pid)

@@ -26,6 +26,7 @@ type worker struct {
 	pid    int
 	ledger ledger
 	gone   atomic.Bool // the process has been reaped
+	mute   atomic.Bool // it does not react
 	ctx    context.Context
 	end    context.CancelFunc // of ctx, when the process has been reaped
 
