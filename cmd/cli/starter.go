@@ -14,6 +14,8 @@ import (
 	texttemplate "text/template"
 
 	"github.com/gonicorn/gonicorn/config"
+	"github.com/gonicorn/gonicorn/internal/version"
+	"github.com/gonicorn/gonicorn/workers/python"
 	ucli "github.com/urfave/cli/v2"
 )
 
@@ -32,6 +34,7 @@ type starter struct {
 	Words    string   // the same as JSON
 	Port     string   // that it listens at
 	Binary   string   // gonicorn's path
+	Release  string   // the version that pip installs; empty if this one was not installed by pip
 	Dir      string   // the app's folder
 	User     string   // that it runs as
 	Settings []string // lines of TOML: what the flags say
@@ -111,6 +114,9 @@ func (l *commandLine) starter(args []string, contained bool) (*starter, error) {
 	}
 	if u, err := user.Current(); err == nil && u.Uid != "0" {
 		s.User = u.Username
+	}
+	if s.Python && python.FromWheel() {
+		s.Release = version.Release
 	}
 	s.Settings = tomlLines(loaded, l.settings)
 	return s, nil

@@ -116,6 +116,12 @@ func ownVenv() (venv, path string, tool bool) {
 	return venv, path, tool
 }
 
+// FromWheel reports whether this binary was installed as a Python package.
+func FromWheel() bool {
+	venv, _, _ := ownVenv()
+	return venv != ""
+}
+
 // version asks the interpreter.
 func version(ctx context.Context, helpers *proc.Helpers, path string, env []string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTime)

@@ -132,5 +132,8 @@ def report(error: AppError, prefix: str) -> None:
 def show(error: AppError) -> None:
     cause = error.__cause__
     if cause is not None:
-        lines = traceback.format_exception(type(cause), cause, trim(cause.__traceback__))
+        tb = trim(cause.__traceback__)
+        if isinstance(cause, SyntaxError) and tb is cause.__traceback__:
+            tb = None  # nobody's frames but the runner's; its text has file and line
+        lines = traceback.format_exception(type(cause), cause, tb)
         sys.stderr.write("".join(lines))
