@@ -30,7 +30,11 @@ func (e *BootError) Error() string {
 	if e.AppMissing {
 		fmt.Fprintf(&b, "the app cannot be loaded: %s", e.Reason)
 	} else {
-		fmt.Fprintf(&b, "no %s became ready in %d tries: %s", e.Role, e.Tries, e.Reason)
+		tries := "tries"
+		if e.Tries == 1 {
+			tries = "try"
+		}
+		fmt.Fprintf(&b, "no %s became ready in %d %s: %s", e.Role, e.Tries, tries, e.Reason)
 	}
 	if len(e.Output) > 0 {
 		fmt.Fprintf(&b, "; the last it wrote:\n  %s", strings.Join(e.Output, "\n  "))

@@ -11,7 +11,6 @@ import (
 
 // banner says at the start what runs, where, and how to stop it.
 func (s *supervisor) banner(p *prepared) {
-	c := p.config
 	var at []string
 	for _, sock := range p.sockets {
 		at = append(at, address(sock))
@@ -27,7 +26,6 @@ func (s *supervisor) banner(p *prepared) {
 	s.log.Info("gonicorn " + version.Text())
 	s.log.Info("listening at: " + where)
 	s.log.Info("app: " + p.app.describe())
-	s.log.Info(fmt.Sprintf("worker class: %s, workers: %d, transport: %s", p.class.Name(), c.Workers, p.transport))
 	s.log.Info("config: " + source)
 	s.log.Info(fmt.Sprintf("stop with ctrl-c or kill %d, reload with kill -HUP %d", os.Getpid(), os.Getpid()))
 }

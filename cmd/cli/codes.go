@@ -206,6 +206,11 @@ func runCodes() []errorCode {
 			remedy: "Watch the new version yourself; reload a change of worker_class apart from a change of code.",
 		},
 		{
+			code: "GON047", title: "the app is broken while it is developed (log)",
+			meaning: "With --reload, an app that cannot be loaded answers each request with its traceback.",
+			remedy:  "Mend the file and save it.",
+		},
+		{
 			code: "GON050", title: "the arbiter was killed (log)",
 			meaning: "The process that supervises all others is gone without having stopped them. Workers finish what they have in hand; " +
 				"what waits for a worker is answered 503; after graceful_timeout no process is left.",

@@ -37,6 +37,7 @@ type launcher struct {
 	queue    *queue    // from which Python workers take requests; nil without
 	forks    bool      // workers are to be forked
 	fork     *template // forks workers; nil where each is started anew
+	early    *early    // workers that were started before they had a place; nil without
 	// equip, which may be nil, adds what one process gets for itself.
 	equip func(p arbiter.Place, spec *proc.Spec) (equipment, error)
 }
@@ -60,6 +61,12 @@ func (l *launcher) Launch(p arbiter.Place) (arbiter.Process, error) {
 func (l *launcher) launch(p arbiter.Place) (arbiter.Process, error) {
 	if l.fork != nil {
 		return l.fork.launch(p)
+	}
+	if l.role == "worker" {
+		l.s.ages.Store(int64(p.Age))
+	}
+	if w := l.early.take(p.ID); w != nil {
+		return l.place(w, p)
 	}
 	spec := l.spec
 	spec.Env = append(append([]string{}, spec.Env...),

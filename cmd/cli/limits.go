@@ -28,9 +28,6 @@ type groups struct {
 func (s *supervisor) limits(c *config.Config) (*limits, error) {
 	l := &limits{base: proc.Limits{Nice: c.Nice, NoFile: uint64(c.RlimitNofile), Core: c.RlimitCore}}
 	l.group = cgroup.Limits{MemoryMax: c.CgroupMemoryMax, CPUWeight: c.CgroupCPUWeight}
-	if err := s.checkNoFile(c); err != nil {
-		return nil, err
-	}
 	var err error
 	switch c.CPUAffinity {
 	case "":

@@ -31,7 +31,19 @@ type prepared struct {
 	frontend   *frontend // nil without a gateway
 	newFront   bool      // it does something else than the one that serves
 	queue      *queue    // between it and the workers; nil where they need none
+	launcher   *launcher // of a Python app that is loaded already; nil otherwise
 	release    func()    // gives the sockets up
+}
+
+// giveUp frees what was prepared for nothing.
+func (p *prepared) giveUp() {
+	p.release()
+	if l := p.launcher; l != nil {
+		l.early.close()
+		if l.fork != nil {
+			l.fork.close()
+		}
+	}
 }
 
 // prepare checks all of a config that can be checked before a process is
@@ -41,11 +53,10 @@ func (s *supervisor) prepare(c *config.Config) (*prepared, error) {
 	if err := p.app.check(c); err != nil {
 		return nil, err
 	}
-	var found bool
-	if p.class, found = workers.Lookup(s.o.classes(), c.EffectiveClass()); !found {
-		return nil, fmt.Errorf("worker_class %q: there is no such class", c.WorkerClass)
+	err := s.findClass(p)
+	if err != nil {
+		return nil, err
 	}
-	var err error
 	if p.credential, err = proc.Lookup(c.User, c.Group, c.Initgroups); err != nil {
 		return nil, fmt.Errorf("privileges: %w", err)
 	}
@@ -63,23 +74,45 @@ func (s *supervisor) prepare(c *config.Config) (*prepared, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.transport == transportGateway {
-		if p.frontend, err = s.frontend(p); err != nil {
-			p.release()
-			return nil, err
-		}
-	}
 	return p, nil
 }
 
+func (s *supervisor) findClass(p *prepared) error {
+	var found bool
+	if p.class, found = workers.Lookup(s.o.classes(), p.config.EffectiveClass()); !found {
+		return fmt.Errorf("worker_class %q: there is no such class", p.config.WorkerClass)
+	}
+	return nil
+}
+
+// complete makes what depends on the app, which for Python may have to be
+// loaded first.
+func (s *supervisor) complete(ctx context.Context, p *prepared, number int) (err error) {
+	if a, is := p.app.(*pythonApp); is {
+		if err := a.loadApp(ctx, s, p, number); err != nil {
+			return err
+		}
+		if err := s.findClass(p); err != nil {
+			return err
+		}
+	}
+	if p.transport == transportGateway {
+		p.frontend, err = s.frontend(p)
+	}
+	return err
+}
+
 // generation builds what the arbiter starts from a prepared config.
-func (s *supervisor) generation(p *prepared, number int) (*arbiter.Generation, error) {
+func (s *supervisor) generation(ctx context.Context, p *prepared, number int) (*arbiter.Generation, error) {
 	l, err := p.app.launcher(s, p)
 	if err != nil {
 		return nil, err
 	}
 	if limited, is := l.(*launcher); is {
 		if limited.limits, err = s.limits(p.config); err != nil {
+			return nil, err
+		}
+		if err := s.checkNoFile(p.config); err != nil {
 			return nil, err
 		}
 	}
@@ -91,26 +124,30 @@ func (s *supervisor) generation(p *prepared, number int) (*arbiter.Generation, e
 		g.Released = p.release // behind a gateway, the sockets are the gateway's
 	}
 	if forks, is := l.(*launcher); is && forks.forks {
-		if forks.fork, err = startTemplate(forks, number, p.config.ReforkAfter, p.config.BootTimeout); err != nil {
-			return nil, err
+		if forks.fork == nil {
+			if forks.fork, err = startTemplate(ctx, forks, number, p.config.ReforkAfter, p.config.BootTimeout); err != nil {
+				return nil, err
+			}
 		}
 		g.Released, g.Refork = forks.fork.close, forks.fork
+	} else if is && forks.early != nil {
+		g.Released = forks.early.close
 	}
 	return g, nil
 }
 
 // both builds the workers' generation and, where it changes, the gateway's.
 // Either way the prepared sockets have found an owner, or are given up.
-func (s *supervisor) both(p *prepared, number int) (arbiter.Loaded, error) {
+func (s *supervisor) both(ctx context.Context, p *prepared, number int) (arbiter.Loaded, error) {
 	if p.frontend != nil {
 		if err := s.share(p); err != nil {
-			p.release()
+			p.giveUp()
 			return arbiter.Loaded{}, err
 		}
 	}
-	g, err := s.generation(p, number)
+	g, err := s.generation(ctx, p, number)
 	if err != nil {
-		p.release()
+		p.giveUp()
 		return arbiter.Loaded{}, err
 	}
 	loaded := arbiter.Loaded{Workers: g, Front: s.front(p, number), NoTrial: s.noTrial(p)}
@@ -150,15 +187,19 @@ func (s *supervisor) load(ctx context.Context, number int) (arbiter.Loaded, erro
 		return arbiter.Loaded{}, err
 	}
 	if p.transport != s.transport {
-		p.release()
+		p.giveUp()
 		return arbiter.Loaded{}, fmt.Errorf("transport: it is %s and would become %s, which a reload cannot do; restart gonicorn",
 			s.transport, p.transport)
 	}
-	if err := s.retune(&read.Config); err != nil {
-		p.release()
+	if err := s.complete(ctx, p, number); err != nil {
+		p.giveUp()
 		return arbiter.Loaded{}, err
 	}
-	loaded, err := s.both(p, number)
+	if err := s.retune(&read.Config); err != nil {
+		p.giveUp()
+		return arbiter.Loaded{}, err
+	}
+	loaded, err := s.both(ctx, p, number)
 	if err == nil {
 		if err := s.watchCertificates(s.watching, p); err != nil {
 			s.log.Warn("changed certificates will not be noticed before the next reload", "error", err)

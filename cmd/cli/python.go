@@ -36,8 +36,7 @@ func (a *pythonApp) describe() string {
 
 func (a *pythonApp) transport(*config.Config) string { return transportGateway }
 
-// check finds the interpreter, and, where nobody has chosen a class, looks at
-// the app to choose one.
+// check finds the interpreter, and for --check-config looks at the app.
 func (a *pythonApp) check(c *config.Config) (err error) {
 	if c.Transport != "" && c.Transport != transportGateway {
 		return &appError{fmt.Errorf("transport %q is for commands: a Python app is reached through the gateway; leave --transport away", c.Transport)}
@@ -46,7 +45,7 @@ func (a *pythonApp) check(c *config.Config) (err error) {
 	if a.interpreter, err = python.Find(context.Background(), a.helpers, c.Python, c.Chdir, env); err != nil {
 		return coded("GON014", &appError{err})
 	}
-	if (c.ClassGiven || c.Threads > 1) && !c.CheckConfig && !c.Reload {
+	if !c.CheckConfig {
 		return nil
 	}
 	var out bytes.Buffer
@@ -54,18 +53,12 @@ func (a *pythonApp) check(c *config.Config) (err error) {
 	if err == nil && is.Error != "" {
 		err = errors.New(is.Error)
 	}
-	if a.files = is.Files; a.follow != nil {
-		a.follow(is.Files) // of an app that fails too: the mistake may be in one of them
-	}
 	if err != nil {
 		_, _ = os.Stderr.Write(out.Bytes()) // the traceback, which the error goes without
 		if is.Failed {
 			return coded("GON012", &arbiter.BootError{Role: "worker", Tries: 1, Reason: err.Error()})
 		}
 		return coded("GON011", &appError{err})
-	}
-	if is.Interface == python.ASGI && !c.ClassGiven {
-		c.WorkerClass = "event-loop"
 	}
 	return nil
 }
@@ -107,8 +100,21 @@ func (a *pythonApp) settings(c *config.Config, class string) python.Settings {
 const maxConfSource = 64 << 10
 
 func (a *pythonApp) launcher(s *supervisor, p *prepared) (arbiter.Launcher, error) {
+	l := p.launcher // that has the app loaded
+	if l == nil {
+		var err error
+		if l, err = a.launch(s, p, a.settings(p.config, p.class.Name())); err != nil {
+			return nil, err
+		}
+	}
+	l.queue, l.equip = p.queue, s.connectPython(p.queue)
+	return l, nil
+}
+
+// launch makes a launcher of workers that are told this.
+func (a *pythonApp) launch(s *supervisor, p *prepared, told python.Settings) (*launcher, error) {
 	c := p.config
-	set, err := json.Marshal(a.settings(c, p.class.Name()))
+	set, err := json.Marshal(told)
 	if err != nil {
 		return nil, fmt.Errorf("encode worker settings: %w", err)
 	}
@@ -121,8 +127,7 @@ func (a *pythonApp) launcher(s *supervisor, p *prepared) (arbiter.Launcher, erro
 		Credential: p.credential, Umask: c.Umask, NewSession: true, Isolated: p.credential != nil,
 	}
 	return &launcher{
-		s: s, role: "worker", spec: spec, inside: true, capture: c.CaptureOutput, equip: s.connectPython(p.queue),
-		queue: p.queue, forks: c.PreloadApp || c.StartMethod == "fork",
+		s: s, role: "worker", spec: spec, inside: true, capture: c.CaptureOutput, forks: c.PreloadApp || c.StartMethod == "fork",
 	}, nil
 }
 

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 
 	"github.com/gonicorn/gonicorn/arbiter"
@@ -131,7 +132,7 @@ func (t *template) Lost(p arbiter.Place, why string) {
 	t.l.s.log.Error("a copy of a worker that had served was lost: all workers are replaced by copies of a template that has served nothing, "+
 		"until the next reload", "worker", p.ID, "reason", why, "code", "GON062")
 	go func() {
-		if err := t.start(); err != nil {
+		if err := t.start(context.Background()); err != nil {
 			t.l.s.log.Error("no template", "error", err, "again_in", templateFirst.String())
 			t.again()
 		}

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gonicorn/gonicorn/arbiter"
@@ -79,6 +81,8 @@ type supervisor struct {
 	successor   *successor           // that is to replace this one; nil without
 	stopped     chan struct{}        // closed when the arbiter has ended
 
+	ages atomic.Int64 // of the worker that was started last: see arbiter.Place
+
 	null     int // /dev/null
 	lifeline int // read end of a pipe that nobody writes: EOF means that the arbiter is gone
 	alive    int // its write end, which nobody else has
@@ -123,6 +127,11 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 	if err := errors.Join(s.sockets.adopt(handed, false), s.admin.adopt(handed, true)); err != nil {
 		return err
 	}
+	// The end of ctx asks for a stop, during which children still have to be
+	// reaped: signals are heard for as long as the arbiter runs.
+	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	s.listenForSignals(running)
 	p, err := s.prepare(&first.Config)
 	if err != nil {
 		return err
@@ -130,20 +139,34 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 	s.sockets.dropHanded(func(bind string) {
 		s.log.Warn("a socket was handed down that no bind asks for: closed", "socket", bind)
 	})
-	if err := s.prepareGateway(p); err != nil {
-		p.release()
-		return err
-	}
 	if err := s.hold(&first.Config); err != nil {
-		p.release()
+		p.giveUp()
 		return err
 	}
 	if err := s.beginHooks(p); err != nil {
-		p.release()
+		p.giveUp()
 		return err
 	}
 	defer s.hooks.close()
-	loaded, err := s.both(p, 1)
+	s.banner(p)
+	for _, warning := range first.Warnings {
+		s.log.Warn(warning)
+	}
+	err = s.interruptibly(ctx, func(ctx context.Context) error { return s.complete(ctx, p, 1) })
+	if errors.Is(err, errStopped) || ctx.Err() != nil {
+		p.giveUp()
+		s.log.Info("gonicorn has stopped")
+		return nil
+	}
+	if err != nil {
+		p.giveUp()
+		return err
+	}
+	if err := s.prepareGateway(p); err != nil {
+		p.giveUp()
+		return err
+	}
+	loaded, err := s.both(ctx, p, 1)
 	if err != nil {
 		return err
 	}
@@ -157,37 +180,34 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 		s.admin.own(true)
 	}
 	s.manager.keep(&s.sockets, handed.replaces(), func(err error) { s.log.Debug("the service manager keeps no socket", "error", err) })
-	s.banner(p)
-	for _, warning := range first.Warnings {
-		s.log.Warn(warning)
-	}
-	// The end of ctx asks for a stop, during which children still have to be
-	// reaped: signals are heard for as long as the arbiter runs.
-	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	defer cancel()
-	s.listenForSignals(running)
+	s.log.Info(fmt.Sprintf("worker class: %s, workers: %d, transport: %s", p.class.Name(), first.Config.Workers, p.transport))
 	s.hearken(running)
 	if err := s.watch(running, p); err != nil {
-		p.release()
+		p.giveUp()
 		return err
 	}
 	guard, err := s.guard(p)
 	if err != nil {
-		p.release()
+		p.giveUp()
 		return err
 	}
 	monitor, err := s.monitor(p)
 	if err != nil {
-		p.release()
+		p.giveUp()
 		return err
 	}
 	s.admin.dropHanded(func(bind string) { s.log.Debug("the old admin_bind is not asked for: closed", "socket", bind) })
+	loading, isLoaded := context.WithCancel(running)
+	defer isLoaded()
+	if a, is := s.app.(*pythonApp); is && p.launcher == nil {
+		s.wg.Go(func() { s.tellProgress(loading, a.name) })
+	}
 	s.arbiter = arbiter.New(arbiter.Options{
 		Board: s.board, Children: s.children, Notes: s.notify.Messages(), Log: s.log, Actions: s.actions,
 		First: loaded, Guard: guard, Monitor: monitor, Publish: s.publish, Forsake: s.forsake, Observe: s.hooks.observe,
 		Upgrade: s.upgradeBySignal, Refuse: s.sockets.close,
 		Tell: s.tellManager(), Watchdog: s.manager.watchdog(),
-		Load: s.load, Reopen: s.sink.Reopen, Ready: func() { s.ready(daemon) },
+		Load: s.load, Reopen: s.sink.Reopen, Ready: func() { isLoaded(); s.ready(daemon) },
 		ReapAll: !o.IsHandler || os.Getpid() == 1, Helpers: s.helpers, OnTerminal: onTerminal() && !first.Config.Daemon,
 	})
 	s.openConsole(&first.Config)

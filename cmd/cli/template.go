@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -41,16 +42,16 @@ type template struct {
 }
 
 // startTemplate starts the process and waits until it has loaded the app.
-func startTemplate(l *launcher, generation, reforkAfter int, limit time.Duration) (*template, error) {
+func startTemplate(ctx context.Context, l *launcher, generation, reforkAfter int, limit time.Duration) (*template, error) {
 	t := &template{l: l, limit: limit, refork: newRefork(reforkAfter), environ: map[string]string{wire.EnvGeneration: strconv.Itoa(generation)}}
-	if err := t.start(); err != nil {
+	if err := t.start(ctx); err != nil {
 		return nil, err
 	}
 	return t, nil
 }
 
 // start starts a process, and another whenever that is lost.
-func (t *template) start() error {
+func (t *template) start(ctx context.Context) error {
 	s := t.l.s
 	ours, theirs, err := control.SocketPair()
 	if err != nil {
@@ -73,7 +74,12 @@ func (t *template) start() error {
 	}
 	output := t.l.readAs("template", r, 0, pid)
 	process := python.NewTemplate(ours)
+	stop := context.AfterFunc(ctx, func() { _ = proc.SignalGroup(pid, syscall.SIGKILL) }) // its end is what Ready waits for
 	_, err = process.Ready(t.limit)
+	stop()
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
 	if err != nil {
 		_ = proc.SignalGroup(pid, syscall.SIGKILL) // it may be gone already
 	}
@@ -131,9 +137,6 @@ func (t *template) spec(output, orders int) proc.Spec {
 	}
 	add(wire.EnvTemplate, orders)
 	add(wire.EnvRunner, t.l.s.runner)
-	if q := t.l.queue; q != nil {
-		add(wire.EnvQueue, q.workers)
-	}
 	if l := t.l.limits; l != nil {
 		base := l.base
 		spec.Limits = &base
@@ -175,7 +178,7 @@ func (t *template) again() {
 		if closed {
 			return
 		}
-		err := t.start()
+		err := t.start(context.Background())
 		if err == nil {
 			return
 		}
@@ -220,13 +223,13 @@ func (t *template) launch(p arbiter.Place) (arbiter.Process, error) {
 		return arbiter.Process{}, fmt.Errorf("fork worker: %w", err)
 	}
 	defer unix.Close(page)
-	_, lane, err := t.l.s.lane(p, t.l.queue)
+	from, lane, err := t.l.s.lane(p, t.l.queue)
 	if err != nil {
 		closeAll(ours, theirs, r, w)
 		return arbiter.Process{}, err
 	}
 	promote := t.take(p.Slot)
-	pid, kills, err := t.fork(p, lane, page, theirs, w, promote)
+	pid, kills, err := t.fork(p, from, page, theirs, w, promote)
 	unix.Close(theirs)
 	closeAll(w, promote)
 	if err != nil {
@@ -237,18 +240,18 @@ func (t *template) launch(p arbiter.Place) (arbiter.Process, error) {
 	}
 	t.l.s.hub.own(p.Slot, ours)
 	t.l.s.hub.lane(p.Slot, lane)
-	process := arbiter.Process{PID: pid, Forked: func() { t.confine(p, pid) }, OOMKills: kills}
+	process := arbiter.Process{PID: pid, Forked: func() { t.l.confine(p, pid) }, OOMKills: kills}
 	if r >= 0 {
 		process.Output = t.l.read(r, p.ID, pid)
 	}
 	return process, nil
 }
 
-func (t *template) fork(p arbiter.Place, lane *queue, page, conn, output, promote int) (pid int, kills func() int, err error) {
+func (t *template) fork(p arbiter.Place, from *queue, page, conn, output, promote int) (pid int, kills func() int, err error) {
 	order := python.Fork{Age: p.Age, Page: page, Conn: conn, Output: output, Environ: maps.Clone(t.environ)}
 	order.Environ[wire.EnvWorkerID] = strconv.Itoa(p.ID)
-	if lane != nil {
-		order.Queue = lane.workers
+	if from != nil {
+		order.Queue = from.workers
 	}
 	if promote >= 0 {
 		order.Promote, order.PromoteAfter = promote, t.refork.after
@@ -287,15 +290,6 @@ func (t *template) become(process *python.Template, pid int) {
 func (t *template) kill() {
 	if ticks, err := proc.StartTicks(t.pid); err == nil && ticks == t.ticks {
 		_ = proc.SignalGroup(t.pid, syscall.SIGKILL) // it may go this moment
-	}
-}
-
-// confine moves a forked worker into its cgroup.
-func (t *template) confine(p arbiter.Place, pid int) {
-	if l := t.l.limits; l != nil && l.groups != nil {
-		if err := l.move(p, pid); err != nil {
-			t.l.s.log.Warn("worker is in no cgroup of its own", "pid", pid, "error", err)
-		}
 	}
 }
 

@@ -53,6 +53,10 @@ func (h *Helpers) Start(s Spec) (pid int, wait func() Exit, err error) {
 	return pid, wait, nil
 }
 
+// Release leaves a process that Start has started to the reaper. Nobody may wait
+// for it here any more.
+func (h *Helpers) Release(pid int) { h.end(pid) }
+
 // start holds the lock while the process starts, so that the reaper cannot meet
 // it before it is known.
 func (h *Helpers) start(cmd *exec.Cmd) error {

@@ -6,7 +6,7 @@ package python
 type Settings struct {
 	App             string   `json:"app"`          // module:attribute, or a factory's call
 	Factory         bool     `json:"factory"`      // the attribute is to be called
-	Class           string   `json:"worker_class"` // sync, threaded, event-loop
+	Class           string   `json:"worker_class"` // sync, threaded, event-loop; empty for what suits the app
 	Threads         int      `json:"threads"`
 	Chdir           string   `json:"chdir"`
 	Pythonpath      []string `json:"pythonpath"`
@@ -16,8 +16,12 @@ type Settings struct {
 	Spew            bool     `json:"spew"`             // print every line that is executed
 	Multiprocess    bool     `json:"multiprocess"`     // several workers: wsgi.multiprocess
 	RootPath        string   `json:"root_path"`
-	ReforkSockets   bool     `json:"refork_sockets"` // a worker with open sockets may become the template
-	Inspect         bool     `json:"inspect"`        // print what the app is, and end
+	ReforkSockets   bool     `json:"refork_sockets"`     // a worker with open sockets may become the template
+	Inspect         bool     `json:"inspect"`            // print what the app is, and end
+	Early           bool     `json:"early,omitempty"`    // load the app, and wait for a place: runner/early.py
+	Tell            bool     `json:"tell,omitempty"`     // say what the app is
+	Develop         bool     `json:"develop,omitempty"`  // an app that cannot be loaded answers with its traceback
+	Reloaded        bool     `json:"reloaded,omitempty"` // it served before
 	Loglevel        string   `json:"loglevel"`
 	StallWarning    float64  `json:"stall_warning"`   // seconds that the event loop may stand still
 	RequestWarning  float64  `json:"request_warning"` // seconds that a request may take until the log says where it is

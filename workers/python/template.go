@@ -18,6 +18,14 @@ const templateMessage = 16 << 10
 type Template struct {
 	fd     int
 	number int
+	told   Told
+}
+
+// Told is what a process says of the app that it has loaded.
+type Told struct {
+	Class  string   // that the app is to be served by: the one that was chosen, or else the one that suits it
+	Files  []string // its sources, where they were asked for
+	Broken string   // why the app cannot be loaded, where its place is taken by a page that says so
 }
 
 // Fork is what a new worker has for itself.
@@ -43,6 +51,10 @@ type templateAnswer struct {
 	Failed  bool   `json:"failed"`  // the app was found, and fails while it starts
 	Refused bool   `json:"refused"` // a worker does not become a template
 	sender  int    // who has sent it
+
+	Class  string   `json:"class"`
+	Files  []string `json:"files"`
+	Broken string   `json:"broken"`
 }
 
 // RefusedError says why a worker that was told to does not become a template.
@@ -93,7 +105,9 @@ func (t *Template) Promote() error {
 func (t *Template) Ready(limit time.Duration) (pid int, err error) {
 	for {
 		a, err := t.answer(limit)
+		t.told.Files = append(t.told.Files, a.Files...)
 		if err != nil || a.Ready {
+			t.told.Class, t.told.Broken = a.Class, a.Broken
 			return a.sender, err
 		}
 		if a.Refused {
@@ -105,28 +119,18 @@ func (t *Template) Ready(limit time.Duration) (pid int, err error) {
 	}
 }
 
+// Told is what the process has said of the app by the time that it was ready.
+func (t *Template) Told() Told { return t.told }
+
+// Become gives a process that was started to be one worker what that has for
+// itself. It does not wait.
+func (t *Template) Become(f Fork) error { return t.order(f) }
+
 // Fork has a worker forked, and returns its pid; it is a child of this process,
 // if that is a subreaper (prctl(2)). It waits for limit at most.
 func (t *Template) Fork(f Fork, limit time.Duration) (pid int, err error) {
-	t.number++
-	order, err := json.Marshal(map[string]any{"number": t.number, "age": f.Age, "environ": f.Environ, "cpus": f.CPUs,
-		"output": f.Output >= 0, "queue": f.Queue > 0, "promote_after": f.PromoteAfter})
-	if err != nil {
-		return 0, fmt.Errorf("fork worker: %w", err)
-	}
-	fds := []int{f.Conn, f.Page}
-	if f.Output >= 0 {
-		fds = append(fds, f.Output)
-	}
-	if f.Queue > 0 {
-		fds = append(fds, f.Queue)
-	}
-	if f.PromoteAfter > 0 {
-		fds = append(fds, f.Promote)
-	}
-	err = unix.Sendmsg(t.fd, order, unix.UnixRights(fds...), nil, unix.MSG_DONTWAIT)
-	if err != nil {
-		return 0, fmt.Errorf("fork worker: %w: %w", ErrTemplateGone, err)
+	if err := t.order(f); err != nil {
+		return 0, err
 	}
 	for end := time.Now().Add(limit); ; {
 		a, err := t.answer(time.Until(end))
@@ -140,6 +144,31 @@ func (t *Template) Fork(f Fork, limit time.Duration) (pid int, err error) {
 			return a.PID, nil
 		}
 	}
+}
+
+// order sends what a new worker has for itself.
+func (t *Template) order(f Fork) error {
+	t.number++
+	order, err := json.Marshal(map[string]any{"number": t.number, "age": f.Age, "environ": f.Environ, "cpus": f.CPUs,
+		"output": f.Output >= 0, "queue": f.Queue > 0, "promote_after": f.PromoteAfter})
+	if err != nil {
+		return fmt.Errorf("fork worker: %w", err)
+	}
+	fds := []int{f.Conn, f.Page}
+	if f.Output >= 0 {
+		fds = append(fds, f.Output)
+	}
+	if f.Queue > 0 {
+		fds = append(fds, f.Queue)
+	}
+	if f.PromoteAfter > 0 {
+		fds = append(fds, f.Promote)
+	}
+	err = unix.Sendmsg(t.fd, order, unix.UnixRights(fds...), nil, unix.MSG_DONTWAIT)
+	if err != nil {
+		return fmt.Errorf("fork worker: %w: %w", ErrTemplateGone, err)
+	}
+	return nil
 }
 
 // answer takes one message.

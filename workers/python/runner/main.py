@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import traceback
 
-from . import conf, loader, notify, settings, template
+from . import conf, early, loader, notify, settings, template
 from .loader import AppError
 from .stacks import trim
 
 
 def main() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during an import is no exception of the app's
     notify.take_environment()
     chosen = settings.take()
     sys.argv = ["gonicorn"]
@@ -30,9 +32,13 @@ def main() -> None:
         return
     try:
         hooks = chosen.own_hooks = configure(chosen)
-        if chosen.template_fd < 0:
+        if chosen.template_fd < 0 or chosen.early:
             begin(hooks, chosen)
-        app, interface = load(chosen)
+        with early.explained():
+            app, interface, error = load_or_page(chosen)
+        chosen.worker_class = chosen.worker_class or early.suits(interface)
+        if chosen.early:
+            chosen = early.wait(chosen, error)
         while True:
             if chosen.template_fd >= 0:
                 show_name("gonicorn template")
@@ -46,7 +52,10 @@ def main() -> None:
                 break
             chosen = template.promote(chosen)
     except AppError as e:
-        if chosen.template_fd >= 0:
+        if chosen.tell:
+            show(e)
+            early.give_up(chosen, e)
+        if chosen.template_fd >= 0 and not chosen.early:
             show(e)
             template.fail(chosen, str(e), isinstance(e, loader.BootFailure))
         report(e, "" if isinstance(e, loader.BootFailure) else "app: ")
@@ -87,6 +96,23 @@ def show_name(name: str) -> None:
             f.write(name[:15])
     except OSError:
         pass
+
+
+def load_or_page(chosen: settings.Settings):
+    """The app, its interface, and why it is a page that says that the app cannot be loaded, or None.
+
+    An app that was named wrongly when gonicorn started is no page: no save would mend that.
+    """
+    try:
+        return (*load(chosen), None)
+    except AppError as e:
+        if not chosen.develop or not (chosen.reloaded or e.__cause__):
+            raise
+        from .broken import Page
+
+        show(e)
+        interface = loader.ASGI if chosen.worker_class == "event-loop" else loader.WSGI
+        return getattr(Page(e), interface), interface, e
 
 
 def load(chosen: settings.Settings):

@@ -31,7 +31,7 @@ INTERNAL = (
 class Settings:
     app: str = ""
     factory: bool = False
-    worker_class: str = "sync"
+    worker_class: str = "sync"  # "" is what suits the app
     threads: int = 1
     chdir: str = ""
     pythonpath: list[str] = field(default_factory=list)
@@ -55,6 +55,10 @@ class Settings:
     age: int = 0  # counts starts of workers
     refork_sockets: bool = False  # a worker with open sockets may become the template
     inspect: bool = False  # look at the app, print what it is, and end
+    early: bool = False  # load the app, and wait for a place
+    tell: bool = False  # say what the app is
+    develop: bool = False  # an app that cannot be loaded answers with its traceback
+    reloaded: bool = False  # it served before
     slot_fd: int = -1
     lifeline_fd: int = -1
     conn_fd: int = -1

@@ -17,7 +17,7 @@ import signal
 import socket
 import sys
 
-from . import inheritance
+from . import inheritance, loader
 from .link import passed
 from .settings import Settings
 
@@ -33,7 +33,8 @@ def serve(interface: str, chosen: Settings) -> Settings:
     gc.collect()
     gc.freeze()  # what is there by now is never looked at again, and so its pages stay shared
     sock = socket.socket(fileno=chosen.template_fd)
-    send(sock, {"ready": True, "interface": interface, "pid": os.getpid()})
+    tell_files(sock, chosen, None)
+    send(sock, {"ready": True, "class": chosen.worker_class, "pid": os.getpid()})
     poll = select.poll()
     poll.register(sock, select.POLLIN)
     if chosen.lifeline_fd >= 0:
@@ -41,11 +42,9 @@ def serve(interface: str, chosen: Settings) -> Settings:
     while True:
         if any(fd == chosen.lifeline_fd for fd, _ in poll.poll()):
             os._exit(0)  # the arbiter is gone
-        data, ancillary, _, _ = sock.recvmsg(MESSAGE, ANCILLARY)
-        if not data:
+        order, fds = receive(sock)
+        if order is None:
             os._exit(0)
-        order = json.loads(data)
-        fds = passed(ancillary)
         sys.stdout.flush()
         sys.stderr.flush()
         try:
@@ -60,6 +59,12 @@ def serve(interface: str, chosen: Settings) -> Settings:
             os.close(fd)
         if pid > 0:
             send(sock, {"number": order["number"], "pid": pid})
+
+
+def receive(sock: socket.socket) -> tuple[dict | None, list[int]]:
+    """An order and its descriptors; None when there will be no more."""
+    data, ancillary, _, _ = sock.recvmsg(MESSAGE, ANCILLARY)
+    return (json.loads(data) if data else None), passed(ancillary)
 
 
 def preload(interface: str, chosen: Settings) -> None:
@@ -92,6 +97,19 @@ def send(sock: socket.socket, message: dict) -> None:
         sock.send(json.dumps(message).encode())
     except OSError:
         os._exit(0)  # nobody wants to know any more
+
+
+def tell_files(sock: socket.socket, chosen: Settings, error: BaseException | None) -> None:
+    """Names the app's sources, where somebody watches them."""
+    if not chosen.develop:
+        return
+    part: list[str] = []
+    for name in loader.own_files(error):
+        if part and sum(map(len, part)) + len(name) > MESSAGE // 2:
+            send(sock, {"files": part})
+            part = []
+        part.append(name)
+    send(sock, {"files": part})
 
 
 def fork_apart() -> int:
@@ -138,8 +156,9 @@ def become_worker(chosen: Settings, order: dict, fds: list[int]) -> Settings:
         os.close(fds[2])
     for fd in fds[:2]:
         os.set_inheritable(fd, False)
-    if order.get("queue"):  # of a worker on trial, whom the gateway gives a share of the requests
-        os.close(chosen.queue_fd)
+    if order.get("queue"):  # where all take requests, or, on trial, this worker alone
+        if chosen.queue_fd >= 0:
+            os.close(chosen.queue_fd)
         queue_fd = fds[3 if order["output"] else 2]
         os.set_inheritable(queue_fd, False)
         chosen = dataclasses.replace(chosen, queue_fd=queue_fd)

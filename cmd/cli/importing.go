@@ -1,0 +1,162 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gonicorn/gonicorn/config"
+	"github.com/gonicorn/gonicorn/internal/wire"
+	"github.com/gonicorn/gonicorn/signals"
+	"github.com/gonicorn/gonicorn/workers/python"
+)
+
+// errStopped says that the operator has stopped gonicorn while it started.
+var errStopped = errors.New("stopped while the app was loaded")
+
+// loadApp has a Python app loaded, where it must be known what it is before the
+// rest can be made: whether it is WSGI or ASGI where nobody has chosen a class,
+// and for --reload its files. It happens in the generation's own first workers,
+// so that the app is imported no more often than they are started.
+func (a *pythonApp) loadApp(ctx context.Context, s *supervisor, p *prepared, number int) error {
+	c := p.config
+	chosen := c.ClassGiven || c.Threads > 1
+	if chosen && !c.Reload || p.transport != transportGateway {
+		return nil
+	}
+	l, err := a.newLauncher(s, p, number, chosen)
+	if err != nil {
+		return err
+	}
+	ctx, done := context.WithCancel(ctx)
+	defer done()
+	go s.tellProgress(ctx, a.name)
+	var told python.Told
+	if l.forks {
+		if l.fork, err = startTemplate(ctx, l, number, c.ReforkAfter, c.BootTimeout); err == nil {
+			told = l.fork.current.Told()
+		}
+	} else {
+		set := a.settings(c, a.class(c, chosen))
+		a.develop(&set, c, number)
+		if l.early, err = startEarly(l, set, number, firstWorkers(c, number)); err == nil {
+			told, err = l.early.await(ctx, a.name, c.BootTimeout)
+		}
+	}
+	if a.follow != nil && len(told.Files) > 0 {
+		a.follow(told.Files) // of an app that fails too: the mistake may be in one of them
+	}
+	a.files = told.Files
+	if err != nil {
+		return err
+	}
+	if told.Broken != "" {
+		s.log.Error("the app is broken; a browser shows the traceback until a file is saved that mends it", "error", told.Broken, "code", "GON047")
+	}
+	if !chosen {
+		c.WorkerClass = told.Class
+	}
+	p.launcher = l
+	return a.settle(l, c, number)
+}
+
+// class is what the runner is told; empty has it find out.
+func (a *pythonApp) class(c *config.Config, chosen bool) string {
+	if !chosen {
+		return ""
+	}
+	return c.EffectiveClass()
+}
+
+// develop adds what --reload changes: an app that cannot be loaded answers with
+// its traceback.
+func (a *pythonApp) develop(set *python.Settings, c *config.Config, number int) {
+	set.Develop, set.Reloaded = c.Reload, number > 1
+}
+
+// newLauncher makes the launcher of an app whose class may not be known yet.
+func (a *pythonApp) newLauncher(s *supervisor, p *prepared, number int, chosen bool) (*launcher, error) {
+	set := a.settings(p.config, a.class(p.config, chosen))
+	a.develop(&set, p.config, number)
+	made, err := a.launch(s, p, set)
+	if err != nil {
+		return nil, err
+	}
+	made.limits, err = s.limits(p.config)
+	return made, err
+}
+
+// settle gives workers that are started later the class that was found.
+func (a *pythonApp) settle(l *launcher, c *config.Config, number int) error {
+	set := a.settings(c, c.EffectiveClass())
+	a.develop(&set, c, number)
+	text, err := json.Marshal(set)
+	if err != nil {
+		return fmt.Errorf("encode worker settings: %w", err)
+	}
+	l.spec.Env = append(l.spec.Env, wire.EnvWorker+"="+string(text))
+	return nil
+}
+
+// firstWorkers is how many workers of a generation start at once.
+func firstWorkers(c *config.Config, number int) int {
+	n := c.Workers
+	if c.WorkersMax > 0 {
+		n = min(max(n, c.FewestWorkers()), c.WorkersMax)
+	}
+	if number > 1 {
+		if c.Canary {
+			return 1
+		}
+		if batch := c.ReloadBatch; c.ReloadStrategy == "rolling" {
+			if batch <= 0 {
+				batch = n / 4
+			}
+			n = min(n, batch)
+		}
+	}
+	return max(1, n)
+}
+
+// tellProgress says what takes so long, until ctx ends.
+func (s *supervisor) tellProgress(ctx context.Context, app string) {
+	began := time.Now()
+	timer := time.NewTimer(importNews[0])
+	defer timer.Stop()
+	for n := 1; ; n++ {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		s.log.Info(fmt.Sprintf("importing %s ... %d s", app, int(time.Since(began).Seconds())))
+		timer.Reset(importNews[min(n, len(importNews)-1)])
+	}
+}
+
+// importNews are the pauses between two lines about an import that takes long.
+//
+//nolint:gochecknoglobals // a constant table
+var importNews = [...]time.Duration{2 * time.Second, 3 * time.Second, 5 * time.Second, 10 * time.Second, 20 * time.Second}
+
+// interruptibly runs what may take long at the start, before the arbiter heeds
+// signals: a stop ends it.
+func (s *supervisor) interruptibly(ctx context.Context, do func(context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	done := make(chan error, 1)
+	go func() { done <- do(ctx) }()
+	for {
+		select {
+		case err := <-done:
+			return err
+		case action := <-s.actions:
+			if action == signals.Stop || action == signals.Quit {
+				s.log.Info("signal", "action", action.String())
+				cancel(errStopped)
+			}
+		}
+	}
+}

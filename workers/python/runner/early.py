@@ -1,0 +1,68 @@
+"""A worker that is started before its place is known: it loads the app first, and the first of them says what it is."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import select
+import socket
+import sys
+from contextlib import contextmanager
+
+from . import loader, template
+from .settings import Settings
+
+LONG = 10  # seconds of an import, whereupon its stack is shown
+
+
+@contextmanager
+def explained():
+    """Shows where an import is that takes long, or that ABRT ends because it does."""
+    ours = False
+    try:
+        if not faulthandler.is_enabled():
+            faulthandler.enable()
+            ours = True
+        faulthandler.dump_traceback_later(LONG)
+    except (AttributeError, ValueError, RuntimeError, OSError):
+        pass  # there is no standard error
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+        if ours:
+            faulthandler.disable()
+
+
+def suits(interface: str) -> str:
+    """The class for an app where nobody has chosen one."""
+    return "event-loop" if interface == loader.ASGI else "sync"
+
+
+def wait(chosen: Settings, broken: loader.AppError | None) -> Settings:
+    """Says what the app is, if that is asked, and waits for a place. Returns the worker's settings."""
+    sock = socket.socket(fileno=chosen.template_fd)
+    if chosen.tell:
+        template.tell_files(sock, chosen, broken)
+        template.send(sock, {"ready": True, "class": chosen.worker_class, "broken": str(broken) if broken else ""})
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    if chosen.lifeline_fd >= 0:
+        poll.register(chosen.lifeline_fd, select.POLLIN)
+    if any(fd == chosen.lifeline_fd for fd, _ in poll.poll()):
+        os._exit(0)  # the arbiter is gone
+    order, fds = template.receive(sock)
+    if order is None:
+        os._exit(0)  # nobody wants this worker
+    sock.close()
+    return template.become_worker(chosen, order, fds)
+
+
+def give_up(chosen: Settings, error: loader.AppError) -> None:
+    """Says why the app cannot be loaded, and ends."""
+    sock = socket.socket(fileno=chosen.template_fd)
+    template.tell_files(sock, chosen, error)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    template.send(sock, {"error": str(error), "failed": isinstance(error, loader.BootFailure)})
+    os._exit(1)
