@@ -34,7 +34,7 @@ func orphan(t *testing.T, u subject, slow time.Duration, args ...string) (inHand
 	if err := s.cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	began := time.Now()
+	w := startWatch()
 	if u.behindGateway() {
 		s.expectFrom(mark, fmt.Sprintf(`ERROR.* the arbiter was killed.*start it again.* arbiter=%d .*code=GON050`, s.cmd.Process.Pid))
 	} else {
@@ -42,12 +42,12 @@ func orphan(t *testing.T, u subject, slow time.Duration, args ...string) (inHand
 	}
 	for _, c := range others {
 		o := <-c
-		o.after = time.Since(began)
+		o.after = w.took()
 		waiting = append(waiting, o)
 	}
 	for _, c := range slowOnes {
 		o := <-c
-		o.after = time.Since(began)
+		o.after = w.took()
 		inHand = append(inHand, o)
 	}
 	return inHand, waiting, pids
@@ -153,11 +153,11 @@ func TestStoppedArbiterStopsNobodyElse(t *testing.T) {
 	for _, u := range []subject{{"wsgi", "sync", 1}, {"asgi", "event-loop", 2}, {"command", "threaded", 2}, {"handler", "event-loop", 2}} {
 		t.Run(u.String(), func(t *testing.T) {
 			t.Parallel()
-			s := u.start(t, options{}, "--timeout", "1s")
+			s := u.start(t, options{}, "--timeout", "2s")
 			get(t, s.addr(), "/") // the gateway has heard of the workers
 			mark := s.log.mark()
 			s.signal(syscall.SIGSTOP)
-			for end := time.Now().Add(2500 * time.Millisecond); time.Now().Before(end); {
+			for end := time.Now().Add(4500 * time.Millisecond); time.Now().Before(end); {
 				if status, body := get(t, s.addr(), "/"); status != 200 {
 					t.Fatalf("%d %q", status, body)
 				}

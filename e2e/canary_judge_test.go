@@ -171,9 +171,9 @@ func startSpecialLoad(t *testing.T, addr string, clients int) *specialLoad {
 				if rand.IntN(10) < 3 {
 					path = "/special"
 				}
-				began := time.Now()
+				w := startWatch()
 				status, body, err := tryGet(context.WithoutCancel(ctx), addr, path)
-				slow := strings.HasSuffix(body, " slow") || time.Since(began) > hungFor
+				slow := strings.HasSuffix(body, " slow") || w.took() > hungFor
 				if err != nil || status != http.StatusOK || slow {
 					l.harmed.Add(1)
 				}

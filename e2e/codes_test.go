@@ -112,13 +112,15 @@ func TestErrorCodesOfTheLog(t *testing.T) {
 	write("paced.py", pacedApp+"\nimport os\ndef die(environ, start_response):\n    os._exit(9)\n")
 	socket := filepath.Join(dir, "ctl")
 	s := told{startWith(t, options{dir: dir, env: []string{"PYTHONDONTWRITEBYTECODE=1"}}, "paced:app", "-w", "1", "-k", "sync",
-		"-b", "127.0.0.1:0", "-t", "1", "--control-socket", socket, "--python", interpreter(t)).ready(), socket}
+		"-b", "127.0.0.1:0", "-t", "2", "--control-socket", socket, "--python", interpreter(t)).ready(), socket}
+	mark := s.log.mark()
 	for pid := range s.pids() {
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
 	}
 	s.expect(`worker lost .*code=GON041`)
+	s.expectFrom(mark, `worker ready`) // to wait for it takes of the request's time
 	if status, _ := get(t, s.addr(), "/?60"); status != 504 {
 		t.Errorf("status %d", status)
 	}

@@ -112,11 +112,9 @@ func (s *server) allServe(n int) {
 // is 30 s, on a machine that has other tests to run.
 func (s *server) stopsWithin(d time.Duration) {
 	s.t.Helper()
-	began := time.Now()
+	w := startWatch()
 	s.stop()
-	if took := time.Since(began); took > d {
-		s.t.Errorf("TERM took %s, want at most %s", took, d)
-	}
+	w.expectAtMost(s.t, d, "TERM")
 }
 
 func stopProcess(t *testing.T, pid int) {

@@ -91,10 +91,10 @@ func TestWorkersAreForkedFromATemplate(t *testing.T) {
 				t.Errorf("loaded in %d, answered by %d; the template is %s", loaded, pid, template)
 			}
 			// A worker that crashes is followed by another copy.
+			mark := s.log.mark()
 			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 				t.Fatal(err)
 			}
-			mark := s.log.mark()
 			s.expectFrom(mark, `worker ready`)
 			if n := v.imports(); n != before {
 				t.Errorf("%d imports, want %d", n, before)

@@ -127,7 +127,7 @@ func TestNodeRunsAsItIs(t *testing.T) {
 
 func TestAppThatListensNowhereIsExplained(t *testing.T) {
 	t.Parallel()
-	s := web(t, options{env: []string{"E2E_LISTEN=nowhere"}}, "--boot-timeout", "300ms")
+	s := web(t, options{env: []string{"E2E_LISTEN=nowhere"}}, "--boot-timeout", "1s")
 	if code := s.wait(); code != 3 {
 		t.Errorf("exit code %d, want 3", code)
 	}

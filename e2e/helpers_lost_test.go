@@ -20,13 +20,13 @@ func (s *server) replacedHelper(role string, sig syscall.Signal) time.Duration {
 	if old == 0 {
 		s.t.Fatalf("there is no process %s", role)
 	}
-	began := time.Now()
+	w := startWatch()
 	if err := syscall.Kill(old, sig); err != nil {
 		s.t.Fatal(err)
 	}
-	for time.Since(began) < bound {
+	for time.Since(w.began) < bound {
 		if pid := s.process(role); pid != 0 && pid != old && !alive(old) {
-			return time.Since(began)
+			return w.took()
 		}
 		time.Sleep(5 * time.Millisecond)
 	}

@@ -439,7 +439,7 @@ func TestHangsAreDiagnosed(t *testing.T) {
 	} {
 		t.Run(c.app+c.path, func(t *testing.T) {
 			t.Parallel()
-			s := python(t, c.app, "-w", "2", "--timeout", "1").ready()
+			s := python(t, c.app, "-w", "2", "--timeout", "2").ready()
 			resp := make(chan int, 1)
 			go func() {
 				r, _ := fetch(t, "GET", "http://"+s.addr()+c.path, nil)
@@ -493,25 +493,25 @@ func TestTwelveAtOnce(t *testing.T) {
 			return len(tasks) == 5
 		})
 	}
-	began := time.Now()
-	var wg sync.WaitGroup
-	var mu sync.Mutex
-	seen := map[string]int{}
-	for range 12 {
-		wg.Go(func() {
-			_, body := fetch(t, "GET", "http://"+s.addr()+"/sleep?1", nil)
-			mu.Lock()
-			seen[body]++
-			mu.Unlock()
-		})
-	}
-	wg.Wait()
-	if took := time.Since(began); took > 1900*time.Millisecond {
-		t.Errorf("twelve requests of a second took %s", took)
-	}
-	if len(seen) != 3 {
-		t.Errorf("answers by worker: %v", seen)
-	}
+	// On a busy machine the first may have ended before the last has begun.
+	eventually(t, "twelve requests at once", func() bool {
+		w := startWatch()
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		seen := map[string]int{}
+		for range 12 {
+			wg.Go(func() {
+				_, body := fetch(t, "GET", "http://"+s.addr()+"/sleep?1", nil)
+				mu.Lock()
+				seen[body]++
+				mu.Unlock()
+			})
+		}
+		wg.Wait()
+		took := w.took()
+		t.Logf("twelve requests of a second took %s, answers by worker: %v", took, seen)
+		return took < 1900*time.Millisecond && len(seen) == 3
+	})
 	s.stop()
 }
 

@@ -51,12 +51,23 @@ func TestBrokenRolloutsLeaveTheOldServing(t *testing.T) {
 	for name, code := range brokenApps {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s, v := versioned(t, "-w", "3", "--canary", "--canary-time", "5", "--boot-timeout", "3")
+			config := filepath.Join(t.TempDir(), "gunicorn.toml")
+			bootTimeout := func(n int) {
+				if err := os.WriteFile(config, fmt.Appendf(nil, "boot_timeout = %d\n", n), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			bootTimeout(60)
+			s, v := versioned(t, "-w", "3", "--canary", "--canary-time", "5", "-c", config)
 			s.ready()
 			l := startLoad(t, s.addr(), 2)
 			v.write(code)
+			if name == "hangs" {
+				bootTimeout(3)
+			}
 			s.signal(syscall.SIGHUP)
 			s.expect(`reload failed: the old generation keeps serving`)
+			bootTimeout(60)
 			l.served(t, 50)
 			l.expectNoFailure(t)
 			if _, body := get(t, s.addr(), "/"); body != "version 1" {
@@ -86,6 +97,7 @@ func TestCanaryThatAnswers5xxIsTakenBack(t *testing.T) {
 	s.expect(`canary serves`)
 	l := startLoad(t, s.addr(), 6) // enough at once that every worker gets some
 	s.expect(`reload failed.*canary: .* % of its \d+ answers were 5xx`)
+	s.expect(`worker gone .*reason="reload failed"`)
 	l.stop()
 	if l.failed.Load() == 0 {
 		t.Error("the canary got no request")

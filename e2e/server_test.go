@@ -25,7 +25,11 @@ import (
 
 // bound is how long a test waits for anything before it fails. It is no pace:
 // a test goes on as soon as what it waits for has happened.
-const bound = 30 * time.Second
+const bound = time.Minute
+
+// promptly is how long a stop may take when nothing is in hand: well below the
+// graceful_timeout of 30 s, which something that hangs makes it wait for.
+const promptly = 20 * time.Second
 
 // server is a running gonicorn.
 type server struct {
@@ -151,10 +155,12 @@ func (s *server) wait() int {
 // stop asks gonicorn to stop and expects that it does, with exit code 0.
 func (s *server) stop() {
 	s.t.Helper()
+	w := startWatch()
 	s.signal(syscall.SIGTERM)
 	if code := s.wait(); code != 0 {
 		s.t.Fatalf("exit code after TERM is %d, want 0", code)
 	}
+	w.expectAtMost(s.t, promptly, "TERM")
 }
 
 // expect waits for a line of the log that matches and returns its groups.

@@ -172,8 +172,6 @@ func TestTimeoutsAreKeptDuringAReload(t *testing.T) {
 	for pid, id := range old {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 		s.expect(fmt.Sprintf(`worker lost worker=%d pid=%d`, id, pid))
-		mark := s.log.mark()
-		_ = mark
 		s.expect(fmt.Sprintf(`worker started worker=%d .*generation=1`, id))
 		break
 	}

@@ -120,10 +120,10 @@ func asking(addr, path string) <-chan outcome {
 // goneWithin expects that none of the processes is left after a while.
 func goneWithin(t *testing.T, most time.Duration, pids ...int) {
 	t.Helper()
-	deadline := time.Now().Add(most)
+	w := startWatch()
 	for _, pid := range pids {
 		for alive(pid) {
-			if time.Now().After(deadline) {
+			if w.took() > most {
 				t.Errorf("process %d (%s) is left after %s", pid, strings.ReplaceAll(cmdline(pid), "\x00", " "), most)
 				break
 			}

@@ -7,6 +7,7 @@ import sys
 
 def answer(path):
     if path == "/hang":
+        print("hang began", flush=True)
         re.match(r"(a+)+$", "a" * 64 + "b")
     return b"pid %d" % os.getpid()
 

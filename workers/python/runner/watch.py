@@ -85,12 +85,15 @@ class Watch:
         if DUMP:
             forks.dump(DUMP, sys.__stderr__)
         self.ended.acquire()
+        begun = allocate_lock()
+        begun.acquire()
         # What is sent to the process must reach a thread of the app's, to end what that waits for.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - {SHOW, DUMP})
         try:
-            start_new_thread(self.run, ())
+            start_new_thread(self.run, (begun,))
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        begun.acquire()  # before a request can hold the GIL for good
 
     def stop(self) -> None:
         """Ends the thread: a process that is forked must not have one."""
@@ -100,12 +103,14 @@ class Watch:
         os.close(self.ask)
         os.close(self.asked)
 
-    def run(self) -> None:
+    def run(self, begun) -> None:
         self.me = get_ident()
         name_thread("gonicorn-watch")
         waiter = poll()
         waiter.register(self.asked, POLLIN)
+        self.slot[PULSE] = monotonic_ns()
         self.slot[WATCHER] = get_native_id()
+        begun.release()
         passed = False  # the last look was left out
         try:
             while True:
