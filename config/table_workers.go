@@ -20,7 +20,7 @@ func processSettings() []Setting {
 			Name: "worker_class", Flag: "worker-class", Short: "k", Kind: String, Default: "sync", Filled: true,
 			Help: "How a worker serves. sync: one connection at a time. threaded (gthread): threads connections at a " +
 				"time. event-loop (asgi, gevent, uvicorn.workers.UvicornWorker): up to worker_connections at a time. " +
-				"sync with more than one thread means threaded.",
+				"sync with more than one thread means threaded. Without this setting an ASGI app and a command are event-loop.",
 			Reload: NewWorkers, Differs: "Python paths of other classes are not loaded",
 			field: func(c *Config) any { return &c.WorkerClass },
 		},

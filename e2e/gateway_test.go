@@ -161,7 +161,7 @@ func TestRequestsWaitForTheFirstWorker(t *testing.T) {
 
 func TestFullQueueIsSaid(t *testing.T) {
 	t.Parallel()
-	s := web(t, options{}, "--queue-size", "1", "--queue-timeout", "20").ready()
+	s := web(t, options{}, "-k", "sync", "--queue-size", "1", "--queue-timeout", "20").ready()
 	first := dial(t, s.addr())
 	first.send("GET /slow?ms=3000 HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	s.expect(`slow began`)
@@ -320,7 +320,7 @@ func TestKilledGatewayComesBack(t *testing.T) {
 
 func TestHungRequestIsAnsweredAndItsWorkerReplaced(t *testing.T) {
 	t.Parallel()
-	s := web(t, options{}, "-w", "1", "--timeout", "2s").ready()
+	s := web(t, options{}, "-w", "1", "-k", "sync", "--timeout", "2s").ready()
 	old := anyOf(s.pids())
 	k := dial(t, s.addr())
 	resp, _ := k.get("/hang")

@@ -47,7 +47,12 @@ func (a program) transport(c *config.Config) string {
 	return transportGateway
 }
 
+// check has a program serve many requests at once unless the config says
+// otherwise: most do, and for one that does not its own backlog is a queue.
 func (a program) check(c *config.Config) error {
+	if !c.ClassGiven && c.Threads <= 1 {
+		c.WorkerClass = "event-loop"
+	}
 	if _, err := proc.LookPath(a.argv[0], c.Chdir, environ(c)); err != nil {
 		return &appError{err}
 	}

@@ -58,6 +58,9 @@ func (s *supervisor) checkNoFile(c *config.Config) error {
 	if c.EffectiveClass() != "event-loop" {
 		return nil
 	}
+	if _, is := s.app.(program); is && !c.ClassGiven {
+		return nil // nobody asked for so many
+	}
 	if c.RlimitNofile > 0 {
 		if uint64(c.RlimitNofile) < needs {
 			return fmt.Errorf("rlimit_nofile: %d descriptors are too few for worker_connections = %d, which needs %d; raise the one or lower the other",

@@ -3,6 +3,7 @@
 import asyncio
 import http.server
 import os
+import threading
 import time
 
 
@@ -25,10 +26,15 @@ async def asgi(scope, receive, send):
     await send({"type": "http.response.body", "body": b"done"})
 
 
+together = threading.Barrier(10, timeout=20)
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
+        if self.path == "/together":
+            together.wait()
         time.sleep(pause(self.path))
         self.send_response(200)
         self.send_header("Content-Length", "4")

@@ -365,6 +365,7 @@ func (p *process) beats(done <-chan struct{}) {
 	tick := time.NewTicker(beatEvery)
 	defer tick.Stop()
 	var memory memoryReturn
+	full := &full{log: p.log}
 	for {
 		select {
 		case <-done:
@@ -380,7 +381,8 @@ func (p *process) beats(done <-chan struct{}) {
 			p.showPending()
 			stats := p.pool.Stats()
 			p.from.Slot.InFlight.Store(int64(stats.InFlight))
-			p.showWaiting(&stats)
+			n, oldest := p.showWaiting(&stats)
+			full.look(n, oldest, int(p.workers.Load()), time.Now())
 			p.from.Slot.Heartbeat.Store(scoreboard.Now())
 		}
 	}
@@ -388,8 +390,8 @@ func (p *process) beats(done <-chan struct{}) {
 
 // showWaiting shows the arbiter how many requests wait for a worker, and since
 // when the first of them does.
-func (p *process) showWaiting(stats *admission.Stats) {
-	n, oldest := stats.Waiting, stats.OldestWait
+func (p *process) showWaiting(stats *admission.Stats) (n int, oldest time.Duration) {
+	n, oldest = stats.Waiting, stats.OldestWait
 	if p.waiting != nil {
 		more, longest := p.waiting()
 		n, oldest = n+more, max(oldest, longest)
@@ -400,6 +402,7 @@ func (p *process) showWaiting(stats *admission.Stats) {
 	}
 	p.from.Slot.Waiting.Store(int64(n))
 	p.from.Slot.WaitingSince.Store(since)
+	return n, oldest
 }
 
 // trusted reports whether a peer may send forwarder_headers.
