@@ -59,7 +59,7 @@ var requestID = regexp.MustCompile(`Request id: [0-9A-Za-z._-]{8,}`)
 // for a worker hears at once that there will be none.
 func TestKilledArbiterLeavesNobodyWaiting(t *testing.T) {
 	forEachSubject(t, func(t *testing.T, u subject) {
-		inHand, waiting, pids := orphan(t, u, 1500*time.Millisecond, "--graceful-timeout", "20")
+		inHand, waiting, pids := orphan(t, u, 4*time.Second, "--graceful-timeout", "20")
 		for _, o := range inHand {
 			if o.err != nil || o.status != 200 || !strings.Contains(o.body, "pid") {
 				t.Errorf("in hand: %s", o)
@@ -83,13 +83,13 @@ func TestKilledArbiterLeavesNobodyWaiting(t *testing.T) {
 func TestKilledArbiterLeavesNoProcess(t *testing.T) {
 	forEachSubject(t, func(t *testing.T, u subject) {
 		began := time.Now()
-		inHand, _, pids := orphan(t, u, 30*time.Second, "--graceful-timeout", "1")
+		inHand, _, pids := orphan(t, u, 30*time.Second, "--graceful-timeout", "3")
 		for _, o := range inHand {
-			if o.status == 200 || o.after > 3*time.Second {
+			if o.status == 200 || o.after > 5*time.Second {
 				t.Errorf("in hand: %s", o)
 			}
 		}
-		goneWithin(t, 3*time.Second, pids...)
+		goneWithin(t, 5*time.Second, pids...)
 		t.Logf("gone after %s", time.Since(began))
 	})
 }
