@@ -21,6 +21,9 @@ What comes later in this list goes before what comes earlier:
 A list is replaced whole by a later one; a flag for a list may be given several times. In the environment, lists are
 written with commas, except where one text is one item (` + "`raw_env`" + `, files and patterns).
 
+What is on or off needs no value as a flag: ` + "`--reload` and `--no-reload`, `--http2-cleartext` and `--no-http2-cleartext`" + `.
+` + "`--reload=false`" + ` does as well.
+
 Times are seconds (` + "`30`, `2.5`) or `\"1m30s\"`. Sizes are bytes or `\"512MiB\"` (1024), `\"512MB\"` (1000), `\"512M\"`" + ` (1024).
 
 ` + "`gonicorn --print-config`" + ` shows every setting, its value and where it came from; ` + "`gonicorn --check-config`" + `
@@ -102,6 +105,9 @@ func (s Setting) values() string {
 		text = codes(filled(s.Choices))
 		if s.hasChoice("") {
 			text += ", or empty"
+		}
+		if s.Bare != "" {
+			text += "; the flag alone means `" + s.Bare + "`"
 		}
 	case Int, Count, Size, Mode:
 		show := func(n int64) string { return format(s.Kind, n) }

@@ -1,6 +1,9 @@
 package config
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Kind is what a setting's value is and how it is written.
 type Kind int
@@ -51,7 +54,7 @@ type Setting struct {
 	Flag    string   // the long flag without its dashes; empty for none
 	Short   string   // the one-letter flag, without its dash
 	Aliases []string // other long flags
-	Negated string   // a long flag without a value that means false
+	Negated string   // a long flag without a value that means false; of what is on or off by default no- and the flag
 	Bare    string   // what the flag means without a value; empty where it needs one
 	Env     string   // another variable that sets it, as in Gunicorn
 
@@ -105,11 +108,32 @@ func Settings() []Setting {
 	}
 	for i := range all {
 		s := &all[i]
-		if s.Kind == Bool && s.Bare == "" {
+		switch {
+		case s.Bare != "":
+		case s.Kind == Bool:
 			s.Bare = "true"
+		default:
+			s.Bare = s.Yes
+		}
+		if s.Negated == "" && s.negatable() {
+			s.Negated = "no-" + s.Flag
 		}
 	}
 	return all
+}
+
+// negatable reports whether the setting gets a flag that switches it off. One
+// whose flag is a no already, or that is an order and no setting, has none.
+func (s Setting) negatable() bool {
+	return s.Flag != "" && !s.Flagged && (s.Kind == Bool || s.Yes != "") &&
+		!strings.HasPrefix(s.Flag, "no-") && !strings.HasPrefix(s.Flag, "disable-")
+}
+
+// Accepts reports whether a word behind a flag that needs no value is its value
+// and not the app.
+func (s Setting) Accepts(word string) bool {
+	_, err := parseBool(word)
+	return slices.Contains(s.Choices, word) || s.Yes != "" && word != "" && err == nil
 }
 
 // Default returns every setting at its default.

@@ -259,7 +259,7 @@ func h2c() *http.Transport {
 
 func TestHTTP2WithoutTLS(t *testing.T) {
 	t.Parallel()
-	s := web(t, options{}, "--http-protocols", "h2,h1", "--http2-cleartext", "prior-knowledge", "-k", "event-loop", "--max-body", "2000000").ready()
+	s := web(t, options{}, "--http-protocols", "h2,h1", "--http2-cleartext", "-k", "event-loop", "--max-body", "2000000").ready()
 	transport := h2c()
 	defer transport.CloseIdleConnections()
 	do := func(method, path string, body io.Reader) (*http.Response, string) {

@@ -173,7 +173,7 @@ func (p *argsParser) shortSetting(s config.Setting, rest string) {
 func (p *argsParser) setting(s config.Setting, flag, value string, has bool) {
 	switch {
 	case has:
-	case s.Bare != "" && len(p.rest) > 0 && slices.Contains(s.Choices, p.rest[0]):
+	case s.Bare != "" && len(p.rest) > 0 && s.Accepts(p.rest[0]):
 		value, p.rest = p.rest[0], p.rest[1:]
 	case s.Bare != "":
 		value = s.Bare

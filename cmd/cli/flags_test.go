@@ -63,6 +63,23 @@ func TestParseArgs(t *testing.T) {
 			{Name: "errorlog", Value: "-", Where: "--error-logfile"}, {Name: "errorlog", Value: "x", Where: "--log-file"},
 			{Name: "workers", Value: "-1", Where: "-w"},
 		}},
+		"--http2-cleartext app --http2-cleartext both --http2-cleartext true --no-http2-cleartext --http2-cleartext=off": {
+			positionals: []string{"app"},
+			given: []config.Given{
+				{Name: "http2_cleartext", Value: "prior-knowledge", Where: "--http2-cleartext"},
+				{Name: "http2_cleartext", Value: "both", Where: "--http2-cleartext"},
+				{Name: "http2_cleartext", Value: "true", Where: "--http2-cleartext"},
+				{Name: "http2_cleartext", Value: "false", Where: "--no-http2-cleartext"},
+				{Name: "http2_cleartext", Value: "off", Where: "--http2-cleartext"},
+			},
+		},
+		"--no-reload --no-preload --no-proxy-protocol app": {
+			positionals: []string{"app"},
+			given: []config.Given{
+				{Name: "reload", Value: "false", Where: "--no-reload"}, {Name: "preload_app", Value: "false", Where: "--no-preload"},
+				{Name: "proxy_protocol", Value: "false", Where: "--no-proxy-protocol"},
+			},
+		},
 		"--proxy-protocol app --proxy-protocol v2 --proxy-protocol=v1": {
 			positionals: []string{"app"},
 			given: []config.Given{
@@ -101,6 +118,9 @@ func TestFlagMistakes(t *testing.T) {
 		"--=x":                   "--: there is no such flag; list all flags with --help",
 		"-w":                     "-w: needs a value; try -w 4",
 		"--bind --workers 2":     "--bind: needs a value; try --bind 127.0.0.1:8000",
+		"--no-reload=true":       "--no-reload: takes no value; try --no-reload",
+		"--no-daemno":            "--no-daemno: there is no such flag; did you mean --no-daemon?",
+		"--no-check-config":      "--no-check-config: there is no such flag; did you mean --check-config?",
 		"--no-sendfile=true":     "--no-sendfile: takes no value; try --no-sendfile",
 		"--a1 --b2":              "--a1: there is no such flag; list all flags with --help\n--b2: there is no such flag; list all flags with --help",
 		"-Dx":                    "-x: there is no such flag; list all flags with --help",
@@ -194,6 +214,29 @@ func TestEveryFlag(t *testing.T) {
 			got, err := parseArgs([]string{"--" + name + "=x"}, settings)
 			if err != nil || len(got.given) != 1 || got.given[0].Name != s.Name || got.given[0].Value != "x" {
 				t.Errorf("--%s: got %v, %v", name, got.given, err)
+			}
+		}
+	}
+}
+
+// What is on or off needs no value and can be switched off.
+func TestSwitches(t *testing.T) {
+	settings := config.Settings()
+	for _, s := range settings {
+		if s.Flag == "" || s.Flagged || s.Kind != config.Bool && s.Yes == "" {
+			continue
+		}
+		args := []string{"--" + s.Flag, "main:app"}
+		if s.Negated != "" {
+			args = append(args, "--"+s.Negated, "more:app")
+		}
+		got, err := parseArgs(args, settings)
+		if err != nil || len(got.positionals) != len(args)/2 {
+			t.Errorf("%q: %+v, %v", args, got, err)
+		}
+		for i, want := range []string{map[bool]string{true: s.Yes, false: "true"}[s.Yes != ""], "false"}[:len(got.given)] {
+			if got.given[i].Value != want {
+				t.Errorf("%s: %q, want %q", got.given[i].Where, got.given[i].Value, want)
 			}
 		}
 	}

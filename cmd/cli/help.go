@@ -33,10 +33,13 @@ func cliFlag(s config.Setting) ucli.Flag {
 	if len(s.Choices) > 0 {
 		usage += ": " + strings.TrimPrefix(strings.Join(s.Choices, ", "), ", ")
 	}
+	if s.Kind == config.Choice && s.Bare != "" {
+		usage += "; alone: " + s.Bare
+	}
 	if s.Kind == config.Count {
 		usage += ", or auto"
 	}
-	if s.Negated != "" {
+	if s.Negated != "" && s.Default != "false" && s.Default != s.No { // that it can be switched off is news
 		usage += " (off: --" + s.Negated + ")"
 	}
 	if s.Kind == config.Bool {
