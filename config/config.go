@@ -229,15 +229,6 @@ type Hooks struct {
 	OnDirtyStarting, DirtyPostFork, DirtyWorkerInit, DirtyWorkerExit   string
 }
 
-// EffectiveClass is the worker class that runs: sync with more than one thread
-// means threaded, as in Gunicorn.
-func (c *Config) EffectiveClass() string {
-	if c.WorkerClass == "sync" && c.Threads > 1 {
-		return "threaded"
-	}
-	return c.WorkerClass
-}
-
 // FewestWorkers is how many workers run at least where their number follows the
 // load.
 func (c *Config) FewestWorkers() int {

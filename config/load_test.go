@@ -105,12 +105,12 @@ X-FORWARDED-PROTO = "https"
 	c := l.Config
 	got := []any{
 		c.WorkerClass, c.ClassGiven, c.CaptureOutput, c.Threads, c.Timeout, c.Keepalive, c.MaxMemory, c.Umask, c.User, c.RawEnv,
-		c.Certfile, c.ProxyProtocol, c.Loglevel, c.LogconfigDict, c.SecureSchemeHeaders, l.File, c.EffectiveClass(),
+		c.Certfile, c.ProxyProtocol, c.Loglevel, c.LogconfigDict, c.SecureSchemeHeaders, l.File,
 	}
 	want := []any{
 		"gthread", true, false, 4, 90 * time.Second, 2500 * time.Millisecond, int64(512 << 20), 0o27, uid, []string{"A=1,2", "B="},
 		[]string{"one.pem"}, "auto", "warning", map[string]any{"version": int64(1)},
-		map[string]string{"X-FORWARDED-PROTO": "https"}, DefaultFile, "gthread",
+		map[string]string{"X-FORWARDED-PROTO": "https"}, DefaultFile,
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)

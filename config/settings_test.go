@@ -142,16 +142,3 @@ func TestTableIsSound(t *testing.T) {
 		t.Errorf("the defaults have warnings: %q", w)
 	}
 }
-
-func TestEffectiveClass(t *testing.T) {
-	for _, c := range []struct {
-		class   string
-		threads int
-		want    string
-	}{{"sync", 1, "sync"}, {"sync", 2, "threaded"}, {"gthread", 1, "gthread"}, {"event-loop", 4, "event-loop"}} {
-		config := Config{WorkerClass: c.class, Threads: c.threads}
-		if got := config.EffectiveClass(); got != c.want {
-			t.Errorf("%s with %d threads is %s, want %s", c.class, c.threads, got, c.want)
-		}
-	}
-}

@@ -7,10 +7,10 @@ import "time"
 const slowRequest = 5 * time.Second
 
 // LongestRequest is how long a request may take until it counts as hung; 0 is
-// for ever. A sync worker shows no other sign of life than that its requests
-// end, as in Gunicorn.
-func (c *Config) LongestRequest() time.Duration {
-	if c.RequestTimeout == 0 && c.EffectiveClass() == "sync" {
+// for ever. A worker that takes one request at a time shows no other sign of life
+// than that its requests end, as in Gunicorn.
+func (c *Config) LongestRequest(oneByOne bool) time.Duration {
+	if c.RequestTimeout == 0 && oneByOne {
 		return c.Timeout
 	}
 	return c.RequestTimeout

@@ -14,6 +14,7 @@ import (
 	"github.com/gonicorn/gonicorn/gateway/process"
 	"github.com/gonicorn/gonicorn/internal/proc"
 	"github.com/gonicorn/gonicorn/internal/wire"
+	"github.com/gonicorn/gonicorn/workers"
 	"github.com/gonicorn/gonicorn/workers/handler"
 )
 
@@ -23,14 +24,15 @@ type app interface {
 	describe() string
 	// transport is how connections reach it with this config.
 	transport(c *config.Config) string
-	// check fails when it is not there, with an *appError.
-	check(c *config.Config) error
+	// check returns the app as it is found with this config. It fails when it
+	// is not there, with an *appError.
+	check(c *config.Config) (app, error)
 	// speaks reports whether its workers say READY=1.
 	speaks(c *config.Config) bool
 	// inside reports whether gonicorn's own code runs in its workers.
 	inside() bool
 	// backend is how a gateway reaches its workers of a class.
-	backend(class string) string
+	backend(class workers.Class) string
 	// launcher starts its workers.
 	launcher(s *supervisor, p *prepared) (arbiter.Launcher, error)
 }
@@ -49,19 +51,19 @@ func (a program) transport(c *config.Config) string {
 
 // check has a program serve many requests at once unless the config says
 // otherwise: most do, and for one that does not its own backlog is a queue.
-func (a program) check(c *config.Config) error {
+func (a program) check(c *config.Config) (app, error) {
 	if !c.ClassGiven && c.Threads <= 1 {
-		c.WorkerClass = "event-loop"
+		c.WorkerClass = workers.ForMany().Name()
 	}
 	if _, err := proc.LookPath(a.argv[0], c.Chdir, environ(c)); err != nil {
-		return &appError{err}
+		return nil, &appError{err}
 	}
-	return nil
+	return a, nil
 }
 
 func (a program) speaks(c *config.Config) bool { return c.Notify }
 func (a program) inside() bool                 { return false }
-func (a program) backend(string) string        { return process.Upstream }
+func (a program) backend(workers.Class) string { return process.Upstream }
 
 func (a program) launcher(s *supervisor, p *prepared) (arbiter.Launcher, error) {
 	c := p.config
@@ -92,11 +94,11 @@ type goHandler struct{ name string }
 
 func (a goHandler) describe() string { return a.name }
 
-func (a goHandler) transport(*config.Config) string { return transportInherit }
-func (a goHandler) check(*config.Config) error      { return nil }
-func (a goHandler) speaks(*config.Config) bool      { return true }
-func (a goHandler) inside() bool                    { return true }
-func (a goHandler) backend(string) string           { return "" }
+func (a goHandler) transport(*config.Config) string   { return transportInherit }
+func (a goHandler) check(*config.Config) (app, error) { return a, nil }
+func (a goHandler) speaks(*config.Config) bool        { return true }
+func (a goHandler) inside() bool                      { return true }
+func (a goHandler) backend(workers.Class) string      { return "" }
 
 func (a goHandler) launcher(s *supervisor, p *prepared) (arbiter.Launcher, error) {
 	c := p.config

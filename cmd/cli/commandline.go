@@ -72,7 +72,7 @@ func (l *commandLine) run(args []string) (code int, err error) {
 	}
 	a, err := l.app(p, c)
 	if err == nil && c.CheckConfig {
-		err = a.check(c)
+		_, err = a.check(c)
 	}
 	if err != nil {
 		return exitCode(err), err

@@ -19,6 +19,7 @@ import (
 	"github.com/gonicorn/gonicorn/internal/listen"
 	"github.com/gonicorn/gonicorn/internal/proc"
 	"github.com/gonicorn/gonicorn/internal/wire"
+	"github.com/gonicorn/gonicorn/workers"
 	"github.com/gonicorn/gonicorn/workers/command"
 	"golang.org/x/sys/unix"
 )
@@ -84,12 +85,12 @@ func (s *supervisor) material(c *config.Config) ([]byte, error) {
 func gatewaySettings(p *prepared) process.Settings {
 	c := p.config
 	set := process.Settings{
-		Backend: p.app.backend(p.class.Name()),
+		Backend: p.app.backend(p.class),
 
-		QueueSize: c.QueueSize, QueueTimeout: c.QueueTimeout, RequestTimeout: c.LongestRequest(),
+		QueueSize: c.QueueSize, QueueTimeout: c.QueueTimeout, RequestTimeout: p.longestRequest(),
 		HeaderTimeout: c.HeaderTimeout, BodyTimeout: c.BodyTimeout, WriteTimeout: c.WriteTimeout,
 		Keepalive: c.Keepalive, Graceful: c.GracefulTimeout, StallWarning: c.StallWarning, RequestWarning: c.RequestWarning(),
-		Timeout: c.Timeout, HealthPath: c.HealthPath, HoldsHung: settings(p).RequestAge && c.LongestRequest() > 0,
+		Timeout: c.Timeout, HealthPath: c.HealthPath, HoldsHung: settings(p).RequestAge && p.longestRequest() > 0,
 
 		RequestBuffering: c.RequestBuffering, ResponseBuffering: c.ResponseBuffering,
 		MaxBody: c.MaxBody, MaxBuffer: c.MaxBuffer, MaxBufferTotal: c.MaxBufferTotal, TmpDir: absolute(c.Chdir, c.TmpUploadDir), Sendfile: c.Sendfile,
@@ -108,10 +109,10 @@ func gatewaySettings(p *prepared) process.Settings {
 		FrameSize: c.HTTP2MaxFrameSize, HeaderListSize: c.HTTP2MaxHeaderListSize, ServerName: "gonicorn",
 
 		AccessLog: c.Accesslog, AccessLogFormat: c.AccessLogFormat, LogLevel: c.Loglevel, LogJSON: c.LogFormat == "json",
-		RootPath: cmp.Or(c.RootPath, proc.Getenv(environ(c), "SCRIPT_NAME")), Multithread: p.class.Name() == "threaded", Multiprocess: c.Workers > 1,
+		RootPath:         cmp.Or(c.RootPath, proc.Getenv(environ(c), "SCRIPT_NAME")),
 		WebSocketMessage: c.WebsocketMaxMessageSize, Pathsend: c.ASGIPathsend,
 	}
-	if p.class.Name() == "event-loop" {
+	if workers.ModelOf(p.class) == workers.OnLoop {
 		set.WebSocketConnections = c.WebsocketConnections
 	}
 	set.ServerTiming, set.StatsdPrefix, set.StatsdBacklog = c.ServerTiming, c.StatsdPrefix, c.EnableBacklogMetric
@@ -191,7 +192,7 @@ func (s *supervisor) front(p *prepared, number int) *arbiter.Generation {
 		Number: number,
 		Launcher: &launcher{
 			s: s, role: "gateway", spec: spec, sockets: p.sockets, inside: true, capture: true, outlives: true, guards: true, stdout: c.Accesslog == "-",
-			equip: s.connectGateway(p.queue),
+			equip: s.connectGateway(p),
 		},
 		Settings: arbiter.Settings{
 			Workers: 1, Timeout: gatewayTimeout(c), BootTimeout: c.BootTimeout, GracefulTimeout: c.GracefulTimeout,
@@ -202,9 +203,9 @@ func (s *supervisor) front(p *prepared, number int) *arbiter.Generation {
 }
 
 // connectGateway gives a gateway about to be started its socket to this process.
-func (s *supervisor) connectGateway(queue *queue) func(arbiter.Place, *proc.Spec) (equipment, error) {
+func (s *supervisor) connectGateway(p *prepared) func(arbiter.Place, *proc.Spec) (equipment, error) {
 	return func(place arbiter.Place, spec *proc.Spec) (equipment, error) {
-		theirs, err := s.hub.connect(place.Generation, queue)
+		theirs, err := s.hub.connect(place.Generation, p.queue, p.frontend.material)
 		if err != nil {
 			return equipment{}, err
 		}
@@ -224,7 +225,7 @@ func (s *supervisor) share(p *prepared) (err error) {
 	defer s.mu.Unlock()
 	p.newFront = s.serving != p.frontend.key
 	switch {
-	case p.app.backend(p.class.Name()) != process.Queue:
+	case p.app.backend(p.class) != process.Queue:
 	case p.newFront:
 		p.queue, err = newQueue()
 	default:
@@ -237,7 +238,7 @@ func (s *supervisor) share(p *prepared) (err error) {
 func (s *supervisor) adopt(p *prepared) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.serving, s.queue, s.backend = p.frontend.key, p.queue, p.app.backend(p.class.Name())
+	s.serving, s.queue, s.backend = p.frontend.key, p.queue, p.app.backend(p.class)
 }
 
 // offer gives a command about to be started an endpoint of its own.

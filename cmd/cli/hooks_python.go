@@ -54,7 +54,7 @@ func newPythonHooks(s *supervisor, c *config.Config, a *pythonApp) hookRunner {
 	if len(names) == 0 {
 		return nil
 	}
-	h := &pythonHooks{s: s, config: c, python: a.interpreter, set: a.settings(c, "sync"), names: names}
+	h := &pythonHooks{s: s, config: c, python: a.interpreter, set: a.settings(c, ""), names: names}
 	h.set.Master, h.set.Hooks = true, names
 	return h
 }

@@ -30,6 +30,7 @@ type hub struct {
 	mu       sync.Mutex
 	peers    []arbiter.Peer
 	material []byte      // certificates and keys, as JSON; nil without TLS
+	since    int         // the generation that brought them
 	conns    map[int]int // slot to the gateway's end of a Python worker's own socket
 	lanes    map[int]int // slot to the gateway's end of the queue of a worker on trial
 	links    []*link
@@ -40,6 +41,7 @@ type hub struct {
 type link struct {
 	generation int
 	queue      *queue // the shared queue, which the link borrows; nil without
+	own        []byte // its generation's certificates, until they are everybody's; nil without TLS
 	conn       *control.Conn
 	news       chan struct{} // has one element when there is something to send
 	held       chan []wire.Held
@@ -55,14 +57,15 @@ func newHub(log *slog.Logger, page func(int) (int, error), idle, broken func(slo
 }
 
 // connect makes the socket for a gateway about to be started, and returns its
-// end of it, which the caller closes once the process has it.
-func (h *hub) connect(generation int, queue *queue) (theirs int, err error) {
+// end of it, which the caller closes once the process has it. material are the
+// certificates of its generation.
+func (h *hub) connect(generation int, queue *queue, material []byte) (theirs int, err error) {
 	conn, theirs, err := control.Pair()
 	if err != nil {
 		return -1, err
 	}
 	l := &link{
-		generation: generation, queue: queue, conn: conn, told: map[int]int{},
+		generation: generation, queue: queue, own: material, conn: conn, told: map[int]int{},
 		news: make(chan struct{}, 1), held: make(chan []wire.Held, 1), gone: make(chan struct{}),
 	}
 	h.mu.Lock()
@@ -82,10 +85,10 @@ func (h *hub) publish(peers []arbiter.Peer) {
 	h.poke()
 }
 
-// certify takes over new certificates.
-func (h *hub) certify(material []byte) {
+// certify takes over new certificates, which a generation has brought.
+func (h *hub) certify(material []byte, since int) {
 	h.mu.Lock()
-	h.material = material
+	h.material, h.since = material, since
 	h.mu.Unlock()
 	h.poke()
 }
@@ -252,6 +255,9 @@ func (h *hub) tell(l *link) {
 func (h *hub) send(l *link, first bool) error {
 	h.mu.Lock()
 	workers, material := h.workersOf(l), h.material
+	if l.generation > h.since {
+		material = l.own // a reload that is not committed
+	}
 	h.mu.Unlock()
 	if len(material) > 0 && l.material != &material[0] {
 		file, err := control.File(material)

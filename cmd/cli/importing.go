@@ -39,35 +39,38 @@ func (a *pythonApp) loadApp(ctx context.Context, s *supervisor, p *prepared, num
 			told = l.fork.current.Told()
 		}
 	} else {
-		set := a.settings(c, a.class(c, chosen))
+		set := a.settings(c, p.className(chosen))
 		a.develop(&set, c, number)
 		if l.early, err = startEarly(l, set, number, firstWorkers(c, number)); err == nil {
 			told, err = l.early.await(ctx, a.name, c.BootTimeout)
 		}
 	}
-	if a.follow != nil && len(told.Files) > 0 {
-		a.follow(told.Files) // of an app that fails too: the mistake may be in one of them
+	if s.follow != nil && len(told.Files) > 0 {
+		s.follow(told.Files) // of an app that fails too: the mistake may be in one of them
 	}
-	a.files = told.Files
+	p.files = told.Files
 	if err != nil {
 		return err
 	}
 	if told.Broken != "" {
 		s.log.Error("the app is broken; a browser shows the traceback until a file is saved that mends it", "error", told.Broken, "code", "GON047")
 	}
+	p.launcher = l
 	if !chosen {
 		c.WorkerClass = told.Class
+		if err := s.findClass(p); err != nil {
+			return err
+		}
 	}
-	p.launcher = l
-	return a.settle(l, c, number)
+	return a.settle(p, number)
 }
 
-// class is what the runner is told; empty has it find out.
-func (a *pythonApp) class(c *config.Config, chosen bool) string {
+// className is what the runner is told; empty has it find out.
+func (p *prepared) className(chosen bool) string {
 	if !chosen {
 		return ""
 	}
-	return c.EffectiveClass()
+	return p.class.Name()
 }
 
 // develop adds what --reload changes: an app that cannot be loaded answers with
@@ -78,7 +81,7 @@ func (a *pythonApp) develop(set *python.Settings, c *config.Config, number int) 
 
 // newLauncher makes the launcher of an app whose class may not be known yet.
 func (a *pythonApp) newLauncher(s *supervisor, p *prepared, number int, chosen bool) (*launcher, error) {
-	set := a.settings(p.config, a.class(p.config, chosen))
+	set := a.settings(p.config, p.className(chosen))
 	a.develop(&set, p.config, number)
 	made, err := a.launch(s, p, set)
 	if err != nil {
@@ -89,13 +92,14 @@ func (a *pythonApp) newLauncher(s *supervisor, p *prepared, number int, chosen b
 }
 
 // settle gives workers that are started later the class that was found.
-func (a *pythonApp) settle(l *launcher, c *config.Config, number int) error {
-	set := a.settings(c, c.EffectiveClass())
-	a.develop(&set, c, number)
+func (a *pythonApp) settle(p *prepared, number int) error {
+	set := a.settings(p.config, p.class.Name())
+	a.develop(&set, p.config, number)
 	text, err := json.Marshal(set)
 	if err != nil {
 		return fmt.Errorf("encode worker settings: %w", err)
 	}
+	l := p.launcher
 	l.spec.Env = append(l.spec.Env, wire.EnvWorker+"="+string(text))
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/gonicorn/gonicorn/config"
 	"github.com/gonicorn/gonicorn/internal/cgroup"
 	"github.com/gonicorn/gonicorn/internal/proc"
+	"github.com/gonicorn/gonicorn/workers"
 )
 
 // limits gives each worker of a generation what it may use.
@@ -53,9 +54,10 @@ const spare = 64
 
 // checkNoFile holds rlimit_nofile, or the system's limit, against what
 // worker_connections needs.
-func (s *supervisor) checkNoFile(c *config.Config) error {
+func (s *supervisor) checkNoFile(p *prepared) error {
+	c := p.config
 	needs := uint64(c.WorkerConnections + spare)
-	if c.EffectiveClass() != "event-loop" {
+	if workers.ModelOf(p.class) != workers.OnLoop {
 		return nil
 	}
 	if _, is := s.app.(program); is && !c.ClassGiven {

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/gonicorn/gonicorn/arbiter"
 	"github.com/gonicorn/gonicorn/config"
@@ -32,6 +33,7 @@ type prepared struct {
 	newFront   bool      // it does something else than the one that serves
 	queue      *queue    // between it and the workers; nil where they need none
 	launcher   *launcher // of a Python app that is loaded already; nil otherwise
+	files      []string  // that a Python app has imported, where a reload must know
 	release    func()    // gives the sockets up
 }
 
@@ -50,11 +52,11 @@ func (p *prepared) giveUp() {
 // started. A mistake is one error that says what to do.
 func (s *supervisor) prepare(c *config.Config) (*prepared, error) {
 	p := &prepared{config: c, app: s.app, transport: s.app.transport(c), release: func() {}}
-	if err := p.app.check(c); err != nil {
+	var err error
+	if p.app, err = s.app.check(c); err != nil {
 		return nil, err
 	}
-	err := s.findClass(p)
-	if err != nil {
+	if err := s.findClass(p); err != nil {
 		return nil, err
 	}
 	if p.credential, err = proc.Lookup(c.User, c.Group, c.Initgroups); err != nil {
@@ -77,10 +79,19 @@ func (s *supervisor) prepare(c *config.Config) (*prepared, error) {
 	return p, nil
 }
 
+// longestRequest is how long a request may take until it counts as hung. A
+// worker of one request at a time shows no other sign of life than its end.
+func (p *prepared) longestRequest() time.Duration {
+	return p.config.LongestRequest(workers.ModelOf(p.class) == workers.OneByOne)
+}
+
 func (s *supervisor) findClass(p *prepared) error {
 	var found bool
-	if p.class, found = workers.Lookup(s.o.classes(), p.config.EffectiveClass()); !found {
+	if p.class, found = workers.Choose(s.o.classes(), p.config.WorkerClass, p.config.Threads); !found {
 		return fmt.Errorf("worker_class %q: there is no such class", p.config.WorkerClass)
+	}
+	if _, is := p.app.(goHandler); !is && workers.ModelOf(p.class) == workers.NoModel {
+		return fmt.Errorf("worker_class %q: it is a class for the Go handler of this program, and %s is none", p.config.WorkerClass, p.app.describe())
 	}
 	return nil
 }
@@ -90,9 +101,6 @@ func (s *supervisor) findClass(p *prepared) error {
 func (s *supervisor) complete(ctx context.Context, p *prepared, number int) (err error) {
 	if a, is := p.app.(*pythonApp); is {
 		if err := a.loadApp(ctx, s, p, number); err != nil {
-			return err
-		}
-		if err := s.findClass(p); err != nil {
 			return err
 		}
 	}
@@ -112,7 +120,7 @@ func (s *supervisor) generation(ctx context.Context, p *prepared, number int) (*
 		if limited.limits, err = s.limits(p.config); err != nil {
 			return nil, err
 		}
-		if err := s.checkNoFile(p.config); err != nil {
+		if err := s.checkNoFile(p); err != nil {
 			return nil, err
 		}
 	}
@@ -155,7 +163,6 @@ func (s *supervisor) both(ctx context.Context, p *prepared, number int) (arbiter
 		if loaded.Front == nil {
 			p.release() // the gateway that runs has them already
 		}
-		s.certify(p.frontend.material)
 	}
 	return loaded, nil
 }
@@ -168,46 +175,10 @@ func (s *supervisor) noTrial(p *prepared) string {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if is := p.app.backend(p.class.Name()); s.backend != "" && s.backend != is {
+	if is := p.app.backend(p.class); s.backend != "" && s.backend != is {
 		return fmt.Sprintf("worker_class changes to %s, whose workers need another gateway", p.class.Name())
 	}
 	return ""
-}
-
-// load reads the config anew, for a reload. Nothing that runs is touched before
-// all of it is known to be good.
-func (s *supervisor) load(ctx context.Context, number int) (arbiter.Loaded, error) {
-	s.hooks.tell(hookEvent{Event: "on_reload"})
-	read, err := s.reread(ctx, s.helpers)
-	if err != nil {
-		return arbiter.Loaded{}, err
-	}
-	p, err := s.prepare(&read.Config)
-	if err != nil {
-		return arbiter.Loaded{}, err
-	}
-	if p.transport != s.transport {
-		p.giveUp()
-		return arbiter.Loaded{}, fmt.Errorf("transport: it is %s and would become %s, which a reload cannot do; restart gonicorn",
-			s.transport, p.transport)
-	}
-	if err := s.complete(ctx, p, number); err != nil {
-		p.giveUp()
-		return arbiter.Loaded{}, err
-	}
-	if err := s.retune(&read.Config); err != nil {
-		p.giveUp()
-		return arbiter.Loaded{}, err
-	}
-	loaded, err := s.both(ctx, p, number)
-	if err == nil {
-		if err := s.watchCertificates(s.watching, p); err != nil {
-			s.log.Warn("changed certificates will not be noticed before the next reload", "error", err)
-		}
-		s.warnOfFixed(&read.Config)
-		s.hooks.adopt(&read.Config, s.app)
-	}
-	return loaded, err
 }
 
 // settings is what the arbiter needs of a config.
@@ -216,7 +187,7 @@ func settings(p *prepared) arbiter.Settings {
 	alive := p.class.Alive()
 	set := arbiter.Settings{
 		Workers: c.Workers, Timeout: c.Timeout, BootTimeout: c.BootTimeout, GracefulTimeout: c.GracefulTimeout,
-		RequestAge: alive&workers.RequestAge != 0, RequestTimeout: c.LongestRequest(), Heartbeat: true,
+		RequestAge: alive&workers.RequestAge != 0, RequestTimeout: p.longestRequest(), Heartbeat: true,
 		MaxRequests: c.MaxRequests, MaxRequestsJitter: c.MaxRequestsJitter, MaxMemory: c.MaxMemory,
 		MaxLifetime: c.MaxLifetime, MaxLifetimeJitter: c.MaxLifetimeJitter,
 		ReopensLogs: p.app.inside(),
@@ -243,7 +214,7 @@ func settings(p *prepared) arbiter.Settings {
 	switch {
 	case p.transport == transportGateway:
 		set.Gated, set.DrainFirst = true, !p.app.inside()
-		set.TrialQueue = p.app.backend(p.class.Name()) == process.Queue
+		set.TrialQueue = p.app.backend(p.class) == process.Queue
 		set.Capacity = p.class.Capacity(workers.Limits{Threads: c.Threads, Connections: c.WorkerConnections})
 	case !set.Notifies:
 		set.ReadyAfter = c.BootGrace

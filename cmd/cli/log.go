@@ -88,16 +88,6 @@ func (s *supervisor) lastLog() (fd int, closed func()) {
 	return fd, func() { unix.Close(fd) }
 }
 
-// retune takes over what a reload can change of the log.
-func (s *supervisor) retune(c *config.Config) error {
-	level, err := logging.ParseLevel(c.Loglevel)
-	if err != nil {
-		return fmt.Errorf("loglevel: %w", err)
-	}
-	s.level.Set(level)
-	return nil
-}
-
 // forwards are the other logs that lines go to: syslog where it is asked for,
 // and the journal where this process's standard error is connected to it.
 func (s *supervisor) forwards(c *config.Config) (all []func(logging.Line), journaled bool, err error) {

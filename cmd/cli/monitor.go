@@ -99,6 +99,6 @@ func (s *supervisor) attendMonitor(_ arbiter.Place, spec *proc.Spec) (equipment,
 			conn.Close()
 			return
 		}
-		go console.Attend(conn, &operator{s: s, bind: s.bound()}, s.log)
+		go console.Attend(conn, &operator{s}, s.log)
 	}}, nil
 }

@@ -34,7 +34,7 @@ func (s *supervisor) openConsole(c *config.Config) {
 		path += ".2" // until the old one is gone
 	}
 	var err error
-	if s.console, err = console.Serve(path, os.FileMode(c.ControlSocketMode), &operator{s: s, bind: s.bound()}, s.log); err != nil {
+	if s.console, err = console.Serve(path, os.FileMode(c.ControlSocketMode), &operator{s}, s.log); err != nil {
 		s.console = nil
 		if c.ControlSocket == "" {
 			s.log.Debug("no control socket", "error", err)
@@ -58,22 +58,8 @@ func (s *supervisor) takeConsole() {
 	}
 }
 
-// bound lists where this process listens.
-func (s *supervisor) bound() []string {
-	s.sockets.mu.Lock()
-	defer s.sockets.mu.Unlock()
-	var all []string
-	for _, sock := range s.sockets.open {
-		all = append(all, sock.URL())
-	}
-	return all
-}
-
 // operator does for the control socket what it asks for.
-type operator struct {
-	s    *supervisor
-	bind []string
-}
+type operator struct{ s *supervisor }
 
 // Status implements console.Operator.
 func (o *operator) Status(ctx context.Context) (any, error) { return o.status(ctx) }
@@ -82,7 +68,8 @@ func (o *operator) status(ctx context.Context) (all status.Status, err error) {
 	if all.Fleet, err = o.s.arbiter.Status(ctx); err != nil {
 		return all, err
 	}
-	all.Version, all.PID, all.App, all.Bind = version.Release, os.Getpid(), o.s.app.describe(), o.bind
+	all.Version, all.PID = version.Release, os.Getpid()
+	all.App, all.Bind = o.s.serves()
 	all.Sockets, all.Traffic, all.Bounds = o.s.sockets.backlogs(), o.s.board.Traffic().Counts(), scoreboard.Bounds()
 	return all, nil
 }

@@ -16,17 +16,17 @@ import (
 	"github.com/gonicorn/gonicorn/internal/control"
 	"github.com/gonicorn/gonicorn/internal/proc"
 	"github.com/gonicorn/gonicorn/internal/wire"
+	"github.com/gonicorn/gonicorn/workers"
 	"github.com/gonicorn/gonicorn/workers/python"
 	"golang.org/x/sys/unix"
 )
 
-// pythonApp is a WSGI or ASGI app, run by the embedded runner.
+// pythonApp is a WSGI or ASGI app, run by the embedded runner. It is not
+// changed once it is made: a reload's check makes another one.
 type pythonApp struct {
 	name        string
 	interpreter python.Interpreter // found by check
 	helpers     *proc.Helpers      // runs Python beside the arbiter; nil before there is one
-	files       []string           // that it has imported, where a reload must know
-	follow      func([]string)     // has them watched; nil where nothing is
 }
 
 func (a *pythonApp) describe() string {
@@ -37,38 +37,40 @@ func (a *pythonApp) describe() string {
 func (a *pythonApp) transport(*config.Config) string { return transportGateway }
 
 // check finds the interpreter, and for --check-config looks at the app.
-func (a *pythonApp) check(c *config.Config) (err error) {
+func (a *pythonApp) check(c *config.Config) (app, error) {
 	if c.Transport != "" && c.Transport != transportGateway {
-		return &appError{fmt.Errorf("transport %q is for commands: a Python app is reached through the gateway; leave --transport away", c.Transport)}
+		return nil, &appError{fmt.Errorf("transport %q is for commands: a Python app is reached through the gateway; leave --transport away", c.Transport)}
 	}
 	env := environ(c)
-	if a.interpreter, err = python.Find(context.Background(), a.helpers, c.Python, c.Chdir, env); err != nil {
-		return coded("GON014", &appError{err})
+	interpreter, err := python.Find(context.Background(), a.helpers, c.Python, c.Chdir, env)
+	if err != nil {
+		return nil, coded("GON014", &appError{err})
 	}
+	found := &pythonApp{name: a.name, interpreter: interpreter, helpers: a.helpers}
 	if !c.CheckConfig {
-		return nil
+		return found, nil
 	}
 	var out bytes.Buffer
-	is, err := python.Inspect(context.Background(), a.helpers, a.interpreter, a.settings(c, "sync"), env, &out, c.BootTimeout)
+	is, err := python.Inspect(context.Background(), a.helpers, interpreter, a.settings(c, ""), env, &out, c.BootTimeout)
 	if err == nil && is.Error != "" {
 		err = errors.New(is.Error)
 	}
 	if err != nil {
 		_, _ = os.Stderr.Write(out.Bytes()) // the traceback, which the error goes without
 		if is.Failed {
-			return coded("GON012", &arbiter.BootError{Role: "worker", Tries: 1, Reason: err.Error()})
+			return nil, coded("GON012", &arbiter.BootError{Role: "worker", Tries: 1, Reason: err.Error()})
 		}
-		return coded("GON011", &appError{err})
+		return nil, coded("GON011", &appError{err})
 	}
-	return nil
+	return found, nil
 }
 
 func (a *pythonApp) speaks(*config.Config) bool { return true }
 func (a *pythonApp) inside() bool               { return true }
 
 // backend is how the gateway reaches the workers.
-func (a *pythonApp) backend(class string) string {
-	if class == "event-loop" {
+func (a *pythonApp) backend(class workers.Class) string {
+	if workers.ModelOf(class) == workers.OnLoop {
 		return process.Stream
 	}
 	return process.Queue

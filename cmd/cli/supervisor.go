@@ -31,7 +31,7 @@ import (
 // the sockets, the log, the pidfile. It builds what the arbiter starts.
 type supervisor struct {
 	o        Options
-	app      app
+	app      app                                                                      // as the command line names it; served is what check has found
 	started  *config.Config                                                           // what this process was started with
 	reread   func(ctx context.Context, helpers *proc.Helpers) (*config.Loaded, error) // the config, for a reload
 	file     string                                                                   // the config file, or empty
@@ -51,12 +51,15 @@ type supervisor struct {
 	groups      *groups // cgroups of workers; nil without
 
 	mu      sync.Mutex
-	serving string // key of the gateway that serves
-	backend string // how it reaches workers
-	queue   *queue // of the gateway that serves; nil where it has none
-	unwatch func() // ends the watch over the files of certificates; nil without one
+	serving string   // key of the gateway that serves
+	backend string   // how it reaches workers
+	queue   *queue   // of the gateway that serves; nil where it has none
+	served  app      // as it was found for the workers that serve
+	bind    []string // where it is reached
+	unwatch func()   // ends the watch over the files of certificates; nil before there is one
 
 	watching context.Context // of all watches
+	follow   func([]string)  // has the files of a Python app watched; nil where nothing is
 
 	sink    *logging.Sink
 	logPath string        // of the error log; - is stderr
@@ -166,10 +169,12 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 		p.giveUp()
 		return err
 	}
-	loaded, err := s.both(ctx, p, 1)
+	s.watching = running
+	begun, err := s.plan(ctx, p, 1)
 	if err != nil {
 		return err
 	}
+	begun.commit()
 	if p.frontend != nil {
 		s.adopt(p)
 	}
@@ -204,7 +209,7 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 	}
 	s.arbiter = arbiter.New(arbiter.Options{
 		Board: s.board, Children: s.children, Notes: s.notify.Messages(), Log: s.log, Actions: s.actions,
-		First: loaded, Guard: guard, Monitor: monitor, Publish: s.publish, Forsake: s.forsake, Observe: s.hooks.observe,
+		First: begun.loaded, Guard: guard, Monitor: monitor, Publish: s.publish, Forsake: s.forsake, Observe: s.hooks.observe,
 		Upgrade: s.upgradeBySignal, Refuse: s.sockets.close,
 		Tell: s.tellManager(), Watchdog: s.manager.watchdog(),
 		Load: s.load, Reopen: s.sink.Reopen, Ready: func() { isLoaded(); s.ready(daemon) },
@@ -243,12 +248,12 @@ func ownThreads(o Options) {
 
 // beginHooks runs on_starting, as a successor does too: it may have been changed.
 func (s *supervisor) beginHooks(p *prepared) error {
-	if _, is := s.app.(*pythonApp); is {
+	if _, is := p.app.(*pythonApp); is {
 		if err := s.openRunner(); err != nil {
 			return err
 		}
 	}
-	s.hooks.adopt(p.config, s.app)
+	s.hooks.adopt(p.config, p.app)
 	return s.hooks.first()
 }
 

@@ -15,9 +15,8 @@ import (
 // (--reload-config) change.
 func (s *supervisor) watch(ctx context.Context, p *prepared) error {
 	c := p.config
-	s.watching = ctx
 	if c.Reload {
-		if err := s.watchApp(ctx, c); err != nil {
+		if err := s.watchApp(ctx, p); err != nil {
 			return fmt.Errorf("reload: %w", err)
 		}
 	}
@@ -26,12 +25,13 @@ func (s *supervisor) watch(ctx context.Context, p *prepared) error {
 			return fmt.Errorf("reload_config: %w", err)
 		}
 	}
-	return s.watchCertificates(ctx, p)
+	return nil
 }
 
 // watchApp reloads when a file of the app changes: for Python its sources, and
 // what it has imported from anywhere but the packages that are installed.
-func (s *supervisor) watchApp(ctx context.Context, c *config.Config) error {
+func (s *supervisor) watchApp(ctx context.Context, p *prepared) error {
+	c := p.config
 	dir := c.Chdir
 	if dir == "" {
 		dir = "."
@@ -40,14 +40,14 @@ func (s *supervisor) watchApp(ctx context.Context, c *config.Config) error {
 		Folders: []string{dir}, Include: c.ReloadInclude, Exclude: c.ReloadExclude, Own: ownFiles(c), Files: slices.Clone(c.ReloadExtraFiles),
 		Engine: c.ReloadEngine, Log: s.log,
 	}
-	a, isPython := s.app.(*pythonApp)
+	_, isPython := p.app.(*pythonApp)
 	if isPython {
 		o.Kinds = []string{"*.py"}
-		o.Files = append(o.Files, a.files...)
+		o.Files = append(o.Files, p.files...)
 	}
 	w, err := s.watchFiles(ctx, o)
 	if isPython && err == nil {
-		a.follow = w.Follow
+		s.follow = w.Follow
 	}
 	return err
 }
@@ -63,54 +63,6 @@ func ownFiles(c *config.Config) (all []string) {
 	return all
 }
 
-// watchCertificates hands the gateway the certificates anew when their files
-// change. Broken ones are said, and the old ones stay. Files of the config
-// before are not watched any more.
-func (s *supervisor) watchCertificates(ctx context.Context, p *prepared) error {
-	if p.frontend == nil || p.frontend.material == nil {
-		return nil
-	}
-	ctx, stop := context.WithCancel(ctx)
-	s.mu.Lock()
-	s.unwatch = stop
-	s.mu.Unlock()
-	c := p.config
-	var files []string
-	for _, name := range slices.Concat(c.Certfile, c.Keyfile, []string{c.CACerts, c.CRLFile}) {
-		if name != "" {
-			files = append(files, absolute(c.Chdir, name))
-		}
-	}
-	_, err := s.onChange(ctx, watch.Options{Files: files, Log: s.log}, func(path string) {
-		material, err := s.material(c)
-		if err != nil {
-			s.log.Error("the changed certificates are not used", "file", path, "error", err)
-			return
-		}
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if ctx.Err() == nil {
-			s.log.Info("certificates read anew", "file", path)
-			s.hub.certify(material)
-		}
-	})
-	return err
-}
-
-// certify hands the gateways the certificates of a config that was read, and
-// ends the watch over those of the config before.
-func (s *supervisor) certify(material []byte) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.unwatch != nil {
-		s.unwatch()
-		s.unwatch = nil
-	}
-	if material != nil {
-		s.hub.certify(material)
-	}
-}
-
 func (s *supervisor) watchFiles(ctx context.Context, o watch.Options) (*watch.Watcher, error) {
 	return s.onChange(ctx, o, func(path string) {
 		s.log.Info("changed: " + path)
@@ -123,9 +75,14 @@ func (s *supervisor) onChange(ctx context.Context, o watch.Options, do func(path
 	if err != nil {
 		return nil, err
 	}
+	s.runWatch(ctx, w, do)
+	return w, nil
+}
+
+// runWatch calls do for what changes until ctx ends.
+func (s *supervisor) runWatch(ctx context.Context, w *watch.Watcher, do func(path string)) {
 	s.wg.Go(func() {
 		defer w.Close()
 		w.Run(ctx, do)
 	})
-	return w, nil
 }

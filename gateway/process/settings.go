@@ -91,9 +91,6 @@ type Settings struct {
 
 	// Python apps.
 	RootPath         string `json:"root_path"`
-	Multithread      bool   `json:"multithread"`
-	Multiprocess     bool   `json:"multiprocess"`
 	WebSocketMessage int64  `json:"websocket_message"`
-	Pathsend         bool   `json:"pathsend"`   // offer ASGI apps http.response.pathsend
-	SocketDir        string `json:"socket_dir"` // of commands' unix sockets
+	Pathsend         bool   `json:"pathsend"` // offer ASGI apps http.response.pathsend
 }

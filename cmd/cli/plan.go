@@ -1,0 +1,165 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"github.com/gonicorn/gonicorn/arbiter"
+	"github.com/gonicorn/gonicorn/internal/logging"
+	"github.com/gonicorn/gonicorn/internal/watch"
+)
+
+// plan is a config made real beside the one that serves: everything that it
+// needs is open and checked, and nothing that runs has been touched. It ends in
+// one of two ways. commit, once its workers serve, puts it in force; abort frees
+// what it holds. The arbiter's loop calls either.
+type plan struct {
+	*prepared
+	s      *supervisor
+	number int
+	level  slog.Level     // of the log
+	watch  *watch.Watcher // of the certificates' files; nil without TLS, or where they cannot be watched
+	loaded arbiter.Loaded // what the arbiter starts
+
+	committed bool
+}
+
+// load makes the plan of a reload for the arbiter, which commits it when the
+// workers of its generation serve, or releases it.
+func (s *supervisor) load(ctx context.Context, number int) (arbiter.Loaded, error) {
+	s.hooks.tell(hookEvent{Event: "on_reload"})
+	read, err := s.reread(ctx, s.helpers)
+	if err != nil {
+		return arbiter.Loaded{}, err
+	}
+	p, err := s.prepare(&read.Config)
+	if err != nil {
+		return arbiter.Loaded{}, err
+	}
+	if p.transport != s.transport {
+		p.giveUp()
+		return arbiter.Loaded{}, fmt.Errorf("transport: it is %s and would become %s, which a reload cannot do; restart gonicorn",
+			s.transport, p.transport)
+	}
+	if err := s.complete(ctx, p, number); err != nil {
+		p.giveUp()
+		return arbiter.Loaded{}, err
+	}
+	made, err := s.plan(ctx, p, number)
+	if err != nil {
+		return arbiter.Loaded{}, err
+	}
+	return made.loaded, nil
+}
+
+// plan makes what is left to make of a prepared config. Whatever the error, what
+// was prepared has an owner or is freed.
+func (s *supervisor) plan(ctx context.Context, p *prepared, number int) (*plan, error) {
+	made := &plan{prepared: p, s: s, number: number}
+	var err error
+	if made.level, err = logging.ParseLevel(p.config.Loglevel); err != nil {
+		p.giveUp()
+		return nil, fmt.Errorf("loglevel: %w", err)
+	}
+	if made.loaded, err = s.both(ctx, p, number); err != nil {
+		return nil, err
+	}
+	if files := certificates(p); len(files) > 0 {
+		if made.watch, err = watch.New(watch.Options{Files: files, Log: s.log}); err != nil {
+			s.log.Warn("changed certificates will not be noticed before the next reload", "error", err)
+		}
+	}
+	workers := made.loaded.Workers
+	release := workers.Released
+	workers.Adopted = made.commit
+	workers.Released = func() {
+		if !made.committed {
+			made.abort()
+		}
+		if release != nil {
+			release()
+		}
+	}
+	return made, nil
+}
+
+// commit puts a plan in force. Its workers serve, and its gateway, where it needs
+// one of its own. It does not wait for anybody.
+func (p *plan) commit() {
+	s := p.s
+	p.committed = true
+	s.level.Set(p.level)
+	watching := s.put(p)
+	if p.watch != nil {
+		s.runWatch(watching, p.watch, func(path string) { s.recertify(watching, p, path) })
+	}
+	s.warnOfFixed(p.config)
+	s.hooks.adopt(p.config, p.app)
+}
+
+// abort frees what a plan holds besides its generations, which the arbiter
+// releases.
+func (p *plan) abort() {
+	if p.watch != nil {
+		_ = p.watch.Close() // nobody reads it
+	}
+}
+
+// put has a plan's app and certificates be those that serve. What it returns
+// ends when another plan's are.
+func (s *supervisor) put(p *plan) (while context.Context) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.unwatch != nil {
+		s.unwatch()
+	}
+	while, s.unwatch = context.WithCancel(s.watching)
+	s.served, s.bind = p.app, nil
+	for _, sock := range p.sockets {
+		s.bind = append(s.bind, sock.URL())
+	}
+	if p.frontend != nil && p.frontend.material != nil {
+		s.hub.certify(p.frontend.material, p.number)
+	}
+	return while
+}
+
+// serves is the app as it was found for the workers that serve, and where it is
+// reached.
+func (s *supervisor) serves() (app string, bind []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.served.describe(), s.bind
+}
+
+// certificates are the files that a gateway's certificates are read from.
+func certificates(p *prepared) (files []string) {
+	if p.frontend == nil || p.frontend.material == nil {
+		return nil
+	}
+	c := p.config
+	for _, name := range slices.Concat(c.Certfile, c.Keyfile, []string{c.CACerts, c.CRLFile}) {
+		if name != "" {
+			files = append(files, absolute(c.Chdir, name))
+		}
+	}
+	return files
+}
+
+// recertify hands the gateways the certificates anew, of which a file has
+// changed. Broken ones are said, and the old ones stay.
+func (s *supervisor) recertify(ctx context.Context, p *plan, path string) {
+	material, err := s.material(p.config)
+	if err != nil {
+		s.log.Error("the changed certificates are not used", "file", path, "error", err)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if ctx.Err() == nil {
+		s.log.Info("certificates read anew", "file", path)
+		s.hub.certify(material, p.number)
+	}
+}
