@@ -46,7 +46,7 @@ func ExampleRun() {
 		fmt.Println(err)
 		return
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
+	defer os.RemoveAll(dir) // a temporary folder
 	socket := filepath.Join(dir, "http.sock")
 
 	config := gonicorn.DefaultConfig()

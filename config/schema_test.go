@@ -38,7 +38,7 @@ func validate(t *testing.T, s *jsonschema.Schema, text string) error {
 	if _, err := toml.Decode(text, &document); err != nil {
 		t.Fatalf("%v in %s", err, text)
 	}
-	return s.Validate(document) //nolint:wrapcheck // the caller only shows it
+	return s.Validate(document) // the caller only shows it
 }
 
 // The example file, with every setting taken out of its comment, is what the

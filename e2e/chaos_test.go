@@ -58,7 +58,7 @@ loop:
 		case 2:
 			_ = syscall.Kill(victim, syscall.SIGSTOP)
 		case 3:
-			go tryGet(context.Background(), addr, "/hang") //nolint:errcheck // it is meant to fail
+			go tryGet(context.Background(), addr, "/hang") // it is meant to fail
 		case 4:
 			if extra < 4 {
 				extra++

@@ -78,12 +78,14 @@ func TestFirstMinutes(t *testing.T) {
 
 	mark = s.log.mark()
 	n.writes("a mistake", "def broken(:")
-	s.expectFrom(mark, `reload failed: the old generation keeps serving.*syntax error in main.py:4`)
-	n.serves(s, "an edit")
+	s.expectFrom(mark, `the app is broken; a browser shows the traceback.*syntax error in main.py:4.*code=GON047`)
+	s.expectFrom(mark, `worker gone .* reason=reload`)
+	if status, body := get(t, s.addr(), "/"); status != 500 || !strings.Contains(body, "def broken(:") {
+		t.Errorf("the mistake is not shown: %d %q", status, body)
+	}
 	if told := strings.Join(s.log.lines(mark), "\n"); strings.Contains(told, "importlib") || !strings.Contains(told, "def broken(:") {
 		t.Errorf("the mistake is told with the loader's own frames, or without its line:\n%s", told)
 	}
-	n.prints(0, []string{"status", "--control-socket", socket}, `syntax error in main.py:4`)
 	mark = s.log.mark()
 	n.writes("mended")
 	s.expectFrom(mark, `worker gone .* reason=reload`)

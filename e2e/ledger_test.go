@@ -148,7 +148,7 @@ func answered(t *testing.T, l *ledgerload.Load, n int64) {
 // playLedger is the ledger's app as a command.
 func playLedger() {
 	h := ledgerload.Handler(ledgerload.OpenLedger(os.Getenv("LEDGER")))
-	fmt.Fprintln(os.Stderr, http.ListenAndServe("127.0.0.1:"+os.Getenv("PORT"), h)) //nolint:gosec // a test
+	fmt.Fprintln(os.Stderr, http.ListenAndServe("127.0.0.1:"+os.Getenv("PORT"), h))
 }
 
 // playHandler is a program with gonicorn inside.

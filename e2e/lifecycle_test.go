@@ -129,7 +129,7 @@ func TestHungHandlerShowsItsStacks(t *testing.T) {
 	for _, class := range []string{"sync", "threaded"} {
 		t.Run(class, func(t *testing.T) {
 			s := demo(t, "-w", "2", "-k", class, "--request-timeout", "1").ready()
-			go tryGet(context.Background(), s.addr(), "/hang") //nolint:errcheck // it is killed
+			go tryGet(context.Background(), s.addr(), "/hang") // it is killed
 			s.expect(`worker hangs.*has been running for`)
 			s.expect(`goroutine \d+ \[`)
 			s.expect(`GET /hang.*for `)

@@ -44,7 +44,7 @@ func logIsLost(t *testing.T, u subject, closed bool) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer cmd.Process.Kill() //nolint:errcheck // it has ended, unless the test failed
+	defer cmd.Process.Kill() // it has ended, unless the test failed
 	w.Close()
 	serves := func() bool { status, _, err := tryGet(t.Context(), socket, "/"); return err == nil && status == 200 }
 	eventually(t, "it serves", serves)

@@ -61,9 +61,9 @@ func playActivated() {
 		fmt.Fprintf(w, "go pid %d worker %s generation %s", os.Getpid(), os.Getenv("GONICORN_WORKER_ID"), os.Getenv("GONICORN_GENERATION"))
 	})
 	for _, l := range listeners[1:] {
-		go http.Serve(l, mux) //nolint:errcheck,gosec // ends with the process
+		go http.Serve(l, mux) // ends with the process
 	}
-	fmt.Fprintln(os.Stderr, http.Serve(listeners[0], mux)) //nolint:gosec // a test
+	fmt.Fprintln(os.Stderr, http.Serve(listeners[0], mux))
 }
 
 // playConsumer handles one job after the other until it is told to stop.

@@ -136,7 +136,7 @@ func TestReloadOfABrokenAppKeepsTheOldServing(t *testing.T) {
 		}
 	}
 	app("echo good; exec sleep 1000\n")
-	s := start(t, "-w", "2", "--transport", "none", "--boot-grace", "200ms", "--", script).ready()
+	s := start(t, "-w", "2", "--transport", "none", "--boot-grace", "2s", "--", script).ready()
 	old := s.pids()
 	app("echo the reason; exit 5\n")
 	s.signal(syscall.SIGHUP)
@@ -283,7 +283,7 @@ func TestDaemon(t *testing.T) {
 	}
 	var pid int
 	fmt.Sscan(string(text), &pid)
-	defer syscall.Kill(pid, syscall.SIGKILL) //nolint:errcheck // it should be gone
+	defer syscall.Kill(pid, syscall.SIGKILL) // it should be gone
 	if status, _ := get(t, addr, "/"); status != 200 {
 		t.Fatalf("status %d from the daemon", status)
 	}

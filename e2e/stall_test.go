@@ -206,7 +206,7 @@ func TestHeldGILIsShownBeforeTheEnd(t *testing.T) {
 			t.Parallel()
 			args := strings.Fields(app)
 			s := python(t, args[0], append([]string{"-w", "1", "--stall-warning", "0", "--timeout", "2"}, args[1:]...)...).ready()
-			go tryGet(context.Background(), s.addr(), "/gil?20") //nolint:errcheck // its worker is killed
+			go tryGet(context.Background(), s.addr(), "/gil?20") // its worker is killed
 			s.expect(`worker hangs: .*code=GON040`)
 			s.expect(`hangs\.py", line \d+ in holds`)
 			s.expect(`worker gone worker=1`)

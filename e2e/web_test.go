@@ -44,7 +44,7 @@ func playWeb() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	fmt.Fprintln(os.Stderr, http.Serve(l, webMux())) //nolint:gosec // a test
+	fmt.Fprintln(os.Stderr, http.Serve(l, webMux()))
 }
 
 // await waits for a file: an app's own doing, no test's pace.

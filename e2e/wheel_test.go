@@ -17,7 +17,7 @@ import (
 )
 
 // wheelhouse is a folder with the wheel for this machine and the sdist.
-var wheelhouse = sync.OnceValues(func() (string, error) { //nolint:gochecknoglobals // made once for all tests
+var wheelhouse = sync.OnceValues(func() (string, error) { // made once for all tests
 	dir, err := os.MkdirTemp(filepath.Dir(binary()), "wheels") // which goes with the binary
 	if err != nil {
 		return "", err

@@ -90,14 +90,14 @@ func run(from *inherited.Process, signals <-chan os.Signal) error {
 	for {
 		select {
 		case <-from.Lifeline:
-			return server.Close() //nolint:wrapcheck // on the way out
+			return server.Close() // on the way out
 		case err := <-ended:
 			return fmt.Errorf("serve: %w", err)
 		case <-gone:
 			return errGone // the arbiter, or its binary's next, starts another one
 		case sig := <-signals:
 			if sig == syscall.SIGINT || sig == syscall.SIGQUIT {
-				return server.Close() //nolint:wrapcheck // on the way out
+				return server.Close() // on the way out
 			}
 			// TERM may be for the whole container: probes are answered until all is over.
 		}

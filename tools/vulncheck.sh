@@ -6,7 +6,7 @@ out=$("$@" 2>&1)
 code=$?
 printf '%s\n' "$out"
 [ $code -eq 0 ] && exit 0
-if printf '%s\n' "$out" | grep -q -e 'fetching vulnerabilities' -e 'vuln\.go\.dev' -e 'golang.org/x/vuln/cmd/govulncheck@.*: \(dial\|lookup\|read\|Get\)'; then
+if printf '%s\n' "$out" | grep -q -e 'fetching vulnerabilities' -e 'vuln\.go\.dev'; then
 	echo "NOT CHECKED for known vulnerabilities: govulncheck cannot reach its database. See docs/SECURITY.md." >&2
 	[ "$VULNCHECK" = required ] && exit 1
 	exit 0

@@ -53,7 +53,7 @@ func (d *Drain) Serve(ctx context.Context, serve func(net.Conn)) error {
 				return err
 			}
 			go func() {
-				defer conn.Close() //nolint:errcheck // the client has all there is
+				defer conn.Close() // the client has all there is
 				serve(conn)
 			}()
 		}

@@ -59,7 +59,7 @@ func (w *running) stoppedAccepting() <-chan struct{} {
 	c := make(chan struct{})
 	go func() {
 		defer close(c)
-		for w.own.SetDeadline(time.Time{}) == nil { //nolint:revive // there is no event for it
+		for w.own.SetDeadline(time.Time{}) == nil { // there is no event for it
 			time.Sleep(time.Millisecond)
 		}
 	}()
@@ -124,7 +124,7 @@ func TestDrainUnderLoadLosesNothing(t *testing.T) {
 		t.Run(class.Name(), func(t *testing.T) {
 			l := listener(t)
 			limits := Limits{Threads: 4, Connections: 100}
-			hello := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "hello") }) //nolint:errcheck // a test
+			hello := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "hello") })
 			worker := startOn(t, l, class, limits, hello)
 			var clients sync.WaitGroup
 			var served atomic.Int64

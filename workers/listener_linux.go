@@ -39,7 +39,7 @@ func (d *Listener) try() (net.Conn, error) {
 	case err != nil:
 		return nil, err
 	case errors.Is(errno, unix.EAGAIN), errors.Is(errno, unix.ECONNABORTED), errors.Is(errno, unix.EINTR):
-		return nil, nil //nolint:nilnil // nobody is there
+		return nil, nil // nobody is there
 	case errno != nil:
 		return nil, &net.OpError{Op: "accept", Net: d.Addr().Network(), Addr: d.Addr(), Err: os.NewSyscallError("accept4", errno)}
 	}

@@ -88,7 +88,7 @@ func (l *patientListener) Accept() (net.Conn, error) {
 			return c, nil
 		}
 		if !l.short.rest(err, l.closing) {
-			return nil, err //nolint:wrapcheck // as it is
+			return nil, err
 		}
 	}
 }
@@ -96,7 +96,7 @@ func (l *patientListener) Accept() (net.Conn, error) {
 // Close implements net.Listener.
 func (l *patientListener) Close() error {
 	l.once.Do(func() { close(l.closing) })
-	return l.Listener.Close() //nolint:wrapcheck // as it is
+	return l.Listener.Close()
 }
 
 // File is a duplicate of the socket, as *net.TCPListener has it.
@@ -105,5 +105,5 @@ func (l *patientListener) File() (*os.File, error) {
 	if !ok {
 		return nil, syscall.EINVAL
 	}
-	return filer.File() //nolint:wrapcheck // as it is
+	return filer.File()
 }

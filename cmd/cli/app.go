@@ -124,7 +124,7 @@ func (a goHandler) launcher(s *supervisor, p *prepared) (arbiter.Launcher, error
 // Go workers notice that themselves; Python ones may be too busy.
 func (s *supervisor) guard(p *prepared) (*arbiter.Generation, error) {
 	if _, is := p.app.(goHandler); is {
-		return nil, nil //nolint:nilnil // none is needed
+		return nil, nil // none is needed
 	}
 	c := p.config
 	env := append(environ(c), wire.EnvRole+"="+wire.RoleGuard,

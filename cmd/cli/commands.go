@@ -224,7 +224,7 @@ func get[T any](l *commandLine, c *ucli.Context, client *console.Client, path st
 	}
 	table := tabwriter.NewWriter(l.stdout, 0, 0, 2, ' ', 0)
 	show(got, table)
-	return table.Flush() //nolint:wrapcheck // to a terminal
+	return table.Flush() // to a terminal
 }
 
 // reload says what became of it, and what was left out.

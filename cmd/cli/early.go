@@ -118,7 +118,7 @@ func (e *early) await(ctx context.Context, app string, limit time.Duration) (pyt
 	told := first.orders.Told()
 	if ctx.Err() != nil {
 		e.close()
-		return told, context.Cause(ctx) //nolint:wrapcheck // why the load was given up
+		return told, context.Cause(ctx) // why the load was given up
 	}
 	var broken *python.AppError
 	switch {

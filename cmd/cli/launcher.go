@@ -208,7 +208,7 @@ type output struct {
 // Close implements io.Closer.
 func (o *output) Close() error {
 	o.closed()
-	return o.File.Close() //nolint:wrapcheck // it only wants to know
+	return o.File.Close() // it only wants to know
 }
 
 // relay logs a line that another process of gonicorn has logged as JSON (see

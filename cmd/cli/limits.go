@@ -44,7 +44,7 @@ func (s *supervisor) limits(c *config.Config) (*limits, error) {
 		l.groups = s.cgroups()
 	}
 	if c.Nice == 0 && c.RlimitNofile == 0 && c.RlimitCore < 0 && c.CPUAffinity == "" && l.groups == nil {
-		return nil, nil //nolint:nilnil // there are none
+		return nil, nil // there are none
 	}
 	return l, nil
 }

@@ -29,7 +29,7 @@ const monitorBoot = 10 * time.Second
 func (s *supervisor) monitor(p *prepared) (*arbiter.Generation, error) {
 	c := p.config
 	if c.AdminBind == "" {
-		return nil, nil //nolint:nilnil // none is needed
+		return nil, nil // none is needed
 	}
 	uid, gid := owner(c)
 	sockets, release, err := s.admin.acquire([]string{config.AdminAddress(c.AdminBind)}, listen.Options{Backlog: 128, Umask: c.Umask, UID: uid, GID: gid})

@@ -12,7 +12,8 @@ signal.signal(signal.SIGHUP, lambda *_: APP_SIGNALS.append("HUP"))  # the app's 
 fork = multiprocessing.get_context("fork")
 
 
-def rest():
+def rest(begun):
+    os.write(begun, b"b")
     time.sleep(60)
 
 
@@ -36,11 +37,14 @@ def descriptors():
 
 def terminated():
     """How a child ends that is terminated."""
-    p = fork.Process(target=rest)
+    begins, begun = os.pipe()
+    p = fork.Process(target=rest, args=(begun,))
     p.start()
-    time.sleep(0.1)  # past its at-fork handlers
+    os.read(begins, 1)  # past its at-fork handlers
+    os.close(begins)
+    os.close(begun)
     p.terminate()
-    p.join(5)
+    p.join(20)
     code = p.exitcode
     if code is None:
         p.kill()

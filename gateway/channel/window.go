@@ -7,24 +7,18 @@ import (
 
 // window bounds the bytes that are on their way to a worker unread.
 type window struct {
-	mu     sync.Mutex
-	left   int
-	wake   chan struct{}
-	closed bool
+	mu   sync.Mutex
+	left int
+	wake chan struct{}
 }
 
 func newWindow(n int) *window { return &window{left: n, wake: make(chan struct{}, 1)} }
 
 // take waits until the window is open and takes n bytes of it, or more than
-// there are: a message goes as a whole. False means that it was closed or ctx
-// has ended.
+// there are: a message goes as a whole. False means that ctx has ended.
 func (w *window) take(ctx context.Context, n int) bool {
 	for {
 		w.mu.Lock()
-		if w.closed {
-			w.mu.Unlock()
-			return false
-		}
 		if w.left > 0 {
 			w.left -= n
 			w.mu.Unlock()
@@ -43,13 +37,6 @@ func (w *window) take(ctx context.Context, n int) bool {
 func (w *window) give(n int) {
 	w.mu.Lock()
 	w.left = min(w.left+n, 1<<30)
-	w.mu.Unlock()
-	w.poke()
-}
-
-func (w *window) close() {
-	w.mu.Lock()
-	w.closed = true
 	w.mu.Unlock()
 	w.poke()
 }

@@ -93,5 +93,5 @@ func (w *watched) Read(p []byte) (int, error) {
 	if err != nil {
 		w.once.Do(func() { close(w.gone) })
 	}
-	return n, err //nolint:wrapcheck // the connection's own
+	return n, err // the connection's own
 }

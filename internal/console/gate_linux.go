@@ -59,5 +59,5 @@ type guest struct {
 // Close implements net.Conn.
 func (g *guest) Close() error {
 	defer g.leave()
-	return g.Conn.Close() //nolint:wrapcheck // net/http looks at it
+	return g.Conn.Close() // net/http looks at it
 }

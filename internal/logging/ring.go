@@ -36,7 +36,7 @@ type tee struct {
 // Write implements io.Writer.
 func (t tee) Write(line []byte) (int, error) {
 	t.ring.add(line)
-	return t.w.Write(line) //nolint:wrapcheck // the log's own
+	return t.w.Write(line) // the log's own
 }
 
 func (r *Ring) add(line []byte) {

@@ -22,7 +22,7 @@ func (h *survivor) Handle(ctx context.Context, r slog.Record) error {
 	if h.first.Handle(ctx, r) == nil {
 		return nil
 	}
-	return h.last.Handle(ctx, r) //nolint:wrapcheck // it is the handler that was asked for
+	return h.last.Handle(ctx, r) // it is the handler that was asked for
 }
 
 // WithAttrs implements slog.Handler.

@@ -33,7 +33,7 @@ func (h *Helpers) Output(cmd *exec.Cmd) ([]byte, error) {
 	}
 	err := cmd.Wait()
 	h.end(cmd.Process.Pid)
-	return out.Bytes(), err //nolint:wrapcheck // an *exec.ExitError, as from Output
+	return out.Bytes(), err // an *exec.ExitError, as from Output
 }
 
 // Start starts a process that is not the arbiter's to reap; wait, which must be
@@ -61,7 +61,7 @@ func (h *Helpers) Release(pid int) { h.end(pid) }
 // it before it is known.
 func (h *Helpers) start(cmd *exec.Cmd) error {
 	if h == nil {
-		return cmd.Start() //nolint:wrapcheck // wrapped by Output
+		return cmd.Start() // wrapped by Output
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -69,7 +69,7 @@ func (h *Helpers) start(cmd *exec.Cmd) error {
 	if err == nil {
 		h.pids[cmd.Process.Pid] = true
 	}
-	return err //nolint:wrapcheck // wrapped by Output
+	return err // wrapped by Output
 }
 
 func (h *Helpers) end(pid int) {

@@ -16,7 +16,7 @@ import (
 // kept. A user without a group has the one of its entry in the user database.
 func Lookup(userName, groupName string, initgroups bool) (*Credential, error) {
 	if userName == "" && groupName == "" {
-		return nil, nil //nolint:nilnil // nobody is asked for
+		return nil, nil // nobody is asked for
 	}
 	c := &Credential{UID: os.Geteuid(), GID: os.Getegid()}
 	if userName != "" {

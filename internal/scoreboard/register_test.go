@@ -66,7 +66,7 @@ func TestRegisterIsWrittenByItsMakerOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer unix.Munmap(mem) //nolint:errcheck // a whole mapping
+	defer unix.Munmap(mem) // a whole mapping
 	if err := unix.Mprotect(mem, unix.PROT_READ|unix.PROT_WRITE); !errors.Is(err, unix.EACCES) && !errors.Is(err, unix.EPERM) {
 		t.Errorf("making a mapping writable gave %v", err)
 	}

@@ -27,7 +27,7 @@ func Run(ctx context.Context, client *console.Client, in io.Reader, out io.Write
 
 // model is the view's state. It implements tea.Model.
 type model struct {
-	ctx    context.Context //nolint:containedctx // commands outlive a call
+	ctx    context.Context // commands outlive a call
 	client *console.Client
 
 	width, height int

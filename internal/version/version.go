@@ -14,7 +14,7 @@ const Release = "0.2.0"
 
 // commit is what a release build was made of; the linker sets it, since such a
 // build has no stamp of the version control.
-var commit = "" //nolint:gochecknoglobals // -ldflags -X needs a variable
+var commit = "" // -ldflags -X needs a variable
 
 // Commit is the commit that the binary was built from, abbreviated, with "+"
 // behind it for changed sources; empty where that is not known.

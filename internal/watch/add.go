@@ -52,7 +52,7 @@ func (w *Watcher) addTree(r *rules, top string) (changed string, err error) {
 	err = filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
-			return nil //nolint:nilerr // gone or unreadable: its parent's watch tells of what comes
+			return nil // gone or unreadable: its parent's watch tells of what comes
 		case !d.IsDir():
 			if r.counts(path) && w.differs(path) && changed == "" {
 				changed = path

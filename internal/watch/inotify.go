@@ -39,7 +39,7 @@ func (e *inotify) errors() <-chan error { return e.failed }
 func (e *inotify) close() error {
 	err := e.notify.Close()
 	close(e.done)
-	return err //nolint:wrapcheck // it only says that it was closed before
+	return err // it only says that it was closed before
 }
 
 // run passes on what the kernel says, until the engine is closed.

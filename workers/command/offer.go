@@ -105,7 +105,7 @@ func (o *Offers) freePort() (int, error) {
 func free(port int) (bool, error) {
 	l, err := net.Listen("tcp", ":"+strconv.Itoa(port))
 	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
-		return false, err //nolint:wrapcheck // the caller does
+		return false, err
 	}
 	if err != nil {
 		return false, nil

@@ -13,11 +13,11 @@ func receive(fd int, buf []byte) (n, sender int, err error) {
 	rights := make([]byte, unix.CmsgSpace(unix.SizeofUcred))
 	n, rn, _, _, err := unix.Recvmsg(fd, buf, rights, unix.MSG_CMSG_CLOEXEC)
 	if err != nil {
-		return n, 0, err //nolint:wrapcheck // there is no template then
+		return n, 0, err // there is no template then
 	}
 	messages, err := unix.ParseSocketControlMessage(rights[:rn])
 	if err != nil {
-		return n, 0, nil //nolint:nilerr // nobody is named
+		return n, 0, nil // nobody is named
 	}
 	for i := range messages {
 		if cred, err := unix.ParseUnixCredentials(&messages[i]); err == nil {

@@ -87,7 +87,7 @@ func TestLinesComeBack(t *testing.T) {
 func TestLineTooLongEndsTheConnection(t *testing.T) {
 	addr, _, _, _, _ := start(t, 10)
 	conn, r := dial(t, addr)
-	go fmt.Fprint(conn, strings.Repeat("x", 2*maxLine)) //nolint:errcheck // it is cut off
+	go fmt.Fprint(conn, strings.Repeat("x", 2*maxLine)) // it is cut off
 	if n, _ := io.Copy(io.Discard, r); n != 0 {
 		t.Fatalf("%d bytes of a line that is too long came back", n)
 	}

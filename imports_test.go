@@ -1,0 +1,136 @@
+package gonicorn_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"path"
+	"strings"
+	"testing"
+)
+
+// law says what a package may import of ours.
+type law struct{ who, may string }
+
+// laws are docs/ARCHITECTURE.md's "Who imports whom". "x/..." is x and all that
+// is below it, "-x" is x in no case, "." the package for programs. The longest name that fits a
+// package is its law.
+var laws = []law{
+	{".", "cmd/cli config workers workers/handler"},
+	{"cmd/gonicorn/...", "cmd/cli cmd/gonicorn/demo workers/handler"},
+	{"cmd/cli/...", "cmd/cli/... arbiter config gateway/front gateway/process monitor signals workers/... internal/..."},
+	{"arbiter", "signals internal/notify internal/proc internal/scoreboard internal/status internal/wire"},
+	{"monitor", "internal/console internal/inherited internal/listen internal/logging internal/notify internal/proc internal/scoreboard internal/status"},
+	{"gateway", "internal/wire"},
+	{"gateway/...", "gateway/... -gateway/process internal/scoreboard internal/wire internal/logging"},
+	{"gateway/process", "gateway/... internal/..."},
+	{"workers", "internal/scoreboard"},
+	{"workers/...", "workers internal/..."},
+	{"config", ""},
+	{"signals", ""},
+	// What is built of the parts above may use them, and is used by cmd/cli.
+	{"internal/...", "arbiter config signals workers/... internal/..."},
+	{"internal/cgroup", ""}, {"internal/console", ""}, {"internal/listen", ""}, {"internal/logging", ""},
+	{"internal/pidfile", ""}, {"internal/scoreboard", ""}, {"internal/syslog", ""}, {"internal/version", ""}, {"internal/watch", ""}, {"internal/wire", ""},
+	{"internal/control", "internal/wire"}, {"internal/notify", "internal/wire"}, {"internal/status", "internal/scoreboard"},
+	{"internal/inherited", "internal/listen internal/proc internal/scoreboard internal/wire"},
+	{"internal/proc", "internal/scoreboard internal/wire"},
+	{"internal/top", "internal/console internal/scoreboard internal/status"},
+	{"examples/...", ". config examples/... workers"},
+	{"docs", ""}, {"e2e", ""}, {"tools/...", ""}, {"bench/...", ""},
+}
+
+// fits reports whether a pattern names a package.
+func fits(pattern, name string) bool {
+	prefix, below := strings.CutSuffix(pattern, "/...")
+	return name == prefix || below && strings.HasPrefix(name, prefix+"/")
+}
+
+// lawOf is the law of a package.
+func lawOf(name string) (best law, found bool) {
+	for _, l := range laws {
+		// Of x and x/... the one without dots goes first.
+		if fits(l.who, name) && (!found || l.who == name || best.who != name && len(l.who) > len(best.who)) {
+			best, found = l, true
+		}
+	}
+	return best, found
+}
+
+// breaks reports whether the law forbids to import a package.
+func (l law) breaks(other string) bool {
+	allowed := false
+	for _, may := range strings.Fields(l.may) {
+		if not, is := strings.CutPrefix(may, "-"); is && fits(not, other) {
+			return true
+		}
+		allowed = allowed || fits(may, other)
+	}
+	return !allowed
+}
+
+// Packages import each other by the laws, and each has one.
+func TestImportLaws(t *testing.T) {
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const module = "github.com/gonicorn/gonicorn"
+	short := func(name string) string {
+		return path.Clean("./" + strings.TrimPrefix(strings.TrimPrefix(name, module), "/"))
+	}
+	packages := 0
+	for all := json.NewDecoder(bytes.NewReader(out)); ; packages++ {
+		var p struct {
+			ImportPath string
+			Imports    []string
+		}
+		if err := all.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		name := short(p.ImportPath)
+		l, found := lawOf(name)
+		if !found {
+			t.Errorf("there is no law for %s: write one down", name)
+		}
+		for _, other := range p.Imports {
+			if strings.HasPrefix(other, module) && l.breaks(short(other)) {
+				t.Errorf("%s imports %s, and may import: %s", name, short(other), l.may)
+			}
+		}
+	}
+	if packages < 30 {
+		t.Errorf("only %d packages were looked at", packages)
+	}
+}
+
+// The laws forbid what they are there for.
+func TestImportLawsForbid(t *testing.T) {
+	for who, others := range map[string]string{
+		"arbiter":          "workers workers/python config cmd/cli gateway",
+		"workers":          "arbiter config cmd/cli internal/proc",
+		"workers/python":   "arbiter cmd/cli config",
+		"config":           "internal/wire cmd/cli arbiter",
+		"gateway":          "gateway/http1 internal/proc",
+		"gateway/http1":    "gateway/process cmd/cli arbiter config workers",
+		"internal/proc":    "internal/notify arbiter",
+		"internal/new":     "cmd/cli gateway gateway/http1 monitor .",
+		"monitor":          "arbiter gateway config",
+		"cmd/gonicorn":     "arbiter",
+		"examples/example": "cmd/cli arbiter internal/proc",
+	} {
+		l, found := lawOf(who)
+		if !found {
+			t.Errorf("no law for %s", who)
+		}
+		for other := range strings.FieldsSeq(others) {
+			if !l.breaks(other) {
+				t.Errorf("%s may import %s", who, other)
+			}
+		}
+	}
+}
