@@ -141,7 +141,6 @@ func (s *supervisor) tellProgress(ctx context.Context, app string) {
 }
 
 // importNews are the pauses between two lines about an import that takes long.
-//
 var importNews = [...]time.Duration{2 * time.Second, 3 * time.Second, 5 * time.Second, 10 * time.Second, 20 * time.Second}
 
 // interruptibly runs what may take long at the start, before the arbiter heeds
