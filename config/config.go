@@ -70,6 +70,8 @@ type Config struct {
 	Chdir           string
 	Daemon          bool
 	RawEnv          []string // KEY=VALUE
+	EnvFile         []string
+	FileEnv         []string // KEY=VALUE, as they are in EnvFile; the command sets it
 	Pidfile         string
 	Umask           int
 	User            string // a name or a number; empty stays

@@ -55,6 +55,7 @@ func Load(in Inputs) (*Loaded, error) {
 	l.config.ClassGiven = l.origin["worker_class"] != ""
 	l.config.StallWarningGiven = l.origin["stall_warning"] != ""
 	l.config.ConfigFile = file
+	l.sslContext()
 	c := checker{
 		config: &l.config, settings: l.settings, origin: l.origin, failed: l.failed,
 		classes: in.Classes, bind: in.CheckBind, dir: in.Dir,
@@ -77,6 +78,7 @@ type loader struct {
 	failed   map[string]bool // settings with a mistake already told
 	errs     Errors
 	warnings []string
+	sslHook  string // where a gunicorn.conf.py has ssl_context
 }
 
 func (l *loader) find(name string) (Setting, bool) {
@@ -124,6 +126,11 @@ func (l *loader) layer(given []Given) {
 func (l *loader) file(vars map[string]string) string {
 	path, asked, where := l.choose(vars)
 	if isPython(path) {
+		if err := l.there(path); err != nil {
+			problem, hint := fileProblem(path, err)
+			l.errs = append(l.errs, FieldError{Setting: "config", Where: where, Problem: problem, Hint: hint})
+			return ""
+		}
 		return l.python(path, where)
 	}
 	data, err := readFile(l.in.Dir, path)
@@ -139,6 +146,18 @@ func (l *loader) file(vars map[string]string) string {
 	l.errs = append(l.errs, errs...)
 	l.entries(entries)
 	return path
+}
+
+// there looks for a Python config file before Python is asked for it.
+func (l *loader) there(path string) error {
+	if strings.HasPrefix(path, "python:") {
+		return nil
+	}
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(l.in.Dir, path)
+	}
+	_, err := os.Stat(path)
+	return err //nolint:wrapcheck // fileProblem says it in words
 }
 
 // choose says which config file it is and whether it must be there.

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -64,6 +65,8 @@ func (l *loader) python(path, where string) string {
 		case b.Kind == "function" && s.Section == sectionHooks && s.Note == "":
 			hooks = append(hooks, name)
 			l.origin[name] = at(path, b.Line)
+		case b.Kind == "function" && name == "ssl_context":
+			l.sslHook = at(path, b.Line)
 		case b.Kind == "function" && (s.Section == sectionHooks || s.Section == sectionDirty):
 			l.warnings = append(l.warnings, fmt.Sprintf("%s: %s is not called: %s", at(path, b.Line), name, s.Note))
 		case b.Kind == "class" && s.Kind == String || b.Kind == "class" && s.Kind == Name:
@@ -72,12 +75,53 @@ func (l *loader) python(path, where string) string {
 			l.fail(s, at(path, b.Line), fmt.Sprintf("is a Python %s, which gonicorn has no use for", b.Kind), s.try(at(path, b.Line), s.sample()))
 		case b.Value == nil: // None is the default
 		default:
-			entries = append(entries, entry{name: name, where: at(path, b.Line), value: fromJSON(b.Value)})
+			entries = append(entries, entry{name: name, where: at(path, b.Line), value: fromText(s, fromJSON(b.Value))})
 		}
 	}
 	l.entries(entries)
 	l.config.Conf = PythonConf{Path: path, Source: got.Source, Hooks: hooks}
 	return path
+}
+
+// fromText takes text for a number or a truth value, as Gunicorn does: it is
+// what os.environ has.
+func fromText(s Setting, v any) any {
+	text, is := v.(string)
+	if !is {
+		return v
+	}
+	switch s.Kind {
+	case Int:
+		if n, err := strconv.ParseInt(strings.TrimSpace(text), 0, 64); err == nil {
+			return n
+		}
+	case Bool:
+		switch strings.ToLower(strings.TrimSpace(text)) {
+		case "true":
+			return true
+		case "false":
+			return false
+		}
+	}
+	return v
+}
+
+// sslContext refuses a gunicorn.conf.py whose ssl_context asks for more than TLS
+// here would hold. Who has set the settings in its place is only told.
+func (l *loader) sslContext() {
+	if l.sslHook == "" {
+		return
+	}
+	instead := false
+	for _, name := range []string{"tls_min_version", "ssl_version", "ciphers", "cert_reqs", "crlfile", "keyfile_password"} {
+		instead = instead || l.origin[name] != ""
+	}
+	if instead || len(l.config.Certfile) == 0 {
+		l.warnings = append(l.warnings, l.sslHook+": ssl_context is not called: "+sslContextNote)
+		return
+	}
+	l.errs = append(l.errs, FieldError{Setting: "ssl_context", Where: l.sslHook, Problem: "cannot be called: " + sslContextNote,
+		Hint: `with one of them set the function may stay for Gunicorn; tls_min_version = "1.2" is what holds without any`})
 }
 
 // fromJSON makes a value as the TOML decoder would have made it.

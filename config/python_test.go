@@ -47,6 +47,10 @@ func TestPythonConfig(t *testing.T) {
 }
 
 func TestPythonConfigMistakes(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "my.conf.py"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for want, python := range map[string]func(string, []string) (Evaluated, error){
 		"my.conf.py:3: workers":                  evaluated(map[string]Bound{"workers": {Line: 3, Value: "many"}}, nil),
 		"my.conf.py:4: bind: is a Python object": evaluated(map[string]Bound{"bind": {Line: 4, Kind: "object"}}, nil),
@@ -56,7 +60,7 @@ func TestPythonConfigMistakes(t *testing.T) {
 		},
 		"for the command only": nil,
 	} {
-		_, err := Load(Inputs{File: "my.conf.py", FileGiven: true, Python: python})
+		_, err := Load(Inputs{Dir: dir, File: "my.conf.py", FileGiven: true, Python: python})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
@@ -88,5 +92,51 @@ func TestHooksAreCommands(t *testing.T) {
 		if _, err := Load(Inputs{Dir: dir}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
+	}
+}
+
+// What os.environ has is text: Gunicorn makes numbers and truth values of it.
+func TestTextFromTheEnvironment(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, PythonFile), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l, err := Load(Inputs{Dir: dir, Python: evaluated(map[string]Bound{
+		"threads": {Line: 1, Value: "4"}, "preload_app": {Line: 2, Value: "true"}, "workers": {Line: 3, Value: "3"},
+		"timeout": {Line: 4, Value: "60"}, "max_requests": {Line: 5, Value: " 0x10 "}, "reload": {Line: 6, Value: "False"},
+	}, nil)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := l.Config; c.Threads != 4 || !c.PreloadApp || c.Workers != 3 || c.Timeout.Seconds() != 60 || c.MaxRequests != 16 || c.Reload {
+		t.Errorf("%+v", c)
+	}
+	for want, bound := range map[string]Bound{
+		"threads: must be a whole number": {Line: 1, Value: "four"}, "preload_app: must be true or false": {Line: 1, Value: "maybe"},
+	} {
+		name, _, _ := strings.Cut(want, ":")
+		if _, err := Load(Inputs{Dir: dir, Python: evaluated(map[string]Bound{name: bound}, nil)}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+}
+
+// ssl_context may ask for more than TLS here holds: it is refused until the
+// settings in its place are set.
+func TestSSLContextIsRefusedByName(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, PythonFile), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	values := map[string]Bound{
+		"certfile": {Line: 1, Value: "cert.pem"}, "keyfile": {Line: 2, Value: "key.pem"}, "ssl_context": {Line: 4, Kind: "function"},
+	}
+	_, err := Load(Inputs{Dir: dir, Python: evaluated(values, nil)})
+	if err == nil || !strings.Contains(err.Error(), PythonFile+":4: ssl_context: cannot be called") || !strings.Contains(err.Error(), "tls_min_version") {
+		t.Errorf("got %v", err)
+	}
+	l, err := Load(Inputs{Dir: dir, Flags: []Given{{Name: "tls_min_version", Value: "1.3", Where: "--tls-min-version"}}, Python: evaluated(values, nil)})
+	if err != nil || len(l.Warnings) != 1 {
+		t.Errorf("got %v", err)
 	}
 }

@@ -23,6 +23,12 @@ func placeSettings() []Setting {
 			Reload: NewWorkers, field: func(c *Config) any { return &c.RawEnv },
 		},
 		Setting{
+			Name: "env_file", Flag: "env-file", Kind: List, Own: true, Example: ".env",
+			Help: "Files of variables for the workers' environment and for a gunicorn.conf.py, in python-dotenv's syntax, as of uvicorn's flag. A " +
+				"variable that gonicorn has itself goes before a file's, one of raw_env before both. They set none of gonicorn's settings.",
+			Reload: NewWorkers, field: func(c *Config) any { return &c.EnvFile },
+		},
+		Setting{
 			Name: "pidfile", Flag: "pid", Short: "p", Kind: String,
 			Help:   "Write gonicorn's process id to this file. It is locked, so that a stale one is told from a live one.",
 			Reload: AtRestart, field: func(c *Config) any { return &c.Pidfile },

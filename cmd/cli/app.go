@@ -153,5 +153,10 @@ func environ(c *config.Config) []string {
 	if dir, err := filepath.Abs(c.Chdir); err == nil {
 		env = append(env, "PWD="+dir)
 	}
+	for _, kv := range c.FileEnv {
+		if name, _, _ := strings.Cut(kv, "="); !slices.Contains(ours, name) {
+			env = append(env, kv)
+		}
+	}
 	return append(env, c.RawEnv...)
 }

@@ -71,8 +71,13 @@ func (l *commandLine) run(args []string) (code int, err error) {
 		}
 	}
 	a, err := l.app(p, c)
+	if err == nil {
+		err = started(c, loaded.Origin)
+	}
 	if err == nil && c.CheckConfig {
-		_, err = a.check(c)
+		if err = openable(c, a); err == nil {
+			_, err = a.check(c)
+		}
 	}
 	if err != nil {
 		return exitCode(err), err
@@ -86,7 +91,11 @@ func (l *commandLine) run(args []string) (code int, err error) {
 		return daemonize(args, l.stderr)
 	}
 	reread := func(ctx context.Context, helpers *proc.Helpers) (*config.Loaded, error) {
-		return l.load(ctx, helpers, p)
+		again, err := l.load(ctx, helpers, p)
+		if err == nil {
+			err = started(&again.Config, again.Origin)
+		}
+		return again, err
 	}
 	err = supervise(context.Background(), l.o, a, loaded, reread, daemon)
 	if err != nil && daemon != nil {
@@ -101,29 +110,44 @@ func (l *commandLine) load(ctx context.Context, helpers *proc.Helpers, p parsed)
 	if err != nil {
 		return nil, err
 	}
-	return config.Load(config.Inputs{
+	loaded, err := config.Load(config.Inputs{
 		Environ: os.Environ(), CmdArgs: more, Flags: p.given, Classes: l.o.classNames(),
 		CheckBind: func(address string) error { _, err := listen.Parse(address); return err },
 		Python: func(path string, names []string) (config.Evaluated, error) {
 			return evaluate(ctx, helpers, path, names, append(more, p.given...))
 		},
 	})
+	if err != nil {
+		return nil, err
+	}
+	loaded.Config.FileEnv, err = readEnvFiles(loaded.Config.EnvFile)
+	return loaded, err
 }
 
 // evaluate evaluates a gunicorn.conf.py by the app's Python, as far as that is
 // known from the flags.
 func evaluate(ctx context.Context, helpers *proc.Helpers, path string, names []string, flags []config.Given) (got config.Evaluated, err error) {
-	named := os.Getenv("GONICORN_PYTHON")
+	named, files := os.Getenv("GONICORN_PYTHON"), []string(nil)
 	for _, f := range flags {
-		if f.Name == "python" {
+		switch f.Name {
+		case "python":
 			named = f.Value
+		case "env_file":
+			files = append(files, f.Value)
 		}
+	}
+	if files == nil && os.Getenv("GONICORN_ENV_FILE") != "" {
+		files = []string{os.Getenv("GONICORN_ENV_FILE")}
+	}
+	fromFiles, err := readEnvFiles(files)
+	if err != nil {
+		return got, err
 	}
 	i, err := python.Find(ctx, helpers, named, "", os.Environ())
 	if err != nil {
 		return got, err
 	}
-	answer, err := python.EvaluateConf(ctx, helpers, i, path, names, os.Environ())
+	answer, err := python.EvaluateConf(ctx, helpers, i, path, names, append(os.Environ(), fromFiles...))
 	if err != nil {
 		return got, err
 	}

@@ -74,6 +74,8 @@ type argsParser struct {
 	rest     []string
 	out      parsed
 	errs     []error
+
+	host, port string // of uvicorn's flags
 }
 
 func (p *argsParser) next() {
@@ -120,7 +122,9 @@ func (p *argsParser) long(name, value string, has bool) {
 			return
 		}
 	}
-	p.fail(flag, "there is no such flag", p.suggest(name))
+	if !p.foreign(name, value, has) {
+		p.fail(flag, "there is no such flag", p.suggest(name))
+	}
 }
 
 // short takes -w4, -w=4, -w 4, and several that need no value together: -DR. A

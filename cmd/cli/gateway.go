@@ -65,10 +65,7 @@ func (s *supervisor) frontend(p *prepared) (*frontend, error) {
 
 // material reads the certificates.
 func (s *supervisor) material(c *config.Config) ([]byte, error) {
-	m, warnings, err := front.LoadMaterial(front.Files{
-		Certs: c.Certfile, Keys: c.Keyfile, Password: c.KeyfilePassword, ClientCA: c.CACerts, CertReqs: c.CertReqs, CRL: c.CRLFile,
-		Ciphers: c.Ciphers, MinVersion: c.OldestTLS(), Dir: c.Chdir,
-	})
+	m, warnings, err := front.LoadMaterial(tlsFiles(c))
 	if err != nil {
 		return nil, coded("GON026", fmt.Errorf("TLS: %w", err))
 	}
@@ -80,6 +77,13 @@ func (s *supervisor) material(c *config.Config) ([]byte, error) {
 		return nil, fmt.Errorf("encode certificates: %w", err)
 	}
 	return text, nil
+}
+
+func tlsFiles(c *config.Config) front.Files {
+	return front.Files{
+		Certs: c.Certfile, Keys: c.Keyfile, Password: c.KeyfilePassword, ClientCA: c.CACerts, CertReqs: c.CertReqs, CRL: c.CRLFile,
+		Ciphers: c.Ciphers, MinVersion: c.OldestTLS(), Dir: c.Chdir,
+	}
 }
 
 func gatewaySettings(p *prepared) process.Settings {

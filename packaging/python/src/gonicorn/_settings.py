@@ -45,6 +45,7 @@ SETTINGS: dict[str, str] = {
     "chdir": "chdir",
     "daemon": "daemon",
     "raw_env": "env",
+    "env_file": "env-file",
     "pidfile": "pid",
     "worker_tmp_dir": "worker-tmp-dir",
     "proc_name": "name",

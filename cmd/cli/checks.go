@@ -1,0 +1,165 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/gonicorn/gonicorn/config"
+	"github.com/gonicorn/gonicorn/gateway/accesslog"
+	"github.com/gonicorn/gonicorn/gateway/front"
+	"github.com/gonicorn/gonicorn/internal/listen"
+	"golang.org/x/sys/unix"
+)
+
+// checks finds, before anything is started, what would keep a process of
+// gonicorn's from starting: a worker or the gateway would end with a traceback.
+type checks struct {
+	config *config.Config
+	origin map[string]string
+	errs   config.Errors
+}
+
+func (k *checks) fail(setting, problem, hint string) {
+	k.errs = append(k.errs, config.FieldError{Setting: setting, Where: k.origin[setting], Problem: problem, Hint: hint})
+}
+
+// started looks at what a start and a reload would trip over.
+func started(c *config.Config, origin map[string]string) error {
+	k := checks{config: c, origin: origin}
+	k.logging()
+	k.folders()
+	if len(k.errs) > 0 {
+		return k.errs
+	}
+	return nil
+}
+
+// logging looks for the files of Python's logging, and at the access log's form.
+func (k *checks) logging() {
+	c := k.config
+	for setting, path := range map[string]string{"logconfig": c.Logconfig, "logconfig_json": c.LogconfigJSON} {
+		if path == "" {
+			continue
+		}
+		text, err := os.ReadFile(inside(c.Chdir, path))
+		switch {
+		case errors.Is(err, os.ErrNotExist):
+			k.fail(setting, "there is no file "+inside(c.Chdir, path), "name one that is there, or leave it away")
+		case err != nil:
+			k.fail(setting, err.Error(), "name a file that can be read")
+		case setting == "logconfig_json" && !json.Valid(text):
+			k.fail(setting, inside(c.Chdir, path)+" is no JSON", "see Python's logging.config.dictConfig for what is in it")
+		}
+	}
+	if c.Accesslog != "-" && c.Accesslog != "" {
+		if err := writable(inside(c.Chdir, c.Accesslog)); err != nil {
+			k.fail("accesslog", err.Error(), "name a file in a folder that is there, or - for standard output")
+		}
+	}
+	if c.Accesslog != "" || c.Syslog {
+		if _, err := accesslog.Compile(c.AccessLogFormat); err != nil {
+			k.fail("access_log_format", err.Error(), "the atoms are in docs/settings.md")
+		}
+	}
+}
+
+// folders looks for folders that must be there.
+func (k *checks) folders() {
+	c := k.config
+	if dir := inside(c.Chdir, c.TmpUploadDir); c.TmpUploadDir != "" && !isFolder(dir) {
+		k.fail("tmp_upload_dir", "there is no folder "+dir, "make it with: mkdir -p "+dir)
+	}
+	for _, root := range c.SendfileRoots {
+		if dir := inside(c.Chdir, root); !isFolder(dir) {
+			k.fail("sendfile_roots", "there is no folder "+dir, "make it with: mkdir -p "+dir)
+		}
+	}
+}
+
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// check is what gonicorn check looks at besides: what a start opens, without
+// opening it, since a gonicorn that runs may have it.
+func openable(c *config.Config, a app) error {
+	var errs []error
+	if c.Errorlog != "-" && c.Errorlog != "" {
+		if err := writable(inside(c.Chdir, c.Errorlog)); err != nil {
+			errs = append(errs, coded("GON025", fmt.Errorf("errorlog: %w", err)))
+		}
+	}
+	if c.Pidfile != "" {
+		if err := writable(inside(c.Chdir, c.Pidfile)); err != nil {
+			errs = append(errs, coded("GON024", fmt.Errorf("pidfile: %w", err)))
+		}
+	}
+	if len(c.Certfile) > 0 {
+		_, _, err := front.LoadMaterial(tlsFiles(c))
+		if err != nil {
+			errs = append(errs, coded("GON026", fmt.Errorf("TLS: %w", err)))
+		}
+	}
+	if a.transport(c) != transportNone {
+		for _, bind := range c.Bind {
+			if err := bindable(c, bind); err != nil {
+				errs = append(errs, err)
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// writable reports why a file could not be opened for writing.
+func writable(path string) error {
+	if strings.HasPrefix(path, "/dev/") || strings.HasPrefix(path, "/proc/") {
+		return nil
+	}
+	at := path
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		at = filepath.Dir(path)
+	}
+	if err := unix.Access(at, unix.W_OK); err != nil {
+		return &os.PathError{Op: "write", Path: at, Err: err}
+	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return &os.PathError{Op: "write", Path: path, Err: unix.EISDIR}
+	}
+	return nil
+}
+
+// bindable reports why nothing could listen at an address, other than that
+// somebody does.
+func bindable(c *config.Config, bind string) error {
+	a, err := listen.Parse(bind)
+	switch {
+	case err != nil:
+		return err
+	case a.Network == "unix":
+		path := inside(c.Chdir, a.Path)
+		if err := writable(path); err != nil && !strings.HasPrefix(path, "@") {
+			return coded("GON022", fmt.Errorf("listen at unix:%s: %w", path, err))
+		}
+		return nil
+	case a.Network == "fd":
+		return nil
+	}
+	sock, err := listen.Open(a, listen.Options{Backlog: 1, UID: -1, GID: -1})
+	var used *listen.InUseError
+	switch {
+	case errors.As(err, &used): // by the gonicorn that this config is for, maybe
+		return nil
+	case err == nil:
+		return sock.Close()
+	}
+	var privileged *listen.PrivilegedError
+	if errors.As(err, &privileged) {
+		return err
+	}
+	return coded("GON022", err)
+}
