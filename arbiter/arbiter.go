@@ -240,7 +240,7 @@ func (a *Arbiter) stopInOrder(now time.Duration) {
 	a.workers.letAll(true)
 	for _, w := range a.workers.leaving {
 		if w.stage == stalled {
-			a.workers.showStacks(w, now) // what it might have finished has gone with the gateway
+			a.workers.showStacks(w, now, reason{}) // what it might have finished has gone with the gateway
 		}
 		w.deadline = min(w.deadline, max(a.stopBy, now+quickGrace))
 	}
@@ -280,7 +280,7 @@ func (a *Arbiter) finished() bool {
 		f.log = slog.New(slog.DiscardHandler) // its end is no news
 		f.quitAll(now())
 		for _, w := range f.leaving {
-			w.stage = killed
+			f.move(w, killed, reason{})
 			a.kernel.kill(w)
 		}
 	}

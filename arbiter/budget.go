@@ -114,11 +114,11 @@ func (a *Arbiter) keepBudget(now time.Duration) {
 		return // scaling lets one go
 	}
 	s := f.largestSeat()
-	if s == nil || s.current.retire != "" {
+	if s == nil || s.current.retire.given() {
 		return
 	}
 	a.recycled = now
-	s.current.retire = retireBudget
+	s.current.retireFor(byMemoryBudget, false)
 	a.Log.Warn("workers are over memory_budget: replacing the largest", "worker", s.id, "pid", s.current.pid,
 		"rss", s.current.rss, "all", m.held, "memory_budget", m.budget)
 }
@@ -144,6 +144,6 @@ func (f *fleet) letLargest(n int, now time.Duration) {
 		if s == nil {
 			return
 		}
-		f.dropSeat(s, now, retireBudget)
+		f.dropSeat(s, now, byMemoryBudget)
 	}
 }

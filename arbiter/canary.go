@@ -250,7 +250,7 @@ func (f *fleet) passed(c *rollout, now time.Duration) {
 	f.log.Info("canary did well", "worker", t.seat.id, "answers", t.its.answers, "errors", t.its.errors,
 		"p50", shown(t.its.app.Quantile(0.5)), "p50_others", shown(t.theirs.app.Quantile(0.5)), "rss", t.its.rss)
 	f.endTrial(c)
-	f.dropSeat(t.seat, now, "its trial is over")
+	f.dropSeat(t.seat, now, byTrialsEnd)
 	c.proven = true
 }
 

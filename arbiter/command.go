@@ -42,22 +42,13 @@ func (f *fleet) scale(n int, _ time.Duration) {
 	f.target = n
 }
 
-// renew marks all workers for replacement.
-func (f *fleet) renew(reason string) {
-	for _, s := range f.seats {
-		if s.current != nil && s.current.retire == "" {
-			s.current.retire = reason
-		}
-	}
-}
-
 // stop lets every worker finish and go.
 func (f *fleet) stop(now time.Duration) {
 	if f.phase >= stopping {
 		return
 	}
 	f.phase, f.candidate = stopping, nil
-	f.dismiss(now, "stop")
+	f.dismiss(now, byStop)
 }
 
 // drain lets every worker go, and starts no others before the next reload.
@@ -66,7 +57,7 @@ func (f *fleet) drain(now time.Duration) {
 		return
 	}
 	f.phase, f.candidate = idle, nil
-	f.dismiss(now, "drained")
+	f.dismiss(now, byDrain)
 }
 
 // resume starts workers again after a drain.
@@ -76,10 +67,10 @@ func (f *fleet) resume() {
 	}
 }
 
-func (f *fleet) dismiss(now time.Duration, reason string) {
+func (f *fleet) dismiss(now time.Duration, why cause) {
 	for _, s := range f.seats {
-		f.leave(s.current, now, reason)
-		f.leave(s.next, now, reason)
+		f.leave(s.current, now, because(why))
+		f.leave(s.next, now, because(why))
 	}
 	f.seats = nil
 }
@@ -97,7 +88,7 @@ func (f *fleet) quitAll(now time.Duration) {
 		switch {
 		case again:
 			w.deadline = now
-		case w.stage != killed && w.leaves != "quick stop":
+		case w.stage != killed && w.stage != quick:
 			f.quit(w, now)
 		}
 	}

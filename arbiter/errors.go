@@ -45,7 +45,7 @@ func (e *BootError) Error() string {
 func (w *worker) appMissing() bool { return strings.HasPrefix(w.fault, appMissingPrefix) }
 
 func newBootError(role string, tries int, w *worker) *BootError {
-	e := &BootError{Role: role, Tries: tries, AppMissing: w.appMissing(), Reason: w.leaves}
+	e := &BootError{Role: role, Tries: tries, AppMissing: w.appMissing(), Reason: w.leaves.String()}
 	if w.fault != "" {
 		e.Reason = strings.TrimPrefix(w.fault, appMissingPrefix)
 	} else if w.output != nil {

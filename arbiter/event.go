@@ -34,7 +34,7 @@ type (
 	asked    struct{ answer chan<- status.Fleet }
 	reopened struct{ err error }
 	scaled   struct{ workers int }
-	renewed  struct{ reason string }
+	renewed  struct{ why Renewal }
 	probed   struct { // a worker accepts connections, or its probe was given up
 		pid      int
 		endpoint Endpoint
@@ -92,7 +92,7 @@ func (a *Arbiter) handle(ctx context.Context, e event, now time.Duration) {
 	case scaled:
 		a.workers.scale(e.workers, now)
 	case renewed:
-		a.workers.renew(e.reason)
+		a.workers.renew(e.why)
 	case probed:
 		a.workers.probed(e, now)
 	case reloadAsked, renewAsked, shownStacks:
@@ -231,7 +231,7 @@ func (a *Arbiter) exited(exit proc.Exit, now time.Duration) {
 // strand keeps an eye on what a dead worker has left behind.
 func (a *Arbiter) strand(w *worker, now time.Duration) {
 	deadline := now + w.gen.Settings.GracefulTimeout
-	if w.stage == draining || w.stage == aborting {
+	if w.stage == draining || w.stage == quick || w.stage == aborting {
 		deadline = min(deadline, w.deadline)
 	}
 	a.Log.Warn("worker left processes behind: ending them", "worker", w.place.ID, "pgid", w.pid)
@@ -275,7 +275,7 @@ func (a *Arbiter) Scale(n int) { a.post(scaled{n}) }
 
 // Renew has every worker that serves now replaced, a few at a time and each by
 // a successor that is ready.
-func (a *Arbiter) Renew(reason string) { a.post(renewed{reason}) }
+func (a *Arbiter) Renew(why Renewal) { a.post(renewed{why}) }
 
 // Status asks the loop how things are. It fails when the context ends first or
 // the arbiter has stopped.

@@ -134,7 +134,7 @@ func (f *fleet) fitSeats(now time.Duration) {
 	}
 	for f.committed() > f.target {
 		s := f.oldestSeat()
-		f.dropSeat(s, now, "scaled down")
+		f.dropSeat(s, now, byScaling)
 	}
 }
 
@@ -179,9 +179,9 @@ func (f *fleet) oldestSeat() *seat {
 	return oldest
 }
 
-func (f *fleet) dropSeat(s *seat, now time.Duration, reason string) {
-	f.leave(s.current, now, reason)
-	f.leave(s.next, now, reason)
+func (f *fleet) dropSeat(s *seat, now time.Duration, why cause) {
+	f.leave(s.current, now, because(why))
+	f.leave(s.next, now, because(why))
 	s.current, s.next = nil, nil
 	f.seats = slices.DeleteFunc(f.seats, func(x *seat) bool { return x == s })
 }
@@ -270,10 +270,10 @@ func (f *fleet) mayBeStale(w *worker) {
 	if f.stale != "" || f.lastFault == "" || w.gen != f.current || w.readyAt > 0 || !f.everReady {
 		return
 	}
-	f.stale = fmt.Sprintf("worker %d did not start: %s", w.place.ID, cmp.Or(w.fault, w.leaves))
+	f.stale = fmt.Sprintf("worker %d did not start: %s", w.place.ID, cmp.Or(w.fault, w.leaves.String()))
 	f.log.Error("the generation that serves cannot be started anew, probably because the code of the reload that failed is in its place: "+
 		"workers that serve go on and are not replaced; mend the code and reload",
-		"generation", f.current.Number, f.role, w.place.ID, "reason", cmp.Or(w.fault, w.leaves), "code", "GON045")
+		"generation", f.current.Number, f.role, w.place.ID, "reason", cmp.Or(w.fault, w.leaves.String()), "code", "GON045")
 }
 
 // workers lists every process of the fleet.

@@ -2,7 +2,6 @@ package arbiter
 
 import (
 	"fmt"
-	"io"
 	"log/slog"
 	"slices"
 	"syscall"
@@ -93,7 +92,7 @@ func generation(number, workers int) *Generation {
 
 func newTheatre(t interface{ Fatalf(string, ...any) }, gen *Generation) *theatre {
 	th := &theatre{t: t, now: time.Second, alive: map[int]*puppet{}, lastPID: 100}
-	th.fleet = newFleet("worker", gen, th, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	th.fleet = newFleet("worker", gen, th, slog.New(slog.NewTextHandler(faults{t}, nil)))
 	th.fleet.random = func() float64 { return 0.5 }
 	th.pass()
 	return th

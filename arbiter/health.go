@@ -150,15 +150,14 @@ func hung(w *worker, v vitals, now time.Duration) string {
 	return lifeless(w, v, now)
 }
 
-// worn says why a serving worker should be replaced, or "".
-func worn(w *worker, v vitals, maxRequests uint64, now time.Duration) string {
+// worn marks a serving worker that should be replaced, and reports whether it is.
+func worn(w *worker, v vitals, maxRequests uint64, now time.Duration) bool {
 	switch {
-	case w.retire != "":
-		return w.retire
+	case w.retire.given():
 	case maxRequests > 0 && v.requests >= maxRequests:
-		return "max_requests"
+		w.retireFor(byMaxRequests, false)
 	case w.expires > 0 && now >= w.expires:
-		return "max_lifetime"
+		w.retireFor(byMaxLifetime, false)
 	}
-	return ""
+	return w.retire.given()
 }

@@ -129,7 +129,7 @@ func (k *kernel) signal(w *worker, sig syscall.Signal) {
 	if w.reaped {
 		return
 	}
-	if w.stage == draining {
+	if w.stage == draining || w.stage == quick {
 		k.board.Slot(w.place.Slot).State.Store(uint64(scoreboard.Draining))
 	}
 	// A process that is gone already has been asked for nothing less.

@@ -11,19 +11,18 @@ const (
 )
 
 // leave tells a worker to finish and go.
-func (f *fleet) leave(w *worker, now time.Duration, reason string) {
-	if w == nil || w.leaves != "" {
+func (f *fleet) leave(w *worker, now time.Duration, why reason) {
+	if w == nil || !w.stage.wanted() {
 		return
 	}
 	w.hold = f.holdFor(w)
-	w.leaves, w.stage = reason, draining
+	f.move(w, draining, why)
 	w.deadline = now + w.gen.Settings.GracefulTimeout
 	if w.hold == untilAlone {
 		w.deadline += w.gen.Settings.GracefulTimeout // the old gateway's
 	}
 	f.leaving = append(f.leaving, w)
-	f.log.Info(f.role+" is told to finish", f.role, w.place.ID, "pid", w.pid, "reason", reason)
-	f.promotes(w, reason)
+	f.log.Info(f.role+" is told to finish", f.role, w.place.ID, "pid", w.pid, "reason", why.String())
 	if w.hold == notHeld {
 		f.hands.signal(w, syscall.SIGTERM)
 	}
@@ -58,41 +57,45 @@ func (f *fleet) quit(w *worker, now time.Duration) {
 	if w == nil {
 		return
 	}
-	if w.leaves == "" {
+	if w.stage.wanted() {
 		f.leaving = append(f.leaving, w)
 	}
-	if w.stage == killed {
+	if w.stage == killed || w.stage == quick {
 		return
 	}
-	w.leaves, w.stage, w.hold = "quick stop", draining, notHeld
+	f.move(w, quick, because(byQuickStop))
+	w.hold = notHeld
 	w.deadline = min(now+quickGrace, now+w.gen.Settings.GracefulTimeout)
 	f.hands.signal(w, syscall.SIGINT)
 }
 
 // abort makes a hung worker show its stacks and go. One behind a gateway may
 // finish its other requests first.
-func (f *fleet) abort(w *worker, now time.Duration, reason string) {
+func (f *fleet) abort(w *worker, now time.Duration, why string) {
 	f.leaving = append(f.leaving, w)
 	w.hung = true
-	f.doubts(w, reason, now)
+	f.doubts(w, why, now)
 	s := w.gen.Settings
 	v, _ := f.hands.vitals(w)
 	others := v.besides(now, s.RequestTimeout)
 	if w.stage == ready && s.Gated && s.boundsRequests() && others > 0 && lifeless(w, v, now) == "" {
-		w.leaves, w.stage, w.deadline = reason, stalled, now+s.GracefulTimeout
+		f.move(w, stalled, reason{byHanging, why})
+		w.deadline = now + s.GracefulTimeout
 		f.log.Error(f.role+" hangs: it may finish its other requests", f.role, w.place.ID, "pid", w.pid,
-			"reason", reason, "others", others)
+			"reason", why, "others", others)
 		return
 	}
-	w.leaves = reason
-	f.showStacks(w, now)
+	f.showStacks(w, now, reason{byHanging, why})
 }
 
-func (f *fleet) showStacks(w *worker, now time.Duration) {
-	w.stage, w.deadline = aborting, now+abortGrace
-	f.log.Error(f.role+" hangs: asking for its stacks", f.role, w.place.ID, "pid", w.pid, "reason", w.leaves,
+// showStacks makes a hung worker show its stacks and go. why is not given for
+// one that was told to go before.
+func (f *fleet) showStacks(w *worker, now time.Duration, why reason) {
+	f.move(w, aborting, why)
+	w.deadline = now + abortGrace
+	f.log.Error(f.role+" hangs: asking for its stacks", f.role, w.place.ID, "pid", w.pid, "reason", w.leaves.String(),
 		"code", "GON040")
-	f.observe(WorkerHung, w, w.leaves, now)
+	f.observe(WorkerHung, w, w.leaves.String(), now)
 	if w.gen.Settings.Interpreter {
 		f.hands.show(w) // at ABRT its main thread would have to run Python
 	}
@@ -104,9 +107,9 @@ func (f *fleet) showStacks(w *worker, now time.Duration) {
 func (f *fleet) watchDraining(w *worker, now time.Duration) time.Duration {
 	f.lookHalted(w, now)
 	v, _ := f.hands.vitals(w)
-	if reason := hung(w, v, now); reason != "" && now >= f.blindUntil {
-		w.hung, w.leaves = true, w.leaves+"; "+reason
-		f.showStacks(w, now)
+	if why := hung(w, v, now); why != "" && now >= f.blindUntil {
+		w.hung = true
+		f.showStacks(w, now, reason{w.leaves.cause, w.leaves.String() + "; " + why})
 		return w.deadline
 	}
 	return f.nextLook(w, now)
@@ -123,7 +126,7 @@ func (f *fleet) enforce(now time.Duration) time.Duration {
 			v, _ := f.hands.vitals(w)
 			f.lookHalted(w, now)
 			if now >= w.deadline || v.besides(now, w.gen.Settings.RequestTimeout) == 0 || lifeless(w, v, now) != "" {
-				f.showStacks(w, now)
+				f.showStacks(w, now, reason{})
 			} else {
 				wake = min(wake, now+50*time.Millisecond)
 				continue
@@ -143,8 +146,8 @@ func (f *fleet) enforce(now time.Duration) time.Duration {
 			wake = min(wake, w.deadline)
 			continue
 		}
-		f.log.Warn(f.role+" did not go in time: killing its process group", f.role, w.place.ID, "pid", w.pid, "reason", w.leaves)
-		w.stage = killed
+		f.log.Warn(f.role+" did not go in time: killing its process group", f.role, w.place.ID, "pid", w.pid, "reason", w.leaves.String())
+		f.move(w, killed, reason{})
 		f.hands.kill(w)
 	}
 	return wake

@@ -16,7 +16,7 @@ func (f *fleet) watch(now time.Duration) time.Duration {
 	wake := forever
 	for _, s := range slices.Clone(f.seats) {
 		for _, w := range []*worker{s.current, s.next} {
-			if w == nil || w.leaves != "" {
+			if w == nil || !w.stage.wanted() {
 				continue
 			}
 			if after := w.gen.Settings.ReadyAfter; w.stage == booting && after > 0 {
@@ -75,7 +75,8 @@ func (f *fleet) becameReady(w *worker, now time.Duration) {
 	if w.stage != booting {
 		return
 	}
-	w.stage, w.readyAt, f.bootTime = ready, max(now, 1), now-w.started
+	f.move(w, ready, reason{})
+	w.readyAt, f.bootTime = max(now, 1), now-w.started
 	f.log.Info(f.role+" ready", f.role, w.place.ID, "pid", w.pid, "after", (now - w.started).Round(time.Millisecond))
 	if w.gen == f.current {
 		f.everReady, f.stale = true, ""
@@ -99,7 +100,7 @@ func (f *fleet) mayBeReady(w *worker, now time.Duration) {
 // probed takes note that a worker accepts connections.
 func (f *fleet) probed(e probed, now time.Duration) {
 	w := f.find(e.pid, 0)
-	if w == nil || w.leaves != "" {
+	if w == nil || !w.stage.wanted() {
 		return
 	}
 	if e.err != nil {
@@ -121,7 +122,7 @@ func (f *fleet) idled(slot, pid int, now time.Duration) {
 			f.let(w)
 		}
 		if w.stage == stalled {
-			f.showStacks(w, now)
+			f.showStacks(w, now, reason{})
 		}
 	}
 }
@@ -133,16 +134,18 @@ func (f *fleet) brokeOff(slot, pid int, now time.Duration) {
 	if w == nil || w.place.Slot != slot || w.reaped || w.stage == killed {
 		return
 	}
-	wanted := w.leaves == ""
+	wanted := w.stage.wanted()
+	why := reason{} // of one that leaves already
 	if wanted {
-		w.leaves = "it sent the gateway nonsense"
+		why = because(byNonsense)
 		f.leaving = append(f.leaving, w)
 	}
-	w.stage, w.hold = killed, notHeld
+	f.move(w, killed, why)
+	w.hold = notHeld
 	f.log.Error(f.role+" is killed: it sent the gateway nonsense", f.role, w.place.ID, "pid", w.pid)
 	f.hands.kill(w)
 	if s := f.seatOf(w); wanted && s != nil {
-		f.unseat(s, w, now, w.leaves)
+		f.unseat(s, w, now, w.leaves.String())
 	}
 }
 
@@ -165,13 +168,13 @@ func (f *fleet) notified(w *worker, fields map[string]string, now time.Duration)
 		w.said = true
 		f.mayBeReady(w, now)
 	}
-	if fields["WATCHDOG"] == "trigger" && w.leaves == "" {
+	if fields["WATCHDOG"] == "trigger" && w.stage.wanted() {
 		f.lostHung(w, now, "it sent WATCHDOG=trigger")
 	}
 	if reason, ok := fields[wire.NotifyRetire]; ok {
 		f.asksToRetire(w, reason)
 	}
-	if fields["STOPPING"] == "1" && w.leaves == "" {
+	if fields["STOPPING"] == "1" && w.stage.wanted() {
 		f.departs(w, now)
 	}
 }
@@ -185,12 +188,12 @@ func (f *fleet) lostHung(w *worker, now time.Duration, reason string) {
 
 // departs lets a worker go that said by itself that it stops.
 func (f *fleet) departs(w *worker, now time.Duration) {
-	w.leaves, w.stage = "it said STOPPING=1", draining
+	f.move(w, draining, because(byItself))
 	w.deadline = now + w.gen.Settings.GracefulTimeout
 	f.leaving = append(f.leaving, w)
 	f.log.Info(f.role+" stops by itself", f.role, w.place.ID, "pid", w.pid)
 	if s := f.seatOf(w); s != nil {
-		f.unseat(s, w, now, w.leaves)
+		f.unseat(s, w, now, w.leaves.String())
 	}
 }
 
@@ -226,18 +229,21 @@ func (f *fleet) exited(exit proc.Exit, why string, now time.Duration) *worker {
 		return nil
 	}
 	f.observe(WorkerGone, w, why, now)
-	f.ends[w.end()]++
-	if w.leaves != "" {
+	was := w.stage
+	if !was.wanted() {
+		f.move(w, gone, reason{})
+		f.ends[w.end()]++
 		f.leaving = slices.DeleteFunc(f.leaving, func(x *worker) bool { return x == w })
-		f.log.Info(f.role+" gone", f.role, w.place.ID, "pid", w.pid, "exit", why, "reason", w.leaves)
+		f.log.Info(f.role+" gone", f.role, w.place.ID, "pid", w.pid, "exit", why, "reason", w.leaves.String())
 		return w
 	}
 	if w.fault != "" {
 		why += ": " + w.fault
 	}
-	f.log.Error(f.role+" lost", f.role, w.place.ID, "pid", w.pid, "exit", why, "was", w.stage.String(),
+	f.log.Error(f.role+" lost", f.role, w.place.ID, "pid", w.pid, "exit", why, "was", was.String(),
 		"age", (now - w.started).Round(time.Millisecond), "code", "GON041")
-	w.leaves = why
+	f.move(w, gone, reason{byCrash, why})
+	f.ends[w.end()]++
 	f.doubts(w, why, now)
 	f.unseat(f.seatOf(w), w, now, why)
 	return w

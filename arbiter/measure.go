@@ -59,8 +59,8 @@ func (a *Arbiter) measured(m measured) {
 		if w == nil {
 			continue
 		}
-		if limit := w.gen.Settings.MaxMemory; limit > 0 && w.rss > limit && w.retire == "" {
-			w.retire = "max_memory"
+		if limit := w.gen.Settings.MaxMemory; limit > 0 && w.rss > limit && !w.retire.given() {
+			w.retireFor(byMaxMemory, false)
 			a.Log.Warn("worker is over max_memory", "worker", s.id, "pid", w.pid, "rss", w.rss, "max_memory", limit)
 		}
 	}

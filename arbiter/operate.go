@@ -87,7 +87,7 @@ func (a *Arbiter) operate(e event) {
 func (f *fleet) renewOne(id int) error {
 	for _, s := range f.seats {
 		if s.id == id && s.current != nil {
-			s.current.retire = "restart"
+			s.current.retireFor(byRestart, false)
 			f.stale = "" // the operator wants another try
 			return nil
 		}

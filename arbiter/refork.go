@@ -15,12 +15,26 @@ type Refork interface {
 	Lost(p Place, why string)
 }
 
-// Reasons for which a worker is replaced that others than the place that gives
-// them look at.
+// Renewal is why all workers are replaced by copies of another process.
+type Renewal int
+
 const (
-	retireRefork = "refork_after"
-	retireBudget = "memory_budget"
+	Reforked     Renewal = iota // a worker that has served is the origin now
+	ReforkUndone                // and is so no more
 )
+
+// renew marks all workers for replacement.
+func (f *fleet) renew(why Renewal) {
+	c := byRefork
+	if why == ReforkUndone {
+		c = byUndoneRefork
+	}
+	for _, s := range f.seats {
+		if s.current != nil && !s.current.retire.given() {
+			s.current.retireFor(c, false)
+		}
+	}
+}
 
 // young is the age up to which the death of a worker speaks against the process
 // that it was forked from.
@@ -29,32 +43,34 @@ const young = time.Minute
 // asksToRetire takes note that a worker wants to be replaced. The first reason
 // stands. For refork_after one worker goes at a time, and only while its
 // generation still wants an origin.
-func (f *fleet) asksToRetire(w *worker, reason string) {
-	if w.retire != "" || w.leaves != "" {
+func (f *fleet) asksToRetire(w *worker, word string) {
+	if w.retire.given() || !w.stage.wanted() {
 		return
 	}
-	if reason == retireRefork {
+	c := askedCause(word)
+	if c == byRefork {
 		r := w.gen.Refork
 		if r == nil || w.gen != f.current || !r.Wanted() || f.reforking() {
 			return
 		}
 	}
-	w.retire = reason
+	w.retireFor(c, c == byRefork)
 }
 
 // reforking reports whether a worker is on its way to become the origin.
 func (f *fleet) reforking() bool {
 	for _, w := range f.workers() {
-		if w.retire == retireRefork {
+		if w.origin {
 			return true
 		}
 	}
 	return false
 }
 
-// promotes has a worker that is about to leave for refork_after leave a copy.
-func (f *fleet) promotes(w *worker, reason string) {
-	if reason == retireRefork && w.gen.Refork != nil {
+// promotes has a worker that is about to be replaced for refork_after leave a
+// copy.
+func (f *fleet) promotes(w *worker) {
+	if w.origin && w.gen.Refork != nil {
 		w.gen.Refork.Promote(w.place)
 	}
 }

@@ -40,13 +40,13 @@ func (th *theatre) pidOf(id int) int {
 // Whoever gets there first is promoted, and one at a time (E7).
 func TestOneWorkerIsPromotedWhicheverItIs(t *testing.T) {
 	th, r := reforking(t, 3)
-	th.say(th.pidOf(3), wire.NotifyRetire, retireRefork)
-	th.say(th.pidOf(2), wire.NotifyRetire, retireRefork)
+	th.say(th.pidOf(3), wire.NotifyRetire, byRefork.String())
+	th.say(th.pidOf(2), wire.NotifyRetire, byRefork.String())
 	th.readyAll() // the successor
 	if len(r.promoted) != 1 || r.promoted[0] != 3 {
 		t.Fatalf("promoted %v, want worker 3 alone", r.promoted)
 	}
-	if w := th.fleet.seats[1].current; w.retire != "" {
+	if w := th.fleet.seats[1].current; w.retire.given() {
 		t.Errorf("worker 2 goes as well: %q", w.retire)
 	}
 }
@@ -55,16 +55,16 @@ func TestOneWorkerIsPromotedWhicheverItIs(t *testing.T) {
 func TestOtherEndsPromoteNobody(t *testing.T) {
 	for name, end := range map[string]func(*theatre){
 		"restart":     func(th *theatre) { _ = th.fleet.renewOne(1) },
-		"over memory": func(th *theatre) { th.fleet.seats[0].current.retire = "max_memory" },
+		"over memory": func(th *theatre) { th.fleet.seats[0].current.retireFor(byMaxMemory, false) },
 		"both": func(th *theatre) {
-			th.fleet.seats[0].current.retire = "max_memory"
-			th.say(th.pidOf(1), wire.NotifyRetire, retireRefork)
+			th.fleet.seats[0].current.retireFor(byMaxMemory, false)
+			th.say(th.pidOf(1), wire.NotifyRetire, byRefork.String())
 		},
 		"stop":        func(th *theatre) { th.fleet.stop(th.now) },
 		"scaled down": func(th *theatre) { th.fleet.scale(1, th.now) },
 		"not wanted": func(th *theatre) {
 			th.fleet.current.Refork.(*reforks).wanted = false
-			th.say(th.pidOf(1), wire.NotifyRetire, retireRefork)
+			th.say(th.pidOf(1), wire.NotifyRetire, byRefork.String())
 		},
 		"max_requests": func(th *theatre) { th.say(th.pidOf(1), wire.NotifyRetire, "max_requests") },
 	} {

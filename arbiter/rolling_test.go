@@ -79,7 +79,7 @@ func TestRollingReloadWaitsForThoseWhoLeave(t *testing.T) {
 	for range 4 {
 		th.readyAll()
 	}
-	if n := th.fleet.leavingFor("reload"); n != 2 {
+	if n := th.fleet.leavingBefore(th.fleet.candidate.gen); n != 2 {
 		t.Fatalf("%d leave at once, want 2", n)
 	}
 }

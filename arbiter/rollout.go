@@ -51,7 +51,7 @@ func (f *fleet) reload(gen *Generation, together bool, noTrial string, now time.
 		c.rolling = false
 	}
 	for _, s := range f.seats {
-		f.leave(s.next, now, "superseded by a reload")
+		f.leave(s.next, now, because(bySuperseding))
 		s.next = nil
 	}
 	f.candidate = c
@@ -101,7 +101,7 @@ func (f *fleet) roll(c *rollout, now time.Duration) time.Duration {
 	for _, s := range f.seats[:c.want] {
 		switch {
 		case s.next != nil && s.next.stage == ready:
-			f.leave(s.current, now, "reload")
+			f.leave(s.current, now, because(byReload))
 			*s = seat{id: s.id, current: s.next, fresh: s.fresh}
 			c.exchanged++
 		case s.next != nil:
@@ -127,7 +127,7 @@ func (f *fleet) roll(c *rollout, now time.Duration) time.Duration {
 	if batch <= 0 {
 		batch = max(1, c.want/4)
 	}
-	if f.leavingFor("reload") > batch {
+	if f.leavingBefore(c.gen) > batch {
 		return forever // the end of one of them is an event
 	}
 	for _, s := range rest[:min(batch, len(rest))] {
@@ -138,10 +138,11 @@ func (f *fleet) roll(c *rollout, now time.Duration) time.Duration {
 	return forever
 }
 
-func (f *fleet) leavingFor(reason string) int {
+// leavingBefore counts workers of older generations that still finish.
+func (f *fleet) leavingBefore(gen *Generation) int {
 	n := 0
 	for _, w := range f.leaving {
-		if w.leaves == reason {
+		if w.gen.Number < gen.Number {
 			n++
 		}
 	}
@@ -185,11 +186,11 @@ func (f *fleet) commit(now time.Duration) {
 	}
 	for i, s := range slices.Clone(f.seats) {
 		if i >= c.want {
-			f.dropSeat(s, now, "reload")
+			f.dropSeat(s, now, byReload)
 			continue
 		}
 		if s.next != nil {
-			f.leave(s.current, now, "reload")
+			f.leave(s.current, now, because(byReload))
 			*s = seat{id: s.id, current: s.next}
 		}
 		s.fresh = false
@@ -214,18 +215,18 @@ func (f *fleet) abandon(now time.Duration, why string) {
 	f.failures++
 	f.log.Error("reload failed: the old generation keeps serving",
 		"generation", c.gen.Number, "serving", f.current.Number, "reason", why, "code", "GON042")
-	f.giveUp(now, errors.New(why), "reload failed")
+	f.giveUp(now, errors.New(why), byFailedReload)
 }
 
 // supersede gives a reload up in favour of a newer one.
 func (f *fleet) supersede(now time.Duration, by *Generation) {
 	f.log.Info("a newer reload takes the place of the one in progress",
 		"generation", by.Number, "superseded", f.candidate.gen.Number)
-	f.giveUp(now, errSuperseded, errSuperseded.Error())
+	f.giveUp(now, errSuperseded, bySuperseding)
 }
 
 // giveUp lets go what was started for the candidate.
-func (f *fleet) giveUp(now time.Duration, why error, leaves string) {
+func (f *fleet) giveUp(now time.Duration, why error, leaves cause) {
 	c := f.candidate
 	f.endTrial(c)
 	f.candidate = nil
@@ -233,7 +234,7 @@ func (f *fleet) giveUp(now time.Duration, why error, leaves string) {
 	f.retired(c.gen)
 	for _, s := range slices.Clone(f.seats) {
 		if s.next != nil && s.next.gen == c.gen {
-			f.leave(s.next, now, leaves)
+			f.leave(s.next, now, because(leaves))
 			s.next = nil
 		}
 		if s.fresh {
@@ -269,11 +270,10 @@ func (f *fleet) replaceWorn(now time.Duration) time.Duration {
 	for _, s := range f.seats {
 		if s.current != nil && s.current.stage == ready && s.next == nil {
 			v, limit := f.hands.vitals(s.current)
-			s.current.retire = worn(s.current, v, limit, now)
 			if s.current.gen != f.current {
-				s.current.retire = "its reload failed"
+				s.current.retireFor(byFailedReload, false)
 			}
-			if s.current.retire != "" && onTheWay < most {
+			if worn(s.current, v, limit, now) && onTheWay < most {
 				wake = min(wake, f.startSuccessor(s, now))
 				if s.next != nil {
 					onTheWay++
@@ -283,6 +283,7 @@ func (f *fleet) replaceWorn(now time.Duration) time.Duration {
 		if s.next != nil && s.next.stage == ready && (!leavingNow || s.current == nil) {
 			if s.current != nil {
 				s.current.planned = true
+				f.promotes(s.current)
 				f.leave(s.current, now, s.current.retire)
 				leavingNow = true
 			}

@@ -66,7 +66,7 @@ func (a *Arbiter) status(now time.Duration) status.Fleet {
 				Role: f.role, ID: w.place.ID, PID: w.pid, Slot: w.place.Slot, Generation: w.gen.Number,
 				Stage: a.shown(w, now), Age: now - w.started, Requests: v.requests, InFlight: v.inFlight,
 				Answers: v.answers, Errors: v.errors, Waiting: v.waiting, LoopLag: v.lag, Request: v.requestID,
-				RequestAge: age(now, v.requestStart), CPU: w.cpu, RSS: w.rss, Leaves: w.leaves, Says: w.status, Busy: v.busy,
+				RequestAge: age(now, v.requestStart), CPU: w.cpu, RSS: w.rss, Leaves: w.leaves.String(), Says: w.status, Busy: v.busy,
 			})
 		}
 	}

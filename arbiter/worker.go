@@ -2,22 +2,6 @@ package arbiter
 
 import "time"
 
-// stage is where a worker is in its life.
-type stage int
-
-const (
-	booting  stage = iota // started, not ready
-	ready                 // serving
-	draining              // asked to finish what it has
-	stalled               // hung: gets no more, and may finish what it has besides
-	aborting              // hung: told to show its stacks and go
-	killed                // SIGKILL sent to its group
-)
-
-func (s stage) String() string {
-	return [...]string{"booting", "ready", "draining", "stalled", "aborting", "killed"}[s]
-}
-
 // hold says what the TERM of a worker that leaves waits for.
 type hold int
 
@@ -38,10 +22,11 @@ type worker struct {
 	readyAt time.Duration // 0 until ready
 
 	deadline time.Duration // draining, aborting: when the group is killed
-	leaves   string        // why it was told to go; empty while it is wanted
+	leaves   reason        // why it was told to go, or is gone
 	hung     bool          // it gave no sign of life
 	planned  bool          // it leaves because of its age, requests or memory
-	retire   string        // why it should be replaced once a successor is ready
+	retire   reason        // why it should be replaced once a successor is ready
+	origin   bool          // it is to leave a copy when it is replaced: see Refork
 	expires  time.Duration // when max_lifetime is over; 0 never
 	watchdog time.Duration // last WATCHDOG=1; 0 if it never sent one
 	status   string        // its STATUS=
@@ -96,11 +81,8 @@ func (w *worker) hint() string {
 
 // end says in a word or two why a worker has ended, for counting.
 func (w *worker) end() string {
-	switch {
-	case w.hung:
-		return "hung"
-	case w.leaves == "":
-		return "crashed"
+	if w.hung {
+		return byHanging.String()
 	}
-	return w.leaves
+	return w.leaves.cause.String()
 }

@@ -112,7 +112,7 @@ func (t *template) awaitPromotion(next *python.Template) {
 	t.refork.state = reforkPromoted
 	t.refork.close()
 	t.l.s.log.Info("a worker that has served is the template now", "pid", pid, "generation", generation)
-	go t.l.s.arbiter.Renew("refork_after")
+	go t.l.s.arbiter.Renew(arbiter.Reforked)
 }
 
 // Lost implements arbiter.Refork: what was forked from a worker that had served
@@ -136,6 +136,6 @@ func (t *template) Lost(p arbiter.Place, why string) {
 			t.l.s.log.Error("no template", "error", err, "again_in", templateFirst.String())
 			t.again()
 		}
-		t.l.s.arbiter.Renew("refork_after undone")
+		t.l.s.arbiter.Renew(arbiter.ReforkUndone)
 	}()
 }
