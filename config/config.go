@@ -4,7 +4,10 @@
 // docs/settings.md and gunicorn.toml.example.
 package config
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Config is every setting, by Gunicorn's names. What each is for is said in the
 // table (Settings) and in docs/settings.md. A Config made by a program starts
@@ -101,6 +104,7 @@ type Config struct {
 	CaptureOutput                 bool
 	EnableStdioInheritance        bool
 	Accesslog                     string // a path, or - for stdout; empty is none
+	AccessLogExclude              []string
 	AccessLogFormat               string
 	DisableRedirectAccessToSyslog bool
 	LoggerClass                   string
@@ -229,6 +233,11 @@ type Hooks struct {
 	WorkerInt, WorkerAbort, PreExec, PreRequest, PostRequest           string
 	ChildExit, WorkerExit, NworkersChanged, OnExit, SSLContext         string
 	OnDirtyStarting, DirtyPostFork, DirtyWorkerInit, DirtyWorkerExit   string
+}
+
+// OwnLogger reports whether logger_class is another than Gunicorn's own.
+func (c *Config) OwnLogger() bool {
+	return c.LoggerClass != "" && !strings.HasPrefix(c.LoggerClass, "gunicorn.")
 }
 
 // FewestWorkers is how many workers run at least where their number follows the

@@ -35,13 +35,15 @@ func errorLogSettings() []Setting {
 		},
 		Setting{
 			Name: "logger_class", Flag: "logger-class", Kind: String, Default: "gunicorn.glogging.Logger",
-			Help:   "Gunicorn's Python class for logging.",
-			Reload: NoEffect, Note: "gonicorn writes the logs itself; see log_format and access_log_format",
+			Help: "A Python class for logging, as Gunicorn's is: module.Class, or a class of the config file. In workers it is asked for the access " +
+				"log's lines and given the errors, with its filters, formatters and atoms; requests that no worker has seen are in no access log then. " +
+				"With accesslog = \"-\" its lines are in the error log, as they are. A class that cannot be used is refused.",
+			Reload: NewWorkers, Differs: "it is used in workers only",
 			field: func(c *Config) any { return &c.LoggerClass },
 		},
 		Setting{
 			Name: "logconfig", Flag: "log-config", Kind: String,
-			Help:   "A file for logging.config.fileConfig in Python workers. Gonicorn's own logs are not Python's, and stay as they are.",
+			Help:   "A file for logging.config.fileConfig in Python workers: for what the app logs, errors of requests (gunicorn.error, uvicorn.error), and the lines of requests where gunicorn.access or uvicorn.access gets a handler. Gonicorn's own logs are not Python's, and stay as they are.",
 			Reload: NewWorkers, field: func(c *Config) any { return &c.Logconfig },
 		},
 		Setting{
@@ -57,6 +59,9 @@ func errorLogSettings() []Setting {
 	)
 }
 
+// DefaultAccessLogFormat is Gunicorn's.
+const DefaultAccessLogFormat = `%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s"`
+
 func accessLogSettings() []Setting {
 	return section(sectionLogging,
 		Setting{
@@ -66,9 +71,15 @@ func accessLogSettings() []Setting {
 		},
 		Setting{
 			Name: "access_log_format", Flag: "access-logformat", Kind: String, Filled: true,
-			Default: `%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s"`,
-			Help:    "A line of the access log, with Gunicorn's atoms; json writes JSON.",
-			Reload:  NewGateway, Differs: "json is new", field: func(c *Config) any { return &c.AccessLogFormat },
+			Default: DefaultAccessLogFormat,
+			Help: "A line of the access log, with Gunicorn's atoms; json writes JSON. Where nobody chooses one, a terminal shows a shorter line " +
+				"with the duration, and the status in colour, unless NO_COLOR is set.",
+			Reload: NewGateway, Differs: "json is new", field: func(c *Config) any { return &c.AccessLogFormat },
+		},
+		Setting{
+			Name: "access_log_exclude", Flag: "access-log-exclude", Kind: List, Own: true, Example: "/healthz",
+			Help:   "Paths whose requests the access log leaves out; one that ends with * is the beginning of paths. The flag may be given several times.",
+			Reload: NewGateway, field: func(c *Config) any { return &c.AccessLogExclude },
 		},
 		Setting{
 			Name: "disable_redirect_access_to_syslog", Flag: "disable-redirect-access-to-syslog", Kind: Bool, Default: "false",

@@ -126,6 +126,10 @@ func gatewaySettings(p *prepared) process.Settings {
 			set.StatsdTags = append(set.StatsdTags, tag)
 		}
 	}
+	set.AccessLogUsual, set.AccessLogWithout = c.AccessLogFormat == config.DefaultAccessLogFormat, c.AccessLogExclude
+	if _, isPython := p.app.(*pythonApp); isPython && c.OwnLogger() {
+		set.AccessLog = "" // the class writes it, in the workers
+	}
 	if set.AccessLog != "" && set.AccessLog != "-" {
 		set.AccessLog = absolute(c.Chdir, set.AccessLog)
 	}

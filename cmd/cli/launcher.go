@@ -196,6 +196,9 @@ func (l *launcher) readAs(role string, fd, id, pid int) arbiter.Output {
 		defer s.outputsMu.Unlock()
 		delete(s.outputs, fd)
 	})}
+	if role == "worker" || role == "template" || role == "hooks" {
+		return logging.NewRecords(file, func(r logging.Record) { r.Log(log) })
+	}
 	return logging.NewLines(file, emit)
 }
 

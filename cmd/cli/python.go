@@ -86,7 +86,11 @@ func (a *pythonApp) settings(c *config.Config, class string) python.Settings {
 		Lifespan: c.ASGILifespan, Loop: c.ASGILoop, DisconnectGrace: c.ASGIDisconnectGracePeriod.Seconds(), Spew: c.Spew, Multiprocess: c.Workers > 1, RootPath: c.RootPath,
 		StallWarning: c.StallWarning.Seconds(), RequestWarning: c.RequestWarning().Seconds(),
 		ReforkSockets: c.ReforkOpenSockets,
-		Loglevel:      c.Loglevel, Logconfig: c.Logconfig, LogconfigJSON: c.LogconfigJSON, LogconfigDict: c.LogconfigDict,
+		Captured:      c.CaptureOutput, Loglevel: c.Loglevel, Logconfig: c.Logconfig, LogconfigJSON: c.LogconfigJSON, LogconfigDict: c.LogconfigDict,
+	}
+	set.AccessFormat = c.AccessLogFormat
+	if c.OwnLogger() {
+		set.LoggerClass, set.Cfg = c.LoggerClass, c.Plain()
 	}
 	if c.Conf.Path != "" {
 		set.Conf, set.Hooks, set.Cfg = c.Conf.Path, c.Conf.Hooks, c.Plain()

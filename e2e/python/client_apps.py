@@ -9,8 +9,13 @@ def told(environ):
 
 
 def raw(environ, start_response):
-    said = {"addr": environ["REMOTE_ADDR"], "scheme": environ["wsgi.url_scheme"], "script": environ["SCRIPT_NAME"],
-            "path": environ["PATH_INFO"], "told": told(environ)}
+    said = {
+        "addr": environ["REMOTE_ADDR"],
+        "scheme": environ["wsgi.url_scheme"],
+        "script": environ["SCRIPT_NAME"],
+        "path": environ["PATH_INFO"],
+        "told": told(environ),
+    }
     start_response("200 OK", [("Content-Type", "application/json")])
     return [json.dumps(said, sort_keys=True).encode()]
 
@@ -38,8 +43,13 @@ def django_app():
         said = {"addr": request.META["REMOTE_ADDR"], "secure": request.is_secure(), "url": request.build_absolute_uri()}
         return JsonResponse(said)
 
-    settings.configure(ALLOWED_HOSTS=["*"], ROOT_URLCONF=(re_path("", show),), SECRET_KEY="of a test",
-                       SECURE_PROXY_SSL_HEADER=("HTTP_X_FORWARDED_PROTO", "https"), USE_X_FORWARDED_HOST=True)
+    settings.configure(
+        ALLOWED_HOSTS=["*"],
+        ROOT_URLCONF=(re_path("", show),),
+        SECRET_KEY="of a test",
+        SECURE_PROXY_SSL_HEADER=("HTTP_X_FORWARDED_PROTO", "https"),
+        USE_X_FORWARDED_HOST=True,
+    )
     return get_wsgi_application()
 
 
@@ -74,8 +84,11 @@ def asgi():
     @app.get("/raw")
     async def show(request: Request):
         names = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwarded", "x-real-ip")
-        return {"client": client(request.scope), "scheme": request.scope["scheme"],
-                "told": {n: request.headers[n] for n in names if n in request.headers}}
+        return {
+            "client": client(request.scope),
+            "scheme": request.scope["scheme"],
+            "told": {n: request.headers[n] for n in names if n in request.headers},
+        }
 
     @app.get("/fastapi")
     async def fastapi(request: Request):

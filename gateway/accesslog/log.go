@@ -3,6 +3,8 @@ package accesslog
 import (
 	"errors"
 	"io"
+	"slices"
+	"strings"
 	"sync"
 )
 
@@ -19,6 +21,9 @@ type Log struct {
 	format Format
 	sinks  []Sink
 	pool   sync.Pool
+	// Without are paths whose requests are not logged; one that ends with * is
+	// the beginning of paths. Set it before the first request.
+	Without []string
 }
 
 // New makes a log; Close closes the sinks.
@@ -28,6 +33,9 @@ func New(format Format, sinks ...Sink) *Log {
 
 // Log writes the line of one request.
 func (l *Log) Log(e *Entry) {
+	if len(l.Without) > 0 && l.omits(e.Request.Path) {
+		return
+	}
 	buf := l.pool.Get().(*[]byte)
 	b := (*buf)[:0]
 	for _, part := range l.format {
@@ -38,6 +46,15 @@ func (l *Log) Log(e *Entry) {
 	}
 	*buf = b
 	l.pool.Put(buf)
+}
+
+func (l *Log) omits(path string) bool {
+	return slices.ContainsFunc(l.Without, func(pattern string) bool {
+		if start, is := strings.CutSuffix(pattern, "*"); is {
+			return strings.HasPrefix(path, start)
+		}
+		return path == pattern
+	})
 }
 
 // Reopen opens the files anew.

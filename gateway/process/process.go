@@ -159,6 +159,9 @@ func (p *process) openAccessLog() error {
 		}
 		sink.ReportTo(p.log)
 		sinks = append(sinks, sink)
+		if p.set.AccessLogUsual && p.set.SyslogAddr == "" && sink.Color() {
+			format = accesslog.Terminal()
+		}
 	}
 	if p.set.SyslogAddr != "" {
 		sink, err := syslog.Open(syslog.Options{
@@ -170,6 +173,7 @@ func (p *process) openAccessLog() error {
 		sinks = append(sinks, sink)
 	}
 	p.access = accesslog.New(format, sinks...)
+	p.access.Without = p.set.AccessLogWithout
 	return nil
 }
 

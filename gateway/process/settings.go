@@ -72,14 +72,16 @@ type Settings struct {
 	HeaderListSize int    `json:"header_list_size"`
 	ServerName     string `json:"server_name"` // the Server field
 
-	AccessLog       string `json:"access_log"` // a path, "-" for stdout, empty for none
-	AccessLogFormat string `json:"access_log_format"`
-	SyslogAddr      string `json:"syslog_addr"` // empty: not there
-	SyslogApp       string `json:"syslog_app"`
-	SyslogFacility  string `json:"syslog_facility"`
-	LogLevel        string `json:"log_level"`
-	LogJSON         bool   `json:"log_json"`      // of the error log, once the arbiter is gone
-	ServerTiming    bool   `json:"server_timing"` // tell clients where the time went
+	AccessLog        string   `json:"access_log"` // a path, "-" for stdout, empty for none
+	AccessLogFormat  string   `json:"access_log_format"`
+	AccessLogUsual   bool     `json:"access_log_usual"`   // nobody has chosen the format
+	AccessLogWithout []string `json:"access_log_without"` // paths
+	SyslogAddr       string   `json:"syslog_addr"`        // empty: not there
+	SyslogApp        string   `json:"syslog_app"`
+	SyslogFacility   string   `json:"syslog_facility"`
+	LogLevel         string   `json:"log_level"`
+	LogJSON          bool     `json:"log_json"`      // of the error log, once the arbiter is gone
+	ServerTiming     bool     `json:"server_timing"` // tell clients where the time went
 
 	StatsdHost    string   `json:"statsd_host"` // host:port, or the path of a unix socket; empty: nowhere
 	StatsdPrefix  string   `json:"statsd_prefix"`

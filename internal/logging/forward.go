@@ -37,7 +37,15 @@ func (h *forward) Enabled(_ context.Context, l slog.Level) bool { return l >= h.
 func (h *forward) Handle(_ context.Context, r slog.Record) error {
 	line := Line{Level: r.Level, Message: r.Message, Fields: map[string]string{}}
 	b := appendMessage(nil, r.Message)
+	var trace traceback
 	add := func(group string, a slog.Attr) {
+		switch t := a.Value.Any().(type) {
+		case asIs:
+			return
+		case traceback:
+			trace = t
+			return
+		}
 		b = appendAttr(b, group, a)
 		if value := a.Value.Resolve(); value.Kind() != slog.KindGroup {
 			line.Fields[group+a.Key] = value.String()
@@ -50,6 +58,10 @@ func (h *forward) Handle(_ context.Context, r slog.Record) error {
 		add(h.group, a)
 		return true
 	})
+	if trace != "" {
+		b = trace.append(b)
+		line.Message += "\n" + strings.TrimRight(string(trace), "\n")
+	}
 	line.Text = strings.ReplaceAll(string(b), "\n", "\n    ")
 	h.send(line)
 	return nil

@@ -42,11 +42,12 @@ func NewHandler(w io.Writer, o Options) slog.Handler {
 // as those about a worker do.
 type jsonHandler struct {
 	slog.Handler
+	w   io.Writer
 	pid int // 0 once an attribute names one
 }
 
 func newJSON(w io.Writer, o Options) slog.Handler {
-	return &jsonHandler{pid: o.PID, Handler: slog.NewJSONHandler(safeJSON{w}, &slog.HandlerOptions{
+	return &jsonHandler{pid: o.PID, w: w, Handler: slog.NewJSONHandler(safeJSON{w}, &slog.HandlerOptions{
 		Level: o.Level,
 		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
 			switch {
@@ -76,6 +77,9 @@ func (s safeJSON) Write(p []byte) (int, error) {
 }
 
 func (h *jsonHandler) Handle(ctx context.Context, r slog.Record) error {
+	if isAsIs(r) {
+		return writeLine(h.w, r.Message)
+	}
 	named := h.pid == 0
 	r.Attrs(func(a slog.Attr) bool {
 		named = named || a.Key == "pid"
@@ -89,7 +93,7 @@ func (h *jsonHandler) Handle(ctx context.Context, r slog.Record) error {
 }
 
 func (h *jsonHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	next := &jsonHandler{Handler: h.Handler.WithAttrs(attrs), pid: h.pid}
+	next := &jsonHandler{Handler: h.Handler.WithAttrs(attrs), w: h.w, pid: h.pid}
 	for _, a := range attrs {
 		if a.Key == "pid" {
 			next.pid = 0
@@ -99,7 +103,7 @@ func (h *jsonHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 }
 
 func (h *jsonHandler) WithGroup(name string) slog.Handler {
-	return &jsonHandler{Handler: h.Handler.WithGroup(name), pid: h.pid}
+	return &jsonHandler{Handler: h.Handler.WithGroup(name), w: h.w, pid: h.pid}
 }
 
 // timeFormat is Gunicorn's.

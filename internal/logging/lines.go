@@ -23,6 +23,8 @@ type Lines struct {
 	r    io.ReadCloser
 	done chan struct{}
 
+	record func(Record) // takes records that were handed over as such; nil has them be lines
+
 	mu   sync.Mutex
 	tail []string
 }
@@ -41,6 +43,21 @@ func NewLines(r io.ReadCloser, emit func(line string)) *Lines {
 		defer close(l.done)
 		defer r.Close()
 		l.read(emit)
+	}()
+	return l
+}
+
+// NewRecords is NewLines for programs that print Python's tracebacks, records of
+// Python's logging (see recordMark) or JSON objects: emit is called with each as
+// one record, by one goroutine at a time.
+func NewRecords(r io.ReadCloser, emit func(Record)) *Lines {
+	g := &grouper{emit: emit}
+	l := &Lines{r: r, done: make(chan struct{}), record: g.record}
+	go func() {
+		defer close(l.done)
+		defer g.end()
+		defer r.Close()
+		l.read(g.put)
 	}()
 	return l
 }
@@ -109,12 +126,25 @@ func (l *Lines) split(b []byte, emit func(string)) (rest []byte) {
 }
 
 func (l *Lines) line(b []byte, emit func(string)) {
-	line := escape(string(bytes.TrimSuffix(b, []byte{'\r'})))
+	text := string(bytes.TrimSuffix(b, []byte{'\r'}))
+	if rest, marked := strings.CutPrefix(text, recordMark); marked && l.record != nil {
+		if record, ok := parseRecord(rest); ok {
+			l.keep(escape(record.Message))
+			l.record(record)
+			return
+		}
+	}
+	line := escape(text)
+	l.keep(line)
+	emit(line)
+}
+
+// keep adds a line to the tail.
+func (l *Lines) keep(line string) {
 	l.mu.Lock()
 	if len(l.tail) == tailSize {
 		l.tail = append(l.tail[:0], l.tail[1:]...)
 	}
 	l.tail = append(l.tail, strings.ToValidUTF8(line[:min(len(line), tailLine)], ""))
 	l.mu.Unlock()
-	emit(line)
 }

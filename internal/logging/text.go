@@ -48,7 +48,11 @@ func (h *text) Enabled(_ context.Context, l slog.Level) bool { return l >= h.o.L
 
 // Handle implements slog.Handler.
 func (h *text) Handle(_ context.Context, r slog.Record) error {
+	if isAsIs(r) {
+		return writeLine(h.w, r.Message)
+	}
 	b := make([]byte, 0, 256)
+	var trace traceback
 	if h.o.Color {
 		b = append(b, faint...)
 	}
@@ -71,13 +75,27 @@ func (h *text) Handle(_ context.Context, r slog.Record) error {
 	}
 	b = append(b, h.suffix...)
 	r.Attrs(func(a slog.Attr) bool {
+		if t, is := a.Value.Any().(traceback); is {
+			trace = t
+			return true
+		}
 		b = appendAttr(b, h.group, a)
 		return true
 	})
 	if h.o.Color && (len(h.suffix) > 0 || r.NumAttrs() > 0) {
 		b = append(b, reset...)
 	}
+	if trace != "" {
+		b = trace.append(b)
+	}
 	if _, err := h.w.Write(append(b, '\n')); err != nil {
+		return fmt.Errorf("write log: %w", err)
+	}
+	return nil
+}
+
+func writeLine(w io.Writer, line string) error {
+	if _, err := io.WriteString(w, line+"\n"); err != nil {
 		return fmt.Errorf("write log: %w", err)
 	}
 	return nil

@@ -16,8 +16,11 @@ type Settings struct {
 	Spew            bool     `json:"spew"`             // print every line that is executed
 	Multiprocess    bool     `json:"multiprocess"`     // several workers: wsgi.multiprocess
 	RootPath        string   `json:"root_path"`
-	ReforkSockets   bool     `json:"refork_sockets"`     // a worker with open sockets may become the template
-	Inspect         bool     `json:"inspect"`            // print what the app is, and end
+	ReforkSockets   bool     `json:"refork_sockets"` // a worker with open sockets may become the template
+	Inspect         bool     `json:"inspect"`        // print what the app is, and end
+	LoggerClass     string   `json:"logger_class,omitempty"`
+	AccessFormat    string   `json:"access_log_format"`
+	Captured        bool     `json:"captured"`           // this process reads what the worker writes
 	Early           bool     `json:"early,omitempty"`    // load the app, and wait for a place: runner/early.py
 	Tell            bool     `json:"tell,omitempty"`     // say what the app is
 	Develop         bool     `json:"develop,omitempty"`  // an app that cannot be loaded answers with its traceback

@@ -6,10 +6,9 @@ The text was read by the arbiter, so that all processes of a generation have the
 from __future__ import annotations
 
 import importlib
-import sys
-import traceback
 
-from . import logs
+from . import glogging, logs, records
+from .access import Access
 from .stacks import trim
 from .stand_ins import Request, Response, Server, Worker
 
@@ -35,10 +34,11 @@ class Hooks:
     def __init__(self, chosen):
         self.per_request = False
         self.functions: dict = {}
-        log = logs.configure(chosen)
+        values = evaluate(chosen.conf, chosen.conf_source) if chosen.conf else {}
+        log = logs.configure(chosen, values)
+        self.access = Access(log, glogging.own_class(chosen))
         if not chosen.conf:
             return
-        values = evaluate(chosen.conf, chosen.conf_source)
         self.functions = {n: values[n] for n in chosen.hooks if callable(values.get(n))}
         self.server = Server(chosen.cfg, log)
         self.worker = Worker(chosen.cfg, log)
@@ -84,6 +84,7 @@ class Hooks:
 
     def around_wsgi(self, run):
         """Gives wsgi.run the hooks of a request."""
+        run = self.access.around_wsgi(run)
         if not self.per_request:
             return run
 
@@ -102,6 +103,7 @@ class Hooks:
 
     def around_asgi(self, app):
         """Gives an ASGI app the hooks of a request."""
+        app = self.access.around_asgi(app)
         if not self.per_request:
             return app
 
@@ -141,7 +143,7 @@ def guarded(name: str, hook, *args) -> bool:
         hook(*args)
         return True
     except Exception as e:
-        lines = traceback.format_exception(type(e), e, trim(e.__traceback__))
-        sys.stderr.write("the hook %s failed: %s" % (name, "".join(lines)))
-        sys.stderr.flush()
+        records.say(
+            "gunicorn.error", "the hook %s failed: %s: %s" % (name, type(e).__name__, e), e, trim(e.__traceback__)
+        )
         return False

@@ -12,7 +12,7 @@ import json
 import logging
 from contextvars import ContextVar
 
-from .stand_ins import Log, open_log
+from . import glogging, records
 
 current: ContextVar[str] = ContextVar("gonicorn_request_id", default="")
 
@@ -30,9 +30,27 @@ class RequestID(logging.Filter):
         return True
 
 
-def configure(chosen) -> Log:
-    """Makes Gunicorn's loggers and applies logconfig, logconfig_json and logconfig_dict, in Gunicorn's order."""
-    log = open_log(chosen.loglevel)
+def open_log(level: str) -> None:
+    """Makes the loggers of Gunicorn and of uvicorn, whose handlers apps borrow."""
+    handler = records.Stderr()
+    for name in ("gunicorn.error", "gunicorn.access", "uvicorn", "uvicorn.access"):
+        logger = logging.getLogger(name)
+        logger.propagate = False
+    for name in ("gunicorn.error", "uvicorn"):
+        logger = logging.getLogger(name)
+        logger.setLevel(getattr(logging, level.upper(), logging.INFO))
+        if not logger.handlers:
+            logger.addHandler(handler)
+    for name in ("gunicorn.access", "uvicorn.access"):
+        logging.getLogger(name).setLevel(logging.INFO)
+
+
+def configure(chosen, namespace: dict) -> glogging.Logger:
+    """Makes Gunicorn's loggers and applies logger_class, or what logconfig says, in Gunicorn's order."""
+    open_log(chosen.loglevel)
+    if glogging.own_class(chosen):
+        return glogging.adapt(chosen, namespace)
+    log = glogging.Logger(chosen.access_log_format)
     if not (chosen.logconfig_dict or chosen.logconfig_json or chosen.logconfig):
         return log
     import logging.config

@@ -8,7 +8,7 @@ import signal
 import sys
 import traceback
 
-from . import conf, early, loader, notify, settings, template
+from . import conf, early, loader, notify, records, settings, template
 from .loader import AppError
 from .stacks import trim
 
@@ -17,6 +17,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during an import is no exception of the app's
     notify.take_environment()
     chosen = settings.take()
+    records.captured = chosen.captured
     sys.argv = ["gonicorn"]
     show_name("gonicorn template" if chosen.template_fd >= 0 else "gonicorn worker")
     for stream in (sys.stdout, sys.stderr):
@@ -70,6 +71,8 @@ def configure(chosen: settings.Settings) -> conf.Hooks:
         spew.install()
     try:
         return conf.Hooks(chosen)
+    except AppError:
+        raise
     except Exception as e:
         what = chosen.conf or "logconfig"
         raise loader.BootFailure("%s fails in a worker: %s: %s" % (what, type(e).__name__, e)) from e

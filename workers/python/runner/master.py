@@ -32,8 +32,8 @@ class Master:
     """Calls the hooks, with a picture of the arbiter that what has happened keeps up to date."""
 
     def __init__(self, chosen):
-        log = logs.configure(chosen)
         values = conf.evaluate(chosen.conf, chosen.conf_source)
+        log = logs.configure(chosen, values)
         self.hooks = {n: values[n] for n in chosen.hooks if callable(values.get(n))}
         self.log = log
         self.server = Server(chosen.cfg, log)

@@ -55,6 +55,9 @@ class Settings:
     age: int = 0  # counts starts of workers
     refork_sockets: bool = False  # a worker with open sockets may become the template
     inspect: bool = False  # look at the app, print what it is, and end
+    logger_class: str = ""
+    access_log_format: str = ""
+    captured: bool = True  # the arbiter reads what the worker writes
     early: bool = False  # load the app, and wait for a place
     tell: bool = False  # say what the app is
     develop: bool = False  # an app that cannot be loaded answers with its traceback

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
-import traceback
 
+from . import records
 from .where import OWN
 
 ABORTED = 128 + signal.SIGABRT
@@ -23,12 +22,11 @@ def trim(tb):
 
 
 def log_exception(e: BaseException, request_id: str, environ: dict) -> None:
-    """Writes an app's exception with the request that it belongs to."""
+    """Logs an app's exception with the request that it belongs to, where Gunicorn or uvicorn would."""
     method = environ.get("REQUEST_METHOD") or environ.get("method") or environ.get("type", "")
     path = environ.get("RAW_URI") or environ.get("path", "")
-    lines = traceback.format_exception(type(e), e, trim(e.__traceback__))
-    sys.stderr.write("error in request %s: %s %s\n%s" % (request_id, method, path, "".join(lines)))
-    sys.stderr.flush()
+    logger = "uvicorn.error" if "type" in environ else "gunicorn.error"  # a scope, or an environ
+    records.say(logger, "error in request %s: %s %s" % (request_id, method, path), e, trim(e.__traceback__))
 
 
 def aborter(watch, hooks):

@@ -2,57 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import sys
 import time
 from types import SimpleNamespace
-
-
-class Log:
-    """Gunicorn's logger. Its lines go to standard error, which the arbiter logs."""
-
-    def __init__(self) -> None:
-        self.error_log = logging.getLogger("gunicorn.error")
-        self.access_log = logging.getLogger("gunicorn.access")
-        for name in ("debug", "info", "warning", "error", "exception", "critical", "log"):
-            setattr(self, name, getattr(self.error_log, name))
-
-    def access(self, *_) -> None:
-        """The gateway writes the access log."""
-
-    def reopen_files(self) -> None:
-        """The arbiter does."""
-
-    close_on_exec = reopen_files
-
-
-class Formatter(logging.Formatter):
-    """Says the level where it is not the usual one; the arbiter adds time, worker and pid."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        text = super().format(record)
-        return text if record.levelno == logging.INFO else "%s: %s" % (record.levelname, text)
-
-
-class Stderr(logging.StreamHandler):
-    """Writes to what sys.stderr is when it writes: a forked worker has one of its own."""
-
-    def __init__(self) -> None:
-        super().__init__(sys.stderr)
-        self.setFormatter(Formatter("%(message)s"))
-
-
-def open_log(level: str) -> Log:
-    """Makes the loggers gunicorn.error and gunicorn.access, whose handlers apps borrow."""
-    handler = Stderr()
-    for name in ("gunicorn.error", "gunicorn.access"):
-        logger = logging.getLogger(name)
-        logger.setLevel(getattr(logging, level.upper(), logging.INFO))
-        logger.propagate = False
-        if not logger.handlers:
-            logger.addHandler(handler)
-    return Log()
 
 
 class Config(SimpleNamespace):
@@ -70,7 +22,7 @@ class Config(SimpleNamespace):
 class Server:
     """The arbiter."""
 
-    def __init__(self, cfg: dict, log: Log):
+    def __init__(self, cfg: dict, log):
         self.cfg = Config(**cfg)
         self.log = log
         self.address = self.cfg.address
@@ -100,7 +52,7 @@ class Worker:
     nr = 0
     id = 0
 
-    def __init__(self, cfg: dict, log: Log):
+    def __init__(self, cfg: dict, log):
         self.cfg = cfg if isinstance(cfg, Config) else Config(**cfg)
         self.log = log
         self.age = 0

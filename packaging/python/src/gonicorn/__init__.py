@@ -1,6 +1,6 @@
 """gonicorn runs an app with workers that are kept alive, as Gunicorn does. This package finds its binary and starts it.
 
-    gonicorn.run("main:app", workers=4, reload=True)
+gonicorn.run("main:app", workers=4, reload=True)
 """
 
 from __future__ import annotations

@@ -76,6 +76,7 @@ SETTINGS: dict[str, str] = {
     "logconfig_json": "log-config-json",
     "accesslog": "access-logfile",
     "access_log_format": "access-logformat",
+    "access_log_exclude": "access-log-exclude",
     "disable_redirect_access_to_syslog": "disable-redirect-access-to-syslog",
     "admin_bind": "admin-bind",
     "admin_token": "admin-token",
