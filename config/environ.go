@@ -63,6 +63,9 @@ func environment(vars map[string]string, settings []Setting) (given []Given, war
 		known[name] = true
 	}
 	for _, name := range sortedKeys(vars) {
+		if name == "GONICORN_WORKER" && !strings.HasPrefix(vars[name], "{") { // what gonicorn tells its own processes is JSON
+			warnings = append(warnings, "environment: "+name+" is no setting; did you mean "+prefix+"WORKERS?")
+		}
 		if !strings.HasPrefix(name, prefix) || known[name] || strings.HasPrefix(name, prefix+"EXEC_") {
 			continue
 		}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -24,7 +23,7 @@ func parse(s Setting, text string) (any, error) {
 		return parseInt(text)
 	case Count:
 		if strings.EqualFold(strings.TrimSpace(text), "auto") {
-			return 2*runtime.GOMAXPROCS(0) + 1, nil
+			return 2*cpus() + 1, nil
 		}
 		n, err := parseInt(text)
 		if err != nil {

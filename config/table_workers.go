@@ -12,7 +12,7 @@ func processSettings() []Setting {
 		Setting{
 			Name: "workers", Flag: "workers", Short: "w", Kind: Count, Default: "1", Min: 1, Max: maxWorkers,
 			Env: "WEB_CONCURRENCY", Example: "4",
-			Help:   "How many worker processes run. auto is 2 × cores + 1.",
+			Help:   "How many worker processes run. auto is 2 × CPUs + 1, of those that a container may use.",
 			Reload: NewWorkers, Differs: "auto is new, 0 is an error, and WEB_CONCURRENCY goes before the config file",
 			field: func(c *Config) any { return &c.Workers },
 		},

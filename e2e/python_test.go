@@ -590,7 +590,7 @@ func TestPythonMistakes(t *testing.T) {
 		{[]string{"app:factory"}, `it is a factory; type app:factory\(\) or add --factory`},
 		{[]string{"app.py"}, `is a file; name the module: app:app`},
 		{[]string{"syntax:app"}, `syntax error in syntax.py:1`},
-		{[]string{"nested:app"}, `nested imports nothere_at_all, which is not there; install it for this Python`},
+		{[]string{"nested:app"}, `nested imports nothere_at_all, which is not there; install the package that has it`},
 		{[]string{"failing:app"}, `the database is down`},
 		{[]string{"leaving:app"}, `ends the process while it is imported`},
 		{[]string{"app:app", "--python", "/nowhere/python3"}, `/nowhere/python3`},

@@ -9,8 +9,8 @@ import (
 	"strings"
 
 	"github.com/gonicorn/gonicorn/config"
-	"github.com/gonicorn/gonicorn/gateway/accesslog"
 	"github.com/gonicorn/gonicorn/gateway/front"
+	"github.com/gonicorn/gonicorn/gateway/process"
 	"github.com/gonicorn/gonicorn/internal/listen"
 	"golang.org/x/sys/unix"
 )
@@ -61,7 +61,7 @@ func (k *checks) logging() {
 		}
 	}
 	if c.Accesslog != "" || c.Syslog {
-		if _, err := accesslog.Compile(c.AccessLogFormat); err != nil {
+		if err := process.CheckFormat(c.AccessLogFormat); err != nil {
 			k.fail("access_log_format", err.Error(), "the atoms are in docs/settings.md")
 		}
 	}

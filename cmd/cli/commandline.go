@@ -176,6 +176,9 @@ func (l *commandLine) app(p parsed, c *config.Config) (app, error) {
 	case len(p.positionals) == 1 && p.positionals[0] == demoApp:
 		return goHandler{name: "the embedded demo"}, nil
 	case len(p.positionals) == 1:
+		if err := l.noModule(p.positionals[0], c.Chdir); err != nil {
+			return nil, coded("GON010", &appError{err})
+		}
 		return &pythonApp{name: p.positionals[0]}, nil
 	case len(p.positionals) > 1:
 		return nil, coded("GON010", &appError{fmt.Errorf("there are two apps, %q and %q; name one, or write -- in front of a command", p.positionals[0], p.positionals[1])})

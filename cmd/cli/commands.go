@@ -53,7 +53,7 @@ func (l *commandLine) commands() []*ucli.Command {
 		})
 	}
 	return []*ucli.Command{
-		ask("status", "", "how the app and its workers are", l.status, asJSON),
+		ask("status", "", "how the app and its workers are", l.status, asJSON, &ucli.BoolFlag{Name: "ready", Usage: "fail unless a worker takes requests, as a health check wants it"}),
 		ask("workers", "", "the workers, a line each", l.workers, asJSON),
 		ask("requests", "", "the requests in hand now", l.requests, asJSON),
 		ask("top", "", "the app and its workers, live in the terminal", func(c *ucli.Context, client *console.Client) error {
@@ -255,7 +255,7 @@ func (l *commandLine) upgrade(c *ucli.Context, client *console.Client) error {
 }
 
 func (l *commandLine) status(c *ucli.Context, client *console.Client) error {
-	return get(l, c, client, "/status", func(s status.Status, w io.Writer) {
+	err := get(l, c, client, "/status", func(s status.Status, w io.Writer) {
 		state := s.State
 		if state == "ready" {
 			state = "serving"
@@ -280,7 +280,21 @@ func (l *commandLine) status(c *ucli.Context, client *console.Client) error {
 		fmt.Fprintln(w)
 		listWorkers(s.Workers, w)
 	})
+	if err != nil || !c.Bool("ready") {
+		return err
+	}
+	var s status.Status
+	if err := client.Get(c.Context, "/status", &s); err != nil {
+		return err
+	}
+	if s.Ready == 0 {
+		return errNoneReady
+	}
+	return nil
 }
+
+// errNoneReady is what status --ready says of a gonicorn that serves nobody.
+var errNoneReady = errors.New("no worker takes requests; see: gonicorn logs")
 
 func (l *commandLine) workers(c *ucli.Context, client *console.Client) error {
 	return get(l, c, client, "/status", func(s status.Status, w io.Writer) { listWorkers(s.Workers, w) })

@@ -34,6 +34,7 @@ type starter struct {
 	Words    string   // the same as JSON
 	Port     string   // that it listens at
 	Binary   string   // gonicorn's path
+	Venv     string   // a word of Environment= with the virtual environment; empty without
 	Release  string   // the version that pip installs; empty if this one was not installed by pip
 	Dir      string   // the app's folder
 	User     string   // that it runs as
@@ -117,6 +118,9 @@ func (l *commandLine) starter(args []string, contained bool) (*starter, error) {
 	}
 	if s.Python && python.FromWheel() {
 		s.Release = version.Release
+	}
+	if venv := os.Getenv("VIRTUAL_ENV"); venv != "" && s.Python && loaded.Config.Python == "" {
+		s.Venv = unitWord("VIRTUAL_ENV=" + venv)
 	}
 	s.Settings = tomlLines(loaded, l.settings)
 	return s, nil

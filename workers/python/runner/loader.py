@@ -80,8 +80,8 @@ def import_module(name: str):
         if name == missing or name.startswith(missing + "."):
             raise AppError(no_module(name)) from None
         raise AppError(
-            "%s imports %s, which is not there; install it for this Python: %s -m pip install %s"
-            % (name, missing, sys.executable, missing.partition(".")[0])
+            "%s imports %s, which is not there; install the package that has it (which may have another name) for this"
+            " Python: %s -m pip" % (name, missing, sys.executable)
         ) from e
     except ImportError as e:
         raise AppError("cannot import %s: %s (Python: %s)" % (name, e, sys.executable)) from e
@@ -215,6 +215,19 @@ def checked(app, module: str, expression: str):
         raise AppError("%s is None" % name)
     if not callable(app):
         raise AppError("%s is not callable: it is of type %s" % (name, type(app).__name__))
+    function = app.func if isinstance(app, functools.partial) else app
+    if inspect.iscoroutinefunction(function) and required(app) == 2:
+        raise AppError(
+            "%s is async and takes two arguments: WSGI's environ and start_response want a plain def, and ASGI three"
+            " arguments: scope, receive, send" % name
+        )
+    if inspect.isroutine(function) and required(app) == 1 and not inspect.iscoroutinefunction(function):
+        parameter = next(iter(inspect.signature(app).parameters))
+        if parameter != "scope":  # as an app of ASGI 2 has it
+            raise AppError(
+                "%s takes one argument, %s, so it is no app but may be a factory: type %s(...) with that argument"
+                % (name, parameter, name)
+            )
     if required(app) == 0:
         raise AppError("%s takes no arguments: it is a factory; type %s() or add --factory" % (name, name))
     return app
