@@ -36,7 +36,7 @@ race: .venv
 
 # The long forms of tests: hours. GONICORN_SOAK is what they look for.
 soak: .venv
-	GONICORN_SOAK=1 $(GO) test -count=1 -timeout 12h -parallel 4 -run 'PlannedExits' -v ./e2e
+	GONICORN_SOAK=1 $(GO) test -count=1 -timeout 12h -parallel 4 -run 'PlannedExits|Chaos' -v ./e2e
 
 # What can be said of the code without running it. What needs the network says
 # so where there is none. The import laws, generated documents and stray files

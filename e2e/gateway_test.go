@@ -94,17 +94,17 @@ func TestCommandListensWhereItLikes(t *testing.T) {
 	for _, where := range []string{"port", "socket", "ipv6"} {
 		t.Run(where, func(t *testing.T) {
 			t.Parallel()
-			s := web(t, options{env: []string{"E2E_LISTEN=" + where}}, "-w", "2").ready()
+			tmp := t.TempDir()
+			s := web(t, options{env: []string{"E2E_LISTEN=" + where, "TMPDIR=" + tmp}}, "-w", "2").ready()
 			if status, body := get(t, s.addr(), "/"); status != 200 || s.pids()[pidIn(t, body)] == 0 {
 				t.Fatalf("%d %q from none of %v", status, body, s.pids())
 			}
+			if sockets, _ := filepath.Glob(filepath.Join(tmp, "gonicorn-*", "*")); where == "socket" && len(sockets) < 2 {
+				t.Errorf("two workers listen at sockets, and the folder has %v", sockets)
+			}
 			s.stop()
-			if left, _ := filepath.Glob(filepath.Join(os.TempDir(), "gonicorn-*", "*")); len(left) > 0 {
-				for _, f := range left {
-					if strings.Contains(f, strconv.Itoa(s.cmd.Process.Pid)) {
-						t.Errorf("left behind: %s", f)
-					}
-				}
+			if left, err := os.ReadDir(tmp); err != nil || len(left) > 0 {
+				t.Errorf("left behind: %v, %v", left, err)
 			}
 		})
 	}
@@ -138,9 +138,18 @@ func TestAppThatListensNowhereIsExplained(t *testing.T) {
 
 func TestReadyWaitsForTheHealthPath(t *testing.T) {
 	t.Parallel()
-	s := web(t, options{}, "--health-path", "/nothing-but-200")
-	s.ready()
-	s.stop()
+	healthy := filepath.Join(t.TempDir(), "healthy")
+	s := web(t, options{env: []string{"E2E_HEALTHY=" + healthy}}, "-w", "1", "--health-path", "/health")
+	for range 3 { // it listens, and is asked again
+		s.expectFrom(s.log.mark(), `not healthy yet`)
+	}
+	if logged(s, "worker ready") != nil {
+		t.Error("a worker is ready that answers 503 at the health path")
+	}
+	if err := os.WriteFile(healthy, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.ready().stop()
 }
 
 func TestRequestsWaitForTheFirstWorker(t *testing.T) {

@@ -69,6 +69,12 @@ func webMux() http.Handler {
 		time.Sleep(time.Duration(ms) * time.Millisecond)
 		fmt.Fprintf(w, "pid %d slept", os.Getpid())
 	})
+	mux.HandleFunc("/health", func(w http.ResponseWriter, _ *http.Request) {
+		if _, err := os.Stat(os.Getenv("E2E_HEALTHY")); err != nil {
+			fmt.Println("not healthy yet")
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	})
 	mux.HandleFunc("/hang", func(http.ResponseWriter, *http.Request) { fmt.Println("hanging"); forever() })
 	mux.HandleFunc("/crash", func(http.ResponseWriter, *http.Request) { os.Exit(7) })
 	mux.HandleFunc("/crash-once", playCrashOnce)
