@@ -155,7 +155,7 @@ func (s *scaler) shrink(now time.Duration, e Elastic, n int, l load) int {
 func (a *Arbiter) scaleToLoad(now time.Duration) time.Duration {
 	f := a.workers
 	e := f.current.Settings.Elastic
-	if e.Max <= 0 || f.phase != serving || f.candidate != nil || f.gaveUp != nil {
+	if e.Max <= 0 || f.phase != serving || f.candidate != nil || f.gaveUp != nil || !f.allReady && f.target > 0 {
 		return forever
 	}
 	if now < a.nextLoad {

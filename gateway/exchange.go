@@ -46,6 +46,8 @@ type Request struct {
 	WorkerPID int           // who had it last, for the logs; the backend's
 	Slot      int           // that worker's, on the scoreboard
 	ASGI      bool          // that worker's app is one, for the logs
+	Begun     any           // what the backend has done for it already; nil, but where a loop hands it over
+	Asked     time.Time     // when the backend got it then
 }
 
 // Get returns the value of the first field called name (lower case), or "".

@@ -211,30 +211,20 @@ func (l *launcher) place(w *earlyWorker, p arbiter.Place) (arbiter.Process, erro
 		return fail(err)
 	}
 	defer unix.Close(page)
-	from, lane, err := l.s.lane(p, l.queue)
-	if err != nil {
-		unix.Close(ours)
-		return fail(err)
-	}
 	limits, kills, err := l.limits.of(p)
 	if err != nil {
 		unix.Close(ours)
-		lane.close()
 		return fail(err)
 	}
 	order := python.Fork{Age: p.Age, Page: page, Conn: theirs, Output: -1, Environ: map[string]string{
 		wire.EnvWorkerID: strconv.Itoa(p.ID), wire.EnvGeneration: strconv.Itoa(p.Generation),
 	}}
-	if from != nil {
-		order.Queue = from.workers
-	}
 	if limits != nil {
 		order.CPUs = limits.CPUs
 	}
 	_ = w.orders.Become(order) // one that has ended is the arbiter's to find out
 	w.orders.Close()
 	l.s.hub.own(p.Slot, ours)
-	l.s.hub.lane(p.Slot, lane)
 	l.early.read(w, p.ID)
 	l.s.helpers.Release(w.pid)
 	process := arbiter.Process{PID: w.pid, OOMKills: kills, Forked: func() { l.confine(p, w.pid) }}

@@ -206,14 +206,14 @@ func (s *supervisor) front(p *prepared, number int) *arbiter.Generation {
 			Workers: 1, Timeout: gatewayTimeout(c), BootTimeout: c.BootTimeout, GracefulTimeout: c.GracefulTimeout,
 			Heartbeat: true, Notifies: true, RestartImmediately: true, ReopensLogs: true,
 		},
-		Adopted: func() { s.adopt(p) }, Released: func() { p.release(); p.queue.close() },
+		Adopted: func() { s.adopt(p) }, Released: func() { p.release() },
 	}
 }
 
 // connectGateway gives a gateway about to be started its socket to this process.
 func (s *supervisor) connectGateway(p *prepared) func(arbiter.Place, *proc.Spec) (equipment, error) {
 	return func(place arbiter.Place, spec *proc.Spec) (equipment, error) {
-		theirs, err := s.hub.connect(place.Generation, p.queue, p.frontend.material)
+		theirs, err := s.hub.connect(place.Generation, p.frontend.material)
 		if err != nil {
 			return equipment{}, err
 		}
@@ -226,27 +226,19 @@ func (s *supervisor) connectGateway(p *prepared) func(arbiter.Place, *proc.Spec)
 	}
 }
 
-// share gives a prepared config the queue of the gateway that will serve it:
-// the one that serves, if it does the same, or a new one.
-func (s *supervisor) share(p *prepared) (err error) {
+// share says whether a prepared config needs a gateway of its own: the one that
+// serves does something else.
+func (s *supervisor) share(p *prepared) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p.newFront = s.serving != p.frontend.key
-	switch {
-	case p.app.backend(p.class) != process.Queue:
-	case p.newFront:
-		p.queue, err = newQueue()
-	default:
-		p.queue = s.queue
-	}
-	return err
 }
 
 // adopt takes note of the gateway that serves.
 func (s *supervisor) adopt(p *prepared) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.serving, s.queue, s.backend = p.frontend.key, p.queue, p.app.backend(p.class)
+	s.serving, s.backend = p.frontend.key, p.app.backend(p.class)
 }
 
 // offer gives a command about to be started an endpoint of its own.

@@ -32,7 +32,6 @@ type hub struct {
 	material []byte      // certificates and keys, as JSON; nil without TLS
 	since    int         // the generation that brought them
 	conns    map[int]int // slot to the gateway's end of a Python worker's own socket
-	lanes    map[int]int // slot to the gateway's end of the queue of a worker on trial
 	links    []*link
 	wg       sync.WaitGroup
 }
@@ -40,7 +39,6 @@ type hub struct {
 // link is the socket to one gateway process.
 type link struct {
 	generation int
-	queue      *queue // the shared queue, which the link borrows; nil without
 	own        []byte // its generation's certificates, until they are everybody's; nil without TLS
 	conn       *control.Conn
 	news       chan struct{} // has one element when there is something to send
@@ -53,19 +51,19 @@ type link struct {
 }
 
 func newHub(log *slog.Logger, page func(int) (int, error), idle, broken func(slot, pid int), stuck func(wire.Stuck)) *hub {
-	return &hub{log: log, page: page, idle: idle, broken: broken, stuck: stuck, conns: map[int]int{}, lanes: map[int]int{}}
+	return &hub{log: log, page: page, idle: idle, broken: broken, stuck: stuck, conns: map[int]int{}}
 }
 
 // connect makes the socket for a gateway about to be started, and returns its
 // end of it, which the caller closes once the process has it. material are the
 // certificates of its generation.
-func (h *hub) connect(generation int, queue *queue, material []byte) (theirs int, err error) {
+func (h *hub) connect(generation int, material []byte) (theirs int, err error) {
 	conn, theirs, err := control.Pair()
 	if err != nil {
 		return -1, err
 	}
 	l := &link{
-		generation: generation, queue: queue, own: material, conn: conn, told: map[int]int{},
+		generation: generation, own: material, conn: conn, told: map[int]int{},
 		news: make(chan struct{}, 1), held: make(chan []wire.Held, 1), gone: make(chan struct{}),
 	}
 	h.mu.Lock()
@@ -102,22 +100,6 @@ func (h *hub) own(slot, fd int) {
 		unix.Close(old)
 	}
 	h.conns[slot] = fd
-	if old, ok := h.lanes[slot]; ok {
-		unix.Close(old)
-		delete(h.lanes, slot)
-	}
-}
-
-// lane takes the gateway's end of the queue of a worker on trial, and closes the
-// other, which the worker has. It does nothing with nil.
-func (h *hub) lane(slot int, q *queue) {
-	if q == nil {
-		return
-	}
-	unix.Close(q.workers)
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.lanes[slot] = q.gateway
 }
 
 // hangUp ends the connection of the worker in a slot, which all holders of the
@@ -183,10 +165,8 @@ func (h *hub) close() {
 	}
 	h.mu.Unlock()
 	h.wg.Wait()
-	for _, fds := range []map[int]int{h.conns, h.lanes} {
-		for _, fd := range fds {
-			unix.Close(fd)
-		}
+	for _, fd := range h.conns {
+		unix.Close(fd)
 	}
 }
 
@@ -232,16 +212,13 @@ func (h *hub) tell(l *link) {
 		l.closed = true
 		l.conn.Close()
 	}()
-	first := true
 	for {
 		select {
 		case <-l.gone:
 			return
 		case <-l.news:
 		}
-		err := h.send(l, first)
-		first = false
-		if err != nil {
+		if err := h.send(l); err != nil {
 			h.log.Debug("cannot tell the gateway of its workers", "error", err)
 			l.conn.Hangup()
 			<-l.gone
@@ -250,9 +227,9 @@ func (h *hub) tell(l *link) {
 	}
 }
 
-// send sends what is new: certificates, the queue, and all workers in messages
+// send sends what is new: certificates, and all workers in messages
 // of a bounded size.
-func (h *hub) send(l *link, first bool) error {
+func (h *hub) send(l *link) error {
 	h.mu.Lock()
 	workers, material := h.workersOf(l), h.material
 	if l.generation > h.since {
@@ -270,11 +247,6 @@ func (h *hub) send(l *link, first bool) error {
 			return err
 		}
 		l.material = &material[0]
-	}
-	if first && l.queue != nil {
-		if err := l.conn.Send(wire.ToGateway{Queue: true}, []int{l.queue.gateway, l.queue.workers}); err != nil {
-			return err
-		}
 	}
 	for {
 		n := min(len(workers), wire.ControlWorkers)
@@ -320,13 +292,12 @@ func (h *hub) workersOf(l *link) []wire.Worker {
 }
 
 // filesOf duplicates, for those workers of which the gateway has not got them
-// yet, their pages of the scoreboard, their sockets and their queues: one may be
-// closed before it is sent. m says whose they are. The caller closes them,
+// yet, their pages of the scoreboard and their sockets: one may be closed before it is sent. m says whose they are. The caller closes them,
 // whatever the error.
 func (h *hub) filesOf(l *link, workers []wire.Worker, m *wire.ToGateway) (files []int, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	var conns, lanes []int
+	var conns []int
 	for _, w := range workers {
 		if l.told[w.Slot] == w.PID {
 			continue
@@ -346,13 +317,6 @@ func (h *hub) filesOf(l *link, workers []wire.Worker, m *wire.ToGateway) (files 
 		}
 		m.Conns = append(m.Conns, w.Slot)
 		conns = append(conns, dup)
-		if fd, ok := h.lanes[w.Slot]; ok {
-			if dup, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0); err != nil {
-				return slices.Concat(files, conns, lanes), fmt.Errorf("hand a worker's queue to the gateway: %w", err)
-			}
-			m.Lanes = append(m.Lanes, w.Slot)
-			lanes = append(lanes, dup)
-		}
 	}
-	return slices.Concat(files, conns, lanes), nil
+	return append(files, conns...), nil
 }

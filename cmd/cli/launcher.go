@@ -34,7 +34,6 @@ type launcher struct {
 	capture  bool // its output goes to the error log
 	stdout   bool // but its stdout is this process's
 	limits   *limits
-	queue    *queue    // from which Python workers take requests; nil without
 	forks    bool      // workers are to be forked
 	fork     *template // forks workers; nil where each is started anew
 	early    *early    // workers that were started before they had a place; nil without

@@ -31,7 +31,6 @@ type prepared struct {
 	sockets    []*listen.Socket
 	frontend   *frontend // nil without a gateway
 	newFront   bool      // it does something else than the one that serves
-	queue      *queue    // between it and the workers; nil where they need none
 	launcher   *launcher // of a Python app that is loaded already; nil otherwise
 	files      []string  // that a Python app has imported, where a reload must know
 	release    func()    // gives the sockets up
@@ -148,10 +147,7 @@ func (s *supervisor) generation(ctx context.Context, p *prepared, number int) (*
 // Either way the prepared sockets have found an owner, or are given up.
 func (s *supervisor) both(ctx context.Context, p *prepared, number int) (arbiter.Loaded, error) {
 	if p.frontend != nil {
-		if err := s.share(p); err != nil {
-			p.giveUp()
-			return arbiter.Loaded{}, err
-		}
+		s.share(p)
 	}
 	g, err := s.generation(ctx, p, number)
 	if err != nil {

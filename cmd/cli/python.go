@@ -113,7 +113,7 @@ func (a *pythonApp) launcher(s *supervisor, p *prepared) (arbiter.Launcher, erro
 			return nil, err
 		}
 	}
-	l.queue, l.equip = p.queue, s.connectPython(p.queue)
+	l.equip = s.connectPython
 	return l, nil
 }
 
@@ -150,67 +150,26 @@ func (s *supervisor) openRunner() error {
 	return err
 }
 
-// connectPython gives a Python worker about to be started the runner, a socket
-// of its own to the gateway, and the queue where it takes requests from one.
-func (s *supervisor) connectPython(queue *queue) func(arbiter.Place, *proc.Spec) (equipment, error) {
-	return func(place arbiter.Place, spec *proc.Spec) (equipment, error) {
-		ours, theirs, err := control.SocketPair()
-		if err != nil {
-			return equipment{}, err
-		}
-		add := func(name string, fd int) {
-			spec.Env = append(spec.Env, name+"="+strconv.Itoa(len(spec.Files)))
-			spec.Files = append(spec.Files, fd)
-		}
-		spec.Env = append(spec.Env, wire.EnvAge+"="+strconv.Itoa(place.Age))
-		add(wire.EnvConn, theirs)
-		add(wire.EnvRunner, s.runner)
-		from, lane, err := s.lane(place, queue)
-		if err != nil {
-			closeAll(ours, theirs)
-			return equipment{}, err
-		}
-		if from != nil {
-			add(wire.EnvQueue, from.workers)
-		}
-		return equipment{started: func(err error) {
-			unix.Close(theirs)
-			if err != nil {
-				unix.Close(ours)
-				lane.close()
-				return
-			}
-			s.hub.own(place.Slot, ours)
-			s.hub.lane(place.Slot, lane)
-		}}, nil
-	}
-}
-
-// lane says from which queue a worker takes requests: the one that all share, or
-// for a worker on trial, whom the gateway gives a share, one of its own.
-func (s *supervisor) lane(place arbiter.Place, shared *queue) (from, own *queue, err error) {
-	if shared == nil || !place.Trial {
-		return shared, nil, nil
-	}
-	own, err = newQueue()
-	return own, own, err
-}
-
-// queue is the socket pair through which one gateway hands requests to all
-// workers of its time.
-type queue struct{ gateway, workers int }
-
-func newQueue() (*queue, error) {
-	gateway, workers, err := control.SocketPair()
+// connectPython gives a Python worker about to be started the runner, and a socket
+// of its own to the gateway, which brings the rest.
+func (s *supervisor) connectPython(place arbiter.Place, spec *proc.Spec) (equipment, error) {
+	ours, theirs, err := control.SocketPair()
 	if err != nil {
-		return nil, err
+		return equipment{}, err
 	}
-	return &queue{gateway, workers}, nil
-}
-
-func (q *queue) close() {
-	if q != nil {
-		unix.Close(q.gateway)
-		unix.Close(q.workers)
+	add := func(name string, fd int) {
+		spec.Env = append(spec.Env, name+"="+strconv.Itoa(len(spec.Files)))
+		spec.Files = append(spec.Files, fd)
 	}
+	spec.Env = append(spec.Env, wire.EnvAge+"="+strconv.Itoa(place.Age))
+	add(wire.EnvConn, theirs)
+	add(wire.EnvRunner, s.runner)
+	return equipment{started: func(err error) {
+		unix.Close(theirs)
+		if err != nil {
+			unix.Close(ours)
+			return
+		}
+		s.hub.own(place.Slot, ours)
+	}}, nil
 }

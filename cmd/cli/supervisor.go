@@ -53,7 +53,6 @@ type supervisor struct {
 	mu      sync.Mutex
 	serving string   // key of the gateway that serves
 	backend string   // how it reaches workers
-	queue   *queue   // of the gateway that serves; nil where it has none
 	served  app      // as it was found for the workers that serve
 	bind    []string // where it is reached
 	unwatch func()   // ends the watch over the files of certificates; nil before there is one

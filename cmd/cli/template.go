@@ -223,23 +223,16 @@ func (t *template) launch(p arbiter.Place) (arbiter.Process, error) {
 		return arbiter.Process{}, fmt.Errorf("fork worker: %w", err)
 	}
 	defer unix.Close(page)
-	from, lane, err := t.l.s.lane(p, t.l.queue)
-	if err != nil {
-		closeAll(ours, theirs, r, w)
-		return arbiter.Process{}, err
-	}
 	promote := t.take(p.Slot)
-	pid, kills, err := t.fork(p, from, page, theirs, w, promote)
+	pid, kills, err := t.fork(p, page, theirs, w, promote)
 	unix.Close(theirs)
 	closeAll(w, promote)
 	if err != nil {
 		unix.Close(ours)
-		lane.close()
 		closeAll(r)
 		return arbiter.Process{}, err
 	}
 	t.l.s.hub.own(p.Slot, ours)
-	t.l.s.hub.lane(p.Slot, lane)
 	process := arbiter.Process{PID: pid, Forked: func() { t.l.confine(p, pid) }, OOMKills: kills}
 	if r >= 0 {
 		process.Output = t.l.read(r, p.ID, pid)
@@ -247,12 +240,9 @@ func (t *template) launch(p arbiter.Place) (arbiter.Process, error) {
 	return process, nil
 }
 
-func (t *template) fork(p arbiter.Place, from *queue, page, conn, output, promote int) (pid int, kills func() int, err error) {
+func (t *template) fork(p arbiter.Place, page, conn, output, promote int) (pid int, kills func() int, err error) {
 	order := python.Fork{Age: p.Age, Page: page, Conn: conn, Output: output, Environ: maps.Clone(t.environ)}
 	order.Environ[wire.EnvWorkerID] = strconv.Itoa(p.ID)
-	if from != nil {
-		order.Queue = from.workers
-	}
 	if promote >= 0 {
 		order.Promote, order.PromoteAfter = promote, t.refork.after
 	}

@@ -99,14 +99,14 @@ func (a *answer) head(f *wire.Frame) error {
 	if a.started {
 		return errOrder
 	}
-	reason, fields, err := parseFields(f, a.fields[:0])
+	reason, fields, err := ParseFields(f, a.fields[:0])
 	if err != nil {
 		return err
 	}
 	if f.Status < 200 || f.Status > 999 { // as Gunicorn, which lets an app invent one
 		return fmt.Errorf("status %d: %w", f.Status, ErrMalformed)
 	}
-	fields, a.length, err = takeLength(fields)
+	fields, a.length, err = TakeLength(fields)
 	if err != nil {
 		return err
 	}
@@ -199,7 +199,7 @@ func (a *answer) trailers(f *wire.Frame) error {
 	if !a.started {
 		return errOrder
 	}
-	_, fields, err := parseFields(f, nil)
+	_, fields, err := ParseFields(f, nil)
 	if err != nil {
 		return err
 	}
@@ -210,7 +210,7 @@ func (a *answer) interim(f *wire.Frame) error {
 	if a.started {
 		return errOrder
 	}
-	_, fields, err := parseFields(f, nil)
+	_, fields, err := ParseFields(f, nil)
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,49 @@ func (x *Exchange) openWindow() *window {
 	return x.window
 }
 
+// feed is a body that is being copied to a worker.
+type feed struct {
+	stop func()
+	done chan struct{}
+}
+
+// openFrames starts to copy the body in frames. The caller holds x.mu.
+func (x *Exchange) openFrames(link *Link) {
+	w := x.openWindow()
+	ctx, stop := context.WithCancel(context.Background())
+	f := &feed{stop: stop, done: make(chan struct{})}
+	x.feed = f
+	go func() { defer close(f.done); x.feedFrames(ctx, link, w) }()
+}
+
+// openPipe starts to copy the body into a pipe, whose other end is the worker's.
+// The caller holds x.mu.
+func (x *Exchange) openPipe() (form int64, theirs *os.File, err error) {
+	r, w, err := pipe()
+	if err != nil {
+		return 0, nil, err
+	}
+	framed := x.Request.Body.Length < 0
+	if form = wire.FormPipe; framed {
+		form = wire.FormChunks
+	}
+	f := &feed{stop: func() { w.Close() }, done: make(chan struct{})}
+	x.feed = f
+	go func() { defer close(f.done); x.feedPipe(w, framed) }()
+	return form, r, nil
+}
+
+// endFeed ends the copying of the body. It waits for a read of it in progress.
+func (x *Exchange) endFeed() {
+	x.mu.Lock()
+	f := x.feed
+	x.mu.Unlock()
+	if f != nil {
+		f.stop()
+		<-f.done
+	}
+}
+
 // chunks hold parts of bodies while they are copied.
 var chunks = sync.Pool{New: func() any { return new([wire.MaxChunk]byte) }}
 

@@ -1,9 +1,7 @@
 package channel
 
 import (
-	"context"
 	"os"
-	"sync"
 
 	"github.com/gonicorn/gonicorn/gateway"
 	"github.com/gonicorn/gonicorn/gateway/websocket"
@@ -64,103 +62,68 @@ func Refuse(r *gateway.Request, w gateway.Reply, app string) (bool, error) {
 	return x.refuse(app)
 }
 
-// Post is a request that is ready to be sent on a queue.
-type Post struct {
-	m    *wire.Marshal
-	file *os.File // to be passed along
-	own  bool     // file is the post's own
-	feed func()   // copies the body; nil when there is nothing to copy
-	fed  chan struct{}
-	w    *os.File // what feed writes to
+// Special reports whether the worker has to ask for the request: its body is not
+// in memory, or it is for a WebSocket.
+func (x *Exchange) Special() bool {
+	b := &x.Request.Body
+	return b.File != nil || b.Stream != nil || x.Request.Upgrade == "websocket"
 }
 
-var marshals = sync.Pool{New: func() any { return new(wire.Marshal) }}
-
-// Post encodes the exchange for a queue: the body is inline, or in a file or a
-// pipe that is passed along. The caller closes the post once the exchange is
-// over.
-func (x *Exchange) Post(app string) (*Post, error) {
-	p := &Post{m: marshals.Get().(*wire.Marshal)}
-	form := int64(0)
-	switch body := &x.Request.Body; {
-	case body.File != nil:
-		form, p.file = wire.FormFile, body.File
-	case body.Stream != nil:
-		r, w, err := pipe()
-		if err != nil {
-			return nil, err
-		}
-		framed := body.Length < 0
-		if form = wire.FormPipe; framed {
-			form = wire.FormChunks
-		}
-		p.file, p.own, p.w = r, true, w
-		p.feed = func() { x.feedPipe(w, framed) }
+// Encode appends the request as a tuple for an app of this interface, or what
+// makes the worker ask for it. False means that nobody waits for its answer any
+// more.
+func (x *Exchange) Encode(m *wire.Marshal, app string) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.left {
+		return false
 	}
-	p.m.Reset()
-	p.m.Tuple(items)
-	x.encode(p.m, app, form)
-	return p, nil
+	if x.Special() {
+		m.Uint(x.Number)
+		return true
+	}
+	EncodeRequest(m, x.Number, x.Request, app, x.env)
+	return true
 }
 
-// Send sends the post through send, and starts to copy the body.
-func (p *Post) Send(send func(p []byte, fds ...int) error) error {
-	if err := SendMarshal(send, p.m.Bytes(), p.file); err != nil {
-		return err
-	}
-	marshals.Put(p.m)
-	p.m = nil
-	if p.own {
-		p.file.Close() // the worker has it
-		p.own = false
-	}
-	if p.feed != nil {
-		p.fed = make(chan struct{})
-		go func() { defer close(p.fed); p.feed() }()
-	}
-	return nil
+// EncodeRequest writes a request whose body is in memory as a tuple.
+func EncodeRequest(m *wire.Marshal, number uint64, r *gateway.Request, app string, env *Env) {
+	x := Exchange{Number: number, Request: r, env: env}
+	m.Tuple(items)
+	x.encode(m, app, 0)
 }
 
-// Close ends the copying of the body. It waits for a read of it in progress.
-func (p *Post) Close() {
-	if p.own {
-		p.file.Close()
+// Offer sends the request over the link of the worker that has asked for it, and
+// with it a body that is not in memory: in a file that is passed along, or as it
+// comes, in frames or through a pipe.
+func (x *Exchange) Offer(link *Link, app string, pipes bool) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.left || x.failure != nil || x.feed != nil {
+		link.sendOp(wire.OpCancel, x.Number)
+		return nil
 	}
-	if p.w != nil {
-		p.w.Close()
-	}
-	if p.fed != nil {
-		<-p.fed
-	}
-}
-
-// Submit sends the exchange on a worker's own link. The body is inline, in a
-// file that is passed along, or follows in frames; done waits until it has
-// been read.
-func (x *Exchange) Submit(ctx context.Context, link *Link, app string) (done func(), err error) {
-	x.SetLink(link)
 	body := &x.Request.Body
 	form, file := int64(0), (*os.File)(nil)
+	var err error
 	switch {
 	case body.File != nil:
 		form = wire.FormFile
-		if file, err = duplicate(body.File); err != nil {
-			return nil, err
-		}
+		file, err = duplicate(body.File)
+	case body.Stream != nil && pipes:
+		form, file, err = x.openPipe()
 	case body.Stream != nil:
 		form = wire.FormFrames
+		x.openFrames(link)
+	}
+	if err != nil {
+		link.sendOp(wire.OpCancel, x.Number)
+		return err
 	}
 	link.out.add(file, func(m *wire.Marshal) {
 		m.Tuple(items + 1)
 		m.Int(wire.OpRequest)
 		x.encode(m, app, form)
 	})
-	if form != wire.FormFrames {
-		return func() {}, nil
-	}
-	w := x.openWindow()
-	ctx, stop := context.WithCancel(ctx)
-	fed := make(chan struct{})
-	go func() { defer close(fed); x.feedFrames(ctx, link, w) }()
-	return func() { stop(); <-fed }, nil
+	return nil
 }

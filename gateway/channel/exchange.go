@@ -16,10 +16,9 @@ import (
 // from the goroutine that reads the worker's socket; Run, in the request's own
 // goroutine, turns them into a response.
 type Exchange struct {
-	Number  uint64 // of the request, on the wire and in claims
-	Request *gateway.Request
-	Sent    time.Time
-	Order   atomic.Uint64 // of sending on a queue, from 1; the queue's
+	Number  uint64           // of the request, on the wire and in claims
+	Request *gateway.Request // changed by Attach only
+	Call    any              // the backend's; set once
 
 	// Upgraded, if set, is called when the exchange becomes a WebSocket.
 	Upgraded func()
@@ -28,10 +27,14 @@ type Exchange struct {
 	reply gateway.Reply
 	ended func(x *Exchange)
 	wake  chan struct{} // has one element when there is something new
+	out   atomic.Bool   // it is not in the registry any more
+	began time.Time     // when it began to wait for a worker
 
 	mu      sync.Mutex
+	sent    time.Time     // when it was given to a worker; zero before
 	link    *Link         // the worker's that has it, once that is known
-	claimed time.Duration // from Sent until that worker took it; 0 if it is not known
+	claimed time.Duration // from began until that worker took it; 0 if it is not known
+	feed    *feed         // of the body to the worker; nil without one
 	waiting []delivery
 	bytes   int   // of the payloads waiting
 	failure error // nothing more will come
@@ -67,6 +70,10 @@ func (x *Exchange) Link() *Link {
 	return x.link
 }
 
+// Over reports whether the worker has said its last of the exchange, or nobody
+// hears it any more.
+func (x *Exchange) Over() bool { return x.out.Load() }
+
 // Abandoned reports whether nobody waits for the answer any more.
 func (x *Exchange) Abandoned() bool {
 	x.mu.Lock()
@@ -92,11 +99,44 @@ func (x *Exchange) belongs(l *Link) bool {
 	return x.link == l
 }
 
-// Claimed is how long the exchange waited after it was sent until a worker took
-// it, 0 if that is not known.
+// Dispatched says that the exchange has been given to a worker now.
+func (x *Exchange) Dispatched(now time.Time) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.sent = now
+}
+
+// Sent is when the exchange was given to a worker, or else when it began to wait
+// for one.
+func (x *Exchange) Sent() time.Time {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.sentAt()
+}
+
+func (x *Exchange) sentAt() time.Time {
+	if x.sent.IsZero() {
+		return x.began
+	}
+	return x.sent
+}
+
+// Attach says whose request it is, of an exchange that was begun without a
+// goroutine of its own.
+func (x *Exchange) Attach(r *gateway.Request, w gateway.Reply) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.Request, x.reply = r, w
+}
+
+// Claimed is how long the exchange waited until a worker took it, as far as that
+// is known.
 func (x *Exchange) Claimed() time.Duration {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	if x.claimed == 0 && !x.sent.IsZero() {
+		return x.sent.Sub(x.began)
+	}
 	return x.claimed
 }
 
@@ -124,7 +164,7 @@ func (x *Exchange) deliver(l *Link, d delivery) bool {
 	}
 	x.begun = x.begun || d.Kind == wire.FrameHead || d.Kind == wire.FrameAccept
 	if d.Kind == wire.FrameHead && d.InHand > 0 {
-		x.claimed = max(time.Since(x.Sent)-d.InHand.Duration(), 0)
+		x.claimed = max(time.Since(x.began)-d.InHand.Duration(), 0)
 	}
 	x.bytes += len(d.Payload)
 	if x.bytes > wire.Window+overdraft {
@@ -185,10 +225,14 @@ func (x *Exchange) next(ctx context.Context, idle func() error) (delivery, error
 func (x *Exchange) Run(ctx context.Context) error {
 	a := answer{x: x, length: -1}
 	err := a.run(ctx)
+	if !a.started {
+		x.Request.QueueWait += x.Claimed()
+	}
 	if l := x.Link(); l != nil {
-		x.Request.WorkerPID, x.Request.Slot = l.PID, l.Slot
+		x.Request.WorkerPID, x.Request.Slot = l.PID, l.Slot // the caller's by now
 	}
 	x.leave()
+	x.endFeed()
 	return err
 }
 

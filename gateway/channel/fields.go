@@ -9,10 +9,10 @@ import (
 	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
-// parseFields reads the fields at the front of a frame's payload: names and
+// ParseFields reads the fields at the front of a frame's payload: names and
 // values in turn, a line each. Whatever an app puts into a field, it cannot
 // make two of it: the lines are counted.
-func parseFields(f *wire.Frame, into []gateway.Field) (reason string, fields []gateway.Field, err error) {
+func ParseFields(f *wire.Frame, into []gateway.Field) (reason string, fields []gateway.Field, err error) {
 	text := string(f.Payload[:f.FieldBytes])
 	want := 2 * int(f.Fields)
 	if f.Flags&wire.FlagReason != 0 {
@@ -49,9 +49,9 @@ func parseFields(f *wire.Frame, into []gateway.Field) (reason string, fields []g
 	return reason, into, nil
 }
 
-// takeLength takes Content-Length and Transfer-Encoding, which are the front's
+// TakeLength takes Content-Length and Transfer-Encoding, which are the front's
 // to write, out of the fields. The length is -1 if there is none.
-func takeLength(fields []gateway.Field) (rest []gateway.Field, length int64, err error) {
+func TakeLength(fields []gateway.Field) (rest []gateway.Field, length int64, err error) {
 	length = -1
 	rest = fields[:0]
 	for _, f := range fields {

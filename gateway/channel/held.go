@@ -11,9 +11,9 @@ type Held = wire.Held
 
 // Held describes the exchange as of now.
 func (x *Exchange) Held(now time.Time) Held {
-	h := Held{Number: x.Number, ID: x.Request.ID, Method: x.Request.Method, Path: x.Request.Path, Age: now.Sub(x.Sent)}
 	x.mu.Lock()
-	h.Begun = x.begun
+	r := x.Request
+	h := Held{Number: x.Number, ID: r.ID, Method: r.Method, Path: r.Path, Age: now.Sub(x.sentAt()), Begun: x.begun}
 	x.mu.Unlock()
 	if l := x.Link(); l != nil {
 		h.Slot, h.PID = l.Slot, l.PID

@@ -44,6 +44,13 @@ type Owner interface {
 	Hello(l *Link, h Hello)
 	// GoAway is called when the worker wants no more requests.
 	GoAway(l *Link)
+	// Fetch is called when the worker asks for the request with this number,
+	// which x is; x is nil where nobody waits for its answer any more.
+	Fetch(l *Link, number uint64, x *Exchange)
+	// Adopt finds the exchange of a request that has none in the registry: it
+	// is answered in a way that needs one. Nil means that there is no such
+	// request.
+	Adopt(l *Link, number uint64) *Exchange
 	// Closed is called once, when nothing more will come from the worker.
 	Closed(l *Link, err error)
 }
@@ -61,11 +68,23 @@ type Link struct {
 	done     sync.WaitGroup
 }
 
-// NewLink takes over the socket fd of the worker in a slot, and starts reading
-// it. Close ends it.
-func NewLink(fd, slot, pid int, registry *Registry, owner Owner) (*Link, error) {
+// Plane is the shared memory and the pipes that a worker gets with the hello.
+type Plane struct {
+	Slots       int // for requests
+	RequestSize int // bytes of one
+	Answers     int // slots for answers
+	AnswerSize  int // bytes of one
+	// Files are the requests' memory, the answers', the pipe of requests' tokens
+	// to read from and that of answers' to write to. The link closes them.
+	Files []*os.File
+}
+
+// NewLink takes over the socket fd of the worker in a slot, says hello with a
+// plane, and starts reading it. Close ends it.
+func NewLink(fd, slot, pid int, plane Plane, registry *Registry, owner Owner) (*Link, error) {
 	conn, err := NewConn(fd)
 	if err != nil {
+		closeAll(plane.Files)
 		return nil, err
 	}
 	l := &Link{Slot: slot, PID: pid, conn: conn, registry: registry, owner: owner, env: registry.env}
@@ -73,10 +92,14 @@ func NewLink(fd, slot, pid int, registry *Registry, owner Owner) (*Link, error) 
 	l.done.Add(2)
 	go func() { defer l.done.Done(); l.out.run() }()
 	go func() { defer l.done.Done(); l.read() }()
-	l.out.add(nil, func(m *wire.Marshal) {
-		m.Tuple(2)
+	l.out.addFiles(plane.Files, func(m *wire.Marshal) {
+		m.Tuple(6)
 		m.Int(wire.OpHello)
 		m.Uint(registry.env.Epoch)
+		m.Int(int64(plane.Slots))
+		m.Int(int64(plane.RequestSize))
+		m.Int(int64(plane.Answers))
+		m.Int(int64(plane.AnswerSize))
 	})
 	return l, nil
 }
@@ -164,6 +187,22 @@ func (l *Link) read() {
 	}
 }
 
+// Deliver hands over an answer that came otherwise than over the socket: it is
+// copied. The exchange ends with it.
+func (l *Link) Deliver(x *Exchange, f wire.Frame) {
+	if !x.belongs(l) {
+		return
+	}
+	f.Payload = append([]byte(nil), f.Payload...)
+	if f.End() {
+		l.registry.end(x)
+	}
+	x.deliver(l, delivery{Frame: f, fd: -1})
+}
+
+// Cancel tells the worker that nobody wants the answer of a request any more.
+func (l *Link) Cancel(number uint64) { l.sendOp(wire.OpCancel, number) }
+
 // dispatch hands out the frames of one message; it reports whether somebody
 // keeps its memory.
 func (l *Link) dispatch(mem *memory, n, fd int) (kept bool, err error) {
@@ -201,8 +240,14 @@ func (l *Link) frame(d delivery) (took bool, err error) {
 		l.owner.Hello(l, h)
 	case wire.FrameGoAway:
 		l.owner.GoAway(l)
+	case wire.FrameFetch:
+		l.owner.Fetch(l, d.Number, l.registry.find(d.Number))
 	default:
-		if x := l.registry.find(d.Number); x != nil && x.belongs(l) {
+		x := l.registry.find(d.Number)
+		if x == nil {
+			x = l.owner.Adopt(l, d.Number)
+		}
+		if x != nil && x.belongs(l) {
 			if d.memory == nil {
 				d.Payload = append(x.room(len(d.Payload)), d.Payload...)
 			}

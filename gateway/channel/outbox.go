@@ -31,31 +31,38 @@ type outbox struct {
 type letter struct {
 	wire.Marshal
 	count int
-	empty int      // bytes without a tuple
-	file  *os.File // to be passed along and closed; the letter then has only one tuple
+	empty int        // bytes without a tuple
+	files []*os.File // to be passed along and closed; the letter then has only one tuple
 }
 
 func newOutbox(conn *Conn) *outbox {
 	return &outbox{conn: conn, wake: make(chan struct{}, 1), done: make(chan struct{})}
 }
 
-// add appends the tuple that encode writes. A file goes along with it and is
-// closed, whatever happens.
+// add appends the tuple that encode writes. A file, which may be nil, goes along
+// with it and is closed, whatever happens.
 func (o *outbox) add(file *os.File, encode func(m *wire.Marshal)) {
+	if file == nil {
+		o.addFiles(nil, encode)
+		return
+	}
+	o.addFiles([]*os.File{file}, encode)
+}
+
+// addFiles is add with several files.
+func (o *outbox) addFiles(files []*os.File, encode func(m *wire.Marshal)) {
 	o.mu.Lock()
 	if o.closed {
 		o.mu.Unlock()
-		if file != nil {
-			file.Close()
-		}
+		closeAll(files)
 		return
 	}
-	l := o.last(file != nil)
+	l := o.last(len(files) > 0)
 	before := l.Len()
 	encode(&l.Marshal)
 	o.size += l.Len() - before
 	l.count++
-	l.file = file
+	l.files = files
 	o.mu.Unlock()
 	select {
 	case o.wake <- struct{}{}:
@@ -100,7 +107,7 @@ func (o *outbox) less(n int) {
 // last returns the letter that the next tuple goes into.
 func (o *outbox) last(alone bool) *letter {
 	if n := len(o.waiting); n > 0 && !alone {
-		if l := o.waiting[n-1]; l.file == nil && l.Len() < wire.MaxChunk {
+		if l := o.waiting[n-1]; l.files == nil && l.Len() < wire.MaxChunk {
 			return l
 		}
 	}
@@ -111,7 +118,7 @@ func (o *outbox) last(alone bool) *letter {
 	}
 	l.Reset()
 	l.List(0)
-	l.count, l.file, l.empty = 0, nil, l.Len()
+	l.count, l.files, l.empty = 0, nil, l.Len()
 	o.waiting = append(o.waiting, l)
 	return l
 }
@@ -144,20 +151,18 @@ func (o *outbox) run() {
 	}
 }
 
-// send sends one letter, as a memfd if it is too long for a message.
+// send sends one letter, as a file in memory if it is too long for a message.
 func (o *outbox) send(l *letter) (err error) {
 	l.SetCount(0, l.count)
-	file := l.file
-	l.file = nil
-	if file != nil {
-		defer file.Close()
-	}
-	return SendMarshal(o.conn.Send, l.Bytes(), file)
+	files := l.files
+	l.files = nil
+	defer closeAll(files)
+	return sendMarshal(o.conn, l.Bytes(), files)
 }
 
-// SendMarshal sends an encoded object through send: in a memfd if it is longer
-// than a message may be. The file goes along and stays the caller's.
-func SendMarshal(send func(p []byte, fds ...int) error, p []byte, file *os.File) error {
+// sendMarshal sends an encoded object: in a file in memory if it is longer than a
+// message may be. The files go along and stay the caller's.
+func sendMarshal(conn *Conn, p []byte, files []*os.File) error {
 	var fds []int
 	if len(p) > wire.MaxMessage {
 		long, err := memfd(p)
@@ -165,29 +170,31 @@ func SendMarshal(send func(p []byte, fds ...int) error, p []byte, file *os.File)
 			return err
 		}
 		defer long.Close()
-		fd, err := rawFD(long)
-		if err != nil {
-			return err
-		}
-		fds = append(fds, fd)
+		files = append([]*os.File{long}, files...)
 		var m wire.Marshal
 		m.Int(int64(len(p)))
 		p = m.Bytes()
 	}
-	if file == nil {
-		return send(p, fds...)
+	for _, f := range files {
+		fd, err := rawFD(f)
+		if err != nil {
+			return err
+		}
+		fds = append(fds, fd)
 	}
-	fd, err := rawFD(file)
-	if err != nil {
-		return err
+	return conn.Send(p, fds...)
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		f.Close()
 	}
-	return send(p, append(fds, fd)...)
 }
 
 func (o *outbox) drop(letters []*letter) {
 	for _, l := range letters {
-		if l != nil && l.file != nil {
-			l.file.Close()
+		if l != nil {
+			closeAll(l.files)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package channel
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
@@ -12,25 +13,29 @@ import (
 // safe for concurrent use.
 type Registry struct {
 	env  *Env
+	last atomic.Uint64
 	mu   sync.Mutex
-	last uint64
 	open map[uint64]*Exchange
 }
 
 // NewRegistry makes a registry whose numbers carry env's epoch.
 func NewRegistry(env *Env) *Registry {
-	return &Registry{env: env, last: env.Epoch << wire.EpochShift, open: map[uint64]*Exchange{}}
+	r := &Registry{env: env, open: map[uint64]*Exchange{}}
+	r.last.Store(env.Epoch << wire.EpochShift)
+	return r
 }
 
-// New makes the exchange of a request. ended is called once, when the worker
-// has said its last of it or Fail was called.
-func (r *Registry) New(req *gateway.Request, w gateway.Reply, ended func(x *Exchange)) *Exchange {
-	x := &Exchange{Request: req, Sent: time.Now(), reply: w, env: r.env, ended: ended, wake: make(chan struct{}, 1)}
+// NextNumber is the number of a request.
+func (r *Registry) NextNumber() uint64 { return r.last.Add(1) }
+
+// New makes the exchange of a request with this number, which has waited for a
+// worker since began. ended is called once, when the worker has said its last of
+// it or Fail was called.
+func (r *Registry) New(number uint64, began time.Time, req *gateway.Request, w gateway.Reply, ended func(x *Exchange)) *Exchange {
+	x := &Exchange{Number: number, Request: req, began: began, reply: w, env: r.env, ended: ended, wake: make(chan struct{}, 1)}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.last++
-	x.Number = r.last
-	r.open[x.Number] = x
+	r.open[number] = x
 	return x
 }
 
@@ -47,6 +52,7 @@ func (r *Registry) end(x *Exchange) bool {
 	_, there := r.open[x.Number]
 	delete(r.open, x.Number)
 	r.mu.Unlock()
+	x.out.Store(true)
 	if there && x.ended != nil {
 		x.ended(x)
 	}
@@ -69,6 +75,7 @@ func (r *Registry) Forget(x *Exchange) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.open, x.Number)
+	x.out.Store(true)
 }
 
 // Open returns the exchanges that are not ended, in no order.

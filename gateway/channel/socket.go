@@ -46,7 +46,7 @@ func (a *answer) accept(ctx context.Context, f *wire.Frame) error {
 	if a.started || a.socket != nil || x.Request.Upgrade != "websocket" {
 		return errOrder
 	}
-	_, fields, err := parseFields(f, nil)
+	_, fields, err := ParseFields(f, nil)
 	if err != nil {
 		return err
 	}

@@ -69,8 +69,10 @@ func (r *Rules) Apply(q *gateway.Request) error {
 			kept = append(kept, f)
 		}
 	}
-	if q.ID = before.id; !valid(q.ID) {
-		q.ID = NewID()
+	if q.ID == "" { // else it was given one before
+		if q.ID = before.id; !valid(q.ID) {
+			q.ID = NewID()
+		}
 	}
 	q.Header = before.append(kept, q)
 	return nil

@@ -14,6 +14,12 @@ const acceptPause = 50 * time.Millisecond
 // Serve accepts on a listener, which it closes, until Drain. unix is the path
 // of a unix socket, or empty.
 func (f *Front) Serve(l net.Listener, unix string) {
+	if f.direct != nil {
+		if err := f.direct.Listen(l, unix); err != nil {
+			f.NoAccept(l.Addr().String(), err)
+		}
+		return
+	}
 	defer l.Close()
 	if !f.begin(l) {
 		return
@@ -26,9 +32,7 @@ func (f *Front) Serve(l net.Listener, unix string) {
 			return
 		case err != nil:
 			// Out of descriptors, most likely: what is open must end first.
-			if f.acceptFailed.due() {
-				f.o.Log.Error("cannot accept connections", "listener", l.Addr().String(), "error", err)
-			}
+			f.NoAccept(l.Addr().String(), err)
 			if !f.pause() {
 				return
 			}
@@ -56,8 +60,8 @@ func (f *Front) begin(l net.Listener) bool {
 
 // room waits until another connection may be open; false ends accepting.
 func (f *Front) room() bool {
-	if f.seats.full() && f.full.due() {
-		f.o.Log.Warn("no more connections are taken until some end: others wait in the backlog", "open", f.seats.most)
+	if f.seats.full() {
+		f.NoSeat()
 	}
 	return f.seats.wait()
 }
@@ -83,6 +87,9 @@ func (f *Front) stopAccepting() {
 	}
 	for l := range f.listeners {
 		l.Close()
+	}
+	if f.direct != nil {
+		f.direct.StopAccepting()
 	}
 }
 
@@ -136,6 +143,17 @@ func (s *seats) wait() bool {
 			return false
 		}
 	}
+}
+
+// try takes a seat if one is free.
+func (s *seats) try() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.open >= s.most {
+		return false
+	}
+	s.open++
+	return true
 }
 
 func (s *seats) take() {

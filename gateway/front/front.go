@@ -42,6 +42,10 @@ type Options struct {
 	Uwsgi      bool                       // speak the uwsgi protocol in place of HTTP
 	UwsgiAllow func(peer netip.Addr) bool // who may; unix sockets' peers always
 
+	// Direct, which may be nil, serves plain connections that speak HTTP/1 from
+	// their first byte, without a goroutine for each.
+	Direct func(Host) Direct
+
 	// MaxConnections bounds the connections that are open; more wait in the
 	// kernel's backlog. 0 leaves it to the limit of open files. Each listener
 	// but the first may go one over it.
@@ -62,12 +66,20 @@ func (o Options) Protocols() []string {
 	return all
 }
 
+// Direct serves connections on an event loop (package direct).
+type Direct interface {
+	Listen(l net.Listener, unix string) error
+	StopAccepting()
+	Drain(ctx context.Context)
+}
+
 // Front accepts connections and serves them.
 type Front struct {
-	o     Options
-	http2 *http2Server
-	base  *http.Server // its Shutdown tells HTTP/2 clients to go
-	seats seats
+	o      Options
+	direct Direct // nil: every connection has a goroutine
+	http2  *http2Server
+	base   *http.Server // its Shutdown tells HTTP/2 clients to go
+	seats  seats
 
 	acceptFailed, full, badProxy sparing // their log lines
 
@@ -89,6 +101,9 @@ func New(o Options) (*Front, error) {
 	f := &Front{o: o, listeners: map[net.Listener]struct{}{}, conns: map[net.Conn]struct{}{}}
 	f.seats.set(o.MaxConnections)
 	f.ctx, f.cancel = context.WithCancelCause(context.Background())
+	if o.Direct != nil && o.TLS == nil && !o.HTTP2Cleartext && !f.proxied() && !o.Uwsgi && !o.NoHTTP1 {
+		f.direct = o.Direct(f)
+	}
 	if o.HTTP2 || o.HTTP2Cleartext {
 		if err := f.setUpHTTP2(); err != nil {
 			return nil, err
@@ -187,6 +202,12 @@ func (f *Front) release(c net.Conn) {
 // closes what is left. Requests that are cut off get a moment to notice.
 func (f *Front) Drain(ctx context.Context) {
 	f.stopAccepting()
+	if f.direct != nil {
+		early := make(chan struct{})
+		go func() { defer close(early); f.o.HTTP1.Drain(ctx) }()
+		f.direct.Drain(ctx) // what it hands over meanwhile is waited for below
+		<-early
+	}
 	if f.base != nil {
 		_ = f.base.Shutdown(ctx) // sends GOAWAY; it has no connections to wait for
 	}

@@ -34,6 +34,9 @@ type conn struct {
 	grown   *budget.Account // of s.Heads; nil without a bound
 	watch   watcher
 
+	begun    *Begun // of the first request; nil afterwards
+	returned bool   // Conn.Return has taken the connection back
+
 	readBy, writeBy time.Time // the deadlines that are set
 	hurried         sync.Mutex
 	idle            bool // waits for a request; guarded by hurried
@@ -52,6 +55,10 @@ func newConn(s *Server, c Conn) *conn {
 	x.in.w = len(c.Ahead)
 	x.in.buf = c.Ahead
 	x.c.Ahead = nil
+	x.begun = c.Begun
+	if c.Served {
+		x.reply.served = 1
+	}
 	if s.Heads != nil {
 		x.grown = s.Heads.Account()
 	}
@@ -83,10 +90,33 @@ func (x *conn) serve(ctx context.Context) {
 		if !x.exchange(ctx) {
 			return
 		}
+		common := x.common()
 		x.head.Reset()
 		x.req = gateway.Request{}
 		x.ungrow()
+		if common && x.giveBack() {
+			return
+		}
 	}
+}
+
+// common reports whether the last request was a small one, and its answer.
+func (x *conn) common() bool {
+	r := &x.reply
+	return x.c.Return != nil && x.head.Length >= 0 && x.head.Length < commonMost && !r.chunked && r.sent < commonMost
+}
+
+// commonMost is how many bytes a body has that is worth an event loop.
+const commonMost = 32 << 10
+
+// giveBack gives the connection back to whoever wants it while it waits for a
+// request.
+func (x *conn) giveBack() bool {
+	if len(x.in.Buffered()) > 0 || x.s.draining.Load() || x.s.KeepAlive <= 0 {
+		return false
+	}
+	x.returned = x.c.Return(&x.c)
+	return x.returned
 }
 
 // ungrow gives back a buffer that a long head has made grow, once nothing is in
@@ -107,7 +137,10 @@ func (x *conn) await() error {
 			return err
 		}
 	}
-	x.req.Received = time.Now()
+	x.req.Received = x.c.Received
+	if x.c.Received = (time.Time{}); x.req.Received.IsZero() {
+		x.req.Received = time.Now()
+	}
 	for {
 		n, err := x.head.Parse(x.in.Buffered(), &x.s.Rules, x.trusted)
 		if err != nil {
@@ -194,6 +227,10 @@ func (x *conn) describe() {
 	r.Scheme, r.Major, r.Minor, r.Header, r.Upgrade = x.c.Scheme, h.Major, h.Minor, h.Fields, h.Upgrade
 	r.Remote, r.Local, r.LocalUnix, r.TLS = x.c.Remote, x.c.Local, x.c.LocalUnix, x.c.TLS
 	r.Peer = x.c.Peer
+	if b := x.begun; b != nil {
+		r.Number, r.ID, r.Asked, r.Begun = b.Number, b.ID, b.Asked, b.With
+		x.begun = nil
+	}
 }
 
 // refuse answers what is no acceptable request and ends the connection so that

@@ -105,8 +105,8 @@ func (r *reply) Head(status int, reason string, fields []gateway.Field, length i
 	r.frame(status, length)
 	r.mu.Unlock()
 	r.statusLine(status, reason)
-	r.fields(fields)
-	r.framing(status, length)
+	r.out = appendResponseFields(r.out, fields, r.x.s.Name, r.x.s.DateAt(time.Now()))
+	r.out = Framing{Minor: r.x.head.Minor, Bodyless: r.bodyless, Chunked: r.chunked, Last: r.last}.append(r.out, status, length)
 	return nil
 }
 
@@ -114,7 +114,7 @@ func (r *reply) Head(status int, reason string, fields []gateway.Field, length i
 // outlives it.
 func (r *reply) frame(status int, length int64) {
 	x := r.x
-	r.bodyless = x.head.Method == "HEAD" || status == 204 || status == 304
+	r.bodyless = Bodyless(x.head.Method, status)
 	r.length = length
 	if !r.bodyless && length < 0 {
 		r.chunked = x.head.Minor > 0
@@ -128,56 +128,7 @@ func (r *reply) statusLine(status int, reason string) {
 	if r.out == nil {
 		r.out = r.x.s.blocks.get()[:0]
 	}
-	r.out = append(r.out, "HTTP/1.1 "...)
-	r.out = strconv.AppendInt(r.out, int64(status), 10)
-	r.out = append(r.out, ' ')
-	if reason == "" {
-		reason = statusText(status)
-	}
-	r.out = append(append(r.out, reason...), "\r\n"...)
-}
-
-// fields appends what the app has sent, less what belongs to its connection,
-// and what it should have.
-func (r *reply) fields(fields []gateway.Field) {
-	server, dated := r.x.s.Name == "", false
-	named := named(fields)
-	for i := range fields {
-		f := &fields[i]
-		switch {
-		case hopByHop(f.Name) || foldEqual(f.Name, "content-length") || named && nominated(fields, f.Name):
-			continue
-		case foldEqual(f.Name, "server"):
-			server = true
-		case foldEqual(f.Name, "date"):
-			dated = true
-		}
-		r.out = appendField(r.out, f.Name, f.Value)
-	}
-	if !server {
-		r.out = appendField(r.out, "Server", r.x.s.Name)
-	}
-	if !dated {
-		r.out = appendField(r.out, "Date", r.x.s.dateAt(time.Now()))
-	}
-}
-
-func (r *reply) framing(status int, length int64) {
-	switch {
-	case r.chunked:
-		r.out = append(r.out, "Transfer-Encoding: chunked\r\n"...)
-	case length > 0 && status != 204 || length == 0 && !r.bodyless:
-		r.out = append(r.out, "Content-Length: "...)
-		r.out = append(strconv.AppendInt(r.out, length, 10), "\r\n"...)
-	}
-	switch {
-	case r.last:
-		r.out = append(r.out, "Connection: close\r\n\r\n"...)
-	case r.x.head.Minor == 0:
-		r.out = append(r.out, "Connection: keep-alive\r\n\r\n"...)
-	default:
-		r.out = append(r.out, "\r\n"...)
-	}
+	r.out = appendStatusLine(r.out, status, reason)
 }
 
 // check refuses what would break out of a field.

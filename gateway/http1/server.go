@@ -51,16 +51,37 @@ type Conn struct {
 	LocalUnix string         // path of the unix socket, or empty
 	TLS       *tls.ConnectionState
 	Ahead     []byte // what was read of it already
+
+	// What is known of the first request on it, of a connection that somebody
+	// else has served until now.
+	Received time.Time // when its first byte was read; zero if that is still to come
+	Begun    *Begun    // what has been done for it; nil for nothing
+	Served   bool      // it is not the connection's first
+
+	// Return takes the connection back when it waits for a request and the last
+	// one was a common one; nil keeps it. False says that it does not. Once it
+	// has, the connection, of which it has a duplicate, is closed here.
+	Return func(c *Conn) bool
+}
+
+// Begun is a request that has been given to the backend already.
+type Begun struct {
+	Number uint64
+	ID     string
+	Asked  time.Time // when the backend got it
+	With   any       // gateway.Request's Begun
 }
 
 // ServeConn serves the requests of one connection, one after another, and
 // closes it. When ctx ends, the requests in hand are told so; the context that
-// they get is the connection's and outlives each of them.
-func (s *Server) ServeConn(ctx context.Context, c Conn) {
+// they get is the connection's and outlives each of them. It reports whether
+// Conn.Return has taken the connection back.
+func (s *Server) ServeConn(ctx context.Context, c Conn) (returned bool) {
 	x := newConn(s, c)
 	s.add(x)
 	defer s.remove(x)
 	x.serve(ctx)
+	return x.returned
 }
 
 func (s *Server) add(x *conn) {
@@ -139,8 +160,8 @@ type date struct {
 	text   string
 }
 
-// dateAt returns the Date field for a time.
-func (s *Server) dateAt(now time.Time) string {
+// DateAt returns the Date field for a time.
+func (s *Server) DateAt(now time.Time) string {
 	second := now.Unix()
 	d := s.date.Load()
 	if d == nil || d.second != second {

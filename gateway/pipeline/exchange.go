@@ -4,15 +4,11 @@ import (
 	"errors"
 	"net"
 	"os"
-	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
-	"github.com/gonicorn/gonicorn/gateway/accesslog"
 	"github.com/gonicorn/gonicorn/gateway/buffer"
-	"github.com/gonicorn/gonicorn/internal/scoreboard"
 )
 
 // held is how much of a response is held back in the hope that its end comes
@@ -105,23 +101,9 @@ func (e *exchange) Head(status int, reason string, fields []gateway.Field, lengt
 // inspect finds what the response says to a gateway, and takes it out.
 func (e *exchange) inspect(fields []gateway.Field) []gateway.Field {
 	keep := make([]gateway.Field, 0, len(fields)+1)
-	for _, f := range fields {
-		switch {
-		case len(f.Name) == 17 && strings.EqualFold(f.Name, "x-accel-buffering"):
-			if strings.EqualFold(f.Value, "no") {
-				e.plain = true
-			}
-			continue
-		case len(f.Name) == 12 && strings.EqualFold(f.Name, "content-type"):
-			e.plain = e.plain || len(f.Value) >= 17 && strings.EqualFold(f.Value[:17], "text/event-stream")
-		case e.p.Sendfile != nil && (strings.EqualFold(f.Name, "x-sendfile") || strings.EqualFold(f.Name, "x-accel-redirect")):
-			e.file = f.Value
-			continue
-		case len(f.Name) == 12 && strings.EqualFold(f.Name, "x-request-id"):
-			continue
-		}
-		keep = append(keep, f)
-	}
+	said := e.p.Inspect(&keep, fields)
+	e.plain = e.plain || said.Plain
+	e.file = said.File
 	if e.p.ServerTiming {
 		keep = append(keep, gateway.Field{Name: "server-timing", Value: e.timing()})
 	}
@@ -135,11 +117,7 @@ func (e *exchange) inspect(fields []gateway.Field) []gateway.Field {
 // (Server-Timing, https://www.w3.org/TR/server-timing/), in milliseconds.
 func (e *exchange) timing() string {
 	wait := e.r.QueueWait
-	app := e.app + time.Since(e.asked) - (wait - e.waited)
-	b := append(make([]byte, 0, 48), "queue;dur="...)
-	b = strconv.AppendFloat(b, float64(wait.Microseconds())/1000, 'f', -1, 64)
-	b = append(b, ", app;dur="...)
-	return string(strconv.AppendFloat(b, float64(max(app, 0).Microseconds())/1000, 'f', -1, 64))
+	return Timing(wait, e.app+time.Since(e.asked)-(wait-e.waited))
 }
 
 func (e *exchange) sendHead() error {
@@ -272,51 +250,10 @@ func (e *exchange) settle(err error) error {
 	return e.w.End(e.trailer)
 }
 
-// count adds the request to the traffic, and its answer to those of the worker
-// that had it last.
-func (e *exchange) count() {
-	if e.p.Board == nil {
-		return
-	}
-	traffic := e.p.Board.Traffic()
-	traffic.Count(e.r.Method, e.status, e.sent)
-	if e.cut != "" {
-		traffic.Cut(e.cut)
-	}
-	if !e.asked.IsZero() && e.r.Upgrade == "" {
-		traffic.Queue.Observe(e.r.QueueWait)
-		traffic.App.Observe(e.app)
-	}
-	if e.r.WorkerPID == 0 || e.r.Slot < 0 || e.r.Slot >= scoreboard.Slots {
-		return
-	}
-	if e.p.Board.Owner(e.r.Slot) != e.r.WorkerPID {
-		return // the slot is another's by now
-	}
-	account := e.p.Board.Account(e.r.Slot)
-	if e.r.Upgrade == "" {
-		account.App.Observe(e.last)
-	}
-	account.Answers.Add(1)
-	if e.status >= 500 || e.cut == scoreboard.CutWorker || e.cut == scoreboard.CutApp {
-		account.Errors.Add(1)
-	}
-}
-
 // finish counts the request and writes the access log's line.
 func (e *exchange) finish() {
-	e.count()
-	e.p.Forward.Answered(e.r)
-	if e.p.Statsd != nil {
-		e.p.Statsd.Request(e.status, time.Since(e.begun))
-		if e.cut != "" {
-			e.p.Statsd.Cut(e.cut)
-		}
-	}
-	if e.p.Access == nil {
-		return
-	}
-	e.p.Access.Log(&accesslog.Entry{
-		Request: e.r, Status: e.status, Bytes: e.sent, Duration: time.Since(e.begun), Fields: e.fields, Cut: e.cut,
+	e.p.Finish(&Record{
+		Request: e.r, Status: e.status, Sent: e.sent, Fields: e.fields, Begun: e.begun, Cut: e.cut,
+		Asked: !e.asked.IsZero(), App: e.app, Last: e.last,
 	})
 }

@@ -121,7 +121,11 @@ func (e *exchange) once(ctx context.Context) error {
 		return e.settle(e.ask(ctx))
 	}
 	timed, cancel := context.WithCancelCause(ctx)
-	e.timer = time.AfterFunc(e.p.RequestTimeout, func() { cancel(gateway.ErrTimeout) })
+	limit := e.p.RequestTimeout
+	if !e.r.Asked.IsZero() { // it is with the backend already
+		limit -= time.Since(e.r.Asked)
+	}
+	e.timer = time.AfterFunc(limit, func() { cancel(gateway.ErrTimeout) })
 	err := e.ask(timed)
 	e.timer.Stop()
 	err = e.settle(err)
@@ -132,6 +136,9 @@ func (e *exchange) once(ctx context.Context) error {
 // ask hands the request to the backend, and takes the time.
 func (e *exchange) ask(ctx context.Context) error {
 	e.asked, e.waited = time.Now(), e.r.QueueWait
+	if !e.r.Asked.IsZero() {
+		e.asked, e.r.Asked = e.r.Asked, time.Time{}
+	}
 	err := e.p.Backend.Serve(ctx, e.r, e)
 	e.last = max(time.Since(e.asked)-(e.r.QueueWait-e.waited), 0)
 	e.app += e.last

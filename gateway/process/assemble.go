@@ -10,17 +10,19 @@ import (
 	"github.com/gonicorn/gonicorn/gateway/budget"
 	"github.com/gonicorn/gonicorn/gateway/buffer"
 	"github.com/gonicorn/gonicorn/gateway/channel"
+	"github.com/gonicorn/gonicorn/gateway/direct"
 	"github.com/gonicorn/gonicorn/gateway/forward"
 	"github.com/gonicorn/gonicorn/gateway/front"
 	"github.com/gonicorn/gonicorn/gateway/http1"
+	"github.com/gonicorn/gonicorn/gateway/loop"
 	"github.com/gonicorn/gonicorn/gateway/pipeline"
-	"github.com/gonicorn/gonicorn/gateway/queue"
+	"github.com/gonicorn/gonicorn/gateway/python"
 	"github.com/gonicorn/gonicorn/gateway/sendfile"
 	"github.com/gonicorn/gonicorn/gateway/statsd"
-	"github.com/gonicorn/gonicorn/gateway/stream"
 	"github.com/gonicorn/gonicorn/gateway/upstream"
 	"github.com/gonicorn/gonicorn/gateway/websocket"
 	"github.com/gonicorn/gonicorn/internal/listen"
+	"golang.org/x/sys/unix"
 )
 
 // spoolMemory is what all responses together that slow clients have not taken
@@ -63,6 +65,9 @@ func (p *process) assemble() error {
 		o.Body.Disk, o.Response.Disk = disk, disk
 	}
 	if s.StatsdHost != "" {
+		if s.StatsdBacklog {
+			p.openBacklogs()
+		}
 		var err error
 		p.statsd, err = statsd.New(statsd.Options{Host: s.StatsdHost, Prefix: s.StatsdPrefix, Tags: s.StatsdTags, Gauges: p.gauges})
 		if err != nil {
@@ -94,20 +99,30 @@ func (p *process) noRoom() func(error) {
 // gauges is what statsd gets besides requests.
 func (p *process) gauges() map[string]int {
 	all := map[string]int{"gunicorn.workers": int(p.workers.Load())}
-	if p.set.StatsdBacklog {
-		for _, l := range p.from.Listeners {
-			raw, is := l.(syscall.Conn)
-			if !is {
-				continue
-			}
-			if conn, err := raw.SyscallConn(); err == nil {
-				_ = conn.Control(func(fd uintptr) { // it is closed at the end
-					all["gunicorn.backlog"] += max(listen.Backlog(int(fd)), 0)
-				})
-			}
-		}
+	for _, fd := range p.backlogs {
+		all["gunicorn.backlog"] += max(listen.Backlog(fd), 0)
 	}
 	return all
+}
+
+// openBacklogs keeps descriptors of what listens for the gauge of backlogs: whoever
+// accepts may close its own.
+func (p *process) openBacklogs() {
+	for _, l := range p.from.Listeners {
+		raw, is := l.(syscall.Conn)
+		if !is {
+			continue
+		}
+		conn, err := raw.SyscallConn()
+		if err != nil {
+			continue
+		}
+		_ = conn.Control(func(fd uintptr) { // it is open
+			if dup, err := unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0); err == nil {
+				p.backlogs = append(p.backlogs, dup)
+			}
+		})
+	}
 }
 
 func (p *process) makeBackend() error {
@@ -123,19 +138,20 @@ func (p *process) makeBackend() error {
 	}
 	p.restart = env.Sockets.Restart
 	switch p.set.Backend {
-	case Queue:
-		b := queue.New(env, &gate{pool: p.pool})
-		b.OnIdle(p.link.reportIdle)
-		p.backend, p.attacher = b, b
-		p.link.queue = b.AttachQueue
-		p.waiting, p.link.held = b.Waiting, b.Held
-		return nil
-	case Stream:
-		b := stream.New(env, p.set.StallWarning, p.set.QueueSize, p.set.QueueTimeout)
-		b.LimitSockets(p.set.WebSocketConnections)
-		p.look = b.Look
-		p.waiting, p.link.held = b.Waiting, b.Held
-		p.backend, p.attacher = b, b
+	case Queue, Stream:
+		l, err := loop.New()
+		if err != nil {
+			return err
+		}
+		b, err := python.New(python.Options{
+			Loop: l, Env: env, Shared: p.set.Backend == Queue, QueueSize: p.set.QueueSize, QueueTimeout: p.set.QueueTimeout,
+			StallAfter: p.set.StallWarning, Sockets: p.set.WebSocketConnections, OnIdle: p.link.reportIdle,
+		})
+		if err != nil {
+			return err
+		}
+		p.loop, p.python, p.backend = l, b, b
+		p.look, p.link.held = b.Look, b.Held
 		return nil
 	case Upstream:
 		b := upstream.New(upstream.Options{
@@ -170,11 +186,18 @@ func (p *process) makeFront(handler *pipeline.Pipeline) error {
 		Streams: s.MaxStreams, Window: s.WindowSize, Frame: s.FrameSize, HeaderList: s.HeaderListSize,
 		Proxy: s.ProxyProtocol, ProxyAllow: proxies.Contains, Log: p.log,
 	}
+	if p.python != nil {
+		o.Direct = func(host front.Host) front.Direct {
+			return direct.New(direct.Options{Loop: p.loop, Backend: p.python, HTTP: server, Pipeline: handler, Host: host})
+		}
+	}
 	if s.TLS {
 		p.tls = front.NewTLS(o.Protocols())
 		o.TLS, p.link.certify = p.tls, p.tls.Set
 	}
-	p.front, err = front.New(o)
+	if p.front, err = front.New(o); err == nil && p.loop != nil {
+		go p.loop.Run() // all that belongs to it is there
+	}
 	return err
 }
 

@@ -24,13 +24,11 @@ type arbiterLink struct {
 
 	update  func([]gateway.Worker)     // takes over a list of workers and their sockets
 	certify func(front.Material) error // takes over new certificates
-	queue   func(near, far int) error  // takes over both ends of the shared queue
 	held    func() []wire.Held         // what the workers have in hand; may be nil
 
 	pending  []gateway.Worker // of a list that is not complete yet
 	pages    map[int]int      // slot to descriptor, likewise
 	conns    map[int]int      // likewise
-	lanes    map[int]int      // likewise
 	workers  chan struct{}    // closed once the first list is there
 	ready    chan struct{}    // closed once there is a worker
 	material chan struct{}    // closed once the first certificates are there
@@ -42,7 +40,7 @@ type arbiterLink struct {
 
 func newArbiterLink(fd int, log *slog.Logger) *arbiterLink {
 	return &arbiterLink{
-		conn: control.NewConn(fd), log: log, pages: map[int]int{}, conns: map[int]int{}, lanes: map[int]int{},
+		conn: control.NewConn(fd), log: log, pages: map[int]int{}, conns: map[int]int{},
 		workers: make(chan struct{}), ready: make(chan struct{}), material: make(chan struct{}), news: make(chan struct{}, 1),
 	}
 }
@@ -83,19 +81,11 @@ func (l *arbiterLink) take(m wire.ToGateway, files []int) error {
 			return err
 		}
 	}
-	if m.Queue && l.queue != nil {
-		if err := l.queue(next(), next()); err != nil {
-			return err
-		}
-	}
 	for _, slot := range m.Pages {
 		l.pages[slot] = next()
 	}
 	for _, slot := range m.Conns {
 		l.conns[slot] = next()
-	}
-	for _, slot := range m.Lanes {
-		l.lanes[slot] = next()
 	}
 	if m.Ask {
 		l.reportHeld()
@@ -104,7 +94,7 @@ func (l *arbiterLink) take(m wire.ToGateway, files []int) error {
 		return nil
 	}
 	for _, w := range m.Workers {
-		w.Page, w.Conn, w.Lane = take(l.pages, w.Slot), take(l.conns, w.Slot), take(l.lanes, w.Slot)
+		w.Page, w.Conn = take(l.pages, w.Slot), take(l.conns, w.Slot)
 		l.pending = append(l.pending, w)
 	}
 	if !m.More {

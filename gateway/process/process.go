@@ -24,6 +24,8 @@ import (
 	"github.com/gonicorn/gonicorn/gateway/admission"
 	"github.com/gonicorn/gonicorn/gateway/forward"
 	"github.com/gonicorn/gonicorn/gateway/front"
+	"github.com/gonicorn/gonicorn/gateway/loop"
+	"github.com/gonicorn/gonicorn/gateway/python"
 	"github.com/gonicorn/gonicorn/gateway/statsd"
 	"github.com/gonicorn/gonicorn/internal/inherited"
 	"github.com/gonicorn/gonicorn/internal/logging"
@@ -63,10 +65,11 @@ type process struct {
 	trial    atomic.Pointer[gateway.Worker] // the worker on trial; nil without one
 	access   *accesslog.Log                 // nil without one
 	backend  gateway.Backend
-	restart  func()                      // tells clients of WebSockets that this process ends
-	look     func()                      // notices what nobody tells; may be nil
-	waiting  func() (int, time.Duration) // requests that wait behind the pool, and the longest of them; may be nil
-	attacher attacher                    // nil where workers have no sockets of their own
+	python   *python.Backend // the backend, where it is that of Python workers
+	loop     *loop.Loop      // its event loop
+	backlogs []int           // descriptors of what listens, for statsd
+	restart  func()          // tells clients of WebSockets that this process ends
+	look     func()          // notices what nobody tells; may be nil
 }
 
 // Main is the gateway's process: it serves until it is told to stop, and
@@ -383,30 +386,31 @@ func (p *process) beats(done <-chan struct{}) {
 			}
 			memory.look(time.Now())
 			p.showPending()
-			stats := p.pool.Stats()
-			p.from.Slot.InFlight.Store(int64(stats.InFlight))
-			n, oldest := p.showWaiting(&stats)
-			full.look(n, oldest, int(p.workers.Load()), time.Now())
+			waiting, oldest := p.showQueue()
+			full.look(waiting, oldest, int(p.workers.Load()), time.Now())
 			p.from.Slot.Heartbeat.Store(scoreboard.Now())
 		}
 	}
 }
 
-// showWaiting shows the arbiter how many requests wait for a worker, and since
-// when the first of them does.
-func (p *process) showWaiting(stats *admission.Stats) (n int, oldest time.Duration) {
-	n, oldest = stats.Waiting, stats.OldestWait
-	if p.waiting != nil {
-		more, longest := p.waiting()
-		n, oldest = n+more, max(oldest, longest)
+// showQueue shows the arbiter how many requests are with workers and how many
+// wait for one, and since when the first of these does.
+func (p *process) showQueue() (waiting int, oldest time.Duration) {
+	stats := p.pool.Stats()
+	inFlight := stats.InFlight
+	waiting, oldest = stats.Waiting, stats.OldestWait
+	if p.python != nil {
+		stats := p.python.Stats()
+		inFlight, waiting, oldest = stats.InFlight, stats.Waiting, stats.OldestWait
 	}
 	since := int64(0)
-	if n > 0 {
+	if waiting > 0 {
 		since = scoreboard.Now() - int64(oldest)
 	}
-	p.from.Slot.Waiting.Store(int64(n))
+	p.from.Slot.InFlight.Store(int64(inFlight))
+	p.from.Slot.Waiting.Store(int64(waiting))
 	p.from.Slot.WaitingSince.Store(since)
-	return n, oldest
+	return waiting, oldest
 }
 
 // trusted reports whether a peer may send forwarder_headers.

@@ -81,11 +81,11 @@ func TestNonsenseIsSaidAndPassedOver(t *testing.T) {
 			t.Fatalf("%s: error %v", text, err)
 		}
 	}
-	if err := a.Send(wire.ToGateway{Queue: true}, nil); err != nil {
+	if err := a.Send(wire.ToGateway{Ask: true}, nil); err != nil {
 		t.Fatal(err)
 	}
 	var m wire.ToGateway
-	if _, err := b.Receive(&m); err != nil || !m.Queue {
+	if _, err := b.Receive(&m); err != nil || !m.Ask {
 		t.Fatalf("%+v, %v", m, err)
 	}
 }

@@ -21,23 +21,19 @@ type Worker struct {
 	Capacity   int    `json:"capacity"`        // requests it holds at once
 	Share      int    `json:"share,omitempty"` // of the requests, per mille, of a worker on trial; 0 is no bound
 	Conn       int    `json:"-"`               // a Python worker's own socket, which the backend closes; -1 without one
-	Lane       int    `json:"-"`               // the queue of a worker on trial, likewise
 	Page       int    `json:"-"`               // its page of the scoreboard, where it came along; -1 where not
 }
 
 // ToGateway is a message from the arbiter. The descriptors that come along are,
-// in this order, the TLS material's, the queue's two ends (the gateway's first),
-// the workers' pages of the scoreboard, their own sockets and the gateway's ends
-// of the queues of workers on trial.
+// in this order, the TLS material's, the workers' pages of the scoreboard and
+// their own sockets.
 type ToGateway struct {
 	Material bool     `json:"material,omitempty"` // a file with the certificates, as JSON, comes along
-	Queue    bool     `json:"queue,omitempty"`    // both ends of the shared queue come along
 	Snapshot bool     `json:"snapshot,omitempty"` // Workers is, or belongs to, a list of all workers
 	More     bool     `json:"more,omitempty"`     // the list goes on in the next message
 	Workers  []Worker `json:"workers,omitempty"`
 	Pages    []int    `json:"pages,omitempty"` // slots of the workers whose pages come along
 	Conns    []int    `json:"conns,omitempty"` // slots of the workers whose sockets come along
-	Lanes    []int    `json:"lanes,omitempty"` // slots of the workers on trial whose queues come along
 	Ask      bool     `json:"ask,omitempty"`   // the gateway is to say what it has in hand
 }
 

@@ -23,7 +23,6 @@ const (
 	EnvEpoch    = "GONICORN_EPOCH"       // counts gateway processes, from 1
 	EnvPatient  = "GONICORN_PATIENT"     // the gateway accepts nothing before a worker is ready: another one serves meanwhile
 	EnvConn     = "GONICORN_CONN_FD"     // a Python worker's own socket to the gateway
-	EnvQueue    = "GONICORN_QUEUE_FD"    // the socket from which sync and threaded Python workers take requests
 	EnvRunner   = "GONICORN_RUNNER_FD"   // a file with the runner's sources
 	EnvAge      = "GONICORN_AGE"         // counts starts of workers, from 1
 	EnvLog      = "GONICORN_LOG_FD"      // the error log, for what outlives the arbiter

@@ -7,20 +7,24 @@ import (
 	"time"
 )
 
-// The gateway and a Python worker talk over SOCK_SEQPACKET sockets, so that
-// neither a crash nor a partial write can put them out of step.
-//
-// The gateway sends marshal (see Marshal): on the shared queue one tuple
+// The gateway and a Python worker share memory and pipes of tokens (package shm):
+// a token says in which slot a request lies, or an answer. A request is one tuple
+// in the format of marshal (see Marshal),
 //
 //	(number, request id, kind, environ or scope, body)
 //
-// a message; on a worker's own socket a list of tuples that begin with an Op.
-// A message that would be longer than MaxMessage is a memfd that comes with a
-// message of nothing but its length, an int.
+// or its number alone, which has the worker ask for it with FrameFetch; None is
+// one that was taken back. An answer is one frame, a whole FrameHead.
 //
-// A worker sends frames: a Frame's header and its payload, one or several in a
-// message. Numbers carry the gateway's epoch in their upper bits, so that an
-// answer meant for a gateway that has died is not taken for another one's.
+// What does not fit goes over a SOCK_SEQPACKET socket of the worker's own, so
+// that neither a crash nor a partial write can put the two out of step. The
+// gateway sends lists of tuples that begin with an Op; a message that would be
+// longer than MaxMessage is a file in memory that comes with a message of nothing
+// but its length, an int. The worker sends frames: a Frame's header and its
+// payload, one or several in a message. The socket's first message brings the
+// memory and the pipes. Numbers carry the gateway's epoch in their upper bits, so
+// that an answer meant for a gateway that has died is not taken for another
+// one's.
 const (
 	MaxMessage  = 128 << 10 // bytes of one message, either way
 	MaxChunk    = 64 << 10  // bytes of a body that one frame carries
@@ -53,7 +57,7 @@ const (
 	OpText    = 5 // number, str, its size in bytes: a WebSocket message; bytes behind OpPart
 	OpBinary  = 6 // number, bytes, the message's size
 	OpClosed  = 7 // number, code, reason, 1 when the client waits for FrameClose: the WebSocket is closed
-	OpHello   = 8 // epoch: a gateway is here; answered by FrameHello
+	OpHello   = 8 // epoch, and the sizes of the shared memory that comes along: a gateway is here; answered by FrameHello
 	OpDrained = 9 // nothing more will be sent; answers FrameGoAway
 
 	OpPart = 10 // number, bytes: a part of a WebSocket message; OpText or OpBinary has the rest
@@ -77,6 +81,7 @@ const (
 	FrameCredit  FrameKind = 11 // FieldBytes more may be sent
 	FrameHello   FrameKind = 12 // JSON: what the worker is
 	FrameGoAway  FrameKind = 13 // the worker wants no more requests
+	FrameFetch   FrameKind = 14 // the worker asks for a request that does not fit into shared memory
 )
 
 // Flags of a frame.
@@ -134,6 +139,11 @@ func NextFrame(message []byte) (f Frame, rest []byte, err error) {
 		return Frame{}, nil, fmt.Errorf("%d bytes of fields in %d: %w", f.FieldBytes, size, ErrFrame)
 	}
 	return f, message[FrameHeader+size:], nil
+}
+
+// FrameSize is how many bytes the frame has whose header is at the front of p.
+func FrameSize(p []byte) int {
+	return FrameHeader + int(min(binary.LittleEndian.Uint32(p), 1<<30))
 }
 
 // End reports whether the response is complete with this frame.

@@ -36,6 +36,10 @@ const longDigit = 15 // bits of a digit of a long in the format
 // Reset forgets what was written and keeps the memory.
 func (m *Marshal) Reset() { m.buf = m.buf[:0] }
 
+// Use forgets what was written, and writes into p from now on, as far as its
+// capacity reaches; what is longer than that is elsewhere.
+func (m *Marshal) Use(p []byte) { m.buf = p[:0] }
+
 // Bytes is what was written; valid until the next method is called.
 func (m *Marshal) Bytes() []byte { return m.buf }
 

@@ -36,7 +36,6 @@ type Fork struct {
 	Page    int // its page of the scoreboard; borrowed
 	Conn    int // its socket to the gateway; borrowed
 	Output  int // where it writes; borrowed; -1 leaves it the template's
-	Queue   int // where it takes requests, if not where all do; borrowed; 0 is none
 	// Promote, if PromoteAfter is not 0, is where the worker takes orders as the
 	// next template, after it has served so many requests; borrowed.
 	Promote, PromoteAfter int
@@ -150,16 +149,13 @@ func (t *Template) Fork(f Fork, limit time.Duration) (pid int, err error) {
 func (t *Template) order(f Fork) error {
 	t.number++
 	order, err := json.Marshal(map[string]any{"number": t.number, "age": f.Age, "environ": f.Environ, "cpus": f.CPUs,
-		"output": f.Output >= 0, "queue": f.Queue > 0, "promote_after": f.PromoteAfter})
+		"output": f.Output >= 0, "promote_after": f.PromoteAfter})
 	if err != nil {
 		return fmt.Errorf("fork worker: %w", err)
 	}
 	fds := []int{f.Conn, f.Page}
 	if f.Output >= 0 {
 		fds = append(fds, f.Output)
-	}
-	if f.Queue > 0 {
-		fds = append(fds, f.Queue)
 	}
 	if f.PromoteAfter > 0 {
 		fds = append(fds, f.Promote)

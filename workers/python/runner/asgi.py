@@ -8,7 +8,22 @@ from collections import deque
 
 from . import bodies, frames, memory
 from .bodies import ClientGone
-from .frames import BODY, CHUNK, END, FAIL, HEAD, INTERIM, MORE, SENDFILE, TRAILER, WEBSOCKET, WINDOW, Malformed, pack
+from .frames import (
+    BODY,
+    CHUNK,
+    END,
+    FAIL,
+    HEAD,
+    INTERIM,
+    MORE,
+    ROOM,
+    SENDFILE,
+    TRAILER,
+    WEBSOCKET,
+    WINDOW,
+    Malformed,
+    pack,
+)
 from .logs import current
 from .stacks import log_exception
 
@@ -22,7 +37,8 @@ INBOX = 16 << 10  # bytes of messages after which the gateway is told that the a
 class Exchange:
     """One request: its receive() and send() as the specification has them (asgi.readthedocs.io).
 
-    `carrier` sends frames: post(frame bytes, descriptor or -1), and knows the loop. `carrier.known` says that the
+    `carrier` sends frames: post(frame bytes, descriptor or -1), and whole answers: answer(exchange, frame bytes), if
+    there is room for them in shared memory; and it knows the loop. `carrier.known` says that the
     gateway knows who has the request, `carrier.closing` that WebSockets are to be closed.
     """
 
@@ -51,8 +67,12 @@ class Exchange:
     reason = ""
     task = None
 
-    def __init__(self, carrier, number: int, request_id: str, kind: int, scope: dict, start: int):
+    def __init__(
+        self, carrier, number: int, request_id: str, kind: int, scope: dict, start: int, plane=None, token: int = 0
+    ):
         self.carrier = carrier
+        self.plane = plane
+        self.token = token  # for an answer through shared memory; 0 where it has to go in frames
         self.number = number
         self.request_id = request_id
         self.scope = scope
@@ -226,6 +246,7 @@ class Exchange:
             self.send_trailers(message)
         elif kind == "http.response.early_hint":
             links = [(b"link", link) for link in message["links"]]
+            self.token = 0  # the answer must not overtake it
             self.carrier.post(frames.fields_frame(INTERIM, self.number, links, 0, 103))
         elif kind == "http.response.pathsend":
             self.send_path(message["path"])
@@ -276,7 +297,9 @@ class Exchange:
         self.started = True
         held = frames.held(self.start)
         head = pack(len(block) + len(data), HEAD, flags, self.status, self.number, len(block), count, held)
-        self.carrier.post(head + block + data)
+        frame = head + block + data
+        if not (end and self.token and len(frame) <= ROOM and self.carrier.answer(self, frame)):
+            self.carrier.post(frame)
 
     async def send_in_turn(self, data, end: bool) -> None:
         """Sends a part of the body when those who came before have sent theirs, as the gateway takes it."""

@@ -32,13 +32,15 @@ class Threaded:
         self.main.run_until_complete(self.lifespan.shutdown())
         self.main.close()
 
-    def call(self, number: int, request_id: str, kind: int, scope: dict, body, fds: list, begun: int) -> None:
+    def call(
+        self, number: int, request_id: str, kind: int, scope: dict, body, fds, begun: int, plane, token: int
+    ) -> None:
         loop = getattr(self.local, "loop", None)
         if loop is None:
             loop = self.main if threading.current_thread() is threading.main_thread() else asyncio.new_event_loop()
             self.local.loop = loop
         carrier = Blocking(loop, self.link, self.life)
-        exchange = Exchange(carrier, number, request_id, kind, scope, begun)
+        exchange = Exchange(carrier, number, request_id, kind, scope, begun, plane, token)
         if self.lifespan.state is not None:
             scope["state"] = self.lifespan.state.copy()
         if kind == HTTP:
@@ -95,6 +97,9 @@ class Blocking:
         except OSError:
             pass  # there is no gateway any more, and no client
 
+    def answer(self, exchange: Exchange, frame: bytes) -> bool:
+        return exchange.plane.answer(exchange.token, frame)
+
     def end(self, number: int) -> None:
         """Called when the app has returned; serve() does the rest."""
 
@@ -112,6 +117,8 @@ class Remote:
 
     def cancel(self) -> None:
         self.loop.call_soon_threadsafe(self.exchange.cancel)
+
+    def request(self, message: tuple, fds: list) -> None: ...
 
     def message(self, message: tuple) -> None:
         self.loop.call_soon_threadsafe(self.exchange.message, message)

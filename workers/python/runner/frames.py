@@ -12,13 +12,15 @@ CHUNK = 64 << 10  # bytes of a body that one frame carries
 WINDOW = 256 << 10  # bytes of a body that may be on their way unread
 EPOCH_SHIFT = 40
 ANCILLARY = 64  # room for descriptors that come along
+FRAME_HEADER = 24  # bytes
+ROOM = 64 << 10  # bytes of a frame that fits into a slot for an answer
 
 WSGI, HTTP, WEBSOCKET = 0, 1, 2
 FILE, PIPE, CHUNKS, FRAMES = 1, 2, 3, 4
 
 OP_REQUEST, OP_BODY, OP_CREDIT, OP_CANCEL, OP_TEXT, OP_BINARY, OP_CLOSED, OP_HELLO, OP_DRAINED, OP_PART = range(1, 11)
 
-HEAD, BODY, TRAILER, INTERIM, SENDFILE, FAIL, ACCEPT, TEXT, BINARY, CLOSE, CREDIT, HELLO, GOAWAY = range(1, 14)
+HEAD, BODY, TRAILER, INTERIM, SENDFILE, FAIL, ACCEPT, TEXT, BINARY, CLOSE, CREDIT, HELLO, GOAWAY, FETCH = range(1, 15)
 
 END, REASON, MORE = 1, 2, 4
 

@@ -11,6 +11,7 @@ from array import array
 from threading import Condition
 
 from . import frames
+from .plane import Plane
 
 INT = array("i").itemsize
 
@@ -43,6 +44,28 @@ def attach(fd: int) -> socket.socket:
     return sock
 
 
+class Fetched:
+    """A request that the gateway has been asked for, since it does not fit into shared memory."""
+
+    def __init__(self, number: int):
+        self.number = number
+        self.answer: tuple | None = None
+        self.fds: list[int] = []
+        self.cancelled = False
+
+    def request(self, message: tuple, fds: list[int]) -> None:
+        self.answer = message[1:]
+        self.fds = fds[:]
+        fds.clear()
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+    def credit(self, n: int) -> None: ...
+
+    def message(self, message: tuple) -> None: ...
+
+
 class Link:
     """Sends whole messages and reads what the gateway says of single requests.
 
@@ -58,6 +81,7 @@ class Link:
         self.exchanges: dict = {}  # by number: what has credit() and cancel()
         self.buffer = bytearray(frames.MAX_MESSAGE)
         self.epoch = 0  # of the gateway that is there
+        self.plane: Plane | None = None  # what it shares with this worker
         self.gone = False  # there is no gateway, nor will there be one
 
     def hello(self) -> None:
@@ -115,13 +139,20 @@ class Link:
             for exchange in list(self.exchanges.values()):
                 exchange.cancel()
             return False
-        for message in decode(self.buffer, passed(ancillary)):
-            self.deliver(message)
+        fds = passed(ancillary)
+        messages = decode(self.buffer, fds)
+        for message in (messages,) if type(messages) is tuple else messages:
+            self.deliver(message, fds)
+        for fd in fds:
+            os.close(fd)  # nobody wants it
         return True
 
-    def deliver(self, message: tuple) -> None:
+    def deliver(self, message: tuple, fds: list[int]) -> None:
+        """Acts on a message; what it uses of the descriptors it takes out of the list."""
         op, number = message[0], message[1] if len(message) > 1 else 0
         if op == frames.OP_HELLO:
+            self.plane = Plane(*message[2:], fds[:4])
+            del fds[:4]
             self.epoch = number
             self.hello()
             for exchange in list(self.exchanges.values()):
@@ -135,8 +166,22 @@ class Link:
             exchange.credit(message[2])
         elif op == frames.OP_CANCEL:
             exchange.cancel()
+        elif op == frames.OP_REQUEST:
+            exchange.request(message, fds)
         else:
             exchange.message(message)
+
+    def fetch(self, number: int) -> tuple[tuple | None, list[int]]:
+        """Asks for a request, and waits for it. None says that nobody wants its answer any more."""
+        fetched = self.exchanges[number] = Fetched(number)
+        try:
+            self.send([frames.frame(frames.FETCH, number)])
+            self.wait(lambda: fetched.answer is None and not fetched.cancelled)
+            if fetched.answer is None and not self.gone:
+                self.send([frames.frame(frames.FAIL, number, b"", frames.END)])
+        finally:
+            del self.exchanges[number]
+        return fetched.answer, fetched.fds
 
     def wake(self) -> None:
         """Has those that wait look again; for an external reader."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import io
-import marshal
 import os
 import signal
 import socket
+import struct
 from array import array
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +19,8 @@ from .asgi import Exchange
 from .frames import EPOCH_SHIFT, MAX_MESSAGE, OP_REQUEST
 from .lifecycle import Lifecycle
 from .lifespan import Lifespan
-from .link import Link, attach, passed
+from .link import Link, attach, decode, passed
+from .plane import TOKEN, Plane
 from .settings import Settings
 from .slot import (
     BEATS,
@@ -40,8 +41,11 @@ from .stacks import aborter
 from .watch import Held, Watch
 
 BEAT = 0.1  # seconds between two signs of life
-BATCH = 64  # messages read before the loop turns
+BATCH = 64  # messages, or tokens, read before the loop turns
 POOL = 40  # threads for WSGI apps where nobody says
+
+
+TOKENS = struct.Struct("<Q")
 
 
 def make_loop(which: str):
@@ -97,7 +101,10 @@ class Worker:
         self.fd = self.sock.fileno()
         self.link = Link(self.sock, interface, external=True)  # for threads
         self.exchanges: dict = {}
+        self.fetching: set[int] = set()  # numbers of requests that the gateway has been asked for
         self.epoch = 0
+        self.plane: Plane | None = None
+        self.tokens: list[bytes] = []  # of answers of this turn of the loop
         self.buffer = bytearray(MAX_MESSAGE)
         self.batch: list = []  # frames of this turn of the loop
         self.size = 0  # bytes of them
@@ -141,6 +148,10 @@ class Worker:
             self.sent = self.loop.create_future()
             await self.sent
         self.loop.remove_reader(self.fd)
+        if self.plane is not None:
+            self.leave_plane()
+            self.plane.close()
+            self.plane = self.link.plane = None
 
     def drain(self) -> None:
         self.loop.remove_reader(self.life.wake)
@@ -151,6 +162,9 @@ class Worker:
         self.post(frames.frame(frames.GOAWAY, 0))
 
     def end_taking(self) -> None:
+        """Nothing new comes: what is in the pipe is the last."""
+        while self.plane is not None and self.take():
+            pass
         if not self.drained.done():
             self.drained.set_result(None)
 
@@ -160,7 +174,7 @@ class Worker:
         for exchange in list(self.exchanges.values()):
             if isinstance(exchange, Exchange) and exchange.socket:
                 exchange.restart()
-        while self.exchanges:
+        while self.exchanges or self.fetching:
             self.idle = self.loop.create_future()
             await self.idle
 
@@ -192,24 +206,52 @@ class Worker:
                 self.life.drain()
                 self.end_taking()
                 return
-            fds = passed(ancillary) if ancillary else ()
-            messages = marshal.loads(self.buffer)
-            if type(messages) is int:
-                with open(fds.pop(0), "rb") as file:
-                    messages = marshal.loads(file.read(messages))
-            if type(messages) is tuple:
-                messages = (messages,)
-            for message in messages:
+            fds = passed(ancillary) if ancillary else []
+            messages = decode(self.buffer, fds)
+            for message in (messages,) if type(messages) is tuple else messages:
                 if message[0] == OP_REQUEST:
-                    self.begin(message, fds)
+                    self.fetching.discard(message[1])
+                    self.begin(message[1:], fds, 0)
                 else:
-                    self.operate(message)
+                    self.operate(message, fds)
 
-    def operate(self, message: tuple) -> None:
+    def take(self) -> bool:
+        """Begins the requests whose tokens are in the pipe; false if there are none now."""
+        plane = self.plane
+        try:
+            data = os.read(plane.todo, TOKEN * BATCH)
+        except BlockingIOError:
+            return False
+        if not data:
+            self.leave_plane()
+            return False  # the gateway has ended
+        for (token,) in TOKENS.iter_unpack(data):
+            message = plane.load(token)
+            if type(message) is tuple:
+                self.begin(message, (), token)
+            elif message is None:
+                plane.void(token)
+            else:
+                self.fetching.add(message)
+                self.post(frames.frame(frames.FETCH, message))
+        return True
+
+    def leave_plane(self) -> None:
+        """Takes no more requests from the plane."""
+        if self.plane.todo >= 0:
+            self.loop.remove_reader(self.plane.todo)
+
+    def operate(self, message: tuple, fds: list[int]) -> None:
         op = message[0]
         if op == frames.OP_HELLO:
             self.epoch = message[1]
-            self.link.deliver(message)
+            if self.plane is not None:
+                self.leave_plane()
+            self.tokens.clear()
+            self.fetching.clear()
+            self.link.deliver(message, fds)
+            self.plane = self.link.plane
+            self.loop.add_reader(self.plane.todo, self.take)
             for exchange in list(self.exchanges.values()):
                 if exchange.number >> EPOCH_SHIFT != self.epoch:
                     exchange.cancel()  # its gateway is gone
@@ -221,6 +263,10 @@ class Worker:
             return
         exchange = self.exchanges.get(message[1])
         if exchange is None:
+            if op == frames.OP_CANCEL and message[1] in self.fetching:
+                self.fetching.discard(message[1])
+                self.post(frames.frame(frames.FAIL, message[1], b"", frames.END))
+                self.rest()
             return
         if op == frames.OP_CREDIT:
             exchange.credit(message[2])
@@ -231,17 +277,18 @@ class Worker:
         if self.pool is not None:
             self.link.wake()
 
-    def begin(self, message: tuple, fds: list) -> None:
-        _, number, request_id, kind, scope, body = message
+    def begin(self, message: tuple, fds, token: int) -> None:
+        """Begins a request, whose token is 0 if its answer cannot go through shared memory."""
+        number, request_id, kind, scope, body = message
         now = monotonic_ns()
         slot = self.slot
         if kind == frames.WSGI:
-            exchange = wsgi.Response(self.link, number, now)
+            exchange = wsgi.Response(self.link, number, now, self.plane, token)
             self.link.exchanges[number] = exchange
             self.claim(number, exchange, now)
             self.begin_wsgi(exchange, request_id, scope, body, fds)
             return
-        exchange = Exchange(self, number, request_id, kind, scope, now)
+        exchange = Exchange(self, number, request_id, kind, scope, now, self.plane, token)
         if type(body) is bytes:
             exchange.inline = body
         elif body[0] == frames.FILE:
@@ -286,8 +333,7 @@ class Worker:
             slot[REQUEST_START] = 0
             slot[REQUEST_ID] = 0
             slot[BUSY_NANOS] += monotonic_ns() - self.busy_since
-            if self.idle is not None and not self.idle.done():
-                self.idle.set_result(None)
+            self.rest()
         elif slot[REQUEST_ID] == number:
             oldest = next(iter(self.exchanges.values()))
             slot[REQUEST_START] = getattr(oldest, "start", None) or getattr(oldest, "begun", 0)
@@ -298,6 +344,11 @@ class Worker:
             self.life.retire()
         elif 0 < self.promote_after <= done:
             self.life.retire("refork_after")
+
+    def rest(self) -> None:
+        """Tells who waits for the last requests."""
+        if self.idle is not None and not self.idle.done():
+            self.idle.set_result(None)
 
     def trim_later(self) -> None:
         """Gives memory back a moment after large messages, once for all of them."""
@@ -324,6 +375,18 @@ class Worker:
             self.flushing = True
             self.loop.call_soon(self.flush)
 
+    def answer(self, exchange: Exchange, frame: bytes) -> bool:
+        """Sends a whole answer through shared memory, with all others of this turn of the loop."""
+        told = exchange.plane.put(exchange.token, frame)
+        if not told:
+            return False
+        if exchange.plane is self.plane:
+            self.tokens.append(told)
+        if not self.flushing:
+            self.flushing = True
+            self.loop.call_soon(self.flush)
+        return True
+
     def seal(self, fd: int = -1) -> None:
         """Makes what has been posted a message of its own."""
         if self.batch:
@@ -332,6 +395,9 @@ class Worker:
             self.batch, self.size = [], 0
 
     def flush(self) -> None:
+        if self.tokens:
+            self.plane.tell(b"".join(self.tokens))
+            self.tokens.clear()
         self.seal()
         out = self.out
         while out:

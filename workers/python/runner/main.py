@@ -47,7 +47,7 @@ def main() -> None:
                 show_name("gonicorn worker")
                 begin(hooks, chosen)
             initialized(hooks, app)
-            serve(app, interface, template.spared(chosen))
+            serve(app, interface, chosen)
             hooks.ended()
             if not template.promoted(chosen):
                 break

@@ -16,7 +16,6 @@ INTERNAL = (
     "GONICORN_SLOT_FD",
     "GONICORN_LIFELINE_FD",
     "GONICORN_CONN_FD",
-    "GONICORN_QUEUE_FD",
     "GONICORN_TEMPLATE_FD",
     "GONICORN_AGE",
     "LISTEN_FDS",
@@ -65,7 +64,6 @@ class Settings:
     slot_fd: int = -1
     lifeline_fd: int = -1
     conn_fd: int = -1
-    queue_fd: int = -1
     template_fd: int = -1  # be a template for workers, and take orders here
     promote_fd: int = -1  # when this worker has finished, become one, and take orders here
     promote_after: int = 0  # requests, whereupon it asks to be let go
@@ -83,13 +81,12 @@ def take() -> Settings:
         ("slot_fd", "GONICORN_SLOT_FD"),
         ("lifeline_fd", "GONICORN_LIFELINE_FD"),
         ("conn_fd", "GONICORN_CONN_FD"),
-        ("queue_fd", "GONICORN_QUEUE_FD"),
         ("template_fd", "GONICORN_TEMPLATE_FD"),
         ("age", "GONICORN_AGE"),
     ):
         if environ[variable]:
             setattr(settings, name, int(environ[variable]))
-    for fd in (settings.slot_fd, settings.lifeline_fd, settings.conn_fd, settings.queue_fd, settings.template_fd):
+    for fd in (settings.slot_fd, settings.lifeline_fd, settings.conn_fd, settings.template_fd):
         if fd >= 0:
             os.set_inheritable(fd, False)
     return settings

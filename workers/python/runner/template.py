@@ -1,9 +1,9 @@
 """The template: a process that has loaded the app, serves nothing, and is copied into workers by fork(2).
 
 It talks to the arbiter over a SOCK_SEQPACKET socket. An order is one JSON object, with the new worker's descriptors
-(SCM_RIGHTS): its socket to the gateway; its page of the scoreboard; where its output goes, if the order says output; a
-queue of its own, if it says queue; and, if it says promote_after, the socket where the worker takes orders itself once
-it is a template. The answer is one JSON object with the worker's pid.
+(SCM_RIGHTS): its socket to the gateway; its page of the scoreboard; where its output goes, if the order says output;
+and, if it says promote_after, the socket where the worker takes orders itself once it is a template. The answer is one
+JSON object with the worker's pid.
 """
 
 from __future__ import annotations
@@ -156,12 +156,6 @@ def become_worker(chosen: Settings, order: dict, fds: list[int]) -> Settings:
         os.close(fds[2])
     for fd in fds[:2]:
         os.set_inheritable(fd, False)
-    if order.get("queue"):  # where all take requests, or, on trial, this worker alone
-        if chosen.queue_fd >= 0:
-            os.close(chosen.queue_fd)
-        queue_fd = fds[3 if order["output"] else 2]
-        os.set_inheritable(queue_fd, False)
-        chosen = dataclasses.replace(chosen, queue_fd=queue_fd)
     os.environ.update(order["environ"])
     if order.get("cpus"):
         os.sched_setaffinity(0, order["cpus"])
@@ -174,13 +168,6 @@ def become_worker(chosen: Settings, order: dict, fds: list[int]) -> Settings:
     return dataclasses.replace(
         chosen, promote_fd=fds[-1], promote_after=order["promote_after"], template_output=template_output
     )
-
-
-def spared(chosen: Settings) -> Settings:
-    """The settings for a worker that is to become a template: what it closes, that goes on needing."""
-    if chosen.promote_fd < 0 or chosen.queue_fd < 0:
-        return chosen
-    return dataclasses.replace(chosen, queue_fd=os.dup(chosen.queue_fd))
 
 
 def promoted(chosen: Settings) -> bool:
@@ -240,7 +227,7 @@ def warn_of_threads() -> None:
 
 def warn_of_sockets(chosen: Settings) -> None:
     """A socket that is open before a fork is one socket for all."""
-    ours = (chosen.template_fd, chosen.queue_fd, chosen.conn_fd, chosen.promote_fd)
+    ours = (chosen.template_fd, chosen.conn_fd, chosen.promote_fd)
     names = inheritance.describe(inheritance.open_sockets(ours))
     if names:
         sys.stderr.write(

@@ -1,17 +1,16 @@
-"""The classes sync and threaded: threads that take requests from the queue that all workers share."""
+"""The classes sync and threaded: threads that take requests from the pipe that all workers share."""
 
 from __future__ import annotations
 
-import marshal
 import os
 import select
 import signal
-import socket
 import threading
 
 from . import bodies, frames, wsgi
 from .lifecycle import Lifecycle
-from .link import Link, attach, decode, passed
+from .link import Link, attach
+from .plane import TOKEN
 from .settings import Settings
 from .slot import FIRST_CLAIM, MAX_THREADS, READY, STATE, TAKING, Ledger, open_slot
 from .stacks import aborter
@@ -47,7 +46,8 @@ def serve(app, interface: str, chosen: Settings) -> None:
         threaded.stop()
     server.life.forks.end()
     watch.stop()
-    server.queue.close()
+    if server.link.plane is not None:
+        server.link.plane.close()
     server.link.sock.close()
 
 
@@ -59,7 +59,6 @@ class Server:
         self.ledger = ledger
         self.threads = [0] * threads  # their idents
         self.life = Lifecycle(chosen.own_hooks, ledger.drain)
-        self.queue = attach(chosen.queue_fd)
         self.link = Link(attach(chosen.conn_fd), interface)
         self.lifeline = chosen.lifeline_fd
         self.promote_after = chosen.promote_after
@@ -77,9 +76,8 @@ class Server:
             self.wait(poller)
 
     def poller(self):
-        """Waits for a request, for news of the gateway, or for the end; a request wakes one thread of all workers."""
+        """Waits for news of the gateway, or for the end, and for what run() adds."""
         poller = select.epoll()
-        poller.register(self.queue, select.EPOLLIN | select.EPOLLEXCLUSIVE)
         poller.register(self.link.sock, select.EPOLLIN)  # exclusive, it would be woken in place of a thread that reads
         poller.register(self.life.wake, select.EPOLLIN)
         if self.lifeline >= 0:
@@ -94,38 +92,48 @@ class Server:
         """
         self.threads[thread] = threading.get_ident()
         life, ledger, call, promote_after = self.life, self.ledger, self.call, self.promote_after
-        buffer = bytearray(frames.MAX_MESSAGE)
-        into, receive, nowait = [buffer], self.queue.recvmsg_into, socket.MSG_DONTWAIT
-        space, loads = frames.ANCILLARY, marshal.loads
+        link, read, integer = self.link, os.read, int.from_bytes
         poller = self.poller()
+        plane = link.plane
+        todo = self.change(poller, plane, -1)
         slot, claim = ledger.slot, FIRST_CLAIM + 2 * thread
         while True:
             slot[claim] = TAKING
             try:
-                n, ancillary, _, _ = receive(into, space, nowait)
-            except BlockingIOError:
+                data = read(todo, TOKEN)
+            except OSError:  # there is nothing, or no pipe
+                data = None
+            if not data:
                 slot[claim] = 0
                 if life.draining:
                     return
-                self.wait(poller)
+                if data is not None:  # the gateway has ended
+                    poller.unregister(todo)
+                    todo = -1
+                if plane is link.plane:
+                    self.wait(poller)
+                if plane is not link.plane:  # it may have come while this thread had a request
+                    plane = link.plane
+                    todo = self.change(poller, plane, todo)
                 continue
-            except ConnectionError:
-                n = 0
-            if not n:
+            token = integer(data, "little")
+            if not token:
                 slot[claim] = 0
-                life.drain()  # neither gateway nor arbiter is there
-                return
-            fds = passed(ancillary) if ancillary else []
-            message = loads(buffer)
+                continue  # it only was to wake somebody
+            message, fds = plane.load(token), ()
             if type(message) is int:
-                message = decode(buffer, fds)
-            number, request_id, kind, environ, body = message
-            if not number or number >> frames.EPOCH_SHIFT < self.link.epoch:
+                message, fds = link.fetch(message)
+                token = 0
+            elif message is None:
+                plane.void(token)
+            if message is None or message[0] >> frames.EPOCH_SHIFT < link.epoch:
+                slot[claim] = 0
                 close(fds)
-                continue  # it only was to wake somebody; or its gateway is gone, and so is its client
+                continue  # it was taken back; or its gateway is gone, and so is its client
+            number, request_id, kind, environ, body = message
             begun = ledger.begin(thread, number, request_id, environ)
             try:
-                call(number, request_id, kind, environ, body, fds, begun)
+                call(number, request_id, kind, environ, body, fds, begun, plane, token)
             finally:
                 close(fds)
                 done = ledger.end(thread)
@@ -135,6 +143,15 @@ class Server:
                     life.retire("refork_after")
             if life.draining:
                 return
+
+    def change(self, poller, plane, old: int) -> int:
+        """Waits for requests of another gateway, if there is one."""
+        if old >= 0:
+            poller.unregister(old)
+        if plane is None:
+            return -1
+        poller.register(plane.todo, select.EPOLLIN | select.EPOLLEXCLUSIVE)
+        return plane.todo
 
     def held(self) -> list[Held]:
         """What the threads have in hand, the oldest first."""
@@ -150,14 +167,16 @@ class Server:
             elif fd == self.lifeline:
                 self.life.drain()
 
-    def call_wsgi(self, number: int, request_id: str, kind: int, environ: dict, body, fds: list, begun: int) -> None:
+    def call_wsgi(
+        self, number: int, request_id: str, kind: int, environ: dict, body, fds, begun: int, plane, token: int
+    ) -> None:
         environ.update(self.base)
         environ["wsgi.input"] = bodies.open_body(body, fds)
         environ["gonicorn.request_id"] = request_id
-        self.run_wsgi(self.app, wsgi.Response(self.link, number, begun), request_id, environ)
+        self.run_wsgi(self.app, wsgi.Response(self.link, number, begun, plane, token), request_id, environ)
 
 
-def close(fds: list) -> None:
+def close(fds) -> None:
     for fd in fds:
         try:
             os.close(fd)

@@ -1,6 +1,6 @@
 //go:build linux
 
-package stream_test
+package python_test
 
 import (
 	"crypto/tls"

@@ -1,6 +1,6 @@
 //go:build linux
 
-package stream_test
+package python_test
 
 import (
 	"bytes"
@@ -21,7 +21,8 @@ import (
 
 	"github.com/gonicorn/gonicorn/gateway"
 	"github.com/gonicorn/gonicorn/gateway/channel"
-	"github.com/gonicorn/gonicorn/gateway/stream"
+	"github.com/gonicorn/gonicorn/gateway/loop"
+	backend "github.com/gonicorn/gonicorn/gateway/python"
 	"github.com/gonicorn/gonicorn/gateway/websocket"
 	"github.com/gonicorn/gonicorn/internal/control"
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
@@ -78,7 +79,7 @@ type fleet struct {
 	set     python.Settings
 	board   *scoreboard.Board
 	env     *channel.Env
-	backend *stream.Backend
+	backend *backend.Backend
 	log     *output // of the gateway
 	workers []*worker
 }
@@ -115,8 +116,21 @@ func start(t testing.TB, app string, o options) *fleet {
 		Epoch: 1, Board: board, RootPath: o.rootPath, Pathsend: true, Log: slog.New(slog.NewTextHandler(f.log, nil)),
 		WebSocket: websocket.Config{MaxMessage: 1 << 20, Deflate: true},
 	}
-	f.backend = stream.New(f.env, o.stallAfter, 1000, max(o.deadline, 0))
-	t.Cleanup(f.backend.Close)
+	l, err := loop.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.backend, err = backend.New(backend.Options{Loop: l, Env: f.env, StallAfter: o.stallAfter, QueueSize: 1000, QueueTimeout: o.deadline})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() { defer close(ended); l.Run() }()
+	t.Cleanup(func() {
+		f.backend.Close()
+		l.Stop()
+		<-ended
+	})
 	for i := range max(o.workers, 1) {
 		f.add(i, max(o.capacity, 100), o.python)
 	}
@@ -182,7 +196,7 @@ func (f *fleet) add(slot, capacity int, interpreter string) *worker {
 			f.t.Logf("worker %d said:\n%s", slot, w.said)
 		}
 	})
-	if err := f.backend.Attach(slot, w.PID, pair[0]); err != nil {
+	if err := f.backend.Attach(w.Worker, pair[0]); err != nil {
 		f.t.Fatal(err)
 	}
 	return w

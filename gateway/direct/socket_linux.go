@@ -1,0 +1,79 @@
+package direct
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+const keepIdle = unix.TCP_KEEPIDLE
+
+// Calls that cannot block are made without telling the scheduler.
+
+func read(fd int, p []byte) (int, syscall.Errno) {
+	n, _, err := syscall.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)))
+	return int(n), err
+}
+
+// write is send(2): without SIGPIPE.
+func write(fd int, p []byte) (int, syscall.Errno) {
+	n, _, err := syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), unix.MSG_NOSIGNAL, 0, 0)
+	return int(n), err
+}
+
+// accept takes a connection, which does not block; a unix socket's peer has no
+// address.
+func accept(fd int) (int, netip.AddrPort, error) {
+	c, from, err := unix.Accept4(fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+	if err != nil {
+		return -1, netip.AddrPort{}, err
+	}
+	return c, addrPort(from), nil
+}
+
+func localAddr(fd int) netip.AddrPort {
+	at, err := unix.Getsockname(fd)
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	return addrPort(at)
+}
+
+func addrPort(a unix.Sockaddr) netip.AddrPort {
+	switch a := a.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port))
+	case *unix.SockaddrInet6:
+		return netip.AddrPortFrom(netip.AddrFrom16(a.Addr).Unmap(), uint16(a.Port))
+	}
+	return netip.AddrPort{}
+}
+
+// toNet makes a connection of Go's of a descriptor, which it closes.
+func toNet(fd int) (net.Conn, error) {
+	f := os.NewFile(uintptr(fd), "connection")
+	defer f.Close()
+	return net.FileConn(f)
+}
+
+// fromNet duplicates the descriptor of a connection of Go's, which stays open.
+func fromNet(c net.Conn) (int, error) {
+	conn, is := c.(syscall.Conn)
+	if !is {
+		return -1, fmt.Errorf("connection of type %T", c)
+	}
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	fd, failed := -1, error(nil)
+	if err := raw.Control(func(of uintptr) { fd, failed = unix.FcntlInt(of, unix.F_DUPFD_CLOEXEC, 0) }); err != nil {
+		return -1, err
+	}
+	return fd, failed
+}

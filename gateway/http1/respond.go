@@ -1,0 +1,85 @@
+package http1
+
+import (
+	"strconv"
+
+	"github.com/gonicorn/gonicorn/gateway"
+)
+
+// Framing is how a response's body ends (RFC 9112, 6.3), and what becomes of its
+// connection.
+type Framing struct {
+	Minor    int  // of the client's version of HTTP
+	Bodyless bool // no body may follow
+	Chunked  bool
+	Last     bool // the connection ends behind the response
+}
+
+// Bodyless reports whether no body may follow a response to method.
+func Bodyless(method string, status int) bool {
+	return method == "HEAD" || status == 204 || status == 304
+}
+
+// AppendResponseHead appends a whole head: what the app has sent, less what
+// belongs to its connection, and what it should have. server is the Server field
+// where the app sends none, date the Date field. length is the body's in bytes, -1
+// when it is not known. The fields have been checked (CheckResponse).
+func AppendResponseHead(dst []byte, status int, reason string, fields []gateway.Field, length int64, f Framing, server, date string) []byte {
+	dst = appendStatusLine(dst, status, reason)
+	dst = appendResponseFields(dst, fields, server, date)
+	return f.append(dst, status, length)
+}
+
+func appendStatusLine(dst []byte, status int, reason string) []byte {
+	dst = append(dst, "HTTP/1.1 "...)
+	dst = strconv.AppendInt(dst, int64(status), 10)
+	dst = append(dst, ' ')
+	if reason == "" {
+		reason = statusText(status)
+	}
+	return append(append(dst, reason...), "\r\n"...)
+}
+
+func appendResponseFields(dst []byte, fields []gateway.Field, server, date string) []byte {
+	served, dated := server == "", false
+	named := named(fields)
+	for i := range fields {
+		f := &fields[i]
+		switch {
+		case hopByHop(f.Name) || foldEqual(f.Name, "content-length") || named && nominated(fields, f.Name):
+			continue
+		case foldEqual(f.Name, "server"):
+			served = true
+		case foldEqual(f.Name, "date"):
+			dated = true
+		}
+		dst = appendField(dst, f.Name, f.Value)
+	}
+	if !served {
+		dst = appendField(dst, "Server", server)
+	}
+	if !dated {
+		dst = appendField(dst, "Date", date)
+	}
+	return dst
+}
+
+// append appends the fields that say so, and the head's end.
+func (f Framing) append(dst []byte, status int, length int64) []byte {
+	switch {
+	case f.Chunked:
+		dst = append(dst, "Transfer-Encoding: chunked\r\n"...)
+	case length > 0 && status != 204 || length == 0 && !f.Bodyless:
+		dst = append(dst, "Content-Length: "...)
+		dst = append(strconv.AppendInt(dst, length, 10), "\r\n"...)
+	}
+	switch {
+	case f.Last:
+		dst = append(dst, "Connection: close\r\n\r\n"...)
+	case f.Minor == 0:
+		dst = append(dst, "Connection: keep-alive\r\n\r\n"...)
+	default:
+		dst = append(dst, "\r\n"...)
+	}
+	return dst
+}

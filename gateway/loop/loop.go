@@ -1,0 +1,206 @@
+// Package loop runs callbacks for descriptors, time-outs and other goroutines
+// on one thread of the operating system. What a callback owns needs no lock.
+package loop
+
+import (
+	"fmt"
+	"runtime"
+	"sync"
+	"time"
+)
+
+// Events say what can be done with a descriptor.
+type Events uint32
+
+// The events of a descriptor. They are edges: each is told once.
+const (
+	Readable Events = 1 << iota
+	Writable
+	HungUp // the peer has sent its last byte, or the connection has broken
+)
+
+// Handler is told what has happened to a descriptor. It is called on the
+// loop's thread and must not block.
+type Handler interface{ Ready(ev Events) }
+
+// Loop is one event loop. Post and Do may be called from any goroutine, all
+// other methods only from callbacks, or before Run.
+type Loop struct {
+	poller  *poller
+	files   []file // by descriptor
+	lists   []*Deadlines
+	timers  []*Timer
+	atEnd   []func()
+	now     time.Time // when this turn began
+	ready   []event
+	stopped bool
+
+	mu     sync.Mutex
+	posted []func()
+	asleep bool // the thread waits, or is about to
+	closed bool
+	taken  []func() // a list that is used again
+}
+
+// file is what the loop knows of a descriptor. A generation tells events of a
+// descriptor that was closed in the same turn from those of its successor.
+type file struct {
+	handler    Handler
+	generation int32
+}
+
+// event is what the poller saw.
+type event struct {
+	fd, generation int32
+	events         Events
+}
+
+// New makes a loop; Run runs it.
+func New() (*Loop, error) {
+	p, err := newPoller()
+	if err != nil {
+		return nil, fmt.Errorf("make event loop: %w", err)
+	}
+	return &Loop{poller: p, now: time.Now(), ready: make([]event, 0, maxEvents)}, nil
+}
+
+// Now is when this turn of the loop began.
+func (l *Loop) Now() time.Time { return l.now }
+
+// Watch tells h of all that happens to fd, which must not block, until Forget.
+func (l *Loop) Watch(fd int, h Handler) error {
+	f := l.file(fd)
+	if err := l.poller.add(fd, f.generation); err != nil {
+		return fmt.Errorf("watch descriptor %d: %w", fd, err)
+	}
+	f.handler = h
+	return nil
+}
+
+// WatchShared is Watch for a descriptor on which other processes wait as well,
+// such as a listening socket: one of them is woken for an event. It is told
+// again as long as the descriptor is readable.
+func (l *Loop) WatchShared(fd int, h Handler) error {
+	f := l.file(fd)
+	if err := l.poller.addShared(fd, f.generation); err != nil {
+		return fmt.Errorf("watch descriptor %d: %w", fd, err)
+	}
+	f.handler = h
+	return nil
+}
+
+func (l *Loop) file(fd int) *file {
+	for len(l.files) <= fd {
+		l.files = append(l.files, make([]file, max(64, len(l.files)))...)
+	}
+	return &l.files[fd]
+}
+
+// Forget ends Watch. The descriptor stays open.
+func (l *Loop) Forget(fd int) {
+	if fd < 0 || fd >= len(l.files) || l.files[fd].handler == nil {
+		return
+	}
+	l.files[fd].handler = nil
+	l.files[fd].generation++
+	l.poller.remove(fd)
+}
+
+// AtTurnEnd has f called at the end of every turn, before the loop waits.
+func (l *Loop) AtTurnEnd(f func()) { l.atEnd = append(l.atEnd, f) }
+
+// Post has f called on the loop's thread, soon and in order.
+func (l *Loop) Post(f func()) {
+	l.mu.Lock()
+	l.posted = append(l.posted, f)
+	wake := l.asleep
+	l.asleep = false
+	l.mu.Unlock()
+	if wake {
+		l.poller.wake()
+	}
+}
+
+// Do is Post that waits until f has returned. It must not be called on the
+// loop's thread. After Stop it returns without having called f.
+func (l *Loop) Do(f func()) {
+	done := make(chan struct{})
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		return
+	}
+	l.mu.Unlock()
+	l.Post(func() {
+		defer close(done)
+		f()
+	})
+	<-done
+}
+
+// Stop ends Run once what was posted before has been done.
+func (l *Loop) Stop() { l.Post(func() { l.stopped = true }) }
+
+// Run serves until Stop.
+func (l *Loop) Run() {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	for !l.stopped {
+		l.turn()
+	}
+	l.mu.Lock()
+	l.closed = true
+	rest := l.posted
+	l.posted = nil
+	l.mu.Unlock()
+	for _, f := range rest {
+		f()
+	}
+	l.poller.close()
+}
+
+// turn handles all that there is, and waits if there is nothing.
+func (l *Loop) turn() {
+	events, _ := l.poller.poll(l.ready[:0])
+	if len(events) == 0 {
+		l.mu.Lock()
+		l.asleep = len(l.posted) == 0
+		asleep := l.asleep
+		l.mu.Unlock()
+		if asleep {
+			events, _ = l.poller.wait(l.ready[:0], l.patience()) // an interrupted wait is a turn with nothing in it
+			l.mu.Lock()
+			l.asleep = false
+			l.mu.Unlock()
+		}
+	}
+	l.now = time.Now()
+	for i := range events {
+		e := &events[i]
+		if f := &l.files[e.fd]; f.handler != nil && f.generation == e.generation {
+			f.handler.Ready(e.events)
+		}
+	}
+	l.runPosted()
+	l.expire()
+	for _, f := range l.atEnd {
+		f()
+	}
+}
+
+// runPosted calls what other goroutines have posted.
+func (l *Loop) runPosted() {
+	l.mu.Lock()
+	if len(l.posted) == 0 {
+		l.mu.Unlock()
+		return
+	}
+	all := l.posted
+	l.posted, l.taken = l.taken[:0], nil
+	l.mu.Unlock()
+	for i, f := range all {
+		f()
+		all[i] = nil
+	}
+	l.taken = all[:0]
+}

@@ -1,0 +1,115 @@
+package pipeline
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/gateway/accesslog"
+	"github.com/gonicorn/gonicorn/internal/scoreboard"
+)
+
+// Record is what is counted and logged of a request.
+type Record struct {
+	Request *gateway.Request
+	Status  int
+	Sent    int64           // bytes of the body
+	Fields  []gateway.Field // of the response
+	Begun   time.Time       // when the first byte of the request was read
+	Cut     string          // who cut the response; empty where it is whole
+	Asked   bool            // a backend got it
+	App     time.Duration   // that workers have had it
+	Last    time.Duration   // that the last of them has had it
+}
+
+// Finish counts a request and writes the access log's line.
+func (p *Pipeline) Finish(r *Record) {
+	p.count(r)
+	p.Forward.Answered(r.Request)
+	took := time.Duration(0)
+	if p.Statsd != nil || p.Access != nil {
+		took = time.Since(r.Begun)
+	}
+	if p.Statsd != nil {
+		p.Statsd.Request(r.Status, took)
+		if r.Cut != "" {
+			p.Statsd.Cut(r.Cut)
+		}
+	}
+	if p.Access != nil {
+		p.Access.Log(&accesslog.Entry{
+			Request: r.Request, Status: r.Status, Bytes: r.Sent, Duration: took, Fields: r.Fields, Cut: r.Cut,
+		})
+	}
+}
+
+// count adds the request to the traffic, and its answer to those of the worker
+// that had it last.
+func (p *Pipeline) count(r *Record) {
+	if p.Board == nil {
+		return
+	}
+	q := r.Request
+	traffic := p.Board.Traffic()
+	traffic.Count(q.Method, r.Status, r.Sent)
+	if r.Cut != "" {
+		traffic.Cut(r.Cut)
+	}
+	if r.Asked && q.Upgrade == "" {
+		traffic.Queue.Observe(q.QueueWait)
+		traffic.App.Observe(r.App)
+	}
+	if q.WorkerPID == 0 || q.Slot < 0 || q.Slot >= scoreboard.Slots {
+		return
+	}
+	if p.Board.Owner(q.Slot) != q.WorkerPID {
+		return // the slot is another's by now
+	}
+	account := p.Board.Account(q.Slot)
+	if q.Upgrade == "" {
+		account.App.Observe(r.Last)
+	}
+	account.Answers.Add(1)
+	if r.Status >= 500 || r.Cut == scoreboard.CutWorker || r.Cut == scoreboard.CutApp {
+		account.Errors.Add(1)
+	}
+}
+
+// Said is what a response says to the gateway.
+type Said struct {
+	Plain bool   // nothing of it is to be held back
+	File  string // that the app wants sent in place of its body; empty for none
+}
+
+// Inspect appends the fields of a response that are the client's to into, and
+// returns what the others say.
+func (p *Pipeline) Inspect(into *[]gateway.Field, fields []gateway.Field) (said Said) {
+	keep := *into
+	for _, f := range fields {
+		switch {
+		case len(f.Name) == 17 && strings.EqualFold(f.Name, "x-accel-buffering"):
+			said.Plain = said.Plain || strings.EqualFold(f.Value, "no")
+			continue
+		case len(f.Name) == 12 && strings.EqualFold(f.Name, "content-type"):
+			said.Plain = said.Plain || len(f.Value) >= 17 && strings.EqualFold(f.Value[:17], "text/event-stream")
+		case p.Sendfile != nil && (strings.EqualFold(f.Name, "x-sendfile") || strings.EqualFold(f.Name, "x-accel-redirect")):
+			said.File = f.Value
+			continue
+		case len(f.Name) == 12 && strings.EqualFold(f.Name, "x-request-id"):
+			continue
+		}
+		keep = append(keep, f)
+	}
+	*into = keep
+	return said
+}
+
+// Timing says where the time went so far (Server-Timing,
+// https://www.w3.org/TR/server-timing/), in milliseconds.
+func Timing(queue, app time.Duration) string {
+	b := append(make([]byte, 0, 48), "queue;dur="...)
+	b = strconv.AppendFloat(b, float64(queue.Microseconds())/1000, 'f', -1, 64)
+	b = append(b, ", app;dur="...)
+	return string(strconv.AppendFloat(b, float64(max(app, 0).Microseconds())/1000, 'f', -1, 64))
+}

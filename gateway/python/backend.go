@@ -1,0 +1,216 @@
+// Package python is the backend of Python workers of every class. Requests go to
+// them through shared memory and pipes of tokens, answers come back the same way;
+// what does not fit takes a worker's own socket (package channel). All state is
+// the event loop's.
+package python
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/gateway/channel"
+	"github.com/gonicorn/gonicorn/gateway/loop"
+	"github.com/gonicorn/gonicorn/gateway/shm"
+	"github.com/gonicorn/gonicorn/internal/wire"
+)
+
+// Options are the parts of a backend and its settings.
+type Options struct {
+	Loop *loop.Loop
+	Env  *channel.Env
+	// Shared has idle workers take requests from one pipe, so that the kernel is
+	// the dispatcher: for workers that serve one request a thread. Otherwise
+	// every worker has a pipe of its own, and gets many requests at once.
+	Shared       bool
+	StallAfter   time.Duration // a worker whose loop has not run for so long gets no requests; 0 is never
+	QueueSize    int           // requests that may wait for a worker
+	QueueTimeout time.Duration // for how long; 0 is no bound
+	Sockets      int           // WebSockets at one worker besides its requests; 0: they count as requests
+	// OnIdle, which may be nil, is told once of a worker on trial that leaves a
+	// shared pipe's class and has nothing in hand any more. It must not wait.
+	OnIdle func(slot, pid int)
+}
+
+// Backend implements gateway.Backend. What has a comment "loop" is touched on
+// the loop's thread only.
+type Backend struct {
+	o        Options
+	loop     *loop.Loop
+	env      *channel.Env
+	registry *channel.Registry
+	requests *shm.Requests             // loop
+	calls    []*call                   // loop: by slot in requests
+	members  map[int]*member           // loop: by slot on the scoreboard
+	order    []*member                 // loop: the same, by slot
+	next     int                       // loop: in order, where the next search begins
+	links    map[*channel.Link]*member // loop: until Closed, also of workers that are gone
+	waiting  fifo                      // loop
+	late     *loop.Deadlines           // loop: of those in waiting
+	shared   *pipe                     // loop: that all workers take from; nil unless Options.Shared
+	taking   bool                      // loop: requests are taken, until TakeNoMore
+	doubt    doubt                     // loop
+	again    *loop.Timer               // loop: admit is called again
+	scratch  [shm.AnswerSize]byte      // loop: a copy of the answer that is being looked at
+	tokens   []byte                    // loop: that are read
+	app      atomic.Pointer[string]    // the app's interface, once a worker has said it
+	known    chan struct{}             // closed then
+}
+
+// New makes a backend without workers.
+func New(o Options) (*Backend, error) {
+	requests, err := shm.NewRequests(shm.MostRequests)
+	if err != nil {
+		return nil, fmt.Errorf("make backend: %w", err)
+	}
+	b := &Backend{
+		o: o, loop: o.Loop, env: o.Env, registry: channel.NewRegistry(o.Env), requests: requests,
+		calls: make([]*call, requests.Len()), members: map[int]*member{}, links: map[*channel.Link]*member{},
+		taking: true, tokens: make([]byte, tokenBatch), known: make(chan struct{}),
+	}
+	if o.Shared {
+		if b.shared, err = newPipe(); err != nil {
+			requests.Close()
+			return nil, fmt.Errorf("make backend: %w", err)
+		}
+	}
+	b.late = b.loop.Deadlines(o.QueueTimeout)
+	b.loop.AtTurnEnd(b.flush)
+	return b, nil
+}
+
+// Serve implements gateway.Backend.
+func (b *Backend) Serve(ctx context.Context, r *gateway.Request, w gateway.Reply) error {
+	if x, is := r.Begun.(*channel.Exchange); is {
+		r.Begun = nil
+		x.Attach(r, w)
+		r.ASGI = b.App() == channel.ASGI
+		return b.run(ctx, x, r)
+	}
+	if r.Upgrade == "websocket" {
+		if refused, err := b.refuse(ctx, r, w); refused || err != nil {
+			return err
+		}
+	}
+	c := &call{request: r, socket: r.Upgrade == "websocket"}
+	x := b.registry.New(b.registry.NextNumber(), time.Now(), r, w, func(*channel.Exchange) {
+		b.loop.Post(func() { b.end(c) })
+	})
+	c.number, c.exchange, x.Call = x.Number, x, c
+	x.Upgraded = func() { b.loop.Post(func() { b.upgraded(c) }) }
+	b.loop.Post(func() { b.submit(c) })
+	return b.run(ctx, x, r)
+}
+
+// refuse answers a WebSocket handshake that is none, once it is known what the
+// app speaks.
+func (b *Backend) refuse(ctx context.Context, r *gateway.Request, w gateway.Reply) (bool, error) {
+	var late <-chan time.Time
+	if b.o.QueueTimeout > 0 {
+		timer := time.NewTimer(b.o.QueueTimeout)
+		defer timer.Stop()
+		late = timer.C
+	}
+	select {
+	case <-b.known:
+	case <-late:
+		return false, gateway.ErrNoCapacity
+	case <-ctx.Done():
+		return false, context.Cause(ctx)
+	}
+	return channel.Refuse(r, w, *b.app.Load())
+}
+
+// run carries the answer to the client.
+func (b *Backend) run(ctx context.Context, x *channel.Exchange, r *gateway.Request) error {
+	err := x.Run(ctx)
+	if c, is := x.Call.(*call); is && !x.Over() {
+		b.loop.Post(func() { b.leave(c) })
+	}
+	return err
+}
+
+// Update implements gateway.Backend.
+func (b *Backend) Update(workers []gateway.Worker) {
+	b.loop.Post(func() { b.update(workers) })
+}
+
+// Attach takes over the gateway's end of a worker's own socket. It is called
+// before the Update that names the worker.
+func (b *Backend) Attach(w gateway.Worker, fd int) error {
+	var err error
+	b.loop.Do(func() { err = b.attach(w, fd) })
+	if err != nil {
+		return fmt.Errorf("attach worker pid %d: %w", w.PID, err)
+	}
+	return nil
+}
+
+// TakeNoMore ends waiting for a worker: who waits, and who comes, gets
+// gateway.ErrNoCapacity, as does what is in the pipe that all workers share.
+func (b *Backend) TakeNoMore() { b.loop.Do(b.takeNoMore) }
+
+// Look notices stalls; it is called from time to time.
+func (b *Backend) Look() {
+	b.loop.Post(func() {
+		b.look()
+		b.requests.Trim(keepSlots)
+	})
+}
+
+// Stats are the numbers of one moment.
+type Stats struct {
+	InFlight   int           // requests with the workers
+	Waiting    int           // requests that no worker has taken
+	OldestWait time.Duration // of those, 0 for none
+}
+
+// Stats returns the numbers of this moment.
+func (b *Backend) Stats() (s Stats) {
+	b.loop.Do(func() { s = b.stats() })
+	return s
+}
+
+// Held lists the requests in hand, for a diagnosis.
+func (b *Backend) Held() (all []wire.Held) {
+	b.loop.Do(func() { all = b.held() })
+	return all
+}
+
+// Close hangs up on all workers; what they hold fails.
+func (b *Backend) Close() {
+	var links []*channel.Link
+	b.loop.Do(func() {
+		for l := range b.links {
+			links = append(links, l)
+		}
+	})
+	for _, l := range links {
+		l.Close()
+	}
+	b.loop.Do(func() {
+		b.shared.close()
+		b.requests.Close()
+	})
+}
+
+// keepSlots is how many slots keep their memory while nothing happens.
+const keepSlots = 64
+
+// files duplicates descriptors; whoever gets the files closes them.
+func files(fds ...int) (all []*os.File, err error) {
+	for _, fd := range fds {
+		f, err := duplicate(fd)
+		if err != nil {
+			for _, f := range all {
+				f.Close()
+			}
+			return nil, err
+		}
+		all = append(all, f)
+	}
+	return all, nil
+}

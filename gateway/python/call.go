@@ -1,0 +1,124 @@
+package python
+
+import (
+	"time"
+
+	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/gateway/channel"
+	"github.com/gonicorn/gonicorn/gateway/loop"
+	"github.com/gonicorn/gonicorn/internal/wire"
+)
+
+// Direct is whoever serves a request on the loop's thread, without a goroutine.
+type Direct interface {
+	// Answer sends a whole answer, which is valid during the call only. False
+	// means that it is one which needs a goroutine: nothing has been sent.
+	Answer(f *wire.Frame) bool
+	// Done is called after an Answer that was sent: the call may be used again.
+	Done()
+	// Promote hands the request to a goroutine, which goes on with x.
+	Promote(x *channel.Exchange)
+}
+
+// Call is a request that the loop serves directly. It is part of a connection
+// and used again; all of it is the backend's from Submit until Answer or Promote.
+type Call struct {
+	Request *gateway.Request
+	Direct  Direct
+	call    call
+}
+
+// Number is the request's, on the wire.
+func (c *Call) Number() uint64 { return c.call.number }
+
+// Worker is who has answered, by slot on the scoreboard and pid.
+func (c *Call) Worker() (slot, pid int) {
+	if m := c.call.worker; m != nil {
+		return m.worker.Slot, m.pid
+	}
+	return -1, 0
+}
+
+// Began is when the request began to wait for a worker, Sent when it was given
+// to one.
+func (c *Call) Began() time.Time { return c.call.began }
+
+// Sent is when it was given to a worker.
+func (c *Call) Sent() time.Time { return c.call.sent }
+
+// stage is where a call is.
+type stage int
+
+const (
+	idle    stage = iota // nowhere
+	waits                // for a worker, in Backend.waiting
+	given                // to a worker, in a slot
+	fetched              // likewise, and its slot is free: all is said over the worker's socket
+)
+
+// call is one request as the dispatcher knows it. It is the loop's.
+type call struct {
+	b        *Backend
+	number   uint64
+	request  *gateway.Request
+	exchange *channel.Exchange // its goroutine's; nil while the loop serves it
+	direct   *Call             // nil once it has a goroutine
+	socket   bool              // it is for a WebSocket
+	upgraded bool              // and has become one that takes no request's place
+
+	stage  stage
+	began  time.Time
+	sent   time.Time
+	slot   int     // in shared memory, while it is given
+	worker *member // who has it, where that is known
+	place  *member // whose place it takes; nil is one of those who share a pipe
+	order  uint64  // in the shared pipe, from 1; 0 elsewhere
+	void   bool    // it was taken back, if nobody has begun it
+
+	late       loop.Deadline
+	prev, next *call // in Backend.waiting
+}
+
+// fifo is a list of calls in the order in which they came.
+type fifo struct {
+	first, last *call
+	len         int
+}
+
+func (q *fifo) push(c *call) {
+	c.prev, c.next = q.last, nil
+	if q.last == nil {
+		q.first = c
+	} else {
+		q.last.next = c
+	}
+	q.last = c
+	q.len++
+}
+
+// pushFront puts a call before all others.
+func (q *fifo) pushFront(c *call) {
+	c.prev, c.next = nil, q.first
+	if q.first == nil {
+		q.last = c
+	} else {
+		q.first.prev = c
+	}
+	q.first = c
+	q.len++
+}
+
+func (q *fifo) remove(c *call) {
+	if c.prev == nil {
+		q.first = c.next
+	} else {
+		c.prev.next = c.next
+	}
+	if c.next == nil {
+		q.last = c.prev
+	} else {
+		c.next.prev = c.prev
+	}
+	c.prev, c.next = nil, nil
+	q.len--
+}

@@ -1,0 +1,187 @@
+package python
+
+import (
+	"time"
+
+	"github.com/gonicorn/gonicorn/internal/scoreboard"
+)
+
+const (
+	// hesitant is how late a heartbeat may be before other workers are preferred.
+	hesitant = 300 * time.Millisecond
+	// hang is how late the heartbeat of a worker is that did not die by itself.
+	hang = time.Second
+	// again is how often requests that wait look for a worker whose loop runs again.
+	again = 50 * time.Millisecond
+	// ahead is how many requests a worker may find in the shared pipe when it has
+	// finished one, so that it need not wait for the gateway. They are no
+	// worker's before they are taken.
+	ahead = 16
+	// spare is how many of those do not count as waiting.
+	spare = 2
+)
+
+// room is how many workers share a pipe, and how many requests they take at once.
+func (b *Backend) room() (hands, workers int) {
+	for _, m := range b.order {
+		if m.own == nil && m.takes() {
+			hands += max(m.worker.Capacity, 1)
+			workers++
+		}
+	}
+	return hands, workers
+}
+
+// choose finds where the next request goes: to a worker with a pipe of its own,
+// or, where it is nil and ok is true, into the shared pipe. It takes a worker on
+// trial when it is its turn, else the one with the fewest in hand whose loop runs;
+// equals take turns.
+func (b *Backend) choose(socket bool) (best *member, ok bool) {
+	now, trial := scoreboard.Now(), b.onTrial()
+	bestLate, at, n := false, b.next, len(b.order)
+	for i := range n {
+		j := (b.next + i) % n
+		m := b.order[j]
+		if m.own == nil || !m.takes() || m.load >= max(m.worker.Capacity, 1) || m == trial && !m.share.Due() {
+			continue
+		}
+		if socket && b.o.Sockets > 0 && m.sockets >= b.o.Sockets {
+			continue
+		}
+		lag := b.lag(m, now)
+		if b.stalled(m, lag) {
+			continue
+		}
+		if m == trial {
+			m.share.Take()
+			return m, true // which does not change whose turn it is
+		}
+		late := lag > hesitant
+		if best == nil || bestLate && !late || bestLate == late && m.freer(best, socket) {
+			best, bestLate, at = m, late, j+1
+		}
+	}
+	if best != nil {
+		b.next = at
+		return best, true
+	}
+	if b.shared == nil {
+		return nil, false
+	}
+	hands, workers := b.room()
+	return nil, b.shared.load < hands+ahead*workers
+}
+
+// freer reports whether m should rather have a request than other.
+func (m *member) freer(other *member, socket bool) bool {
+	if socket && m.sockets != other.sockets {
+		return m.sockets < other.sockets
+	}
+	return m.load < other.load
+}
+
+// onTrial finds the worker on trial, nil without one. One that is alone gets all
+// requests.
+func (b *Backend) onTrial() (trial *member) {
+	alone := true
+	for _, m := range b.order {
+		switch {
+		case !m.takes():
+		case m.worker.Share > 0:
+			trial = m
+		default:
+			alone = false
+		}
+	}
+	if alone {
+		return nil
+	}
+	return trial
+}
+
+// count takes note of a request, of which a worker on trial may get a share.
+func (b *Backend) count() {
+	if m := b.onTrial(); m != nil {
+		m.share.Count(m.worker.Share)
+	}
+}
+
+// full reports whether no further request may wait.
+func (b *Backend) full() bool {
+	waiting := b.waiting.len
+	if b.shared != nil {
+		hands, workers := b.room()
+		waiting += max(0, b.shared.load-hands-spare*workers)
+	}
+	return waiting >= b.o.QueueSize
+}
+
+// crowded reports whether no worker takes another WebSocket because all have as
+// many as they may.
+func (b *Backend) crowded() bool {
+	if b.o.Sockets <= 0 {
+		return false
+	}
+	some := false
+	for _, m := range b.order {
+		if m.own != nil && m.takes() {
+			if m.sockets < b.o.Sockets {
+				return false
+			}
+			some = true
+		}
+	}
+	return some
+}
+
+// lag is how old the heartbeat of a worker's loop is.
+func (b *Backend) lag(m *member, now int64) time.Duration {
+	if b.o.Shared || b.env.Board == nil || m.worker.Slot < 0 || m.worker.Slot >= scoreboard.Slots {
+		return 0
+	}
+	if pid := b.env.Board.Owner(m.worker.Slot); pid != 0 && pid != m.pid {
+		return 0 // the slot is another's by now
+	}
+	slot := b.env.Board.Slot(m.worker.Slot)
+	if slot.Beats.Load() == 0 {
+		return 0
+	}
+	return time.Duration(now - max(0, min(slot.Heartbeat.Load(), now))) // the worker may have written anything
+}
+
+// stalled reports whether a worker's loop is held up, and logs it once a stall.
+func (b *Backend) stalled(m *member, lag time.Duration) bool {
+	if b.o.StallAfter <= 0 {
+		return false
+	}
+	if lag < b.o.StallAfter {
+		m.warned = false
+		return false
+	}
+	if !m.warned {
+		m.warned = true
+		b.env.Log.Warn("event loop is held up; it gets no further request meanwhile",
+			"worker", m.worker.ID, "pid", m.pid, "for", lag.Round(time.Millisecond).String(), "in_flight", m.load)
+	}
+	return true
+}
+
+// look notices stalls while no request asks for a worker.
+func (b *Backend) look() {
+	now := scoreboard.Now()
+	for _, m := range b.order {
+		if m.known && m.link != nil && m.ready {
+			b.stalled(m, b.lag(m, now))
+		}
+	}
+}
+
+// lookLater has admit called again: nobody tells when a loop runs again.
+func (b *Backend) lookLater() {
+	if b.again == nil && b.o.StallAfter > 0 {
+		b.again = b.loop.After(again, func() {
+			b.again = nil
+			b.admit()
+		})
+	}
+}

@@ -1,0 +1,182 @@
+package python
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/gateway/admission"
+	"github.com/gonicorn/gonicorn/gateway/channel"
+	"github.com/gonicorn/gonicorn/gateway/loop"
+	"github.com/gonicorn/gonicorn/gateway/shm"
+	"golang.org/x/sys/unix"
+)
+
+// answerSlots is how many answers a worker can have written that the gateway has
+// not read: of workers that take one request a thread, and of others.
+const (
+	fewAnswers  = 32
+	manyAnswers = 256
+)
+
+// member is a worker as far as it is known: from Update, from attach, or both.
+// It is the loop's.
+type member struct {
+	b       *Backend
+	worker  gateway.Worker
+	known   bool // Update has it
+	pid     int
+	link    *channel.Link // nil once it has hung up
+	ready   bool          // it has said hello
+	away    bool          // it wants no more requests
+	own     *pipe         // nil where it takes from the shared one
+	answers *shm.Answers
+	done    int  // where it writes tokens of answers; -1 once closed
+	load    int  // requests in its pipe and in its hands, without WebSockets that were accepted
+	sockets int  // WebSockets, with requests for one
+	warned  bool // its stall has been logged
+	told    bool // it leaves, and OnIdle was called
+
+	share admission.Share // while it is on trial
+}
+
+// attach makes what a worker needs and says hello to it.
+func (b *Backend) attach(w gateway.Worker, fd int) error {
+	m := &member{b: b, worker: w, pid: w.PID, done: -1}
+	slots := manyAnswers
+	if b.o.Shared {
+		slots = max(fewAnswers, 2*w.Capacity)
+	}
+	var err error
+	if m.answers, err = shm.NewAnswers(slots); err != nil {
+		unix.Close(fd)
+		return err
+	}
+	done, err := newPipe()
+	if err == nil && (!b.o.Shared || w.Share > 0) {
+		m.own, err = newPipe()
+	}
+	if err != nil {
+		done.close()
+		unix.Close(fd)
+		m.close()
+		return err
+	}
+	m.done = done.r
+	defer unix.Close(done.w)
+	if err := b.greet(m, fd, done.w); err != nil {
+		m.close()
+		return err
+	}
+	if err := b.loop.Watch(m.done, m); err != nil {
+		m.link.Hangup()
+		m.close()
+		return err
+	}
+	if old := b.members[w.Slot]; old != nil && old.link != nil {
+		old.link.Finish() // its worker is gone, or the slot were not another's
+	}
+	b.set(w.Slot, m)
+	b.links[m.link] = m
+	return nil
+}
+
+// greet opens the worker's own socket, which takes fd over.
+func (b *Backend) greet(m *member, fd, done int) error {
+	from := b.shared
+	if m.own != nil {
+		from = m.own
+	}
+	all, err := files(b.requests.FD(), m.answers.FD(), from.r, done)
+	if err != nil {
+		unix.Close(fd)
+		return err
+	}
+	plane := channel.Plane{
+		Slots: b.requests.Len(), RequestSize: shm.RequestSize, Answers: m.answers.Len(), AnswerSize: shm.AnswerSize, Files: all,
+	}
+	m.link, err = channel.NewLink(fd, m.worker.Slot, m.pid, plane, b.registry, owner{b})
+	return err
+}
+
+// set puts a worker into a slot; nil takes it out.
+func (b *Backend) set(slot int, m *member) {
+	if m == nil {
+		delete(b.members, slot)
+	} else {
+		b.members[slot] = m
+	}
+	b.order = b.order[:0]
+	for _, m := range b.members {
+		b.order = append(b.order, m)
+	}
+	slices.SortFunc(b.order, func(a, b *member) int { return cmp.Compare(a.worker.Slot, b.worker.Slot) })
+}
+
+// close gives back what the worker has been given.
+func (m *member) close() {
+	if m.done >= 0 {
+		m.b.loop.Forget(m.done)
+		unix.Close(m.done)
+		m.done = -1
+	}
+	m.own.close()
+	m.own = nil
+	if m.answers != nil {
+		m.answers.Close()
+		m.answers = nil
+	}
+}
+
+// Ready implements loop.Handler: tokens of answers have come.
+func (m *member) Ready(loop.Events) { m.b.answered(m) }
+
+// takes reports whether the worker takes requests.
+func (m *member) takes() bool {
+	return m.known && m.link != nil && m.ready && !m.away && !m.worker.Draining
+}
+
+// update replaces the set of workers.
+func (b *Backend) update(workers []gateway.Worker) {
+	for _, m := range b.members {
+		m.known = false
+	}
+	for _, w := range workers {
+		m := b.members[w.Slot]
+		if m == nil {
+			m = &member{b: b, pid: w.PID, done: -1}
+			m.worker = w
+			b.set(w.Slot, m)
+		}
+		m.worker, m.known = w, true
+	}
+	for slot, m := range b.members {
+		if m.known {
+			continue
+		}
+		if m.link != nil {
+			m.link.Finish() // what it has answered is still to be read
+		} else {
+			b.set(slot, nil)
+			if b.shared != nil {
+				b.doubt.until = b.shared.sent // it may have gone on taking after its link was closed
+				b.seek()
+			}
+		}
+	}
+	b.admit()
+	b.reportIdle()
+}
+
+// reportIdle tells of workers on trial that leave and have nothing in hand.
+func (b *Backend) reportIdle() {
+	if !b.o.Shared || b.o.OnIdle == nil {
+		return
+	}
+	for _, m := range b.order {
+		if m.own != nil && m.known && m.worker.Draining && m.load == 0 && !m.told {
+			m.told = true
+			b.o.OnIdle(m.worker.Slot, m.pid)
+		}
+	}
+}

@@ -1,0 +1,118 @@
+package python
+
+import (
+	"time"
+
+	"github.com/gonicorn/gonicorn/gateway/channel"
+	"github.com/gonicorn/gonicorn/internal/scoreboard"
+)
+
+// owner makes Backend a channel.Owner without showing the methods, which are
+// called from the goroutines that read workers' sockets.
+type owner struct{ *Backend }
+
+// Hello implements channel.Owner.
+func (o owner) Hello(l *channel.Link, h channel.Hello) {
+	o.loop.Post(func() {
+		m := o.links[l]
+		if m == nil {
+			return
+		}
+		if o.app.Swap(&h.Interface) == nil {
+			close(o.known)
+		}
+		m.ready = true
+		o.admit()
+	})
+}
+
+// GoAway implements channel.Owner: the worker gets no more. What is in its pipe
+// before the answer is still its.
+func (o owner) GoAway(l *channel.Link) {
+	o.loop.Post(func() {
+		m := o.links[l]
+		if m == nil {
+			return
+		}
+		m.away = true
+		o.flush()
+		l.Drained()
+	})
+}
+
+// Fetch implements channel.Owner. The request's slot is free: what is left to be
+// said goes over the worker's socket.
+func (o owner) Fetch(l *channel.Link, number uint64, x *channel.Exchange) {
+	if x == nil {
+		x = o.Adopt(l, number) // too long a request of a direct connection
+	}
+	mine := false
+	if x != nil {
+		o.loop.Do(func() {
+			m, c := o.links[l], x.Call.(*call)
+			if m == nil || c.stage != given || c.worker != nil && c.worker != m || c.worker == nil && m.own != nil {
+				return
+			}
+			mine = true
+			c.stage, c.worker = fetched, m
+			o.free(c)
+			x.SetLink(l)
+		})
+	}
+	if !mine {
+		l.Cancel(number)
+		return
+	}
+	if err := x.Offer(l, *o.app.Load(), o.o.Shared); err != nil {
+		o.env.Log.Error("cannot hand a request to a worker", "pid", l.PID, "error", err)
+	}
+}
+
+// Adopt implements channel.Owner: what the loop serves directly gets a goroutine.
+func (o owner) Adopt(l *channel.Link, number uint64) (x *channel.Exchange) {
+	o.loop.Do(func() {
+		for _, c := range o.calls {
+			if c != nil && c.number == number {
+				if x = c.exchange; x == nil {
+					x = o.promote(c)
+				}
+				return
+			}
+		}
+	})
+	return x
+}
+
+// Closed implements channel.Owner. All that the worker has sent has been handed
+// to its exchanges, so what it has not answered by now fails.
+func (o owner) Closed(l *channel.Link, _ error) {
+	claims := claimsOf(o.env.Board, l)
+	l.Hangup()
+	o.loop.Do(func() { o.gone(l, claims) })
+}
+
+// hungSince is when a worker's loop last ran, in nanoseconds since 1970, 0 if it
+// did not hang.
+func (b *Backend) hungSince(m *member) int64 {
+	if lag := b.lag(m, scoreboard.Now()); m.warned || lag > hang {
+		return time.Now().Add(-lag).UnixNano()
+	}
+	return 0
+}
+
+// claimsOf are the numbers that a worker has claimed on the scoreboard.
+func claimsOf(board *scoreboard.Board, l *channel.Link) (numbers []uint64) {
+	if board == nil || l.Slot < 0 || l.Slot >= scoreboard.Slots {
+		return nil
+	}
+	if pid := board.Owner(l.Slot); pid != 0 && pid != l.PID {
+		return nil // the slot is another's by now
+	}
+	slot := board.Slot(l.Slot)
+	for i := range slot.Claim {
+		if n := slot.Claim[i].ID.Load(); n > scoreboard.Taking {
+			numbers = append(numbers, n)
+		}
+	}
+	return numbers
+}

@@ -1,0 +1,329 @@
+package python
+
+import (
+	"errors"
+	"time"
+
+	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/gateway/channel"
+	"github.com/gonicorn/gonicorn/gateway/loop"
+	"github.com/gonicorn/gonicorn/gateway/shm"
+	"github.com/gonicorn/gonicorn/internal/wire"
+)
+
+// Submit has a request answered that the loop serves directly. It is called on
+// the loop's thread.
+func (b *Backend) Submit(d *Call) {
+	d.call = call{number: b.registry.NextNumber(), request: d.Request, direct: d}
+	b.submit(&d.call)
+}
+
+// submit gives a request to a worker, or has it wait for one. A request for a
+// WebSocket does not wait where all workers have as many as they may: others
+// would wait behind it for as long as those last.
+func (b *Backend) submit(c *call) {
+	c.began = b.loop.Now()
+	b.count()
+	if b.waiting.len == 0 && b.taking {
+		if m, ok := b.choose(c.socket); ok && b.give(c, m) {
+			return
+		}
+	}
+	if b.full() || !b.taking || c.socket && b.crowded() {
+		b.fail(c, gateway.ErrNoCapacity)
+		return
+	}
+	b.wait(c, b.waiting.push)
+	b.lookLater()
+}
+
+// wait has a request wait for a worker.
+func (b *Backend) wait(c *call, push func(*call)) {
+	c.stage, c.b = waits, b
+	push(c)
+	c.late.Owner = c
+	b.late.Arm(&c.late)
+}
+
+// Expired implements loop.Expirer: the call has waited too long.
+func (c *call) Expired(*loop.Deadline) {
+	c.b.waiting.remove(c)
+	c.stage = idle
+	c.b.fail(c, gateway.ErrNoCapacity)
+}
+
+// admit gives places to those who wait.
+func (b *Backend) admit() {
+	for b.waiting.len > 0 {
+		c := b.waiting.first
+		m, ok := b.choose(c.socket)
+		if !ok && c.socket && b.crowded() {
+			b.stopWaiting(c)
+			b.fail(c, gateway.ErrNoCapacity)
+			continue
+		}
+		if !ok || b.requests.Free() == 0 {
+			b.lookLater()
+			return
+		}
+		b.stopWaiting(c)
+		b.give(c, m)
+	}
+}
+
+func (b *Backend) stopWaiting(c *call) {
+	c.late.Disarm()
+	b.waiting.remove(c)
+	c.stage = idle
+}
+
+// give writes a request into a slot and its token into a pipe; m is nil for the
+// shared one. False means that there is no slot.
+func (b *Backend) give(c *call, m *member) bool {
+	slot, ok := b.requests.Take()
+	if !ok {
+		return false
+	}
+	if !b.encode(c, slot) {
+		b.requests.Give(slot)
+		b.drop(c)
+		return true
+	}
+	c.stage, c.slot, c.sent = given, slot, b.loop.Now()
+	b.calls[slot] = c
+	to := b.shared
+	if m != nil {
+		to = m.own
+		c.worker = m
+		m.load++
+		if c.socket {
+			m.sockets++
+		}
+	} else {
+		to.load++
+		c.order = to.sent + 1
+	}
+	c.place = m
+	to.sent++
+	to.out = shm.NewToken(c.number, slot).Append(to.out)
+	if x := c.exchange; x != nil {
+		x.Dispatched(c.sent)
+		if m != nil {
+			x.SetLink(m.link)
+		}
+	}
+	return true
+}
+
+// encode writes a request into a slot. False means that nobody waits for its
+// answer any more, or that it is too long for the loop to serve.
+func (b *Backend) encode(c *call, slot int) bool {
+	memory := b.requests.Memory(slot)
+	var m wire.Marshal
+	m.Use(memory)
+	app := *b.app.Load()
+	if c.exchange != nil {
+		if !c.exchange.Encode(&m, app) {
+			return false
+		}
+	} else {
+		channel.EncodeRequest(&m, c.number, c.request, app, b.env)
+	}
+	if m.Len() > cap(memory) { // it is elsewhere: the worker has to ask for it
+		if c.exchange == nil {
+			return false
+		}
+		m.Use(memory)
+		m.Uint(c.number)
+	}
+	return true
+}
+
+// drop forgets a request that was never given to a worker.
+func (b *Backend) drop(c *call) {
+	if c.exchange != nil {
+		b.registry.Forget(c.exchange)
+		return
+	}
+	b.fail(c, errLong)
+}
+
+// errLong is never seen: who serves requests on the loop bounds them.
+var errLong = errors.New("request too long for a slot")
+
+// flush writes the tokens of this turn. A write wakes one worker of those who
+// share a pipe: there is one a worker that may be idle, and one for the rest.
+func (b *Backend) flush() {
+	if s := b.shared; s != nil && len(s.out) > 0 {
+		hands, _ := b.room()
+		fresh := len(s.out) / shm.TokenSize
+		s.write(max(0, min(fresh, hands-(s.load-fresh))))
+	}
+	for _, m := range b.order {
+		if m.own != nil && len(m.own.out) > 0 {
+			m.own.write(0)
+		}
+	}
+}
+
+// end frees the place of a request of which the worker has said its last, or
+// nobody will hear any more.
+func (b *Backend) end(c *call) {
+	switch c.stage {
+	case idle:
+		return
+	case waits:
+		b.stopWaiting(c)
+		return
+	case given:
+		b.free(c)
+	}
+	c.stage = idle
+	m := c.place
+	switch {
+	case m == nil:
+		b.shared.load--
+	default:
+		if !c.upgraded {
+			m.load--
+		}
+		if c.socket {
+			m.sockets--
+		}
+	}
+	b.admit()
+	b.reportIdle()
+}
+
+// free gives the slot of a request back.
+func (b *Backend) free(c *call) {
+	b.calls[c.slot] = nil
+	b.requests.Give(c.slot)
+}
+
+// upgraded gives back the place of a request that has become a WebSocket, if
+// those have places of their own.
+func (b *Backend) upgraded(c *call) {
+	if b.o.Sockets > 0 && c.place != nil && !c.upgraded && c.stage != idle {
+		c.upgraded = true
+		c.place.load--
+		b.admit()
+	}
+}
+
+// leave is called when the goroutine of a request waits for its answer no more,
+// although its worker has not ended it.
+func (b *Backend) leave(c *call) {
+	switch c.stage {
+	case waits:
+		b.stopWaiting(c)
+		b.registry.Forget(c.exchange)
+	case given:
+		b.takeBack(c)
+	case fetched:
+		if c.socket { // the place is free, whatever the app of a WebSocket does without its client
+			b.registry.Over(c.exchange)
+		}
+	}
+}
+
+// takeBack makes workers pass over a request that nobody has begun.
+func (b *Backend) takeBack(c *call) {
+	if !c.void {
+		c.void = true
+		b.requests.Void(c.slot)
+	}
+}
+
+// fail ends a request that is with no worker.
+func (b *Backend) fail(c *call, err error) {
+	x := c.exchange
+	if x == nil {
+		x = b.promote(c)
+	}
+	b.registry.Fail(x, err)
+}
+
+// promote gives a request that the loop has served a goroutine, and an exchange
+// that goes with it.
+func (b *Backend) promote(c *call) *channel.Exchange {
+	r := c.request
+	d := c.direct
+	own := new(call) // the connection's is used again
+	x := b.registry.New(c.number, c.began, &gateway.Request{ID: r.ID, Method: r.Method, Path: r.Path}, nil, func(*channel.Exchange) {
+		b.loop.Post(func() { b.end(own) })
+	})
+	*own = *c
+	own.exchange, own.direct, own.request = x, nil, nil
+	x.Call = own
+	switch c.stage {
+	case waits:
+		own.late = loop.Deadline{}
+		b.replace(c, own)
+	case given:
+		b.calls[c.slot] = own
+		x.Dispatched(c.sent)
+		if c.worker != nil && c.worker.link != nil {
+			x.SetLink(c.worker.link)
+		}
+	}
+	c.stage = idle
+	d.Direct.Promote(x)
+	return x
+}
+
+// replace puts a call into another's place among those who wait.
+func (b *Backend) replace(c, by *call) {
+	by.prev, by.next = c.prev, c.next
+	if c.prev == nil {
+		b.waiting.first = by
+	} else {
+		c.prev.next = by
+	}
+	if c.next == nil {
+		b.waiting.last = by
+	} else {
+		c.next.prev = by
+	}
+	c.prev, c.next = nil, nil
+	c.late.Disarm()
+	by.late.Owner = by
+	b.late.Arm(&by.late)
+}
+
+// Promote gives a request a goroutine on behalf of its connection, which does
+// the rest. The exchange goes on.
+func (b *Backend) Promote(d *Call) { b.promote(&d.call) }
+
+// App is what the app speaks, "" until a worker has said it.
+func (b *Backend) App() string {
+	if app := b.app.Load(); app != nil {
+		return *app
+	}
+	return ""
+}
+
+// stats are the numbers of this moment.
+func (b *Backend) stats() (s Stats) {
+	now := time.Now()
+	s.Waiting = b.waiting.len
+	if c := b.waiting.first; c != nil {
+		s.OldestWait = now.Sub(c.began)
+	}
+	for _, m := range b.order {
+		if m.own != nil {
+			s.InFlight += m.load
+		}
+	}
+	if b.shared != nil {
+		s.InFlight += b.shared.load
+		unread := b.shared.unread()
+		for _, c := range b.calls {
+			if c != nil && c.order > b.shared.sent-uint64(unread) && !c.void {
+				s.Waiting++
+				s.OldestWait = max(s.OldestWait, now.Sub(c.began))
+			}
+		}
+	}
+	return s
+}

@@ -1,0 +1,106 @@
+// Package shm is the memory that the gateway and its Python workers share, and
+// the tokens that say what is where in it. The gateway writes requests, which
+// workers can only read; each worker writes its answers into a region of its
+// own. What a worker writes can change at any time: it is copied before it is
+// looked at.
+package shm
+
+import (
+	"encoding/binary"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// Sizes, in bytes. The runner has the same in runner/plane.py.
+const (
+	RequestSize = 64 << 10 // of a slot for a request
+	AnswerSize  = 64 << 10 // of a slot for an answer
+	controlPage = 4 << 10  // in front of the answers: a word a slot
+)
+
+// Most slots, so that a token has room for their numbers.
+const (
+	MostRequests = 4095
+	MostAnswers  = 512
+)
+
+// region is memory that is shared by its descriptor.
+type region struct {
+	file *os.File
+	mem  []byte
+}
+
+// newRegion makes one of so many bytes, which nobody can resize. With readOnly
+// only this process can write into it.
+func newRegion(name string, size int, readOnly bool) (*region, error) {
+	file, err := create(name, size)
+	if err != nil {
+		return nil, fmt.Errorf("make shared memory of %d bytes: %w", size, err)
+	}
+	r := &region{file: file}
+	fd := int(file.Fd())
+	if r.mem, err = unix.Mmap(fd, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err != nil {
+		r.close()
+		return nil, fmt.Errorf("map shared memory: %w", err)
+	}
+	if err := seal(fd, readOnly); err != nil {
+		r.close()
+		return nil, fmt.Errorf("seal shared memory: %w", err)
+	}
+	return r, nil
+}
+
+func (r *region) close() {
+	if r.mem != nil {
+		_ = unix.Munmap(r.mem) // it is a mapping
+		r.mem = nil
+	}
+	if r.file != nil {
+		r.file.Close()
+		r.file = nil
+	}
+}
+
+// Token is what goes through a pipe: 8 bytes, little-endian. The lower 40 bits
+// are those of the request's number, then 12 of its slot, then 12 of the
+// answer's.
+type Token uint64
+
+// TokenSize is how many bytes a token has in a pipe.
+const TokenSize = 8
+
+const (
+	numberBits = 40
+	slotBits   = 12
+	numberMask = 1<<numberBits - 1
+	slotMask   = 1<<slotBits - 1
+)
+
+// Wake is a token that only wakes somebody.
+const Wake Token = 0
+
+// Void stands in place of an answer's slot: the request was taken back before
+// anybody began it.
+const Void = slotMask
+
+// NewToken makes the token of a request in a slot.
+func NewToken(number uint64, slot int) Token {
+	return Token(number&numberMask | uint64(slot)<<numberBits)
+}
+
+// Request is the request's slot.
+func (t Token) Request() int { return int(t >> numberBits & slotMask) }
+
+// Answer is the answer's slot, or Void.
+func (t Token) Answer() int { return int(t >> (numberBits + slotBits) & slotMask) }
+
+// Of reports whether the token is of the request with this number.
+func (t Token) Of(number uint64) bool { return uint64(t)&numberMask == number&numberMask }
+
+// Append appends the token as it goes through a pipe.
+func (t Token) Append(to []byte) []byte { return binary.LittleEndian.AppendUint64(to, uint64(t)) }
+
+// ReadToken reads the token at the front of p, which has TokenSize bytes.
+func ReadToken(p []byte) Token { return Token(binary.LittleEndian.Uint64(p)) }

@@ -1,0 +1,94 @@
+package shm
+
+import (
+	"sync/atomic"
+	"unsafe"
+)
+
+// marshalNone is how a request that was taken back reads: None in marshal's
+// format. It is stored as a byte, so that a worker sees either all or nothing.
+const marshalNone = 'N'
+
+// Requests are slots that this process writes requests into. They belong to one
+// goroutine.
+type Requests struct {
+	region *region
+	free   []int // the last one is used next, so that few pages are touched
+	used   []bool
+	peak   int // slots at or above it have not been touched since Trim
+}
+
+// NewRequests makes n slots, at most MostRequests.
+func NewRequests(n int) (*Requests, error) {
+	n = min(n, MostRequests)
+	r, err := newRegion("gonicorn-requests", n*RequestSize, true)
+	if err != nil {
+		return nil, err
+	}
+	q := &Requests{region: r, free: make([]int, 0, n), used: make([]bool, n)}
+	for i := n - 1; i >= 0; i-- {
+		q.free = append(q.free, i)
+	}
+	return q, nil
+}
+
+// FD is the descriptor to hand to workers; it stays this type's.
+func (q *Requests) FD() int { return int(q.region.file.Fd()) }
+
+// Len is how many slots there are.
+func (q *Requests) Len() int { return len(q.used) }
+
+// Free is how many of them are free.
+func (q *Requests) Free() int { return len(q.free) }
+
+// Take takes a slot; false means that there is none.
+func (q *Requests) Take() (slot int, ok bool) {
+	if len(q.free) == 0 {
+		return 0, false
+	}
+	slot = q.free[len(q.free)-1]
+	q.free = q.free[:len(q.free)-1]
+	q.used[slot] = true
+	q.peak = max(q.peak, slot+1)
+	return slot, true
+}
+
+// Memory is the slot's, empty, with its size as capacity: what is appended
+// beyond that is elsewhere.
+func (q *Requests) Memory(slot int) []byte {
+	at := slot * RequestSize
+	return q.region.mem[at : at : at+RequestSize]
+}
+
+// Void makes the request in a slot one that workers pass over.
+func (q *Requests) Void(slot int) {
+	p := (*uint32)(unsafe.Pointer(&q.region.mem[slot*RequestSize]))
+	atomic.StoreUint32(p, marshalNone)
+}
+
+// Give gives a slot back.
+func (q *Requests) Give(slot int) {
+	if q.used[slot] {
+		q.used[slot] = false
+		q.free = append(q.free, slot)
+	}
+}
+
+// Trim gives the memory of slots from keep on back to the system, when none of
+// them is in use.
+func (q *Requests) Trim(keep int) {
+	if q.peak <= keep {
+		return
+	}
+	for i := keep; i < q.peak; i++ {
+		if q.used[i] {
+			return
+		}
+	}
+	at := keep * RequestSize
+	forget(q.region.mem[at : q.peak*RequestSize])
+	q.peak = keep
+}
+
+// Close unmaps the memory.
+func (q *Requests) Close() { q.region.close() }
