@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/gonicorn/gonicorn/internal/hooks"
 	"github.com/gonicorn/gonicorn/internal/proc"
 	"golang.org/x/sys/unix"
 )
@@ -48,7 +49,7 @@ func (s *supervisor) become(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.hooks.tell(hookEvent{Event: "pre_exec"})
+	s.hooks.Tell(hooks.Event{Event: "pre_exec"})
 	checking, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
 	check := exec.CommandContext(checking, path, slices.Concat([]string{"--check-config"}, s.args[1:])...)

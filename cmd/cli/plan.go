@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/gonicorn/gonicorn/arbiter"
+	"github.com/gonicorn/gonicorn/internal/hooks"
 	"github.com/gonicorn/gonicorn/internal/logging"
 	"github.com/gonicorn/gonicorn/internal/watch"
 )
@@ -29,7 +30,7 @@ type plan struct {
 // load makes the plan of a reload for the arbiter, which commits it when the
 // workers of its generation serve, or releases it.
 func (s *supervisor) load(ctx context.Context, number int) (arbiter.Loaded, error) {
-	s.hooks.tell(hookEvent{Event: "on_reload"})
+	s.hooks.Tell(hooks.Event{Event: "on_reload"})
 	read, err := s.reread(ctx, s.helpers)
 	if err != nil {
 		return arbiter.Loaded{}, err
@@ -96,7 +97,7 @@ func (p *plan) commit() {
 		s.runWatch(watching, p.watch, func(path string) { s.recertify(watching, p, path) })
 	}
 	s.warnOfFixed(p.config)
-	s.hooks.adopt(p.config, p.app)
+	s.hooks.Adopt(hooksOf(p.config, p.app))
 }
 
 // abort frees what a plan holds besides its generations, which the arbiter

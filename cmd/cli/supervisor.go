@@ -17,6 +17,7 @@ import (
 	"github.com/gonicorn/gonicorn/arbiter"
 	"github.com/gonicorn/gonicorn/config"
 	"github.com/gonicorn/gonicorn/internal/console"
+	"github.com/gonicorn/gonicorn/internal/hooks"
 	"github.com/gonicorn/gonicorn/internal/logging"
 	"github.com/gonicorn/gonicorn/internal/notify"
 	"github.com/gonicorn/gonicorn/internal/pidfile"
@@ -70,7 +71,7 @@ type supervisor struct {
 	logClosers []func() // of syslog and the journal
 
 	args        []string // of this process
-	hooks       *hooks
+	hooks       *hooks.Hooks
 	admin       sockets         // of admin_bind
 	console     *console.Server // nil without a control socket
 	manager     *manager        // nil without a service manager
@@ -111,7 +112,7 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 		return err
 	}
 	s.replaces, s.grace, s.outputs = handed.PID, first.Config.GracefulTimeout, map[int]handedOutput{}
-	s.helpers, s.hooks = proc.NewHelpers(s.childEnded), newHooks(s)
+	s.helpers = proc.NewHelpers(s.childEnded)
 	if p, is := a.(*pythonApp); is {
 		p.helpers = s.helpers
 	}
@@ -119,6 +120,7 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 		s.close()
 		return err
 	}
+	s.hooks = s.newHooks()
 	defer func() {
 		s.goBack(err)
 		s.close()
@@ -149,7 +151,7 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 		p.giveUp()
 		return err
 	}
-	defer s.hooks.close()
+	defer s.hooks.Close()
 	s.banner(p)
 	for _, warning := range first.Warnings {
 		s.log.Warn(warning)
@@ -208,7 +210,7 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 	}
 	s.arbiter = arbiter.New(arbiter.Options{
 		Board: s.board, Children: s.children, Notes: s.notify.Messages(), Log: s.log, Actions: s.actions,
-		First: begun.loaded, Guard: guard, Monitor: monitor, Publish: s.publish, Forsake: s.forsake, Observe: s.hooks.observe,
+		First: begun.loaded, Guard: guard, Monitor: monitor, Publish: s.publish, Forsake: s.forsake, Observe: s.observe,
 		Upgrade: s.upgradeBySignal, Refuse: s.sockets.close,
 		Tell: s.tellManager(), Watchdog: s.manager.watchdog(),
 		Load: s.load, Reopen: s.sink.Reopen, Ready: func() { isLoaded(); s.ready(daemon) },
@@ -252,8 +254,8 @@ func (s *supervisor) beginHooks(p *prepared) error {
 			return err
 		}
 	}
-	s.hooks.adopt(p.config, p.app)
-	return s.hooks.first()
+	s.hooks.Adopt(hooksOf(p.config, p.app))
+	return coded("GON027", s.hooks.First())
 }
 
 // hearken sends what the arbiter tells the service manager.
@@ -286,7 +288,7 @@ func (s *supervisor) tellManager() func(state ...string) {
 func (s *supervisor) ready(daemon *daemonReport) {
 	daemon.done(exitOK, nil)
 	s.log.Info("ready")
-	s.hooks.tell(hookEvent{Event: "when_ready"})
+	s.hooks.Tell(hooks.Event{Event: "when_ready"})
 	s.retireOld()
 }
 

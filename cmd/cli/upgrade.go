@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/gonicorn/gonicorn/internal/hooks"
 	"github.com/gonicorn/gonicorn/internal/proc"
 	"github.com/gonicorn/gonicorn/internal/wire"
 	"github.com/gonicorn/gonicorn/signals"
@@ -133,7 +134,7 @@ func (s *supervisor) startSuccessor() (*successor, error) {
 		return nil, fmt.Errorf("start a new gonicorn: %w", err)
 	}
 	defer unix.Close(w)
-	s.hooks.tell(hookEvent{Event: "pre_exec"})
+	s.hooks.Tell(hooks.Event{Event: "pre_exec"})
 	spec, err := s.successorSpec(w)
 	var wait func() proc.Exit
 	next := &successor{settled: make(chan struct{}), gone: make(chan struct{})}

@@ -1,4 +1,4 @@
-package cli
+package hooks
 
 import (
 	"bufio"
@@ -13,49 +13,46 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/gonicorn/gonicorn/arbiter"
-	"github.com/gonicorn/gonicorn/config"
 	"github.com/gonicorn/gonicorn/internal/proc"
 	"github.com/gonicorn/gonicorn/internal/wire"
 	"github.com/gonicorn/gonicorn/workers/python"
+	"golang.org/x/sys/unix"
 )
 
 // pythonHooks runs the master's hooks of a gunicorn.conf.py in a Python process
-// beside the arbiter (runner/master.py). It implements hookRunner.
+// beside the arbiter (runner/master.py). It implements runner.
 type pythonHooks struct {
-	s       *supervisor
-	config  *config.Config
-	python  python.Interpreter
-	set     python.Settings
+	host    Host
+	src     Source
 	names   []string
-	process *hookProcess // nil while there is none
-	failed  time.Time    // when it was last lost
+	running *process  // nil while there is none
+	failed  time.Time // when it was last lost
 }
 
-// hookProcess is the Python process.
-type hookProcess struct {
+// process is the Python process.
+type process struct {
 	pid     int
 	events  *os.File
 	answers chan string // closed when it has ended
-	output  arbiter.Output
+	output  Output
 	done    chan struct{} // closed when it is reaped
 
 	unwanted atomic.Bool // its end is no news
 }
 
-// hookPause is how long the process is not started again after it was lost.
-const hookPause = time.Second
+// pause is how long the process is not started again after it was lost.
+const pause = time.Second
 
-var errHooksLost = errors.New("the process of the hooks has ended")
+var errLost = errors.New("the process of the hooks has ended")
 
 // newPythonHooks returns nil where a config has no such hooks.
-func newPythonHooks(s *supervisor, c *config.Config, a *pythonApp) hookRunner {
-	names := masterHooks(c.Conf.Hooks)
+func newPythonHooks(host Host, src Source) runner {
+	names := masterHooks(src.Config.Conf.Hooks)
 	if len(names) == 0 {
 		return nil
 	}
-	h := &pythonHooks{s: s, config: c, python: a.interpreter, set: a.settings(c, ""), names: names}
-	h.set.Master, h.set.Hooks = true, names
+	h := &pythonHooks{host: host, src: src, names: names}
+	h.src.Settings.Master, h.src.Settings.Hooks = true, names
 	return h
 }
 
@@ -65,12 +62,12 @@ func (h *pythonHooks) wants(event string) bool {
 }
 
 // run has the process run a hook, and starts it where it is not there.
-func (h *pythonHooks) run(ctx context.Context, e hookEvent) error {
-	if h.process != nil && h.process.gone() {
+func (h *pythonHooks) run(ctx context.Context, e Event) error {
+	if h.running != nil && h.running.gone() {
 		_ = h.lost() // it has been logged
 	}
-	if h.process == nil {
-		if err := h.pause(ctx); err != nil {
+	if h.running == nil {
+		if err := h.rest(ctx); err != nil {
 			return err
 		}
 		if err := h.start(); err != nil {
@@ -82,31 +79,31 @@ func (h *pythonHooks) run(ctx context.Context, e hookEvent) error {
 	if err != nil {
 		return fmt.Errorf("encode event: %w", err)
 	}
-	if _, err := h.process.events.Write(append(text, '\n')); err != nil {
+	if _, err := h.running.events.Write(append(text, '\n')); err != nil {
 		return h.lost()
 	}
 	return h.await(ctx, e)
 }
 
-// pause waits until the process may be started again after it was lost.
-func (h *pythonHooks) pause(ctx context.Context) error {
-	timer := time.NewTimer(time.Until(h.failed.Add(hookPause)))
+// rest waits until the process may be started again after it was lost.
+func (h *pythonHooks) rest(ctx context.Context) error {
+	timer := time.NewTimer(time.Until(h.failed.Add(pause)))
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 		return nil
 	case <-ctx.Done():
-		return errHooksLost
+		return errLost
 	}
 }
 
 // await waits for a hook's end. A slow one is said, and holds up the next.
-func (h *pythonHooks) await(ctx context.Context, e hookEvent) error {
-	slow := time.NewTimer(max(h.config.HookTimeout, time.Second))
+func (h *pythonHooks) await(ctx context.Context, e Event) error {
+	slow := time.NewTimer(max(h.src.Config.HookTimeout, time.Second))
 	defer slow.Stop()
 	for {
 		select {
-		case line, more := <-h.process.answers:
+		case line, more := <-h.running.answers:
 			if !more {
 				return h.lost()
 			}
@@ -119,18 +116,18 @@ func (h *pythonHooks) await(ctx context.Context, e hookEvent) error {
 			}
 			return nil
 		case <-slow.C:
-			h.s.log.Warn("a hook takes its time, and those after it wait", "hook", e.Event, "pid", h.process.pid)
+			h.host.Log.Warn("a hook takes its time, and those after it wait", "hook", e.Event, "pid", h.running.pid)
 		case <-ctx.Done():
 			_ = h.lost()
-			return fmt.Errorf("it was given up after %s (hook_timeout)", h.config.HookTimeout)
+			return fmt.Errorf("it was given up after %s (hook_timeout)", h.src.Config.HookTimeout)
 		}
 	}
 }
 
 // start starts the process.
 func (h *pythonHooks) start() error {
-	s, c := h.s, h.config
-	text, err := json.Marshal(h.set)
+	host, c := h.host, h.src.Config
+	text, err := json.Marshal(h.src.Settings)
 	if err != nil {
 		return fmt.Errorf("encode settings of hooks: %w", err)
 	}
@@ -142,37 +139,36 @@ func (h *pythonHooks) start() error {
 		}
 	}
 	events, answers, output := fds[0:2], fds[2:4], fds[4:6]
-	env := append(environ(c), wire.EnvWorker+"="+string(text), wire.EnvRunner+"="+strconv.Itoa(3))
-	pid, wait, err := s.helpers.Start(proc.Spec{
-		Path: h.python.Path, Args: python.Args(h.python), Env: env, Dir: c.Chdir, Umask: -1,
-		Files: []int{events[0], answers[1], output[1], s.runner},
+	env := append(slices.Clone(h.src.Environ), wire.EnvWorker+"="+string(text), wire.EnvRunner+"="+strconv.Itoa(3))
+	pid, wait, err := host.Helpers.Start(proc.Spec{
+		Path: h.src.Interpreter.Path, Args: python.Args(h.src.Interpreter), Env: env, Dir: c.Chdir, Umask: -1,
+		Files: []int{events[0], answers[1], output[1], host.Runner()},
 	})
 	closeAll(events[0], answers[1], output[1])
 	if err != nil {
 		closeAll(events[1], answers[0], output[0])
 		return fmt.Errorf("start hooks: %w", err)
 	}
-	p := &hookProcess{pid: pid, events: os.NewFile(uintptr(events[1]), "events"), answers: make(chan string, 1), done: make(chan struct{})}
-	l := &launcher{s: s}
-	p.output = l.readAs("hooks", output[0], 0, pid)
+	p := &process{pid: pid, events: os.NewFile(uintptr(events[1]), "events"), answers: make(chan string, 1), done: make(chan struct{})}
+	p.output = host.Read(output[0], pid)
 	go p.read(os.NewFile(uintptr(answers[0]), "answers"))
 	go func() {
 		exit := wait()
 		if !p.unwanted.Load() {
-			s.log.Error("the process of hooks was lost: another one is started for the next hook", "pid", pid, "exit", exit.String(),
+			host.Log.Error("the process of hooks was lost: another one is started for the next hook", "pid", pid, "exit", exit.String(),
 				"code", "GON041")
 		}
 		<-p.output.Done()
 		_ = p.output.Close() // read to its end
 		close(p.done)
 	}()
-	s.log.Debug("process for hooks started", "pid", pid, "hooks", h.names)
-	h.process = p
+	host.Log.Debug("process for hooks started", "pid", pid, "hooks", h.names)
+	h.running = p
 	return nil
 }
 
 // gone reports whether the process has ended.
-func (p *hookProcess) gone() bool {
+func (p *process) gone() bool {
 	select {
 	case <-p.done:
 		return true
@@ -181,7 +177,7 @@ func (p *hookProcess) gone() bool {
 	}
 }
 
-func (p *hookProcess) read(answers *os.File) {
+func (p *process) read(answers *os.File) {
 	defer answers.Close()
 	defer close(p.answers)
 	for lines := bufio.NewScanner(answers); lines.Scan(); {
@@ -192,29 +188,36 @@ func (p *hookProcess) read(answers *os.File) {
 // lost takes note that the process has ended.
 func (h *pythonHooks) lost() error {
 	h.kill()
-	h.process.events.Close()
-	h.process, h.failed = nil, time.Now()
-	return errHooksLost
+	h.running.events.Close()
+	h.running, h.failed = nil, time.Now()
+	return errLost
 }
 
 func (h *pythonHooks) kill() {
-	h.process.unwanted.Store(true)
-	_ = proc.SignalGroup(h.process.pid, syscall.SIGKILL) // it may be gone already
+	h.running.unwanted.Store(true)
+	_ = proc.SignalGroup(h.running.pid, syscall.SIGKILL) // it may be gone already
 }
 
 // close has the process end once it has run what it was told of.
 func (h *pythonHooks) close() {
-	if h.process == nil {
+	if h.running == nil {
 		return
 	}
-	h.process.unwanted.Store(true)
-	h.process.events.Close()
-	late := time.NewTimer(max(h.config.HookTimeout, time.Second))
+	h.running.unwanted.Store(true)
+	h.running.events.Close()
+	late := time.NewTimer(max(h.src.Config.HookTimeout, time.Second))
 	defer late.Stop()
 	select {
-	case <-h.process.done:
+	case <-h.running.done:
 	case <-late.C:
 		h.kill()
-		<-h.process.done
+		<-h.running.done
+	}
+}
+
+// closeAll closes descriptors.
+func closeAll(fds ...int) {
+	for _, fd := range fds {
+		unix.Close(fd)
 	}
 }

@@ -1,4 +1,4 @@
-package cli
+package hooks
 
 import (
 	"bytes"
@@ -7,17 +7,16 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
-
-	"github.com/gonicorn/gonicorn/config"
 )
 
-// commandHooks runs the commands in [hooks]. It implements hookRunner.
+// commandHooks runs the commands in [hooks]. It implements runner.
 type commandHooks struct {
-	s        *supervisor
+	host     Host
 	commands map[string]string // by event
 	env      []string
 	dir      string
@@ -25,8 +24,9 @@ type commandHooks struct {
 }
 
 // newCommandHooks returns nil where a config has no such hooks.
-func newCommandHooks(s *supervisor, c *config.Config) hookRunner {
-	h := &commandHooks{s: s, commands: map[string]string{}, env: environ(c), dir: c.Chdir, timeout: c.HookTimeout}
+func newCommandHooks(host Host, src Source) runner {
+	c := src.Config
+	h := &commandHooks{host: host, commands: map[string]string{}, env: src.Environ, dir: c.Chdir, timeout: c.HookTimeout}
 	for event, command := range map[string]string{
 		"on_starting": c.Hooks.OnStarting, "on_reload": c.Hooks.OnReload, "when_ready": c.Hooks.WhenReady,
 		"pre_fork": c.Hooks.PreFork, "worker_abort": c.Hooks.WorkerAbort, "pre_exec": c.Hooks.PreExec,
@@ -47,7 +47,7 @@ func (h *commandHooks) close()                  {}
 
 // run runs a command by the shell, with the event on standard input and in the
 // environment. What it writes goes to the log.
-func (h *commandHooks) run(ctx context.Context, e hookEvent) error {
+func (h *commandHooks) run(ctx context.Context, e Event) error {
 	text, err := json.Marshal(e)
 	if err != nil {
 		return fmt.Errorf("encode event: %w", err)
@@ -56,7 +56,7 @@ func (h *commandHooks) run(ctx context.Context, e hookEvent) error {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", h.commands[e.Event])
 	cmd.Dir, cmd.Stdin, cmd.WaitDelay = h.dir, bytes.NewReader(append(text, '\n')), time.Second
-	cmd.Env = append(h.env, "GONICORN_HOOK="+e.Event, "GONICORN_ARBITER_PID="+strconv.Itoa(e.PID), "GONICORN_EVENT="+string(text))
+	cmd.Env = append(slices.Clone(h.env), "GONICORN_HOOK="+e.Event, "GONICORN_ARBITER_PID="+strconv.Itoa(e.PID), "GONICORN_EVENT="+string(text))
 	if w := e.Worker; w != nil {
 		cmd.Env = append(cmd.Env, "GONICORN_WORKER_ID="+strconv.Itoa(w.ID), "GONICORN_WORKER_PID="+strconv.Itoa(w.PID))
 	}
@@ -64,9 +64,9 @@ func (h *commandHooks) run(ctx context.Context, e hookEvent) error {
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
-	out, err := h.s.helpers.Output(cmd)
+	out, err := h.host.Helpers.Output(cmd)
 	for line := range strings.Lines(string(out) + stderr.String()) {
-		h.s.output.Info(strings.TrimRight(line, "\n"), "hook", e.Event)
+		h.host.Output.Info(strings.TrimRight(line, "\n"), "hook", e.Event)
 	}
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return fmt.Errorf("%q took longer than %s (hook_timeout) and was killed", h.commands[e.Event], h.timeout)
