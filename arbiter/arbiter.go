@@ -2,6 +2,7 @@ package arbiter
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"runtime"
 	"slices"
@@ -291,8 +292,32 @@ func (a *Arbiter) finished() bool {
 func (a *Arbiter) beginStop(now time.Duration) {
 	a.refuse()
 	if a.stopBy == 0 {
-		a.stopBy = now + a.workers.current.Settings.GracefulTimeout
+		grace := a.workers.current.Settings.GracefulTimeout
+		a.stopBy = now + grace
+		if n := a.inHand(); n > 0 {
+			plural := "s"
+			if n == 1 {
+				plural = ""
+			}
+			a.Log.Info(fmt.Sprintf("waiting for %d request%s, up to %s", n, plural, grace))
+		}
 	}
+}
+
+// inHand is how many requests workers have, or wait for one, if these are more:
+// one on its way may be among both.
+func (a *Arbiter) inHand() int64 {
+	var held, waiting int64
+	for _, f := range a.fleets() {
+		for _, w := range f.workers() {
+			if v, _ := f.hands.vitals(w); f == a.workers {
+				held += v.inFlight
+			} else if f == a.front {
+				waiting += int64(v.waiting)
+			}
+		}
+	}
+	return max(held, waiting)
 }
 
 // refuse has nothing more accepted.

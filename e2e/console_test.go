@@ -144,7 +144,7 @@ func TestCompletionAndManual(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{
 		"completion bash": "--workers", "completion zsh": "--workers", "completion fish": "-l workers",
-		"man": ".SH FLAGS", "--help": "restart ID", "status --help": "--json",
+		"man": ".SH FLAGS", "--help": "restart [TARGET] ID", "status --help": "--json",
 	} {
 		cmd := exec.Command(binary(), strings.Fields(args)...)
 		out, err := cmd.CombinedOutput()
@@ -159,7 +159,7 @@ func TestCompletionAndManual(t *testing.T) {
 			t.Errorf("bash completes to %q, %v", got, err)
 		}
 	}
-	for _, args := range []string{"completion", "scale", "scale x", "restart 1 2", "status --nothing"} {
+	for _, args := range []string{"completion", "scale", "scale x", "restart 1 2 3", "status --nothing"} {
 		cmd := exec.Command(binary(), strings.Fields(args)...)
 		_ = cmd.Run() // the code is looked at
 		if code := cmd.ProcessState.ExitCode(); code != 2 {

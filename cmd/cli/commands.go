@@ -28,61 +28,50 @@ import (
 // commands are what gonicorn does besides running an app. A command's name
 // counts as the first argument only: anywhere else it may be an app's.
 func (l *commandLine) commands() []*ucli.Command {
-	socket := &ucli.StringFlag{Name: "control-socket", Usage: "the running gonicorn's control socket; without it, the only one there is"}
+	socket := &ucli.StringFlag{Name: "control-socket", Usage: "the running gonicorn's control socket; without it, that of this folder, or the only one there is"}
 	asJSON := &ucli.BoolFlag{Name: "json", Usage: "as JSON"}
-	ask := func(name, args, usage string, do func(*ucli.Context, *console.Client) error, flags ...ucli.Flag) *ucli.Command {
+	target := "[TARGET]"
+	numbered := func(name, args, usage string, do func(*ucli.Context, *console.Client, int) error, flags ...ucli.Flag) *ucli.Command {
 		return &ucli.Command{
-			Name: name, Usage: usage, ArgsUsage: args, Flags: append(flags, socket), HideHelpCommand: true,
+			Name: name, Usage: usage, ArgsUsage: strings.TrimSpace(target + " " + args), Flags: append(flags, socket), HideHelpCommand: true,
 			Action: func(c *ucli.Context) error {
-				if args != "" {
-					if _, err := l.number(c); err != nil {
-						return err
-					}
-				}
-				client, err := l.console(c.String("control-socket"))
+				word, n, err := l.operands(c, args != "")
 				if err != nil {
 					return err
 				}
-				return do(c, client)
+				client, err := l.find(c, word)
+				if err != nil {
+					return err
+				}
+				return do(c, client, n)
 			},
 		}
 	}
-	post := func(name, path, usage, done string) *ucli.Command {
-		return ask(name, "", usage, func(c *ucli.Context, client *console.Client) error {
-			return l.post(c, client, path, nil, done)
-		})
+	ask := func(name, usage string, do func(*ucli.Context, *console.Client) error, flags ...ucli.Flag) *ucli.Command {
+		return numbered(name, "", usage, func(c *ucli.Context, client *console.Client, _ int) error { return do(c, client) }, flags...)
 	}
 	return []*ucli.Command{
-		ask("status", "", "how the app and its workers are", l.status, asJSON, &ucli.BoolFlag{Name: "ready", Usage: "fail unless a worker takes requests, as a health check wants it"}),
-		ask("workers", "", "the workers, a line each", l.workers, asJSON),
-		ask("requests", "", "the requests in hand now", l.requests, asJSON),
-		ask("top", "", "the app and its workers, live in the terminal", func(c *ucli.Context, client *console.Client) error {
+		{Name: "ls", Usage: "the gonicorns that run, a line each", HideHelpCommand: true, Action: l.list},
+		ask("status", "how the app and its workers are", l.status, asJSON, &ucli.BoolFlag{Name: "ready", Usage: "fail unless a worker takes requests, as a health check wants it"}),
+		ask("workers", "the workers, a line each", l.workers, asJSON),
+		ask("requests", "the requests in hand now", l.requests, asJSON),
+		ask("top", "the app and its workers, live in the terminal", func(c *ucli.Context, client *console.Client) error {
 			if !term.IsTerminal(int(os.Stdout.Fd())) {
 				return &usageError{"top: standard output is no terminal; try: gonicorn status, or gonicorn status --json"}
 			}
 			return top.Run(c.Context, client, os.Stdin, os.Stdout)
 		}),
-		ask("reload", "", "read the config anew and exchange the workers; waits for the outcome", l.reload),
-		ask("scale", "N", "have N workers", func(c *ucli.Context, client *console.Client) error {
-			n, err := l.number(c)
-			if err != nil {
-				return err
-			}
-			return l.post(c, client, "/scale", map[string]int{"workers": n}, fmt.Sprintf("%d workers are wanted", n))
+		ask("reload", "read the config anew and exchange the workers; waits for the outcome", l.reload),
+		numbered("scale", "N", "have N workers, until the next reload; waits until they serve", l.scale),
+		numbered("restart", "ID", "replace one worker; waits until its successor serves", l.restart),
+		numbered("stacks", "ID", "where every thread of a worker is; the worker goes on", l.stacks),
+		numbered("drain", "", "let gateway and workers finish and go, keep the sockets; reload brings them back", l.drain),
+		ask("reopen", "open the log files anew", func(c *ucli.Context, client *console.Client) error {
+			return l.post(c, client, "/reopen", nil, "the logs are being opened anew")
 		}),
-		ask("restart", "ID", "replace one worker, once its successor is ready", func(c *ucli.Context, client *console.Client) error {
-			id, err := l.number(c)
-			if err != nil {
-				return err
-			}
-			return l.post(c, client, fmt.Sprintf("/workers/%d/restart", id), nil, fmt.Sprintf("worker %d is being replaced", id))
-		}),
-		ask("stacks", "ID", "where every thread of a worker is; the worker goes on", l.stacks),
-		post("drain", "/drain", "let gateway and workers finish and go, keep the sockets; reload brings them back", "draining"),
-		post("reopen", "/reopen", "open the log files anew", "the logs are being opened anew"),
-		ask("upgrade", "", "replace the running binary by the one that is there now; goes back when that does not serve", l.upgrade),
-		post("stop", "/stop", "finish what is in hand and stop", "stopping"),
-		ask("logs", "", "the last lines of the log", l.logs, &ucli.BoolFlag{Name: "follow", Aliases: []string{"f"}, Usage: "and those to come"}),
+		ask("upgrade", "replace the running binary by the one that is there now; goes back when that does not serve", l.upgrade),
+		numbered("stop", "", "finish what is in hand and stop; waits until it has", l.stop),
+		ask("logs", "the last lines of the log", l.logs, &ucli.BoolFlag{Name: "follow", Aliases: []string{"f"}, Usage: "and those to come"}),
 		{
 			Name: "check", Usage: "say what is wrong with the config, and load the app", ArgsUsage: "[APP] [flags]", HideHelpCommand: true,
 			SkipFlagParsing: true, Action: l.check,
@@ -168,38 +157,6 @@ type usageError struct{ text string }
 
 func (e *usageError) Error() string { return e.text }
 
-// console finds the running gonicorn that is meant.
-func (l *commandLine) console(path string) (*console.Client, error) {
-	if path == "" {
-		loaded, err := config.Load(config.Inputs{Environ: os.Environ(), Classes: l.o.classNames()})
-		if err == nil && loaded.Config.ControlSocket != "" {
-			path = inside(loaded.Config.Chdir, loaded.Config.ControlSocket)
-		}
-	}
-	if path != "" {
-		return console.NewClient(path), nil
-	}
-	folder := console.Folder(os.Getenv)
-	switch all := console.Find(folder); len(all) {
-	case 0:
-		return nil, coded("GON030", fmt.Errorf("no gonicorn of this user runs: no control socket in %s; name its socket with --control-socket", folder))
-	case 1:
-		return console.NewClient(all[0]), nil
-	default:
-		return nil, coded("GON031", fmt.Errorf("%d gonicorns run: name one with --control-socket: %s", len(all), strings.Join(all, ", ")))
-	}
-}
-
-// number is the one argument of a command that takes a number.
-func (l *commandLine) number(c *ucli.Context) (int, error) {
-	n, err := strconv.Atoi(c.Args().First())
-	if err != nil || n < 1 || c.NArg() != 1 {
-		what := map[string]string{"N": "how many workers there should be", "ID": "which worker"}[c.Command.ArgsUsage]
-		return 0, &usageError{fmt.Sprintf("%s: say %s, as in: gonicorn %s 2", c.Command.Name, what, c.Command.Name)}
-	}
-	return n, nil
-}
-
 func (l *commandLine) post(c *ucli.Context, client *console.Client, path string, body any, done string) error {
 	if err := client.Post(c.Context, path, body); err != nil {
 		return fmt.Errorf("%s: %w", c.Command.Name, err)
@@ -251,7 +208,7 @@ func (l *commandLine) upgrade(c *ucli.Context, client *console.Client) error {
 		return err
 	}
 	_, _ = io.Copy(io.Discard, lines) // ends with the old one
-	return nil
+	return l.answers(c, client)
 }
 
 func (l *commandLine) status(c *ucli.Context, client *console.Client) error {
@@ -344,11 +301,7 @@ func (l *commandLine) requests(c *ucli.Context, client *console.Client) error {
 	})
 }
 
-func (l *commandLine) stacks(c *ucli.Context, client *console.Client) error {
-	id, err := l.number(c)
-	if err != nil {
-		return err
-	}
+func (l *commandLine) stacks(c *ucli.Context, client *console.Client, id int) error {
 	var got struct{ Stacks string }
 	if err := client.Get(c.Context, fmt.Sprintf("/workers/%d/stacks", id), &got); err != nil {
 		return err

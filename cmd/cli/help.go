@@ -84,7 +84,8 @@ func writeHelp(w io.Writer, settings []config.Setting) error {
 			fmt.Fprintf(table, "  %s\n", flag)
 		}
 	}
-	fmt.Fprintf(table, "\nCommands, to a running gonicorn (gonicorn COMMAND --help):\n")
+	fmt.Fprintf(table, "\nCommands, to a running gonicorn (gonicorn COMMAND --help); TARGET is a name (-n), :PORT, a pid or a folder,\n"+
+		"and may be left out in the app's folder or where one runs:\n")
 	for _, c := range newCommandLine(Options{}, io.Discard, io.Discard).commands() {
 		fmt.Fprintf(table, "  %s\t%s\n", strings.TrimSpace(c.Name+" "+c.ArgsUsage), c.Usage)
 	}

@@ -44,6 +44,23 @@ func (s *supervisor) openConsole(c *config.Config) {
 		return
 	}
 	s.log.Debug("control socket", "path", path)
+	s.linkConsole(c)
+}
+
+// linkConsole leaves a link where gonicorn ls looks, to a control socket that is
+// elsewhere.
+func (s *supervisor) linkConsole(c *config.Config) {
+	folder := console.Folder(os.Getenv)
+	if c.ControlSocket == "" || s.replaces != 0 || console.Private(folder) != nil {
+		return
+	}
+	link := filepath.Join(folder, console.Name(os.Getpid()))
+	_ = os.Remove(link) // of another process that had this pid
+	if err := os.Symlink(absolute("", s.console.Path()), link); err != nil {
+		s.log.Debug("gonicorn ls does not find this one", "error", err)
+		return
+	}
+	s.consoleLink = link
 }
 
 // takeConsole gives the control socket the path of the one that is gone.
@@ -69,6 +86,7 @@ func (o *operator) status(ctx context.Context) (all status.Status, err error) {
 		return all, err
 	}
 	all.Version, all.PID = version.Release, os.Getpid()
+	all.Name, all.Dir, all.Uptime = o.s.started.ProcName, absolute(o.s.started.Chdir, "."), time.Since(o.s.began)
 	all.App, all.Bind = o.s.serves()
 	all.Sockets, all.Traffic, all.Bounds = o.s.sockets.backlogs(), o.s.board.Traffic().Counts(), scoreboard.Bounds()
 	return all, nil

@@ -74,7 +74,9 @@ type supervisor struct {
 	hooks       *hooks.Hooks
 	admin       sockets         // of admin_bind
 	console     *console.Server // nil without a control socket
-	manager     *manager        // nil without a service manager
+	consoleLink string          // to it, where others look; empty for none
+	began       time.Time
+	manager     *manager // nil without a service manager
 	pidfilePath string
 	grace       time.Duration // graceful_timeout of the first config
 	heritage    *heritage     // nil where this process was no other binary before
@@ -105,7 +107,7 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 		}
 	}()
 	ownThreads(o)
-	s := &supervisor{o: o, app: a, started: &first.Config, reread: reread, file: first.File, actions: make(chan signals.Action, 64), runner: -1,
+	s := &supervisor{began: time.Now(), o: o, app: a, started: &first.Config, reread: reread, file: first.File, actions: make(chan signals.Action, 64), runner: -1,
 		args: slices.Clone(os.Args), stopped: make(chan struct{}), manager: newManager()}
 	handed, err := takeHandover()
 	if err != nil {
@@ -220,6 +222,9 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 	err = s.arbiter.Run(ctx)
 	s.awaitSuccessor()
 	s.console.Close()
+	if s.consoleLink != "" {
+		_ = os.Remove(s.consoleLink) // it may have been taken away
+	}
 	close(s.stopped)
 	cancel()
 	s.wg.Wait()

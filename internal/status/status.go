@@ -12,12 +12,15 @@ import (
 type Status struct {
 	Version string     `json:"version"`
 	PID     int        `json:"pid"`
+	Name    string     `json:"name,omitempty"` // proc_name
+	Dir     string     `json:"folder"`
 	App     string     `json:"app"`
 	Bind    []string   `json:"bind"`
 	Sockets []Listener `json:"sockets"`
 	Fleet
 	Traffic scoreboard.Counts `json:"traffic"` // behind the gateway
 	Bounds  []time.Duration   `json:"bounds_ns"`
+	Uptime  time.Duration     `json:"uptime_ns"`
 }
 
 // Listener is a socket that gonicorn listens at.
