@@ -56,7 +56,7 @@ func TestInheritedSockets(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			if name == "node" {
 				if _, err := exec.LookPath("node"); err != nil {
-					t.Skip("node is not installed")
+					t.Skip("there is no node: apt-get install nodejs")
 				}
 			}
 			s := start(t, append([]string{"-w", "2", "--transport", "inherit", "-b", "127.0.0.1:0"}, c.args...)...).ready()

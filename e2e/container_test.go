@@ -37,7 +37,7 @@ func TestContainerContract(t *testing.T) {
 	}
 	setpriv, err := exec.LookPath("setpriv")
 	if err != nil {
-		t.Skip(err)
+		t.Skip("there is no setpriv: apt-get install util-linux")
 	}
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "paced.py"), []byte(pacedApp+`
@@ -66,7 +66,7 @@ def look(environ, start_response):
 	}
 	const python = "/usr/bin/python3" // which every user may run, other than root's own
 	if _, err := os.Stat(python); err != nil {
-		t.Skip(err)
+		t.Skip("there is no /usr/bin/python3: apt-get install python3")
 	}
 	inside := func(app string) *server {
 		script := containerScript + setpriv + ` --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all --bounding-set=-all --no-new-privs ` +

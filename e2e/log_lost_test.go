@@ -133,7 +133,7 @@ func TestKilledGatewayComesBackInEveryClass(t *testing.T) {
 	t.Parallel()
 	forEachSubject(t, func(t *testing.T, u subject) {
 		if !u.behindGateway() {
-			t.Skip("it has no gateway")
+			return
 		}
 		s := u.start(t, options{})
 		for range 3 {

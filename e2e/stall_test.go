@@ -99,7 +99,7 @@ func TestHungHandlerExplainsItself(t *testing.T) {
 func TestHungCommandIsExplained(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("node"); err != nil {
-		t.Fatal(err)
+		t.Skip("there is no node: apt-get install nodejs")
 	}
 	script := filepath.Join(t.TempDir(), "hang.js")
 	text := `require('http').createServer((q, r) => { if (q.url == '/hang') return; r.end('ok') }).listen(process.env.PORT, '127.0.0.1')`

@@ -45,7 +45,7 @@ func TestLimitOfThreadsKillsNothing(t *testing.T) {
 	const few = `{ if (ulimit -p 100) 2>/dev/null; then ulimit -p 100; else ulimit -u 100; fi; }`
 	python, err := filepath.EvalSymlinks("/usr/bin/python3") // one that the other user may execute
 	if err != nil {
-		t.Skip("no python3 in /usr/bin")
+		t.Skip("there is no /usr/bin/python3: apt-get install python3")
 	}
 	user := &syscall.Credential{Uid: 54321, Gid: 54321}
 	dir, err := os.Getwd()
