@@ -60,7 +60,7 @@ func (k *checks) logging() {
 			k.fail("accesslog", err.Error(), "name a file in a folder that is there, or - for standard output")
 		}
 	}
-	if c.Accesslog != "" || c.Syslog {
+	if (c.Accesslog != "" || c.Syslog) && !c.OwnLogger() { // which may have atoms of its own
 		if err := process.CheckFormat(c.AccessLogFormat); err != nil {
 			k.fail("access_log_format", err.Error(), "the atoms are in docs/settings.md")
 		}
