@@ -200,6 +200,9 @@ func TestBrokenAppUnderReload(t *testing.T) {
 				status, body := get(t, s.addr(), "/any/page")
 				return status == 500 && strings.Contains(body, c.says)
 			})
+			if c.tail == tail {
+				s.expect(`worker gone .*reason=reload`) // until then it may take requests
+			}
 			resp, body := fetch(t, "GET", "http://"+s.addr()+"/", nil, "Accept", "text/html,*/*")
 			if !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html") || !strings.Contains(body, "<pre>") {
 				t.Errorf("a browser gets %s: %.300s", resp.Header.Get("Content-Type"), body)
