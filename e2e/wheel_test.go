@@ -3,11 +3,14 @@
 package e2e
 
 import (
+	"archive/zip"
 	"bytes"
 	"context"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
@@ -228,5 +231,39 @@ func TestWheelsAreReproducible(t *testing.T) {
 		if err1 != nil || err2 != nil || !bytes.Equal(one, two) {
 			t.Errorf("%s differs (%v, %v)", name.Name(), err1, err2)
 		}
+	}
+}
+
+// The description on a package index is the README, with links that lead
+// somewhere from there.
+func TestWheelDescriptionLinksToTheRepository(t *testing.T) {
+	t.Parallel()
+	archive, err := zip.OpenReader(wheel(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer archive.Close()
+	found := false
+	for _, f := range archive.File {
+		if !strings.HasSuffix(f.Name, ".dist-info/METADATA") {
+			continue
+		}
+		r, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`\]\(([^)]*)\)`).FindAllStringSubmatch(string(text), -1) {
+			found = true
+			if !strings.HasPrefix(m[1], "https://") {
+				t.Errorf("the description links to %s", m[1])
+			}
+		}
+	}
+	if !found {
+		t.Error("the description has no links at all")
 	}
 }

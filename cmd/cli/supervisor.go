@@ -189,7 +189,7 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 	}
 	s.manager.keep(&s.sockets, handed.replaces(), func(err error) { s.log.Debug("the service manager keeps no socket", "error", err) })
 	s.log.Info(fmt.Sprintf("worker class: %s, workers: %d, transport: %s", p.class.Name(), first.Config.Workers, p.transport))
-	s.hearken(running)
+	s.runManager(running)
 	if err := s.watch(running, p); err != nil {
 		p.giveUp()
 		return err
@@ -263,8 +263,8 @@ func (s *supervisor) beginHooks(p *prepared) error {
 	return coded("GON027", s.hooks.First())
 }
 
-// hearken sends what the arbiter tells the service manager.
-func (s *supervisor) hearken(ctx context.Context) {
+// runManager sends what the arbiter tells the service manager.
+func (s *supervisor) runManager(ctx context.Context) {
 	if s.manager == nil {
 		return
 	}

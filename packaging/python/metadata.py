@@ -70,4 +70,18 @@ def metadata() -> str:
     ]
     lines += ["Classifier: " + c for c in p["classifiers"]]  # type: ignore[attr-defined]
     lines += ["Project-URL: %s, %s" % (k[4:], v) for k, v in p.items() if k.startswith("url.")]
-    return "\n".join(lines) + "\n\n" + (ROOT / "README.md").read_text()
+    return "\n".join(lines) + "\n\n" + description()
+
+
+REPOSITORY = "https://github.com/gonicorn/gonicorn"
+LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!https?:|#)([^)\s]+)\)")
+
+
+def description() -> str:
+    """README.md, whose links lead to the repository: a package index has nothing beside it."""
+
+    def absolute(m: re.Match[str]) -> str:
+        kind = "raw" if m.group(1) else "blob"
+        return "%s[%s](%s/%s/v%s/%s)" % (m.group(1), m.group(2), REPOSITORY, kind, version(), m.group(3))
+
+    return LINK.sub(absolute, (ROOT / "README.md").read_text())
