@@ -11,6 +11,7 @@ import (
 	"github.com/gonicorn/gonicorn/internal/notify"
 	"github.com/gonicorn/gonicorn/internal/proc"
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
+	"github.com/gonicorn/gonicorn/internal/wire"
 	"github.com/gonicorn/gonicorn/signals"
 )
 
@@ -46,6 +47,10 @@ type Options struct {
 	// finish, whenever that changes. It is called from the loop and must not
 	// wait.
 	Publish func([]Peer)
+	// Ended, which may be nil, is told of each worker that has ended, and what it
+	// did that its requests may have made it do. It is called from the loop and
+	// must not wait.
+	Ended func(wire.Ended)
 	// Forsake, which may be nil, is told of a worker that leaves and that no
 	// gateway has anything to do with any more: it must not wait for one. It is
 	// called from the loop and must not wait.

@@ -219,6 +219,9 @@ func (a *Arbiter) exited(exit proc.Exit, now time.Duration) {
 		case a.oom.Killed():
 			why += ": out of memory?"
 		}
+		if f == a.workers && a.Ended != nil {
+			a.Ended(crash(w, exit))
+		}
 		f.exited(exit, why, now)
 		a.kernel.free(w.place.Slot)
 		if w.output != nil && !slices.ContainsFunc(a.stragglers, func(s straggler) bool { return s.pgid == w.pid }) {

@@ -33,6 +33,8 @@ type hub struct {
 	since    int         // the generation that brought them
 	conns    map[int]int // slot to the gateway's end of a Python worker's own socket
 	links    []*link
+	ended    []wire.Ended // the last workers that have ended
+	endings  int          // how many there were
 	wg       sync.WaitGroup
 }
 
@@ -46,6 +48,7 @@ type link struct {
 	closed     bool // guarded by hub.asking
 	gone       chan struct{}
 
+	endings  int         // of hub.endings, how many were sent
 	told     map[int]int // slot to pid of the workers whose pages and sockets were sent
 	material *byte       // first byte of the material that was sent
 }
@@ -81,6 +84,29 @@ func (h *hub) publish(peers []arbiter.Peer) {
 	h.peers = peers
 	h.mu.Unlock()
 	h.poke()
+}
+
+// endedMost is how many workers that have ended are remembered for gateways that
+// have not been told.
+const endedMost = 64
+
+// ends takes note of a worker that has ended.
+func (h *hub) ends(e wire.Ended) {
+	h.mu.Lock()
+	h.ended = append(h.ended, e)
+	h.ended = h.ended[max(0, len(h.ended)-endedMost):]
+	h.endings++
+	h.mu.Unlock()
+	h.poke()
+}
+
+// endedSince lists the workers that have ended and that a gateway was not told of.
+func (h *hub) endedSince(l *link) []wire.Ended {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	n := min(h.endings-l.endings, len(h.ended))
+	l.endings = h.endings
+	return slices.Clone(h.ended[len(h.ended)-n:])
 }
 
 // certify takes over new certificates, which a generation has brought.
@@ -247,6 +273,11 @@ func (h *hub) send(l *link) error {
 			return err
 		}
 		l.material = &material[0]
+	}
+	if ended := h.endedSince(l); len(ended) > 0 {
+		if err := l.conn.Send(wire.ToGateway{Ended: ended}, nil); err != nil {
+			return err
+		}
 	}
 	for {
 		n := min(len(workers), wire.ControlWorkers)

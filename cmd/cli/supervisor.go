@@ -212,7 +212,7 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 	}
 	s.arbiter = arbiter.New(arbiter.Options{
 		Board: s.board, Children: s.children, Notes: s.notify.Messages(), Log: s.log, Actions: s.actions,
-		First: begun.loaded, Guard: guard, Monitor: monitor, Publish: s.publish, Forsake: s.forsake, Observe: s.observe,
+		First: begun.loaded, Guard: guard, Monitor: monitor, Publish: s.publish, Ended: s.hub.ends, Forsake: s.forsake, Observe: s.observe,
 		Upgrade: s.upgradeBySignal, Refuse: s.sockets.close,
 		Tell: s.tellManager(), Watchdog: s.manager.watchdog(),
 		Load: s.load, Reopen: s.sink.Reopen, Ready: func() { isLoaded(); s.ready(daemon) },

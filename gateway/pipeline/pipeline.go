@@ -20,6 +20,7 @@ import (
 	"github.com/gonicorn/gonicorn/gateway/sendfile"
 	"github.com/gonicorn/gonicorn/gateway/statsd"
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
+	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
 // retryAfter is what a client is told that found no worker, in seconds.
@@ -44,6 +45,10 @@ type Options struct {
 	Statsd            *statsd.Client    // nil: there is none
 	ServerTiming      bool              // tell clients where the time went
 	Log               *slog.Logger
+	// Crash says what a worker that has ended did that a request may have made it
+	// do; empty where somebody else ended it. It may wait a moment; nil knows of
+	// none.
+	Crash func(ctx context.Context, pid int) wire.Ended
 }
 
 // Pipeline carries requests from fronts to a backend. It implements
@@ -105,6 +110,9 @@ func (e *exchange) carry(ctx context.Context) error {
 		case worker.Unsent && unsent < unsentTries:
 			unsent++
 		case !replayed && !worker.Hung && safe(e.r.Method):
+			if e.crashed(ctx, worker) {
+				return err
+			}
 			replayed = true
 			e.p.Log.Warn("a worker died with a request in hand: it goes to another one",
 				"request", e.r.ID, "method", e.r.Method, "path", e.r.Path, "pid", worker.PID)
@@ -113,6 +121,22 @@ func (e *exchange) carry(ctx context.Context) error {
 		}
 		e.again()
 	}
+}
+
+// crashed reports whether a worker ended by its own doing, which a request may
+// have been the cause of: it would end the next one too.
+func (e *exchange) crashed(ctx context.Context, worker *gateway.WorkerError) bool {
+	if e.p.Crash == nil {
+		return false
+	}
+	ended := e.p.Crash(ctx, worker.PID)
+	if ended.Crash == "" {
+		return false
+	}
+	worker.Hung = ended.Hung
+	e.p.Log.Warn("a worker ended by itself with a request in hand: it goes to no other one, which it might end as well",
+		"request", e.r.ID, "method", e.r.Method, "path", e.r.Path, "pid", worker.PID, "exit", ended.Crash)
+	return true
 }
 
 // once has the request answered by one worker.

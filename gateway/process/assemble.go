@@ -52,13 +52,15 @@ func (p *process) assemble() error {
 		return err
 	}
 	p.link.update = p.update
+	ends := newVerdicts()
+	p.link.ended = ends.add
 	s := &p.set
 	o := pipeline.Options{
 		Backend: p.backend, Forward: p.peers, Access: p.access, Log: p.log, Board: p.from.Board,
 		Body:             buffer.Options{Dir: s.TmpDir, Max: s.MaxBody, Wait: roomWait},
 		Response:         buffer.SpoolOptions{Dir: s.TmpDir, Max: s.MaxBuffer, Budget: buffer.NewBudget(spoolMemory), Full: p.noRoom()},
 		RequestBuffering: s.RequestBuffering, ResponseBuffering: s.ResponseBuffering, RequestTimeout: s.RequestTimeout,
-		ServerTiming: s.ServerTiming,
+		ServerTiming: s.ServerTiming, Crash: ends.Crash,
 	}
 	if s.MaxBufferTotal > 0 {
 		disk := budget.New(s.MaxBufferTotal)

@@ -24,6 +24,7 @@ type arbiterLink struct {
 
 	update  func([]gateway.Worker)     // takes over a list of workers and their sockets
 	certify func(front.Material) error // takes over new certificates
+	ended   func([]wire.Ended)         // takes note of workers that have ended
 	held    func() []wire.Held         // what the workers have in hand; may be nil
 
 	pending  []gateway.Worker // of a list that is not complete yet
@@ -86,6 +87,9 @@ func (l *arbiterLink) take(m wire.ToGateway, files []int) error {
 	}
 	for _, slot := range m.Conns {
 		l.conns[slot] = next()
+	}
+	if len(m.Ended) > 0 && l.ended != nil {
+		l.ended(m.Ended)
 	}
 	if m.Ask {
 		l.reportHeld()

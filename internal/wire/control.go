@@ -35,6 +35,16 @@ type ToGateway struct {
 	Pages    []int    `json:"pages,omitempty"` // slots of the workers whose pages come along
 	Conns    []int    `json:"conns,omitempty"` // slots of the workers whose sockets come along
 	Ask      bool     `json:"ask,omitempty"`   // the gateway is to say what it has in hand
+	Ended    []Ended  `json:"ended,omitempty"` // workers that have ended since the last message
+}
+
+// Ended is a worker that has ended, and what it did that its requests may have
+// made it do: a crash, an exit of its own. Crash is empty where somebody else
+// ended it.
+type Ended struct {
+	PID   int    `json:"pid"`
+	Crash string `json:"crash,omitempty"`
+	Hung  bool   `json:"hung,omitempty"` // that is what it did
 }
 
 // FromGateway is a message from the gateway.
