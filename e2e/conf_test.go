@@ -183,7 +183,9 @@ func TestOnStartingSaysNo(t *testing.T) {
 // replaced like one that cannot boot.
 func TestWorkerHooksAtTheEdges(t *testing.T) {
 	t.Parallel()
-	dir := confFolder(t, "def worker_abort(worker):\n    worker.log.info('aborted %s', worker.pid)\n")
+	dir := confFolder(t, "def worker_abort(worker):\n    worker.log.info('aborted %s', worker.pid)\n"+
+		"def worker_exit(server, worker):\n    worker.log.info('left %s', worker.pid)\n"+
+		"def pre_request(worker, req):\n    worker.log.info('from port %r', req.remote_addr[1])\n")
 	slow := "import time\ndef app(environ, start_response):\n    time.sleep(600)\n"
 	if err := os.WriteFile(filepath.Join(dir, "slow.py"), []byte(slow), 0o600); err != nil {
 		t.Fatal(err)
@@ -192,7 +194,9 @@ func TestWorkerHooksAtTheEdges(t *testing.T) {
 	if status, _ := get(t, s.addr(), "/"); status != 504 {
 		t.Errorf("status %d", status)
 	}
+	s.expect(`from port \d+`)
 	s.expect(`aborted \d+`)
+	s.expect(`left \d+`)
 	s.stop()
 
 	dir = confFolder(t, "def post_fork(server, worker):\n    raise ValueError('no fork today')\n")

@@ -102,6 +102,7 @@ func TestBrokenPythonConfigFiles(t *testing.T) {
 		"gunicorn.conf.py:3: bind: is a Python object":                      "\n\nbind = object()\n",
 		"it applies gevent's monkey patches, which gonicorn's workers":      "from gevent import monkey\nmonkey.patch_all()\n",
 		"gunicorn.conf.py:1: ModuleNotFoundError: No module named 'absent'": "import absent\n",
+		"gunicorn.conf.py:1: it imports gunicorn, which is not installed":   "from gunicorn.glogging import Logger\n",
 	} {
 		t.Run(want, func(t *testing.T) {
 			t.Parallel()

@@ -121,11 +121,7 @@ func gatewaySettings(p *prepared) process.Settings {
 	}
 	set.ServerTiming, set.StatsdPrefix, set.StatsdBacklog = c.ServerTiming, c.StatsdPrefix, c.EnableBacklogMetric
 	set.StatsdHost = c.StatsdHost
-	for tag := range strings.SplitSeq(c.DogstatsdTags, ",") {
-		if tag = strings.TrimSpace(tag); tag != "" {
-			set.StatsdTags = append(set.StatsdTags, tag)
-		}
-	}
+	set.StatsdTags = statsdTags(c)
 	set.AccessLogUsual, set.AccessLogWithout = c.AccessLogFormat == config.DefaultAccessLogFormat, c.AccessLogExclude
 	if _, isPython := p.app.(*pythonApp); isPython && c.OwnLogger() {
 		set.AccessLog = "" // the class writes it, in the workers
@@ -143,6 +139,15 @@ func gatewaySettings(p *prepared) process.Settings {
 		set.Unix = append(set.Unix, unixPath(sock))
 	}
 	return set
+}
+
+func statsdTags(c *config.Config) (tags []string) {
+	for tag := range strings.SplitSeq(c.DogstatsdTags, ",") {
+		if tag = strings.TrimSpace(tag); tag != "" {
+			tags = append(tags, tag)
+		}
+	}
+	return tags
 }
 
 func unixPath(s *listen.Socket) string {

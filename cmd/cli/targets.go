@@ -16,6 +16,7 @@ import (
 
 	"github.com/gonicorn/gonicorn/config"
 	"github.com/gonicorn/gonicorn/internal/console"
+	"github.com/gonicorn/gonicorn/internal/proc"
 	"github.com/gonicorn/gonicorn/internal/status"
 	ucli "github.com/urfave/cli/v2"
 )
@@ -276,6 +277,10 @@ func (l *commandLine) drain(c *ucli.Context, client *console.Client, _ int) erro
 
 // stop returns when gonicorn has gone.
 func (l *commandLine) stop(c *ucli.Context, client *console.Client, _ int) error {
+	var before status.Status
+	if err := client.Get(c.Context, "/status", &before); err != nil {
+		return fmt.Errorf("stop: %w", err)
+	}
 	lines, err := client.Stream(c.Context, "/logs?follow=1")
 	if err != nil {
 		return err
@@ -287,6 +292,18 @@ func (l *commandLine) stop(c *ucli.Context, client *console.Client, _ int) error
 	if _, err := io.Copy(io.Discard, lines); err != nil && !errors.Is(err, io.ErrUnexpectedEOF) { // ends with it
 		return fmt.Errorf("stop: %w", err)
 	}
+	awaitEnd(before.PID)
 	fmt.Fprintln(l.stdout, "stopped")
 	return nil
+}
+
+// awaitEnd waits for the end of a process that is about to end, but not for
+// whoever is to reap it.
+func awaitEnd(pid int) {
+	for range doneTime / lookEvery {
+		if _, err := proc.StartTicks(pid); err != nil || proc.Ended(pid) {
+			return
+		}
+		time.Sleep(lookEvery)
+	}
 }

@@ -41,6 +41,9 @@ func BecomeSubreaper() error { return unsupported("adopting orphans") }
 // StartTicks fails outside Linux.
 func StartTicks(int) (uint64, error) { return 0, unsupported("the start of a process") }
 
+// Ended is not known outside Linux.
+func Ended(int) bool { return false }
+
 // Use is what a process group uses.
 type Use struct {
 	RSS int64

@@ -75,3 +75,13 @@ func groupRuns(pgid int) bool {
 	}
 	return false
 }
+
+// Ended reports whether a process has ended and waits to be reaped.
+func Ended(pid int) bool {
+	p, err := procfs.NewProc(pid)
+	if err != nil {
+		return true
+	}
+	stat, err := p.Stat()
+	return err != nil || stat.State == "Z" || stat.State == "X"
+}

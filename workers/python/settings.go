@@ -18,6 +18,8 @@ type Settings struct {
 	RootPath        string   `json:"root_path"`
 	ReforkSockets   bool     `json:"refork_sockets"` // a worker with open sockets may become the template
 	Inspect         bool     `json:"inspect"`        // print what the app is, and end
+	ProcName        string   `json:"proc_name,omitempty"`
+	Statsd          *Statsd  `json:"statsd,omitempty"`
 	LoggerClass     string   `json:"logger_class,omitempty"`
 	AccessFormat    string   `json:"access_log_format"`
 	Captured        bool     `json:"captured"`           // this process reads what the worker writes
@@ -40,6 +42,13 @@ type Settings struct {
 	Hooks      []string       `json:"hooks,omitempty"`       // that it defines
 	Cfg        map[string]any `json:"cfg,omitempty"`         // all settings by name, for hooks
 	Master     bool           `json:"master,omitempty"`      // run the master's hooks instead of an app
+}
+
+// Statsd is where workers count the lines that they log; runner/statsd.py does.
+type Statsd struct {
+	Host   string   `json:"host"` // host:port, or unix://PATH
+	Prefix string   `json:"prefix"`
+	Tags   []string `json:"tags"`
 }
 
 // Kinds of apps.

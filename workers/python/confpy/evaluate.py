@@ -96,6 +96,9 @@ def failure(e: BaseException, path: str) -> dict:
             line = frame.lineno or 0
     if isinstance(e, SystemExit) and isinstance(e.code, str):
         return {"error": e.code, "line": line}
+    if isinstance(e, ModuleNotFoundError) and (e.name or "").partition(".")[0] == "gunicorn":
+        why = "it imports gunicorn, which is not installed for this Python: install it, or take the import out"
+        return {"error": why, "line": line}
     return {"error": "%s: %s" % (type(e).__name__, e), "line": line}
 
 

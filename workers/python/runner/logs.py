@@ -12,7 +12,7 @@ import json
 import logging
 from contextvars import ContextVar
 
-from . import glogging, records
+from . import glogging, records, statsd
 
 current: ContextVar[str] = ContextVar("gonicorn_request_id", default="")
 
@@ -48,6 +48,8 @@ def open_log(level: str) -> None:
 def configure(chosen, namespace: dict) -> glogging.Logger:
     """Makes Gunicorn's loggers and applies logger_class, or what logconfig says, in Gunicorn's order."""
     open_log(chosen.loglevel)
+    if chosen.statsd:
+        statsd.count(chosen.statsd)
     if glogging.own_class(chosen):
         return glogging.adapt(chosen, namespace)
     log = glogging.Logger(chosen.access_log_format)

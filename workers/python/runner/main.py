@@ -19,7 +19,7 @@ def main() -> None:
     chosen = settings.take()
     records.captured = chosen.captured
     sys.argv = ["gonicorn"]
-    show_name("gonicorn template" if chosen.template_fd >= 0 else "gonicorn worker")
+    show_name("gonicorn template" if chosen.template_fd >= 0 and not chosen.early else "gonicorn worker", chosen)
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True, errors="backslashreplace")  # a log wants whole lines, at once
     if chosen.inspect:
@@ -28,7 +28,7 @@ def main() -> None:
     if chosen.master:
         from . import master
 
-        show_name("gonicorn hooks")
+        show_name("gonicorn hooks", chosen)
         master.serve(chosen)
         return
     try:
@@ -42,9 +42,9 @@ def main() -> None:
             chosen = early.wait(chosen, error)
         while True:
             if chosen.template_fd >= 0:
-                show_name("gonicorn template")
+                show_name("gonicorn template", chosen)
                 chosen = template.serve(interface, chosen)
-                show_name("gonicorn worker")
+                show_name("gonicorn worker", chosen)
                 begin(hooks, chosen)
             initialized(hooks, app)
             serve(app, interface, chosen)
@@ -92,8 +92,24 @@ def initialized(hooks: conf.Hooks, app) -> None:
         raise loader.BootFailure("the hook post_worker_init failed: %s: %s" % (type(e).__name__, e)) from e
 
 
-def show_name(name: str) -> None:
-    """How top and ps -o comm show the process."""
+def show_title(title: str) -> None:
+    """How ps shows the process: in place of the command line that started it (proc(5), arg_start)."""
+    try:
+        with open("/proc/self/stat", "rb") as f:
+            fields = f.read().rpartition(b")")[2].split()
+        start, end = int(fields[45]), int(fields[46])
+        text = title.encode("utf-8", "replace")[: end - start - 1]
+        with open("/proc/self/mem", "r+b", buffering=0) as f:
+            f.seek(start)
+            f.write(text.ljust(end - start, b"\0"))
+    except (OSError, ValueError, IndexError):
+        pass  # the system does not allow it; top shows the name
+
+
+def show_name(name: str, chosen: settings.Settings | None = None) -> None:
+    """How top and ps show the process."""
+    if chosen is not None:
+        show_title(name.replace(" ", ": ", 1) + (" [%s]" % chosen.proc_name if chosen.proc_name else ""))
     try:
         with open("/proc/self/comm", "w") as f:
             f.write(name[:15])

@@ -35,6 +35,7 @@ def aborter(watch, hooks):
     def abort(*_) -> None:
         watch.write()
         hooks.aborted()
+        hooks.ended()  # as under Gunicorn, where an abort ends the worker by SystemExit
         os._exit(ABORTED)
 
     return abort

@@ -74,6 +74,11 @@ class Worker:
         return "<Worker %s>" % self.pid
 
 
+def port_of(text: str) -> int | str:
+    """The port as Gunicorn has it: a number, where there is one."""
+    return int(text) if text.isdigit() else text
+
+
 class Request:
     """A request before its app is called."""
 
@@ -89,7 +94,7 @@ class Request:
         r.path, r.query = environ.get("PATH_INFO", ""), environ.get("QUERY_STRING", "")
         r.scheme = environ.get("wsgi.url_scheme", "http")
         r.version = (1, 0) if environ.get("SERVER_PROTOCOL") == "HTTP/1.0" else (1, 1)
-        r.remote_addr = r.peer_addr = (environ.get("REMOTE_ADDR", ""), environ.get("REMOTE_PORT", ""))
+        r.remote_addr = r.peer_addr = (environ.get("REMOTE_ADDR", ""), port_of(environ.get("REMOTE_PORT", "")))
         r.headers = [(k[5:].replace("_", "-"), v) for k, v in environ.items() if k.startswith("HTTP_")]
         for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
             if environ.get(name):
