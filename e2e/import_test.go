@@ -4,12 +4,14 @@ package e2e
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // countingApp counts its imports in a file, and is one more version at each
@@ -53,8 +55,18 @@ func imports(t *testing.T, tail string, args ...string) *importing {
 
 func (s *importing) save(version string) {
 	s.t.Helper()
-	if err := os.WriteFile(s.file, []byte(countingApp+strings.ReplaceAll(s.tail, "VERSION", version)), 0o644); err != nil {
-		s.t.Fatal(err)
+	saveAtOnce(s.t, s.file, countingApp+strings.ReplaceAll(s.tail, "VERSION", version))
+}
+
+// saveAtOnce writes a file in one step, as one change: a machine without time
+// lets a while pass between two.
+func saveAtOnce(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path+".new", []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -227,4 +239,22 @@ func TestBrokenAppUnderReload(t *testing.T) {
 		s.serves("1")
 		s.stop()
 	})
+}
+
+// How long a save takes to be served, against the import of the app alone: a
+// figure for the log, since it depends on the machine.
+func TestReloadTakesAboutOneImport(t *testing.T) {
+	t.Parallel()
+	s := imports(t, "import time\ntime.sleep(2)\n"+wsgiTail, "-w", "1", "--reload")
+	began := time.Now()
+	if out, err := exec.CommandContext(t.Context(), interpreter(t), "-B", "-c", "import sys; sys.path.insert(0, sys.argv[1]); import main", filepath.Dir(s.file)).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	alone := time.Since(began)
+	began = time.Now()
+	s.save("2")
+	s.serves("2")
+	took := time.Since(began)
+	t.Logf("saved and served after %s, %.2f of the import alone, %s", took.Round(time.Millisecond), float64(took)/float64(alone), alone.Round(time.Millisecond))
+	s.stop()
 }

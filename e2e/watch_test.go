@@ -67,9 +67,7 @@ func (w *watched) write(name, text string) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		w.t.Fatal(err)
 	}
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-		w.t.Fatal(err)
-	}
+	saveAtOnce(w.t, path, text)
 }
 
 // at is the address, as the log in the file says it.
