@@ -150,7 +150,7 @@ func TestWarnings(t *testing.T) {
 	}
 	l, err := Load(Inputs{
 		Dir:     dir,
-		Environ: []string{"GONICORN_WORKRES=3", "GONICORN_WORKER_ID=1", "GONICORN_XYZZY=1", "GONICORN_PASTE=app.ini", "GONICORN_DIRTY_WORKERS=0"},
+		Environ: []string{"GONICORN_WORKRES=3", "GONICORN_WORKER_ID=1", "GONICORN_XYZZY=1", "GONICORN_HTTP_PARSER=fast", "GONICORN_DIRTY_WORKERS=0"},
 		Flags:   []Given{given("-b", "bind", ":1"), given("--transport", "transport", "none"), given("-D", "daemon", "true")},
 	})
 	if err != nil {
@@ -158,7 +158,7 @@ func TestWarnings(t *testing.T) {
 	}
 	want := []string{
 		"gunicorn.conf.py", "GONICORN_WORKRES is no setting; did you mean GONICORN_WORKERS?",
-		"GONICORN_PASTE: paste has no effect", "bind has no effect: transport is none", "a daemon's log goes nowhere",
+		"GONICORN_HTTP_PARSER: http_parser has no effect", "bind has no effect: transport is none", "a daemon's log goes nowhere",
 	}
 	if len(l.Warnings) != len(want) {
 		t.Fatalf("got %d warnings %q, want %d", len(l.Warnings), l.Warnings, len(want))

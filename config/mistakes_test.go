@@ -143,9 +143,9 @@ func TestValidate(t *testing.T) {
 		t.Errorf("got %q, want %q", all[0], want)
 	}
 	c = Default()
-	c.Paste = "app.ini"
-	if w := c.Warnings(); len(w) != 1 || !strings.HasPrefix(w[0], "paste has no effect: ") {
-		t.Errorf("got %q, want one about paste", w)
+	c.HTTPParser = "fast"
+	if w := c.Warnings(); len(w) != 1 || !strings.HasPrefix(w[0], "http_parser has no effect: ") {
+		t.Errorf("got %q, want one about http_parser", w)
 	}
 	if _, err := Load(Inputs{Dir: folder(t, "spew = 1\nworkers = 0")}); err == nil || strings.Count(err.Error(), "\n") != 1 {
 		t.Errorf("a wrong type hides a wrong range: %v", err)

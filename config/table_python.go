@@ -47,14 +47,14 @@ func appSettings() []Setting {
 		},
 		Setting{
 			Name: "paste", Flag: "paste", Aliases: []string{"paster"}, Kind: String,
-			Help:   "A PasteDeploy file.",
-			Reload: NoEffect, Note: "name the app as module:attribute; a module of two lines can call paste.deploy.loadapp",
+			Help:   "A PasteDeploy file, or file#name, whose app is run where none is named. PasteDeploy must be installed for the app's Python.",
+			Reload: NewWorkers, Differs: "its [server:main] and its logging are not read",
 			field: func(c *Config) any { return &c.Paste },
 		},
 		Setting{
 			Name: "raw_paste_global_conf", Flag: "paste-global", Kind: List, Example: "NAME=value",
-			Help:   "Variables for a PasteDeploy file.",
-			Reload: NoEffect, Note: "name the app as module:attribute; a module of two lines can call paste.deploy.loadapp",
+			Help:   "Variables for a PasteDeploy file. The flag may be given several times.",
+			Reload: NewWorkers,
 			field: func(c *Config) any { return &c.RawPasteGlobalConf },
 		},
 		Setting{

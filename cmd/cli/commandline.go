@@ -157,6 +157,10 @@ func evaluate(ctx context.Context, helpers *proc.Helpers, path string, names []s
 	return got, nil
 }
 
+// pastePrefix begins the name of an app that a PasteDeploy file describes;
+// runner/loader.py knows it.
+const pastePrefix = "paste:"
+
 // app finds out what is to be run.
 func (l *commandLine) app(p parsed, c *config.Config) (app, error) {
 	switch {
@@ -182,6 +186,8 @@ func (l *commandLine) app(p parsed, c *config.Config) (app, error) {
 		return &pythonApp{name: p.positionals[0]}, nil
 	case len(p.positionals) > 1:
 		return nil, coded("GON010", &appError{fmt.Errorf("there are two apps, %q and %q; name one, or write -- in front of a command", p.positionals[0], p.positionals[1])})
+	case c.Paste != "":
+		return &pythonApp{name: pastePrefix + c.Paste}, nil
 	case c.WSGIApp != "":
 		return &pythonApp{name: c.WSGIApp}, nil
 	}

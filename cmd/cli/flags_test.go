@@ -268,7 +268,7 @@ func TestHelp(t *testing.T) {
 			t.Errorf("lacks %q", want)
 		}
 	}
-	if strings.Contains(b.String(), "--paste") {
-		t.Error("shows --paste, which has no effect")
+	if strings.Contains(b.String(), "--dirty-app") {
+		t.Error("shows --dirty-app, which has no effect")
 	}
 }

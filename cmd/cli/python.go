@@ -88,6 +88,7 @@ func (a *pythonApp) settings(c *config.Config, class string) python.Settings {
 		ReforkSockets: c.ReforkOpenSockets,
 		Captured:      c.CaptureOutput, Loglevel: c.Loglevel, Logconfig: c.Logconfig, LogconfigJSON: c.LogconfigJSON, LogconfigDict: c.LogconfigDict,
 	}
+	set.PasteGlobal = c.RawPasteGlobalConf
 	set.AccessFormat, set.ProcName = c.AccessLogFormat, c.ProcName
 	if c.StatsdHost != "" {
 		set.Statsd = &python.Statsd{Host: c.StatsdHost, Prefix: c.StatsdPrefix, Tags: statsdTags(c)}

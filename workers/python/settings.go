@@ -16,8 +16,9 @@ type Settings struct {
 	Spew            bool     `json:"spew"`             // print every line that is executed
 	Multiprocess    bool     `json:"multiprocess"`     // several workers: wsgi.multiprocess
 	RootPath        string   `json:"root_path"`
-	ReforkSockets   bool     `json:"refork_sockets"` // a worker with open sockets may become the template
-	Inspect         bool     `json:"inspect"`        // print what the app is, and end
+	ReforkSockets   bool     `json:"refork_sockets"`         // a worker with open sockets may become the template
+	Inspect         bool     `json:"inspect"`                // print what the app is, and end
+	PasteGlobal     []string `json:"paste_global,omitempty"` // NAME=value
 	ProcName        string   `json:"proc_name,omitempty"`
 	Statsd          *Statsd  `json:"statsd,omitempty"`
 	LoggerClass     string   `json:"logger_class,omitempty"`

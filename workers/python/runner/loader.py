@@ -13,6 +13,7 @@ import sys
 import traceback
 
 WSGI, ASGI = "wsgi", "asgi"
+PASTE = "paste:"  # begins the name of an app that a PasteDeploy file describes
 NAMES = ("application", "app")  # what a module's app is called when nobody says
 
 
@@ -50,6 +51,23 @@ def load(name: str, factory: bool):
         app = call(app, (), {}, expression)
     refuse_patched(module_name)
     return checked(app, module_name, expression)
+
+
+def load_paste(name: str, variables: list[str]):
+    """The app of a PasteDeploy file, FILE or FILE#NAME."""
+    file = os.path.abspath(name.partition("#")[0])
+    if not os.path.isfile(file):
+        raise AppError("paste: there is no file %s" % file)
+    try:
+        from paste.deploy import loadapp
+    except ImportError as e:
+        why = "paste needs PasteDeploy, which is not there; install it for this Python: %s -m pip install PasteDeploy"
+        raise AppError(why % sys.executable) from e
+    settings = dict(v.partition("=")[::2] for v in variables)
+    try:
+        return loadapp("config:" + os.path.abspath(name), relative_to=os.getcwd(), global_conf=settings)
+    except Exception as e:
+        raise BootFailure("paste: %s cannot be loaded: %s: %s" % (name, type(e).__name__, e)) from e
 
 
 def refuse_patched(module_name: str) -> None:

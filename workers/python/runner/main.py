@@ -135,7 +135,10 @@ def load_or_page(chosen: settings.Settings):
 
 
 def load(chosen: settings.Settings):
-    app = loader.load(chosen.app, chosen.factory)
+    if chosen.app.startswith(loader.PASTE):
+        app = loader.load_paste(chosen.app[len(loader.PASTE) :], chosen.paste_global)
+    else:
+        app = loader.load(chosen.app, chosen.factory)
     return app, loader.interface_of(app)
 
 

@@ -54,6 +54,7 @@ class Settings:
     age: int = 0  # counts starts of workers
     refork_sockets: bool = False  # a worker with open sockets may become the template
     inspect: bool = False  # look at the app, print what it is, and end
+    paste_global: list[str] = field(default_factory=list)  # NAME=value
     proc_name: str = ""
     statsd: dict = field(default_factory=dict)  # see statsd.py
     logger_class: str = ""
