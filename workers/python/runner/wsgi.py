@@ -171,6 +171,8 @@ class Response:
             return False
         head = pack(size, HEAD, END | REASON, self.status, self.number, len(block), self.count, frames.held(self.begun))
         self.ended = self.sent = self.plane.answer(self.token, head + block + data)
+        if self.ended:
+            self.spent = len(data)  # for hooks and access lines
         return self.ended
 
     def send_chunks(self, data: memoryview) -> memoryview:
