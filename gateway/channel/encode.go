@@ -1,7 +1,9 @@
 package channel
 
 import (
+	"errors"
 	"os"
+	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
 	"github.com/gonicorn/gonicorn/gateway/websocket"
@@ -93,10 +95,22 @@ func EncodeRequest(m *wire.Marshal, number uint64, r *gateway.Request, app strin
 	x.encode(m, app, 0)
 }
 
+// attachTime bounds how long a request that has left the event loop may take to
+// find its goroutine: it parses the request anew, no more.
+const attachTime = 10 * time.Second
+
 // Offer sends the request over the link of the worker that has asked for it, and
 // with it a body that is not in memory: in a file that is passed along, or as it
 // comes, in frames or through a pipe.
 func (x *Exchange) Offer(link *Link, app string, pipes bool) error {
+	if x.attached != nil {
+		select {
+		case <-x.attached:
+		case <-time.After(attachTime):
+			link.sendOp(wire.OpCancel, x.Number)
+			return errors.New("a request has not found its goroutine")
+		}
+	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.left || x.failure != nil || x.feed != nil {

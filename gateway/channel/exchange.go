@@ -23,12 +23,13 @@ type Exchange struct {
 	// Upgraded, if set, is called when the exchange becomes a WebSocket.
 	Upgraded func()
 
-	env   *Env
-	reply gateway.Reply
-	ended func(x *Exchange)
-	wake  chan struct{} // has one element when there is something new
-	out   atomic.Bool   // it is not in the registry any more
-	began time.Time     // when it began to wait for a worker
+	env      *Env
+	reply    gateway.Reply
+	ended    func(x *Exchange)
+	wake     chan struct{} // has one element when there is something new
+	out      atomic.Bool   // it is not in the registry any more
+	attached chan struct{} // closed by Attach; nil where there is nothing to attach
+	began    time.Time     // when it began to wait for a worker
 
 	mu      sync.Mutex
 	sent    time.Time     // when it was given to a worker; zero before
@@ -127,6 +128,7 @@ func (x *Exchange) Attach(r *gateway.Request, w gateway.Reply) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.Request, x.reply = r, w
+	close(x.attached)
 }
 
 // Claimed is how long the exchange waited until a worker took it, as far as that

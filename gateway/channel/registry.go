@@ -29,10 +29,14 @@ func NewRegistry(env *Env) *Registry {
 func (r *Registry) NextNumber() uint64 { return r.last.Add(1) }
 
 // New makes the exchange of a request with this number, which has waited for a
-// worker since began. ended is called once, when the worker has said its last of
-// it or Fail was called.
+// worker since began. w may be nil: Attach brings it, and the whole request.
+// ended is called once, when the worker has said its last of it or Fail was
+// called.
 func (r *Registry) New(number uint64, began time.Time, req *gateway.Request, w gateway.Reply, ended func(x *Exchange)) *Exchange {
 	x := &Exchange{Number: number, Request: req, began: began, reply: w, env: r.env, ended: ended, wake: make(chan struct{}, 1)}
+	if w == nil {
+		x.attached = make(chan struct{})
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.open[number] = x

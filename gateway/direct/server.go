@@ -33,11 +33,17 @@ const (
 	acceptPause = 50 * time.Millisecond
 )
 
+// Backend answers requests on the loop's thread (package python).
+type Backend interface {
+	Submit(c *python.Call)
+	Promote(c *python.Call)
+}
+
 // Options are the parts of a server. HTTP's settings are the server's, Host serves
 // what the loop does not.
 type Options struct {
 	Loop     *loop.Loop
-	Backend  *python.Backend
+	Backend  Backend
 	HTTP     *http1.Server
 	Pipeline *pipeline.Pipeline
 	Host     front.Host

@@ -155,10 +155,7 @@ func (b *Backend) TakeNoMore() { b.loop.Do(b.takeNoMore) }
 
 // Look notices stalls; it is called from time to time.
 func (b *Backend) Look() {
-	b.loop.Post(func() {
-		b.look()
-		b.requests.Trim(keepSlots)
-	})
+	b.loop.Post(b.look)
 }
 
 // Stats are the numbers of one moment.
@@ -196,9 +193,6 @@ func (b *Backend) Close() {
 		b.requests.Close()
 	})
 }
-
-// keepSlots is how many slots keep their memory while nothing happens.
-const keepSlots = 64
 
 // files duplicates descriptors; whoever gets the files closes them.
 func files(fds ...int) (all []*os.File, err error) {

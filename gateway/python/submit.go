@@ -1,7 +1,6 @@
 package python
 
 import (
-	"errors"
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
@@ -86,7 +85,10 @@ func (b *Backend) give(c *call, m *member) bool {
 	}
 	if !b.encode(c, slot) {
 		b.requests.Give(slot)
-		b.drop(c)
+		if c.exchange == nil { // too long a request for the loop
+			return b.give(b.promote(c).Call.(*call), m)
+		}
+		b.registry.Forget(c.exchange)
 		return true
 	}
 	c.stage, c.slot, c.sent = given, slot, b.loop.Now()
@@ -138,18 +140,6 @@ func (b *Backend) encode(c *call, slot int) bool {
 	}
 	return true
 }
-
-// drop forgets a request that was never given to a worker.
-func (b *Backend) drop(c *call) {
-	if c.exchange != nil {
-		b.registry.Forget(c.exchange)
-		return
-	}
-	b.fail(c, errLong)
-}
-
-// errLong is never seen: who serves requests on the loop bounds them.
-var errLong = errors.New("request too long for a slot")
 
 // flush writes the tokens of this turn. A write wakes one worker of those who
 // share a pipe: there is one a worker that may be idle, and one for the rest.

@@ -30,8 +30,3 @@ func seal(fd int, readOnly bool) error {
 	_, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, seals)
 	return err
 }
-
-// forget gives the memory back; it reads as zeros then.
-func forget(p []byte) {
-	_ = unix.Madvise(p, unix.MADV_REMOVE) // it stays as it is where that is not possible
-}

@@ -23,5 +23,3 @@ func create(name string, size int) (*os.File, error) {
 
 // seal does nothing: such a file can be resized and written by whoever has it.
 func seal(int, bool) error { return nil }
-
-func forget([]byte) {}

@@ -18,6 +18,9 @@ const (
 	RequestSize = 64 << 10 // of a slot for a request
 	AnswerSize  = 64 << 10 // of a slot for an answer
 	controlPage = 4 << 10  // in front of the answers: a word a slot
+
+	largeRequests = 512     // slots whose whole size is used
+	smallRequest  = 8 << 10 // what is used of all others
 )
 
 // Most slots, so that a token has room for their numbers.

@@ -15,7 +15,6 @@ type Requests struct {
 	region *region
 	free   []int // the last one is used next, so that few pages are touched
 	used   []bool
-	peak   int // slots at or above it have not been touched since Trim
 }
 
 // NewRequests makes n slots, at most MostRequests.
@@ -49,15 +48,18 @@ func (q *Requests) Take() (slot int, ok bool) {
 	slot = q.free[len(q.free)-1]
 	q.free = q.free[:len(q.free)-1]
 	q.used[slot] = true
-	q.peak = max(q.peak, slot+1)
 	return slot, true
 }
 
 // Memory is the slot's, empty, with its size as capacity: what is appended
-// beyond that is elsewhere.
+// beyond that is elsewhere. Most slots are small, which bounds what all of them
+// can make the system hold: memory that was touched is not given back.
 func (q *Requests) Memory(slot int) []byte {
-	at := slot * RequestSize
-	return q.region.mem[at : at : at+RequestSize]
+	at, size := slot*RequestSize, RequestSize
+	if slot >= largeRequests {
+		size = smallRequest
+	}
+	return q.region.mem[at : at : at+size]
 }
 
 // Void makes the request in a slot one that workers pass over.
@@ -72,22 +74,6 @@ func (q *Requests) Give(slot int) {
 		q.used[slot] = false
 		q.free = append(q.free, slot)
 	}
-}
-
-// Trim gives the memory of slots from keep on back to the system, when none of
-// them is in use.
-func (q *Requests) Trim(keep int) {
-	if q.peak <= keep {
-		return
-	}
-	for i := keep; i < q.peak; i++ {
-		if q.used[i] {
-			return
-		}
-	}
-	at := keep * RequestSize
-	forget(q.region.mem[at : q.peak*RequestSize])
-	q.peak = keep
 }
 
 // Close unmaps the memory.

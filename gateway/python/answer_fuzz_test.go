@@ -1,0 +1,94 @@
+//go:build linux
+
+package python
+
+import (
+	"encoding/binary"
+	"log/slog"
+	"testing"
+
+	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/gateway/channel"
+	"github.com/gonicorn/gonicorn/gateway/loop"
+	"github.com/gonicorn/gonicorn/gateway/shm"
+	"github.com/gonicorn/gonicorn/internal/wire"
+	"golang.org/x/sys/unix"
+)
+
+// judge is a direct request that looks whether an answer can be its own.
+type judge struct {
+	t      *testing.T
+	number uint64
+	got    int
+}
+
+func (j *judge) Answer(f *wire.Frame) bool {
+	j.got++
+	if f.Number != j.number || f.Kind != wire.FrameHead || !f.End() || int(f.FieldBytes) > len(f.Payload) || len(f.Payload) > shm.AnswerSize {
+		j.t.Errorf("got %+v as the answer to %d", f, j.number)
+	}
+	return true
+}
+
+func (j *judge) Done()                     {}
+func (j *judge) Promote(*channel.Exchange) { j.t.Error("promoted") }
+
+// Whatever a worker writes as a token and into its memory, nothing breaks, a
+// request has at most one answer, and nothing is used up.
+func FuzzAnswer(f *testing.F) {
+	l, err := loop.New()
+	if err != nil {
+		f.Fatal(err)
+	}
+	b, err := New(Options{Loop: l, Env: &channel.Env{Epoch: 3, Log: slog.New(slog.DiscardHandler)}, QueueSize: 10})
+	if err != nil {
+		f.Fatal(err)
+	}
+	app := channel.WSGI
+	b.app.Store(&app)
+	m := &member{b: b, known: true, ready: true, link: new(channel.Link), done: -1, worker: gateway.Worker{Capacity: 10}}
+	if m.answers, err = shm.NewAnswers(4); err != nil {
+		f.Fatal(err)
+	}
+	if m.own, err = newPipe(); err != nil {
+		f.Fatal(err)
+	}
+	b.set(0, m)
+	const control = 4096
+	memory, err := unix.Mmap(m.answers.FD(), 0, control+4*shm.AnswerSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		f.Fatal(err)
+	}
+	head := make([]byte, wire.FrameHeader)
+	head[4], head[5], head[6] = byte(wire.FrameHead), wire.FlagEnd, 200
+	f.Add(uint64(0), true, head)
+	f.Add(uint64(1)<<52, true, append(binary.LittleEndian.AppendUint32(nil, 1<<31), head[4:]...))
+	f.Add(uint64(shm.Void)<<52, true, []byte{})
+	f.Add(^uint64(0), false, head)
+	f.Fuzz(func(t *testing.T, token uint64, right bool, answer []byte) {
+		j := &judge{t: t}
+		d := &Call{Request: &gateway.Request{Method: "GET", Path: "/"}, Direct: j}
+		b.Submit(d)
+		j.number = d.Number()
+		if right { // the number and the slot that the worker was given
+			token = token&^(1<<52-1) | uint64(shm.NewToken(j.number, d.call.slot))
+			if len(answer) >= 16 {
+				binary.LittleEndian.PutUint64(answer[8:], j.number)
+			}
+		}
+		slot := int(token>>52) % 4
+		copy(memory[control+slot*shm.AnswerSize:control+(slot+1)*shm.AnswerSize], answer)
+		err := b.answer(m, shm.Token(token))
+		if again := b.answer(m, shm.Token(token)); err == nil && again != nil {
+			t.Errorf("the same token again: %v", again)
+		}
+		if j.got > 1 {
+			t.Errorf("%d answers", j.got)
+		}
+		b.end(&d.call)
+		m.own.out, m.own.sent = m.own.out[:0], 0
+		if b.requests.Free() != b.requests.Len() || m.load != 0 {
+			t.Errorf("%d of %d slots are free, %d in hand", b.requests.Free(), b.requests.Len(), m.load)
+		}
+	})
+}
