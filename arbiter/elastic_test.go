@@ -205,3 +205,14 @@ func TestNobodyGoesWhileARequestWaits(t *testing.T) {
 		}
 	}
 }
+
+// A worker that is let go while it starts would leave a start without its end.
+func TestLoadIsNotFollowedBeforeAllAreReady(t *testing.T) {
+	gen := generation(1, 2)
+	gen.Settings.Elastic = Elastic{Min: 1, Max: 3, DownIdle: time.Second}
+	th := newTheatre(t, gen)
+	a := &Arbiter{workers: th.fleet, kernel: &kernel{}}
+	if at := a.scaleToLoad(th.now); at != forever || a.nextLoad != 0 {
+		t.Fatal("the load was looked at while no worker had been ready")
+	}
+}
