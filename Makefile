@@ -7,7 +7,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GORELEASER = github.com/goreleaser/goreleaser/v2@v2.12.7
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.8.0
 
-.PHONY: wheels build run test race soak check fuzz check-examples check-release dist bench bench-gateway bench-python bench-fork clean docs docs-site
+.PHONY: wheels build run test race soak check fuzz check-examples check-release dist bench bench-gateway bench-python bench-cost bench-fork clean docs docs-site
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/gonicorn ./cmd/gonicorn
@@ -87,6 +87,11 @@ bench-gateway: build
 
 bench-python: .venv-bench
 	BENCH_SVG=../docs/bench-python.svg $(GO) test -run '^$$' -bench Python -benchtime 1x -timeout 60m ./e2e
+
+# CPU microseconds and requests/s of gonicorn and its peers, as the table of
+# docs/benchmarks.md.
+bench-cost: build .venv-bench
+	PATH="$(CURDIR)/.venv-bench/bin:$$PATH" $(PYTHON) bench/cost/cost.py bin/gonicorn
 
 # What a forked worker costs beside a spawned one and gunicorn --preload.
 bench-fork: .venv-bench

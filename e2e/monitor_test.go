@@ -219,7 +219,7 @@ func TestMonitorSurvivesAnUpgrade(t *testing.T) {
 		}
 		defer resp.Body.Close()
 		body, _ := io.ReadAll(resp.Body)
-		return strings.Contains(string(body), fmt.Sprintf(`"pid":%d,"app"`, next))
+		return strings.Contains(string(body), fmt.Sprintf(`"pid":%d,"folder"`, next))
 	})
 	if err := syscall.Kill(next, syscall.SIGTERM); err != nil {
 		t.Fatal(err)

@@ -547,7 +547,7 @@ func TestPythonReloadsWithoutLossAndKilledWorkersToo(t *testing.T) {
 			}
 			for range 3 {
 				mark := s.log.mark()
-				_ = syscall.Kill(newestOf(s.pids()), syscall.SIGKILL)
+				_ = syscall.Kill(newestOf(t, s), syscall.SIGKILL)
 				s.expectFrom(mark, `worker ready`)
 			}
 			mark := s.log.mark()
@@ -636,13 +636,15 @@ func TestFailedStartupIsABootFailure(t *testing.T) {
 	s.expect(`the app's startup failed: no database`)
 }
 
-// newestOf is the process that was started last.
-func newestOf(pids map[int]int) int {
-	newest := 0
-	for pid := range pids {
-		newest = max(newest, pid)
+// newestOf is the worker that was ready last.
+func newestOf(t *testing.T, s *server) int {
+	t.Helper()
+	all := regexp.MustCompile(`worker ready .*pid=(\d+)`).FindAllStringSubmatch(s.log.text(), -1)
+	if len(all) == 0 {
+		t.Fatal("no worker has been ready")
 	}
-	return newest
+	pid, _ := strconv.Atoi(all[len(all)-1][1])
+	return pid
 }
 
 func TestModuleStateIsPerProcess(t *testing.T) {

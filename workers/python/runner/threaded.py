@@ -113,8 +113,9 @@ class Server:
                 if plane is link.plane:
                     self.wait(poller)
                 if plane is not link.plane:  # it may have come while this thread had a request
-                    plane = link.plane
+                    last, plane = plane, link.plane  # the last one's pipe is open as long as it is there
                     todo = self.change(poller, plane, todo)
+                    del last
                 continue
             token = integer(data, "little")
             if not token:
