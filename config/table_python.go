@@ -55,7 +55,7 @@ func appSettings() []Setting {
 			Name: "raw_paste_global_conf", Flag: "paste-global", Kind: List, Example: "NAME=value",
 			Help:   "Variables for a PasteDeploy file. The flag may be given several times.",
 			Reload: NewWorkers,
-			field: func(c *Config) any { return &c.RawPasteGlobalConf },
+			field:  func(c *Config) any { return &c.RawPasteGlobalConf },
 		},
 		Setting{
 			Name: "refork_open_sockets", Flag: "refork-open-sockets", Kind: Bool, Default: "false", Own: true,
