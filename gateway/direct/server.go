@@ -61,8 +61,6 @@ type Server struct {
 	large     [][]byte           // loop: likewise
 	largeUsed int                // loop
 	out       []byte             // loop: the response that is being written
-	again     []*conn            // loop: connections whose next request may be there
-	spare     []*conn            // loop: the same list's memory
 	full      bool               // loop: no listener is watched until a seat is free
 
 	first, kept, head, body, answer, write, linger, drain *loop.Deadlines
