@@ -75,6 +75,11 @@ class Ledger:
                 self.oldest()
         return done
 
+    @staticmethod
+    def of(slot: memoryview, threads: int) -> Ledger:
+        """The ledger for so many threads."""
+        return Ledger(slot, threads) if threads > 1 else Sole(slot, 1)
+
     def oldest(self) -> None:
         slot, number, start = self.slot, 0, 0
         if self.busy:
@@ -95,3 +100,30 @@ class Ledger:
         """Whether the worker has served as many requests as it may."""
         most = self.slot[MAX_REQUESTS]
         return 0 < most <= self.slot[REQUESTS]
+
+
+class Sole(Ledger):
+    """The ledger of a worker with one thread, which needs no lock: what a diagnosis reads is one word at a time."""
+
+    def begin(self, thread: int, number: int, request_id: str, environ: dict) -> int:
+        slot = self.slot
+        now = monotonic_ns()
+        slot[FIRST_CLAIM + 1] = slot[REQUEST_START] = now
+        slot[FIRST_CLAIM] = slot[REQUEST_ID] = number
+        self.held[0] = (now, request_id, environ)
+        slot[IN_FLIGHT] = 1
+        if not self.draining:
+            slot[STATE] = BUSY
+        return now
+
+    def end(self, thread: int) -> int:
+        slot = self.slot
+        start = slot[FIRST_CLAIM + 1]
+        slot[FIRST_CLAIM] = slot[FIRST_CLAIM + 1] = 0
+        self.held[0] = None
+        slot[IN_FLIGHT] = slot[REQUEST_ID] = slot[REQUEST_START] = 0
+        slot[BUSY_NANOS] += monotonic_ns() - start
+        done = slot[REQUESTS] = slot[REQUESTS] + 1
+        if not self.draining:
+            slot[STATE] = READY
+        return done

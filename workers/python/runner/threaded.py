@@ -21,7 +21,7 @@ def serve(app, interface: str, chosen: Settings) -> None:
     """Serves until the worker is told to finish, with the main thread as one of the threads."""
     threads = min(max(1, chosen.threads), MAX_THREADS)
     slot = open_slot(chosen.slot_fd)
-    server = Server(app, interface, chosen, threads, Ledger(slot, threads))
+    server = Server(app, interface, chosen, threads, Ledger.of(slot, threads))
     server.life.install(chosen.lifeline_fd)
     watch = Watch(slot, chosen, server.held)
     server.life.forks.handle(signal.SIGABRT, aborter(watch, chosen.own_hooks))

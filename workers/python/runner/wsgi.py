@@ -50,27 +50,21 @@ class FileWrapper:
 class Response:
     """The answer to one request, as far as it is."""
 
-    __slots__ = (
-        "link",
-        "plane",
-        "token",
-        "number",
-        "status",
-        "block",
-        "count",
-        "started",
-        "sent",
-        "ended",
-        "granted",
-        "spent",
-        "cancelled",
-        "left",
-        "request_id",
-        "environ",
-        "begun",
-        "input",
-        "thread",
-    )
+    # What most answers never change is the class's: each costs its part of a microsecond.
+    status = 0
+    block = b""
+    count = 0  # of headers
+    started = False  # start_response was called
+    sent = False  # the head has gone out
+    ended = False
+    granted = WINDOW  # written by whoever reads the link only
+    spent = 0  # written by the app's thread only
+    cancelled = False
+    left = -1  # bytes of the body to come, if the app has said
+    input = None  # a body that comes in frames
+    thread = 0  # of a pool that works on it
+    request_id = ""
+    environ: dict
 
     def __init__(self, link: Link, number: int, begun: int, plane=None, token: int = 0):
         self.link = link
@@ -78,16 +72,6 @@ class Response:
         self.token = token  # for an answer through shared memory; 0 where it has to go over the link
         self.number = number
         self.begun = begun  # nanoseconds
-        self.status = 0
-        self.started = False  # start_response was called
-        self.sent = False  # the head has gone out
-        self.ended = False
-        self.granted = WINDOW  # written by whoever reads the link only
-        self.spent = 0  # written by the app's thread only
-        self.cancelled = False
-        self.left = -1  # bytes of the body to come, if the app has said
-        self.input = None  # a body that comes in frames
-        self.thread = 0  # of a pool that works on it
 
     def start_response(self, status, headers, exc_info=None):
         if exc_info:
@@ -112,7 +96,8 @@ class Response:
         if status[3:4] not in ("", " "):
             raise Malformed("status that is none: %.80r" % status)
         self.count = len(headers)
-        self.left = -1
+        if self.left >= 0:  # another start_response has said it
+            self.left = -1
         for name, value in headers:
             if len(name) == 14 and name.lower() == "content-length" and value.isdigit():
                 self.left = int(value)
