@@ -29,11 +29,11 @@ func NewRegistry(env *Env) *Registry {
 func (r *Registry) NextNumber() uint64 { return r.last.Add(1) }
 
 // New makes the exchange of a request with this number, which has waited for a
-// worker since began. w may be nil: Attach brings it, and the whole request.
+// worker since began. call is what the backend knows of it. w may be nil: Attach brings it, and the whole request.
 // ended is called once, when the worker has said its last of it or Fail was
 // called.
-func (r *Registry) New(number uint64, began time.Time, req *gateway.Request, w gateway.Reply, ended func(x *Exchange)) *Exchange {
-	x := &Exchange{Number: number, Request: req, began: began, reply: w, env: r.env, ended: ended, wake: make(chan struct{}, 1)}
+func (r *Registry) New(number uint64, began time.Time, req *gateway.Request, w gateway.Reply, call any, ended func(x *Exchange)) *Exchange {
+	x := &Exchange{Number: number, Request: req, Call: call, began: began, reply: w, env: r.env, ended: ended, wake: make(chan struct{}, 1)}
 	if w == nil {
 		x.attached = make(chan struct{})
 	}

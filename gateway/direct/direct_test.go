@@ -57,7 +57,7 @@ func say(r *gateway.Request, body []byte) (status int, fields []gateway.Field, a
 func (a *app) Submit(c *python.Call) {
 	r := c.Request
 	if r.Path == "/promote" {
-		c.Direct.Promote(channel.NewRegistry(&channel.Env{}).New(1, time.Now(), &gateway.Request{}, nil, nil))
+		c.Direct.Promote(channel.NewRegistry(&channel.Env{}).New(1, time.Now(), &gateway.Request{}, nil, nil, nil))
 		return
 	}
 	status, fields, text := say(r, r.Body.Inline)
@@ -81,14 +81,14 @@ func (a *app) Submit(c *python.Call) {
 			c.Direct.Done()
 			return
 		}
-		c.Direct.Promote(channel.NewRegistry(&channel.Env{}).New(1, time.Now(), &gateway.Request{}, nil, nil))
+		c.Direct.Promote(channel.NewRegistry(&channel.Env{}).New(1, time.Now(), &gateway.Request{}, nil, nil, nil))
 	})
 }
 
 // Promote implements direct.Backend.
 func (a *app) Promote(c *python.Call) {
 	delete(a.given, c)
-	c.Direct.Promote(channel.NewRegistry(&channel.Env{}).New(1, time.Now(), &gateway.Request{}, nil, nil))
+	c.Direct.Promote(channel.NewRegistry(&channel.Env{}).New(1, time.Now(), &gateway.Request{}, nil, nil, nil))
 }
 
 func (a *app) Update([]gateway.Worker) {}

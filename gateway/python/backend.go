@@ -96,10 +96,10 @@ func (b *Backend) Serve(ctx context.Context, r *gateway.Request, w gateway.Reply
 		}
 	}
 	c := &call{request: r, socket: r.Upgrade == "websocket"}
-	x := b.registry.New(b.registry.NextNumber(), time.Now(), r, w, func(*channel.Exchange) {
+	x := b.registry.New(b.registry.NextNumber(), time.Now(), r, w, c, func(*channel.Exchange) {
 		b.loop.Post(func() { b.end(c) })
 	})
-	c.number, c.exchange, x.Call = x.Number, x, c
+	c.number, c.exchange = x.Number, x
 	x.Upgraded = func() { b.loop.Post(func() { b.upgraded(c) }) }
 	b.loop.Post(func() { b.submit(c) })
 	return b.run(ctx, x, r)

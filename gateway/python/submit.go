@@ -240,12 +240,11 @@ func (b *Backend) promote(c *call) *channel.Exchange {
 	r := c.request
 	d := c.direct
 	own := new(call) // the connection's is used again
-	x := b.registry.New(c.number, c.began, &gateway.Request{ID: r.ID, Method: r.Method, Path: r.Path}, nil, func(*channel.Exchange) {
+	x := b.registry.New(c.number, c.began, &gateway.Request{ID: r.ID, Method: r.Method, Path: r.Path}, nil, own, func(*channel.Exchange) {
 		b.loop.Post(func() { b.end(own) })
 	})
 	*own = *c
 	own.exchange, own.direct, own.request = x, nil, nil
-	x.Call = own
 	switch c.stage {
 	case waits:
 		own.late = loop.Deadline{}
