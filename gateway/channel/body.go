@@ -26,21 +26,24 @@ type feed struct {
 	done chan struct{}
 }
 
-// openFrames starts to copy the body in frames. The caller holds x.mu.
-func (x *Exchange) openFrames(link *Link) {
+// openFrames makes ready to copy the body in frames; begin starts it. The caller
+// holds x.mu.
+func (x *Exchange) openFrames(link *Link) (begin func()) {
 	w := x.openWindow()
 	ctx, stop := context.WithCancel(context.Background())
 	f := &feed{stop: stop, done: make(chan struct{})}
 	x.feed = f
-	go func() { defer close(f.done); x.feedFrames(ctx, link, w) }()
+	return func() {
+		go func() { defer close(f.done); x.feedFrames(ctx, link, w) }()
+	}
 }
 
-// openPipe starts to copy the body into a pipe, whose other end is the worker's.
-// The caller holds x.mu.
-func (x *Exchange) openPipe() (form int64, theirs *os.File, err error) {
+// openPipe makes ready to copy the body into a pipe, whose other end is the
+// worker's; begin starts it. The caller holds x.mu.
+func (x *Exchange) openPipe() (form int64, theirs *os.File, begin func(), err error) {
 	r, w, err := pipe()
 	if err != nil {
-		return 0, nil, err
+		return 0, nil, nil, err
 	}
 	framed := x.Request.Body.Length < 0
 	if form = wire.FormPipe; framed {
@@ -48,8 +51,9 @@ func (x *Exchange) openPipe() (form int64, theirs *os.File, err error) {
 	}
 	f := &feed{stop: func() { w.Close() }, done: make(chan struct{})}
 	x.feed = f
-	go func() { defer close(f.done); x.feedPipe(w, framed) }()
-	return form, r, nil
+	return form, r, func() {
+		go func() { defer close(f.done); x.feedPipe(w, framed) }()
+	}, nil
 }
 
 // endFeed ends the copying of the body. It waits for a read of it in progress.

@@ -120,15 +120,15 @@ func (x *Exchange) Offer(link *Link, app string, pipes bool) error {
 	body := &x.Request.Body
 	form, file := int64(0), (*os.File)(nil)
 	var err error
+	begin := func() {} // to copy the body: the worker must hear of the request first
 	switch {
 	case body.File != nil:
 		form = wire.FormFile
 		file, err = duplicate(body.File)
 	case body.Stream != nil && pipes:
-		form, file, err = x.openPipe()
+		form, file, begin, err = x.openPipe()
 	case body.Stream != nil:
-		form = wire.FormFrames
-		x.openFrames(link)
+		form, begin = wire.FormFrames, x.openFrames(link)
 	}
 	if err != nil {
 		link.sendOp(wire.OpCancel, x.Number)
@@ -139,5 +139,6 @@ func (x *Exchange) Offer(link *Link, app string, pipes bool) error {
 		m.Int(wire.OpRequest)
 		x.encode(m, app, form)
 	})
+	begin()
 	return nil
 }
