@@ -1,10 +1,5 @@
 package shm
 
-import (
-	"sync/atomic"
-	"unsafe"
-)
-
 // marshalNone is how a request that was taken back reads: None in marshal's
 // format. It is stored as a byte, so that a worker sees either all or nothing.
 const marshalNone = 'N'
@@ -62,11 +57,9 @@ func (q *Requests) Memory(slot int) []byte {
 	return q.region.mem[at : at : at+size]
 }
 
-// Void makes the request in a slot one that workers pass over.
-func (q *Requests) Void(slot int) {
-	p := (*uint32)(unsafe.Pointer(&q.region.mem[slot*RequestSize]))
-	atomic.StoreUint32(p, marshalNone)
-}
+// Void makes the request in a slot one that workers pass over. Only the first
+// byte is written: who has read it already reads the request as it was.
+func (q *Requests) Void(slot int) { q.region.mem[slot*RequestSize] = marshalNone }
 
 // Give gives a slot back.
 func (q *Requests) Give(slot int) {
