@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/internal/fifo"
 )
 
 // Pool counts what every worker has in hand. It is safe for concurrent use.
@@ -26,7 +27,7 @@ type Pool struct {
 	trial   *slot       // gets its share and no more; nil without one beside others
 	next    int         // where the search begins, so that equals take turns
 	orphans map[int]int // by slot: what vanished workers held and has not been released
-	queue   queue
+	queue   fifo.List[*waiter]
 	closed  bool // nobody gets a place any more
 	counts  Counts
 }
@@ -98,9 +99,9 @@ func (p *Pool) Close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.closed = true
-	for w := p.queue.first; w != nil; w = p.queue.first {
-		p.queue.remove(w)
-		w.turn <- noPlace
+	for w := p.queue.First(); w != nil; w = p.queue.First() {
+		p.queue.Remove(w)
+		w.Of.turn <- noPlace
 	}
 }
 
@@ -126,7 +127,7 @@ func (p *Pool) Release(at int) {
 	}
 	s.held--
 	s.hung = min(s.hung, s.held)
-	if p.queue.first != nil && s.open() && p.may(s) {
+	if p.queue.First() != nil && s.open() && p.may(s) {
 		p.give(s)
 	}
 	idle, w := p.retired(s), s.worker
@@ -332,7 +333,7 @@ func (p *Pool) admit() {
 	if p.next >= len(p.order) {
 		p.next = 0
 	}
-	for p.queue.first != nil {
+	for p.queue.First() != nil {
 		s := p.pick()
 		if s == nil {
 			return
@@ -343,7 +344,7 @@ func (p *Pool) admit() {
 
 func (p *Pool) give(s *slot) {
 	s.held++
-	w := p.queue.first
-	p.queue.remove(w)
-	w.turn <- s.worker.Slot
+	w := p.queue.First()
+	p.queue.Remove(w)
+	w.Of.turn <- s.worker.Slot
 }

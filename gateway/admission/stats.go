@@ -24,9 +24,9 @@ type Stats struct {
 func (p *Pool) Stats() Stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	st := Stats{Waiting: p.queue.len, Counts: p.counts}
-	if w := p.queue.first; w != nil {
-		st.OldestWait = time.Since(w.since)
+	st := Stats{Waiting: p.queue.Len(), Counts: p.counts}
+	if w := p.queue.First(); w != nil {
+		st.OldestWait = time.Since(w.Of.since)
 	}
 	for _, s := range p.order {
 		st.InFlight += s.held

@@ -5,16 +5,16 @@ import (
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/internal/fifo"
 )
 
 // waiter is one request that waits. It belongs to the queue until it has been
 // removed; who removed it to give it a slot sends one.
 type waiter struct {
-	turn       chan int // has room for one
-	since      time.Time
-	timer      *time.Timer // nil without a time-out
-	prev, next *waiter
-	queued     bool
+	turn  chan int // has room for one
+	since time.Time
+	timer *time.Timer // nil without a time-out
+	place fifo.Place[*waiter]
 }
 
 // noPlace is sent in place of a slot to a waiter that gets none.
@@ -28,7 +28,7 @@ const noPlace = -1
 func (p *Pool) Acquire(ctx context.Context) (at int, waited time.Duration, err error) {
 	p.mu.Lock()
 	p.count()
-	if p.queue.first == nil && !p.closed {
+	if p.queue.First() == nil && !p.closed {
 		if s := p.pick(); s != nil {
 			s.held++
 			at = s.worker.Slot
@@ -36,13 +36,13 @@ func (p *Pool) Acquire(ctx context.Context) (at int, waited time.Duration, err e
 			return at, 0, nil
 		}
 	}
-	if p.queue.len >= p.size || p.closed {
+	if p.queue.Len() >= p.size || p.closed {
 		p.counts.Refused++
 		p.mu.Unlock()
 		return 0, 0, gateway.ErrNoCapacity
 	}
 	w := p.newWaiter()
-	p.queue.push(w)
+	p.queue.Push(&w.place)
 	if s := p.trial; s != nil && s.open() && p.may(s) {
 		p.give(s)
 	}
@@ -54,6 +54,7 @@ func (p *Pool) newWaiter() *waiter {
 	w, _ := p.waiters.Get().(*waiter)
 	if w == nil {
 		w = &waiter{turn: make(chan int, 1)}
+		w.place.Of = w
 	}
 	w.since = time.Now()
 	switch {
@@ -95,8 +96,8 @@ func (p *Pool) wait(ctx context.Context, w *waiter) (at int, waited time.Duratio
 func (p *Pool) leave(w *waiter, at int, given bool, waited time.Duration, err error) (int, error) {
 	p.mu.Lock()
 	if !given {
-		if w.queued {
-			p.queue.remove(w)
+		if w.place.In() != nil {
+			p.queue.Remove(&w.place)
 		} else {
 			at, given = <-w.turn, true
 		}
@@ -122,36 +123,4 @@ func (p *Pool) leave(w *waiter, at int, given bool, waited time.Duration, err er
 		p.Release(at)
 	}
 	return at, err
-}
-
-// queue is a list of waiters in the order in which they came.
-type queue struct {
-	first, last *waiter
-	len         int
-}
-
-func (q *queue) push(w *waiter) {
-	w.prev, w.next, w.queued = q.last, nil, true
-	if q.last == nil {
-		q.first = w
-	} else {
-		q.last.next = w
-	}
-	q.last = w
-	q.len++
-}
-
-func (q *queue) remove(w *waiter) {
-	if w.prev == nil {
-		q.first = w.next
-	} else {
-		w.prev.next = w.next
-	}
-	if w.next == nil {
-		q.last = w.prev
-	} else {
-		w.next.prev = w.prev
-	}
-	w.prev, w.next, w.queued = nil, nil, false
-	q.len--
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/gonicorn/gonicorn/gateway/http1"
 	"github.com/gonicorn/gonicorn/gateway/loop"
 	"github.com/gonicorn/gonicorn/gateway/python"
+	"github.com/gonicorn/gonicorn/internal/listen"
 	"golang.org/x/sys/unix"
 )
 
@@ -261,7 +262,7 @@ func (c *conn) Promote(x *channel.Exchange) {
 // takeBack takes a connection from a goroutine, while it waits for a request. It
 // implements http1.Conn's Return.
 func (s *Server) takeBack(from *http1.Conn) bool {
-	fd, err := fromNet(from.Conn)
+	fd, err := listen.Duplicate(from.Conn)
 	if err != nil {
 		return false
 	}

@@ -9,7 +9,6 @@ package direct
 import (
 	"context"
 	"net"
-	"syscall"
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway/front"
@@ -17,6 +16,7 @@ import (
 	"github.com/gonicorn/gonicorn/gateway/loop"
 	"github.com/gonicorn/gonicorn/gateway/pipeline"
 	"github.com/gonicorn/gonicorn/gateway/python"
+	"github.com/gonicorn/gonicorn/internal/listen"
 	"golang.org/x/sys/unix"
 )
 
@@ -92,16 +92,9 @@ type listener struct {
 // Listen accepts on a listener, which it closes, until StopAccepting. unixPath is
 // the path of a unix socket, or empty.
 func (s *Server) Listen(l net.Listener, unixPath string) error {
-	raw, err := l.(syscall.Conn).SyscallConn()
+	fd, err := listen.Duplicate(l)
 	if err != nil {
 		return err
-	}
-	fd, failed := -1, error(nil)
-	if err := raw.Control(func(of uintptr) { fd, failed = unix.FcntlInt(of, unix.F_DUPFD_CLOEXEC, 0) }); err != nil {
-		return err
-	}
-	if failed != nil {
-		return failed
 	}
 	at := &listener{s: s, fd: fd, name: l.Addr().String(), unix: unixPath}
 	if unixPath == "" {

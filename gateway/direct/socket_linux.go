@@ -1,7 +1,6 @@
 package direct
 
 import (
-	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -59,21 +58,4 @@ func toNet(fd int) (net.Conn, error) {
 	f := os.NewFile(uintptr(fd), "connection")
 	defer f.Close()
 	return net.FileConn(f)
-}
-
-// fromNet duplicates the descriptor of a connection of Go's, which stays open.
-func fromNet(c net.Conn) (int, error) {
-	conn, is := c.(syscall.Conn)
-	if !is {
-		return -1, fmt.Errorf("connection of type %T", c)
-	}
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return -1, err
-	}
-	fd, failed := -1, error(nil)
-	if err := raw.Control(func(of uintptr) { fd, failed = unix.FcntlInt(of, unix.F_DUPFD_CLOEXEC, 0) }); err != nil {
-		return -1, err
-	}
-	return fd, failed
 }

@@ -20,4 +20,3 @@ func write(int, []byte) (int, syscall.Errno) { return 0, syscall.ENOTSUP }
 func accept(int) (int, netip.AddrPort, error) { return -1, netip.AddrPort{}, syscall.ENOTSUP }
 func localAddr(int) netip.AddrPort            { return netip.AddrPort{} }
 func toNet(int) (net.Conn, error)             { return nil, syscall.ENOTSUP }
-func fromNet(net.Conn) (int, error)           { return -1, syscall.ENOTSUP }

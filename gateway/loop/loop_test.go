@@ -138,6 +138,28 @@ func TestDeadlinesExpireInOrder(t *testing.T) {
 	}
 }
 
+// Who takes another's place expires when that one would have.
+func TestReplacedDeadlineKeepsItsTime(t *testing.T) {
+	l := running(t)
+	got := make(chan string, 3)
+	var first, second, instead Deadline
+	l.Do(func() {
+		list := l.Deadlines(20 * time.Millisecond)
+		for name, d := range map[string]*Deadline{"first": &first, "second": &second, "instead": &instead} {
+			d.Owner = expirer(func(*Deadline) { got <- name })
+		}
+		list.Arm(&first)
+		list.Arm(&second)
+		list.Replace(&first, &instead)
+		if first.Armed() || !instead.Armed() || instead.at.After(second.at) {
+			t.Error("the place was not taken over")
+		}
+	})
+	if a, b := <-got, <-got; a != "instead" || b != "second" {
+		t.Errorf("expired: %s, %s", a, b)
+	}
+}
+
 func TestTimersAreCalledOnceUnlessStopped(t *testing.T) {
 	l := running(t)
 	got := make(chan int, 3)

@@ -1,6 +1,10 @@
 package loop
 
-import "time"
+import (
+	"time"
+
+	"github.com/gonicorn/gonicorn/internal/fifo"
+)
 
 // Expirer is told that a deadline has passed.
 type Expirer interface{ Expired(d *Deadline) }
@@ -8,25 +12,32 @@ type Expirer interface{ Expired(d *Deadline) }
 // Deadline is one thing that has a time-out. It is part of what has it, so that
 // arming it allocates nothing.
 type Deadline struct {
-	Owner      Expirer
-	at         time.Time
-	list       *Deadlines
-	prev, next *Deadline
+	Owner Expirer
+	at    time.Time
+	list  *Deadlines
+	place fifo.Place[*Deadline]
 }
 
 // Armed reports whether the deadline runs.
 func (d *Deadline) Armed() bool { return d.list != nil }
 
-// List is the list that the deadline is in, or was in when it expired.
+// List is the list in which the deadline runs; nil for none.
 func (d *Deadline) List() *Deadlines { return d.list }
+
+// Disarm stops d.
+func (d *Deadline) Disarm() {
+	if l := d.list; l != nil {
+		l.armed.Remove(&d.place)
+		d.list = nil
+	}
+}
 
 // Deadlines are the time-outs of one kind. All of them take the same time, so
 // that the first to be armed is the first to expire.
 type Deadlines struct {
 	After time.Duration
 	loop  *Loop
-	first *Deadline
-	last  *Deadline
+	armed fifo.List[*Deadline]
 }
 
 // Deadlines makes a kind of time-outs.
@@ -43,32 +54,18 @@ func (l *Deadlines) Arm(d *Deadline) {
 	if l.After <= 0 {
 		return
 	}
-	d.at, d.list, d.prev = l.loop.now.Add(l.After), l, l.last
-	if l.last == nil {
-		l.first = d
-	} else {
-		l.last.next = d
-	}
-	l.last = d
+	d.at, d.list, d.place.Of = l.loop.now.Add(l.After), l, d
+	l.armed.Push(&d.place)
 }
 
-// Disarm stops d.
-func (d *Deadline) Disarm() {
-	l := d.list
-	if l == nil {
+// Replace has by expire in place of d, at the same time, if d runs in l.
+func (l *Deadlines) Replace(d, by *Deadline) {
+	if d.list != l {
 		return
 	}
-	if d.prev == nil {
-		l.first = d.next
-	} else {
-		d.prev.next = d.next
-	}
-	if d.next == nil {
-		l.last = d.prev
-	} else {
-		d.next.prev = d.prev
-	}
-	d.prev, d.next, d.list = nil, nil, nil
+	by.at, by.list, by.place.Of = d.at, l, by
+	l.armed.Replace(&d.place, &by.place)
+	d.list = nil
 }
 
 // Timer calls a function once.
@@ -101,9 +98,9 @@ func (t *Timer) Stop() {
 // expire calls all whose time has come.
 func (l *Loop) expire() {
 	for _, list := range l.lists {
-		for d := list.first; d != nil && !d.at.After(l.now); d = list.first {
-			d.Disarm()
-			d.Owner.Expired(d)
+		for p := list.armed.First(); p != nil && !p.Of.at.After(l.now); p = list.armed.First() {
+			p.Of.Disarm()
+			p.Of.Owner.Expired(p.Of)
 		}
 	}
 	for i := 0; i < len(l.timers); {
@@ -127,8 +124,8 @@ func (l *Loop) patience() time.Duration {
 		}
 	}
 	for _, list := range l.lists {
-		if list.first != nil {
-			earlier(list.first.at)
+		if p := list.armed.First(); p != nil {
+			earlier(p.Of.at)
 		}
 	}
 	for _, t := range l.timers {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway/budget"
@@ -22,7 +21,6 @@ import (
 	"github.com/gonicorn/gonicorn/gateway/upstream"
 	"github.com/gonicorn/gonicorn/gateway/websocket"
 	"github.com/gonicorn/gonicorn/internal/listen"
-	"golang.org/x/sys/unix"
 )
 
 // spoolMemory is what all responses together that slow clients have not taken
@@ -111,19 +109,9 @@ func (p *process) gauges() map[string]int {
 // accepts may close its own.
 func (p *process) openBacklogs() {
 	for _, l := range p.from.Listeners {
-		raw, is := l.(syscall.Conn)
-		if !is {
-			continue
+		if fd, err := listen.Duplicate(l); err == nil {
+			p.backlogs = append(p.backlogs, fd)
 		}
-		conn, err := raw.SyscallConn()
-		if err != nil {
-			continue
-		}
-		_ = conn.Control(func(fd uintptr) { // it is open
-			if dup, err := unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0); err == nil {
-				p.backlogs = append(p.backlogs, dup)
-			}
-		})
 	}
 }
 
@@ -140,13 +128,13 @@ func (p *process) makeBackend() error {
 	}
 	p.restart = env.Sockets.Restart
 	switch p.set.Backend {
-	case Queue, Stream:
+	case Shared, Own:
 		l, err := loop.New()
 		if err != nil {
 			return err
 		}
 		b, err := python.New(python.Options{
-			Loop: l, Env: env, Shared: p.set.Backend == Queue, QueueSize: p.set.QueueSize, QueueTimeout: p.set.QueueTimeout,
+			Loop: l, Env: env, Shared: p.set.Backend == Shared, QueueSize: p.set.QueueSize, QueueTimeout: p.set.QueueTimeout,
 			StallAfter: p.set.StallWarning, Sockets: p.set.WebSocketConnections, OnIdle: p.link.reportIdle,
 		})
 		if err != nil {

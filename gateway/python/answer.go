@@ -222,5 +222,5 @@ func (b *Backend) requeue(c *call) {
 	if c.exchange != nil {
 		c.exchange.SetLink(nil)
 	}
-	b.wait(c, b.waiting.pushFront)
+	b.wait(c, b.waiting.PushFront)
 }

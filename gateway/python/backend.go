@@ -15,6 +15,7 @@ import (
 	"github.com/gonicorn/gonicorn/gateway/channel"
 	"github.com/gonicorn/gonicorn/gateway/loop"
 	"github.com/gonicorn/gonicorn/gateway/shm"
+	"github.com/gonicorn/gonicorn/internal/fifo"
 	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
@@ -48,7 +49,7 @@ type Backend struct {
 	order    []*member                 // loop: the same, by slot
 	next     int                       // loop: in order, where the next search begins
 	links    map[*channel.Link]*member // loop: until Closed, also of workers that are gone
-	waiting  fifo                      // loop
+	waiting  fifo.List[*call]          // loop
 	late     *loop.Deadlines           // loop: of those in waiting
 	shared   *pipe                     // loop: that all workers take from; nil unless Options.Shared
 	taking   bool                      // loop: requests are taken, until TakeNoMore

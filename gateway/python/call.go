@@ -6,6 +6,7 @@ import (
 	"github.com/gonicorn/gonicorn/gateway"
 	"github.com/gonicorn/gonicorn/gateway/channel"
 	"github.com/gonicorn/gonicorn/gateway/loop"
+	"github.com/gonicorn/gonicorn/internal/fifo"
 	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
@@ -75,50 +76,6 @@ type call struct {
 	order  uint64  // in the shared pipe, from 1; 0 elsewhere
 	void   bool    // it was taken back, if nobody has begun it
 
-	late       loop.Deadline
-	prev, next *call // in Backend.waiting
-}
-
-// fifo is a list of calls in the order in which they came.
-type fifo struct {
-	first, last *call
-	len         int
-}
-
-func (q *fifo) push(c *call) {
-	c.prev, c.next = q.last, nil
-	if q.last == nil {
-		q.first = c
-	} else {
-		q.last.next = c
-	}
-	q.last = c
-	q.len++
-}
-
-// pushFront puts a call before all others.
-func (q *fifo) pushFront(c *call) {
-	c.prev, c.next = nil, q.first
-	if q.first == nil {
-		q.last = c
-	} else {
-		q.first.prev = c
-	}
-	q.first = c
-	q.len++
-}
-
-func (q *fifo) remove(c *call) {
-	if c.prev == nil {
-		q.first = c.next
-	} else {
-		c.prev.next = c.next
-	}
-	if c.next == nil {
-		q.last = c.prev
-	} else {
-		c.next.prev = c.prev
-	}
-	c.prev, c.next = nil, nil
-	q.len--
+	late loop.Deadline
+	turn fifo.Place[*call] // in Backend.waiting
 }

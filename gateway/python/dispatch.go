@@ -108,7 +108,7 @@ func (b *Backend) count() {
 
 // full reports whether no further request may wait.
 func (b *Backend) full() bool {
-	waiting := b.waiting.len
+	waiting := b.waiting.Len()
 	if b.shared != nil {
 		hands, workers := b.room()
 		waiting += max(0, b.shared.load-hands-spare*workers)

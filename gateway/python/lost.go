@@ -194,8 +194,8 @@ func (b *Backend) kick() {
 // worker begins it later.
 func (b *Backend) takeNoMore() {
 	b.taking = false
-	for b.waiting.len > 0 {
-		c := b.waiting.first
+	for p := b.waiting.First(); p != nil; p = b.waiting.First() {
+		c := p.Of
 		b.stopWaiting(c)
 		b.fail(c, gateway.ErrNoCapacity)
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/gonicorn/gonicorn/gateway/channel"
 	"github.com/gonicorn/gonicorn/gateway/loop"
 	"github.com/gonicorn/gonicorn/gateway/shm"
+	"github.com/gonicorn/gonicorn/internal/fifo"
 	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
@@ -23,7 +24,7 @@ func (b *Backend) Submit(d *Call) {
 func (b *Backend) submit(c *call) {
 	c.began = b.loop.Now()
 	b.count()
-	if b.waiting.len == 0 && b.taking {
+	if b.waiting.Len() == 0 && b.taking {
 		if m, ok := b.choose(c.socket); ok && b.give(c, m) {
 			return
 		}
@@ -32,29 +33,29 @@ func (b *Backend) submit(c *call) {
 		b.fail(c, gateway.ErrNoCapacity)
 		return
 	}
-	b.wait(c, b.waiting.push)
+	b.wait(c, b.waiting.Push)
 	b.lookLater()
 }
 
 // wait has a request wait for a worker.
-func (b *Backend) wait(c *call, push func(*call)) {
-	c.stage, c.b = waits, b
-	push(c)
+func (b *Backend) wait(c *call, push func(*fifo.Place[*call])) {
+	c.stage, c.b, c.turn.Of = waits, b, c
+	push(&c.turn)
 	c.late.Owner = c
 	b.late.Arm(&c.late)
 }
 
 // Expired implements loop.Expirer: the call has waited too long.
 func (c *call) Expired(*loop.Deadline) {
-	c.b.waiting.remove(c)
+	c.b.waiting.Remove(&c.turn)
 	c.stage = idle
 	c.b.fail(c, gateway.ErrNoCapacity)
 }
 
 // admit gives places to those who wait.
 func (b *Backend) admit() {
-	for b.waiting.len > 0 {
-		c := b.waiting.first
+	for p := b.waiting.First(); p != nil; p = b.waiting.First() {
+		c := p.Of
 		m, ok := b.choose(c.socket)
 		if !ok && c.socket && b.crowded() {
 			b.stopWaiting(c)
@@ -72,7 +73,7 @@ func (b *Backend) admit() {
 
 func (b *Backend) stopWaiting(c *call) {
 	c.late.Disarm()
-	b.waiting.remove(c)
+	b.waiting.Remove(&c.turn)
 	c.stage = idle
 }
 
@@ -247,8 +248,9 @@ func (b *Backend) promote(c *call) *channel.Exchange {
 	own.exchange, own.direct, own.request = x, nil, nil
 	switch c.stage {
 	case waits:
-		own.late = loop.Deadline{}
-		b.replace(c, own)
+		own.late, own.turn = loop.Deadline{Owner: own}, fifo.Place[*call]{Of: own}
+		b.waiting.Replace(&c.turn, &own.turn)
+		b.late.Replace(&c.late, &own.late)
 	case given:
 		b.calls[c.slot] = own
 		x.Dispatched(c.sent)
@@ -259,25 +261,6 @@ func (b *Backend) promote(c *call) *channel.Exchange {
 	c.stage = idle
 	d.Direct.Promote(x)
 	return x
-}
-
-// replace puts a call into another's place among those who wait.
-func (b *Backend) replace(c, by *call) {
-	by.prev, by.next = c.prev, c.next
-	if c.prev == nil {
-		b.waiting.first = by
-	} else {
-		c.prev.next = by
-	}
-	if c.next == nil {
-		b.waiting.last = by
-	} else {
-		c.next.prev = by
-	}
-	c.prev, c.next = nil, nil
-	c.late.Disarm()
-	by.late.Owner = by
-	b.late.Arm(&by.late)
 }
 
 // Promote gives a request a goroutine on behalf of its connection, which does
@@ -295,9 +278,9 @@ func (b *Backend) App() string {
 // stats are the numbers of this moment.
 func (b *Backend) stats() (s Stats) {
 	now := time.Now()
-	s.Waiting = b.waiting.len
-	if c := b.waiting.first; c != nil {
-		s.OldestWait = now.Sub(c.began)
+	s.Waiting = b.waiting.Len()
+	if p := b.waiting.First(); p != nil {
+		s.OldestWait = now.Sub(p.Of.began)
 	}
 	for _, m := range b.order {
 		if m.own != nil {
