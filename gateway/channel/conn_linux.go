@@ -30,7 +30,6 @@ type Conn struct {
 type outgoing struct {
 	p, oob []byte
 	err    error
-	wait   bool
 	call   func(fd uintptr) bool
 }
 
@@ -39,7 +38,6 @@ type incoming struct {
 	n, oobn int
 	flags   int
 	err     error
-	nowait  bool
 	last    bool // nothing more is sent: do not wait for it
 	call    func(fd uintptr) bool
 }
@@ -65,27 +63,22 @@ func NewConn(fd int) (*Conn, error) {
 // Close ends a Receive or Send in progress with os.ErrClosed.
 func (c *Conn) Close() error { return c.file.Close() }
 
-// TrySend sends one message, or returns ErrFull at once if it does not fit
-// into the socket's buffer now. The descriptors are borrowed.
-func (c *Conn) TrySend(p []byte, fds ...int) error { return c.send(p, false, fds) }
-
-// Send sends one message and waits until it fits into the socket's buffer.
-func (c *Conn) Send(p []byte, fds ...int) error { return c.send(p, true, fds) }
-
-func (c *Conn) send(p []byte, wait bool, fds []int) error {
+// Send sends one message and waits until it fits into the socket's buffer. The
+// descriptors are borrowed.
+func (c *Conn) Send(p []byte, fds ...int) error {
 	c.sending.Lock()
 	defer c.sending.Unlock()
-	c.out.p, c.out.wait, c.out.oob, c.out.err = p, wait, nil, nil
+	c.out.p, c.out.oob, c.out.err = p, nil, nil
 	if len(fds) > 0 {
 		c.out.oob = unix.UnixRights(fds...)
 	}
 	if err := c.raw.Write(c.out.call); err != nil {
 		return fmt.Errorf("send to worker: %w", err)
 	}
-	if c.out.err != nil && !errors.Is(c.out.err, ErrFull) {
+	if c.out.err != nil {
 		return fmt.Errorf("send to worker: %w", c.out.err)
 	}
-	return c.out.err
+	return nil
 }
 
 func (c *Conn) sendOnce(fd uintptr) bool {
@@ -95,10 +88,7 @@ func (c *Conn) sendOnce(fd uintptr) bool {
 		case unix.EINTR:
 			continue
 		case unix.EAGAIN:
-			if c.out.wait {
-				return false
-			}
-			c.out.err = ErrFull
+			return false
 		default:
 			c.out.err = err
 		}
@@ -109,13 +99,8 @@ func (c *Conn) sendOnce(fd uintptr) bool {
 // Receive takes one message into p, with at most one descriptor, which the
 // caller owns; -1 means none. It returns io.EOF once the other end is closed
 // and all that was sent has been received. One goroutine may receive at a time.
-func (c *Conn) Receive(p []byte) (n, fd int, err error) { return c.receive(p, false) }
-
-// TryReceive is Receive that fails when there is no message now.
-func (c *Conn) TryReceive(p []byte) (n, fd int, err error) { return c.receive(p, true) }
-
-func (c *Conn) receive(p []byte, nowait bool) (n, fd int, err error) {
-	c.in.p, c.in.nowait, c.in.oobn = p, nowait, 0
+func (c *Conn) Receive(p []byte) (n, fd int, err error) {
+	c.in.p, c.in.oobn = p, 0
 	read := c.raw.Read
 	if c.in.last {
 		read = c.readOnce
@@ -162,7 +147,7 @@ func (c *Conn) receiveOnce(fd uintptr) bool {
 			continue
 		case unix.EAGAIN:
 			c.waiting.Store(true)
-			return c.in.nowait
+			return false
 		}
 		return true
 	}
@@ -203,13 +188,6 @@ func passed(oob []byte) int {
 		}
 	}
 	return first
-}
-
-// Unsent is how many bytes of memory messages take that were sent on the
-// socket and not received yet (SIOCOUTQ, unix(7)).
-func (c *Conn) Unsent() (n int, err error) {
-	ctlErr := c.raw.Control(func(fd uintptr) { n, err = unix.IoctlGetInt(int(fd), unix.TIOCOUTQ) })
-	return n, errors.Join(ctlErr, err)
 }
 
 // memfd holds p for a reader on the other side, who gets the descriptor.

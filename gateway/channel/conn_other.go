@@ -20,20 +20,11 @@ func NewConn(int) (*Conn, error) {
 // Close does nothing.
 func (*Conn) Close() error { return nil }
 
-// TrySend fails outside Linux.
-func (*Conn) TrySend([]byte, ...int) error { return errors.ErrUnsupported }
-
 // Send fails outside Linux.
 func (*Conn) Send([]byte, ...int) error { return errors.ErrUnsupported }
 
 // Receive fails outside Linux.
 func (*Conn) Receive([]byte) (int, int, error) { return 0, -1, errors.ErrUnsupported }
-
-// TryReceive fails outside Linux.
-func (*Conn) TryReceive([]byte) (int, int, error) { return 0, -1, errors.ErrUnsupported }
-
-// Unsent fails outside Linux.
-func (*Conn) Unsent() (int, error) { return 0, errors.ErrUnsupported }
 
 func memfd([]byte) (*os.File, error) { return nil, errors.ErrUnsupported }
 

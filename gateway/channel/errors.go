@@ -3,8 +3,6 @@ package channel
 import "errors"
 
 var (
-	// ErrFull says that the socket's buffer has no room for the message now.
-	ErrFull = errors.New("the socket's buffer is full")
 	// ErrLong says that a worker sent a message longer than wire.MaxMessage.
 	ErrLong = errors.New("message too long")
 	// ErrMalformed says that the app's answer is none: what exactly is in the
