@@ -28,7 +28,7 @@ func (a *Arbiter) holdFor(w *worker) hold {
 		return notHeld
 	case w.gen.Number < a.front.current.Number && len(a.front.leaving) > 0:
 		return untilAlone
-	case s.DrainFirst, w.place.Trial && s.TrialQueue:
+	case s.DrainFirst, w.place.Trial && s.TrialPipe:
 		return untilIdle
 	}
 	return notHeld

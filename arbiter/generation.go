@@ -23,9 +23,9 @@ type Settings struct {
 	// Gated says that a gateway carries requests to the worker: one that hangs
 	// in a request gets no more, and may finish its others first.
 	Gated bool
-	// TrialQueue says that a worker on trial takes its requests from a pipe of
+	// TrialPipe says that a worker on trial takes its requests from a pipe of
 	// its own: that must be empty before it is told to go.
-	TrialQueue bool
+	TrialPipe bool
 	// DrainFirst keeps the TERM from a worker behind the gateway until it has
 	// nothing in hand: a program that ends at TERM loses nothing then.
 	DrainFirst bool

@@ -82,10 +82,6 @@ type Setting struct {
 	field func(*Config) any // points to the field that holds it
 }
 
-// Repeats reports whether the setting's flag may be given several times, each
-// adding to a list.
-func (s Setting) Repeats() bool { return s.Kind == List }
-
 // Variable is the environment variable that sets it.
 func (s Setting) Variable() string {
 	if s.Flagged {

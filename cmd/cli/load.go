@@ -210,7 +210,7 @@ func settings(p *prepared) arbiter.Settings {
 	switch {
 	case p.transport == transportGateway:
 		set.Gated, set.DrainFirst = true, !p.app.inside()
-		set.TrialQueue = p.app.backend(p.class) == process.Queue
+		set.TrialPipe = p.app.backend(p.class) == process.Shared
 		set.Capacity = p.class.Capacity(workers.Limits{Threads: c.Threads, Connections: c.WorkerConnections})
 	case !set.Notifies:
 		set.ReadyAfter = c.BootGrace

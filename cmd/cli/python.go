@@ -71,9 +71,9 @@ func (a *pythonApp) inside() bool               { return true }
 // backend is how the gateway reaches the workers.
 func (a *pythonApp) backend(class workers.Class) string {
 	if workers.ModelOf(class) == workers.OnLoop {
-		return process.Stream
+		return process.Own
 	}
-	return process.Queue
+	return process.Shared
 }
 
 func (a *pythonApp) settings(c *config.Config, class string) python.Settings {

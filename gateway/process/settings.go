@@ -8,8 +8,8 @@ import "time"
 // The backends, by how workers are reached.
 const (
 	Upstream = "upstream" // commands, over HTTP
-	Queue    = "queue"    // Python, sync and threaded: a shared queue
-	Stream   = "stream"   // Python, event-loop: a multiplexed socket each
+	Shared   = "shared"   // Python, sync and threaded: one pipe, from which idle workers take requests
+	Own      = "own"      // Python, event-loop: a pipe each
 )
 
 // Settings is what the gateway is told of the config. Two gateways with equal

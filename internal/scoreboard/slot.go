@@ -6,7 +6,7 @@ import "sync/atomic"
 const PageSize = 4096
 
 // Claims is how many requests of one worker can be claimed one by one: one for
-// each thread that takes from the shared queue. 128 + 221*16 + 432 = 4096.
+// each thread that takes from the shared pipe. 128 + 221*16 + 432 = 4096.
 const Claims = 221
 
 // State is what a worker is doing.

@@ -56,7 +56,7 @@ class Blocking:
 
     congested = False
     grace = 0  # a thread has nothing else to do
-    known = False  # the request came out of the queue
+    known = False  # the request came out of the shared pipe
     closing = False
     large = False  # memory is to be given back
 

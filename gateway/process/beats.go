@@ -1,0 +1,64 @@
+package process
+
+import (
+	"time"
+
+	"github.com/gonicorn/gonicorn/internal/proc"
+	"github.com/gonicorn/gonicorn/internal/scoreboard"
+)
+
+// beatEvery is the time between two signs of life.
+const beatEvery = 100 * time.Millisecond
+
+// beat shows for the first time that the process lives.
+func (p *process) beat() {
+	p.from.Slot.Heartbeat.Store(scoreboard.Now())
+	p.from.Slot.Beats.Store(1)
+}
+
+// beats shows that the scheduler runs.
+func (p *process) beats(done <-chan struct{}) {
+	stuck := &stuck{board: p.from.Board, held: p.link.held, report: p.link.reportStuck, loop: p.set.StallWarning, request: p.set.RequestWarning, runnable: proc.Runnable}
+	tick := time.NewTicker(beatEvery)
+	defer tick.Stop()
+	var memory memoryReturn
+	full := &full{log: p.log}
+	for {
+		select {
+		case <-done:
+			return
+		case <-tick.C:
+			if p.look != nil {
+				p.look()
+			}
+			if serving := p.serving.Load(); serving != nil {
+				stuck.look(*serving, scoreboard.Now())
+			}
+			memory.look(time.Now())
+			p.showPending()
+			waiting, oldest := p.showQueue()
+			full.look(waiting, oldest, int(p.workers.Load()), time.Now())
+			p.from.Slot.Heartbeat.Store(scoreboard.Now())
+		}
+	}
+}
+
+// showQueue shows the arbiter how many requests are with workers and how many
+// wait for one, and since when the first of these does.
+func (p *process) showQueue() (waiting int, oldest time.Duration) {
+	stats := p.pool.Stats()
+	inFlight := stats.InFlight
+	waiting, oldest = stats.Waiting, stats.OldestWait
+	if p.python != nil {
+		stats := p.python.Stats()
+		inFlight, waiting, oldest = stats.InFlight, stats.Waiting, stats.OldestWait
+	}
+	since := int64(0)
+	if waiting > 0 {
+		since = scoreboard.Now() - int64(oldest)
+	}
+	p.from.Slot.InFlight.Store(int64(inFlight))
+	p.from.Slot.Waiting.Store(int64(waiting))
+	p.from.Slot.WaitingSince.Store(since)
+	return waiting, oldest
+}
