@@ -5,7 +5,9 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -79,5 +81,39 @@ func TestChoose(t *testing.T) {
 	}
 	if _, found := Choose(Builtin(), "warp", 1); found {
 		t.Error("there is a class warp")
+	}
+}
+
+// The Python runner has its own table, classes.py, and compares no names either.
+func TestTheRunnerComparesNoNamesOfClasses(t *testing.T) {
+	var names []string
+	for _, c := range Builtin() {
+		names = append(append(names, c.Name()), c.Aliases()...)
+	}
+	quoted := regexp.MustCompile(`(?:[=!]=|\bin)\s*\(?["'](` + strings.Join(names, "|") + `)["']|["'](` + strings.Join(names, "|") + `)["']\)?\s*[=!]=`)
+	files, err := filepath.Glob("python/runner/*.py")
+	if err != nil || len(files) < 20 {
+		t.Fatalf("%d files: %v", len(files), err)
+	}
+	table, err := os.ReadFile("python/runner/classes.py")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range Builtin() {
+		if !strings.Contains(string(table), `WorkerClass("`+c.Name()+`"`) {
+			t.Errorf("classes.py has no row for %s", c.Name())
+		}
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n, line := range strings.Split(string(text), "\n") {
+			if strings.Contains(line, "worker_class ==") || strings.Contains(line, "worker_class !=") || strings.Contains(line, "worker_class in") ||
+				strings.Contains(line, "worker_class") && quoted.MatchString(line) {
+				t.Errorf("%s:%d compares the name of a class; ask classes.py: %s", file, n+1, strings.TrimSpace(line))
+			}
+		}
 	}
 }

@@ -34,11 +34,6 @@ def explained():
             faulthandler.disable()
 
 
-def suits(interface: str) -> str:
-    """The class for an app where nobody has chosen one."""
-    return "event-loop" if interface == loader.ASGI else "sync"
-
-
 def wait(chosen: Settings, broken: loader.AppError | None) -> Settings:
     """Says what the app is, if that is asked, and waits for a place. Returns the worker's settings."""
     sock = socket.socket(fileno=chosen.template_fd)

@@ -61,6 +61,15 @@ def make_loop(which: str):
     return asyncio.new_event_loop()
 
 
+def preload(interface: str, chosen: Settings) -> None:
+    """Imports what every worker imports."""
+    if chosen.loop != "asyncio":
+        try:
+            import uvloop  # noqa: F401
+        except ImportError:
+            pass
+
+
 def serve(app, interface: str, chosen: Settings) -> None:
     loop = make_loop(chosen.loop)
     asyncio.set_event_loop(loop)

@@ -8,7 +8,7 @@ import signal
 import sys
 import traceback
 
-from . import conf, early, loader, notify, records, settings, template
+from . import classes, conf, early, loader, notify, records, settings, template
 from .loader import AppError
 from .stacks import trim
 
@@ -37,7 +37,7 @@ def main() -> None:
             begin(hooks, chosen)
         with early.explained():
             app, interface, error = load_or_page(chosen)
-        chosen.worker_class = chosen.worker_class or early.suits(interface)
+        chosen.worker_class = chosen.worker_class or classes.suiting(interface).name
         if chosen.early:
             chosen = early.wait(chosen, error)
         while True:
@@ -47,7 +47,7 @@ def main() -> None:
                 show_name("gonicorn worker", chosen)
                 begin(hooks, chosen)
             initialized(hooks, app)
-            serve(app, interface, chosen)
+            classes.named(chosen.worker_class).load().serve(app, interface, chosen)
             hooks.ended()
             if not template.promoted(chosen):
                 break
@@ -130,7 +130,7 @@ def load_or_page(chosen: settings.Settings):
         from .broken import Page
 
         show(e)
-        interface = loader.ASGI if chosen.worker_class == "event-loop" else loader.WSGI
+        interface = classes.named(chosen.worker_class).interface if chosen.worker_class else loader.WSGI
         return getattr(Page(e), interface), interface, e
 
 
@@ -155,17 +155,6 @@ def inspect(chosen: settings.Settings) -> None:
         answer = {"error": str(e), "failed": isinstance(e, loader.BootFailure), "files": loader.own_files(e)}
     os.write(out, json.dumps(answer).encode())
     os._exit(0)
-
-
-def serve(app, interface: str, chosen: settings.Settings) -> None:
-    if chosen.worker_class == "event-loop":
-        from . import loop
-
-        loop.serve(app, interface, chosen)
-    else:
-        from . import threaded
-
-        threaded.serve(app, interface, chosen)
 
 
 def report(error: AppError, prefix: str) -> None:

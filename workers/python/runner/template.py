@@ -17,7 +17,7 @@ import signal
 import socket
 import sys
 
-from . import inheritance, loader
+from . import classes, inheritance, loader
 from .link import passed
 from .settings import Settings
 
@@ -29,7 +29,7 @@ def serve(interface: str, chosen: Settings) -> Settings:
     """Forks a worker for each request. It returns in the workers, with their settings."""
     warn_of_threads()
     warn_of_sockets(chosen)
-    preload(interface, chosen)
+    classes.named(chosen.worker_class).preload(interface, chosen)
     gc.collect()
     gc.freeze()  # what is there by now is never looked at again, and so its pages stay shared
     sock = socket.socket(fileno=chosen.template_fd)
@@ -65,23 +65,6 @@ def receive(sock: socket.socket) -> tuple[dict | None, list[int]]:
     """An order and its descriptors; None when there will be no more."""
     data, ancillary, _, _ = sock.recvmsg(MESSAGE, ANCILLARY)
     return (json.loads(data) if data else None), passed(ancillary)
-
-
-def preload(interface: str, chosen: Settings) -> None:
-    """Imports what every worker imports."""
-    if chosen.worker_class == "event-loop":
-        from . import loop  # noqa: F401
-
-        if chosen.loop != "asyncio":
-            try:
-                import uvloop  # noqa: F401
-            except ImportError:
-                pass
-        return
-    from . import threaded  # noqa: F401
-
-    if interface == "asgi":
-        from . import asgi_threads  # noqa: F401
 
 
 def fail(chosen: Settings, why: str, failed: bool) -> None:

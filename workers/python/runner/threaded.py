@@ -17,6 +17,12 @@ from .stacks import aborter
 from .watch import Held, Watch
 
 
+def preload(interface: str, chosen: Settings) -> None:
+    """Imports what every worker imports."""
+    if interface == "asgi":
+        from . import asgi_threads  # noqa: F401
+
+
 def serve(app, interface: str, chosen: Settings) -> None:
     """Serves until the worker is told to finish, with the main thread as one of the threads."""
     threads = min(max(1, chosen.threads), MAX_THREADS)
