@@ -100,7 +100,7 @@ bench-fork: .venv-bench
 # The files that are made from the tables of settings and of errors.
 docs:
 	$(GO) test ./config -run TestDocuments -update
-	$(GO) test ./cmd/cli -run TestErrorsDocument -update
+	$(GO) test ./internal/errcode -run TestErrorsDocument -update
 
 # The documentation as a site, in dist/site. A link or an anchor that leads
 # nowhere is an error.

@@ -32,7 +32,7 @@ var laws = []law{
 	{"signals", ""},
 	// What is built of the parts above may use them, and is used by cmd/cli.
 	{"internal/...", "arbiter config signals workers/... internal/..."},
-	{"internal/cgroup", ""}, {"internal/console", ""}, {"internal/fifo", ""}, {"internal/listen", ""}, {"internal/logging", ""},
+	{"internal/cgroup", ""}, {"internal/errcode", ""}, {"internal/console", ""}, {"internal/fifo", ""}, {"internal/listen", ""}, {"internal/logging", ""},
 	{"internal/pidfile", ""}, {"internal/scoreboard", ""}, {"internal/syslog", ""}, {"internal/version", ""}, {"internal/watch", ""}, {"internal/wire", ""},
 	{"internal/control", "internal/wire"}, {"internal/notify", "internal/wire"}, {"internal/status", "internal/scoreboard"},
 	{"internal/inherited", "internal/listen internal/proc internal/scoreboard internal/wire"},

@@ -42,6 +42,22 @@ func (e *BootError) Error() string {
 	return b.String()
 }
 
+// Code is its code in docs/errors.md.
+func (e *BootError) Code() string {
+	if e.AppMissing {
+		return "GON011"
+	}
+	return "GON015"
+}
+
+// ExitCode is how it ends gonicorn: 4 for an app that is not there.
+func (e *BootError) ExitCode() int {
+	if e.AppMissing {
+		return 4
+	}
+	return 3
+}
+
 func (w *worker) appMissing() bool { return strings.HasPrefix(w.fault, appMissingPrefix) }
 
 func newBootError(role string, tries int, w *worker) *BootError {

@@ -37,6 +37,9 @@ func (e Errors) Error() string {
 	return strings.Join(lines, "\n")
 }
 
+// Code is its code in docs/errors.md.
+func (Errors) Code() string { return "GON003" }
+
 // Unwrap gives errors.As each mistake.
 func (e Errors) Unwrap() []error {
 	all := make([]error, len(e))

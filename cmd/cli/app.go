@@ -12,6 +12,7 @@ import (
 	"github.com/gonicorn/gonicorn/arbiter"
 	"github.com/gonicorn/gonicorn/config"
 	"github.com/gonicorn/gonicorn/gateway/process"
+	"github.com/gonicorn/gonicorn/internal/errcode"
 	"github.com/gonicorn/gonicorn/internal/proc"
 	"github.com/gonicorn/gonicorn/internal/wire"
 	"github.com/gonicorn/gonicorn/workers"
@@ -25,7 +26,7 @@ type app interface {
 	// transport is how connections reach it with this config.
 	transport(c *config.Config) string
 	// check returns the app as it is found with this config. It fails when it
-	// is not there, with an *appError.
+	// is not there, with an *errcode.AppError.
 	check(c *config.Config) (app, error)
 	// speaks reports whether its workers say READY=1.
 	speaks(c *config.Config) bool
@@ -56,7 +57,7 @@ func (a program) check(c *config.Config) (app, error) {
 		c.WorkerClass = workers.ForMany().Name()
 	}
 	if _, err := proc.LookPath(a.argv[0], c.Chdir, environ(c)); err != nil {
-		return nil, &appError{err}
+		return nil, &errcode.AppError{Err: err}
 	}
 	return a, nil
 }
@@ -80,7 +81,7 @@ func (a program) launcher(s *supervisor, p *prepared) (arbiter.Launcher, error) 
 	}
 	path, err := proc.LookPath(a.argv[0], c.Chdir, env)
 	if err != nil {
-		return nil, &appError{err}
+		return nil, &errcode.AppError{Err: err}
 	}
 	l.spec = proc.ExecCommand(proc.Spec{
 		Path: path, Args: a.argv, Env: env, Dir: c.Chdir, Credential: p.credential, Umask: c.Umask,

@@ -11,6 +11,7 @@ import (
 	"github.com/gonicorn/gonicorn/config"
 	"github.com/gonicorn/gonicorn/gateway/front"
 	"github.com/gonicorn/gonicorn/gateway/process"
+	"github.com/gonicorn/gonicorn/internal/errcode"
 	"github.com/gonicorn/gonicorn/internal/listen"
 	"golang.org/x/sys/unix"
 )
@@ -91,18 +92,18 @@ func openable(c *config.Config, a app) error {
 	var errs []error
 	if c.Errorlog != "-" && c.Errorlog != "" {
 		if err := writable(inside(c.Chdir, c.Errorlog)); err != nil {
-			errs = append(errs, coded("GON025", fmt.Errorf("errorlog: %w", err)))
+			errs = append(errs, errcode.With("GON025", fmt.Errorf("errorlog: %w", err)))
 		}
 	}
 	if c.Pidfile != "" {
 		if err := writable(inside(c.Chdir, c.Pidfile)); err != nil {
-			errs = append(errs, coded("GON024", fmt.Errorf("pidfile: %w", err)))
+			errs = append(errs, errcode.With("GON024", fmt.Errorf("pidfile: %w", err)))
 		}
 	}
 	if len(c.Certfile) > 0 {
 		_, _, err := front.LoadMaterial(tlsFiles(c))
 		if err != nil {
-			errs = append(errs, coded("GON026", fmt.Errorf("TLS: %w", err)))
+			errs = append(errs, errcode.With("GON026", fmt.Errorf("TLS: %w", err)))
 		}
 	}
 	if a.transport(c) != transportNone {
@@ -143,7 +144,7 @@ func bindable(c *config.Config, bind string) error {
 	case a.Network == "unix":
 		path := inside(c.Chdir, a.Path)
 		if err := writable(path); err != nil && !strings.HasPrefix(path, "@") {
-			return coded("GON022", fmt.Errorf("listen at unix:%s: %w", path, err))
+			return errcode.With("GON022", fmt.Errorf("listen at unix:%s: %w", path, err))
 		}
 		return nil
 	case a.Network == "fd":
@@ -161,5 +162,5 @@ func bindable(c *config.Config, bind string) error {
 	if errors.As(err, &privileged) {
 		return err
 	}
-	return coded("GON022", err)
+	return errcode.With("GON022", err)
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/gonicorn/gonicorn/config"
 	"github.com/gonicorn/gonicorn/gateway/process"
+	"github.com/gonicorn/gonicorn/internal/errcode"
 	"github.com/gonicorn/gonicorn/internal/logging"
 	"github.com/gonicorn/gonicorn/internal/proc"
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
@@ -55,7 +56,7 @@ func Main(args []string, o Options) int {
 	}
 	code, err := newCommandLine(o, os.Stdout, os.Stderr).run(args)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "gonicorn:", err, "["+codeOf(err)+"]")
+		fmt.Fprintln(os.Stderr, "gonicorn:", err, "["+errcode.Of(err)+"]")
 	}
 	return code
 }

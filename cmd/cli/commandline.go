@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/gonicorn/gonicorn/config"
+	"github.com/gonicorn/gonicorn/internal/errcode"
 	"github.com/gonicorn/gonicorn/internal/listen"
 	"github.com/gonicorn/gonicorn/internal/proc"
 	"github.com/gonicorn/gonicorn/internal/version"
@@ -43,31 +44,31 @@ func (l *commandLine) run(args []string) (code int, err error) {
 	p, err := parseArgs(args[1:], l.settings)
 	switch {
 	case err != nil:
-		return exitUsage, err
+		return errcode.ExitUsage, err
 	case p.help:
 		if err := writeHelp(l.stdout, l.settings); err != nil {
-			return exitConfig, err
+			return errcode.ExitConfig, err
 		}
-		return exitOK, nil
+		return errcode.ExitOK, nil
 	case p.version:
 		fmt.Fprintln(l.stdout, "gonicorn", version.Text())
-		return exitOK, nil
+		return errcode.ExitOK, nil
 	}
 	loaded, err := l.load(context.Background(), nil, p)
 	if err != nil {
 		var flag *flagError
 		if errors.As(err, &flag) {
-			return exitUsage, err
+			return errcode.ExitUsage, err
 		}
-		return exitConfig, err
+		return errcode.ExitConfig, err
 	}
 	c := &loaded.Config
 	if c.PrintConfig {
 		if err := loaded.Print(l.stdout); err != nil {
-			return exitConfig, err
+			return errcode.ExitConfig, err
 		}
 		if !c.CheckConfig {
-			return exitOK, nil
+			return errcode.ExitOK, nil
 		}
 	}
 	a, err := l.app(p, c)
@@ -80,11 +81,11 @@ func (l *commandLine) run(args []string) (code int, err error) {
 		}
 	}
 	if err != nil {
-		return exitCode(err), err
+		return errcode.Exit(err), err
 	}
 	if c.CheckConfig {
 		fmt.Fprintln(l.stdout, "the config is good")
-		return exitOK, nil
+		return errcode.ExitOK, nil
 	}
 	closeInherited()
 	if c.Daemon && daemon == nil {
@@ -99,9 +100,9 @@ func (l *commandLine) run(args []string) (code int, err error) {
 	}
 	err = supervise(context.Background(), l.o, a, loaded, reread, daemon)
 	if err != nil && daemon != nil {
-		return exitCode(err), nil // its starter has said it
+		return errcode.Exit(err), nil // its starter has said it
 	}
-	return exitCode(err), err
+	return errcode.Exit(err), err
 }
 
 // load reads all sources of the config.
@@ -171,25 +172,25 @@ func (l *commandLine) app(p parsed, c *config.Config) (app, error) {
 		return goHandler{name: "Go handler in " + os.Args[0]}, nil
 	case p.command != nil:
 		if len(p.command) == 0 || p.command[0] == "" {
-			return nil, coded("GON010", &appError{errors.New("the command behind -- is missing; type, for example: gonicorn -w 4 -b :8000 -- node server.js")})
+			return nil, errcode.With("GON010", &errcode.AppError{Err: errors.New("the command behind -- is missing; type, for example: gonicorn -w 4 -b :8000 -- node server.js")})
 		}
 		if len(p.positionals) > 0 {
-			return nil, coded("GON010", &appError{fmt.Errorf("%q stands before --, and a command behind it: give one of them", p.positionals[0])})
+			return nil, errcode.With("GON010", &errcode.AppError{Err: fmt.Errorf("%q stands before --, and a command behind it: give one of them", p.positionals[0])})
 		}
 		return program{argv: p.command}, nil
 	case len(p.positionals) == 1 && p.positionals[0] == demoApp:
 		return goHandler{name: "the embedded demo"}, nil
 	case len(p.positionals) == 1:
 		if err := l.noModule(p.positionals[0], c.Chdir); err != nil {
-			return nil, coded("GON010", &appError{err})
+			return nil, errcode.With("GON010", &errcode.AppError{Err: err})
 		}
 		return &pythonApp{name: p.positionals[0]}, nil
 	case len(p.positionals) > 1:
-		return nil, coded("GON010", &appError{fmt.Errorf("there are two apps, %q and %q; name one, or write -- in front of a command", p.positionals[0], p.positionals[1])})
+		return nil, errcode.With("GON010", &errcode.AppError{Err: fmt.Errorf("there are two apps, %q and %q; name one, or write -- in front of a command", p.positionals[0], p.positionals[1])})
 	case c.Paste != "":
 		return &pythonApp{name: pastePrefix + c.Paste}, nil
 	case c.WSGIApp != "":
 		return &pythonApp{name: c.WSGIApp}, nil
 	}
-	return nil, coded("GON010", &appError{noApp(c.Chdir)})
+	return nil, errcode.With("GON010", &errcode.AppError{Err: noApp(c.Chdir)})
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/gonicorn/gonicorn/config"
 	"github.com/gonicorn/gonicorn/internal/console"
+	"github.com/gonicorn/gonicorn/internal/errcode"
 	"github.com/gonicorn/gonicorn/internal/status"
 	"github.com/gonicorn/gonicorn/internal/top"
 	"github.com/gonicorn/gonicorn/internal/version"
@@ -110,11 +111,11 @@ func (l *commandLine) command(args []string) (code int, is bool, err error) {
 		case errors.As(err, &checked):
 			return checked.code, true, err
 		case errors.As(err, &usage), errors.As(err, &flag):
-			return exitUsage, true, err
+			return errcode.ExitUsage, true, err
 		}
-		return exitConfig, true, err
+		return errcode.ExitConfig, true, err
 	}
-	return exitOK, true, nil
+	return errcode.ExitOK, true, nil
 }
 
 // flagsFirst puts the flags of a command in front of its arguments, where alone
@@ -152,10 +153,13 @@ func (l *commandLine) ucli(commands []*ucli.Command) *ucli.App {
 }
 
 // usageError is a command that was typed wrongly. It ends gonicorn with
-// exitUsage.
+// errcode.ExitUsage.
 type usageError struct{ text string }
 
 func (e *usageError) Error() string { return e.text }
+
+// Code is its code in docs/errors.md.
+func (*usageError) Code() string { return "GON002" }
 
 func (l *commandLine) post(c *ucli.Context, client *console.Client, path string, body any, done string) error {
 	if err := client.Post(c.Context, path, body); err != nil {

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/gonicorn/gonicorn/internal/errcode"
 	"github.com/gonicorn/gonicorn/internal/proc"
 	"golang.org/x/sys/unix"
 )
@@ -23,13 +24,13 @@ const envDaemon = "GONICORN_DAEMON_FD"
 func daemonize(args []string, stderr io.Writer) (int, error) {
 	r, w, err := proc.Pipe()
 	if err != nil {
-		return exitConfig, fmt.Errorf("start daemon: %w", err)
+		return errcode.ExitConfig, fmt.Errorf("start daemon: %w", err)
 	}
 	null, err := unix.Open(os.DevNull, unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
 		unix.Close(r)
 		unix.Close(w)
-		return exitConfig, fmt.Errorf("open %s: %w", os.DevNull, err)
+		return errcode.ExitConfig, fmt.Errorf("open %s: %w", os.DevNull, err)
 	}
 	dir, err := os.Getwd()
 	if err != nil {
@@ -45,7 +46,7 @@ func daemonize(args []string, stderr io.Writer) (int, error) {
 	report := os.NewFile(uintptr(r), "daemon")
 	defer report.Close()
 	if err != nil {
-		return exitConfig, fmt.Errorf("start daemon: %w", err)
+		return errcode.ExitConfig, fmt.Errorf("start daemon: %w", err)
 	}
 	code, err := awaitDaemon(report, stderr)
 	if errors.Is(err, errNoReport) {
@@ -70,7 +71,7 @@ func awaitDaemon(report io.Reader, stderr io.Writer) (int, error) {
 		fmt.Fprintln(stderr, lines.Text())
 	}
 	if code < 0 {
-		return exitBoot, errNoReport
+		return errcode.ExitBoot, errNoReport
 	}
 	return code, nil
 }
@@ -95,7 +96,7 @@ func (d *daemonReport) done(code int, err error) {
 		return
 	}
 	if err != nil {
-		fmt.Fprintln(d.file, "gonicorn:", err, "["+codeOf(err)+"]")
+		fmt.Fprintln(d.file, "gonicorn:", err, "["+errcode.Of(err)+"]")
 	}
 	fmt.Fprintf(d.file, "exit %d\n", code)
 	d.file.Close()

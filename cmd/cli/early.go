@@ -12,6 +12,7 @@ import (
 
 	"github.com/gonicorn/gonicorn/arbiter"
 	"github.com/gonicorn/gonicorn/internal/control"
+	"github.com/gonicorn/gonicorn/internal/errcode"
 	"github.com/gonicorn/gonicorn/internal/proc"
 	"github.com/gonicorn/gonicorn/internal/wire"
 	"github.com/gonicorn/gonicorn/workers/python"
@@ -125,15 +126,15 @@ func (e *early) await(ctx context.Context, app string, limit time.Duration) (pyt
 	case errors.As(err, &broken):
 		err = templateError(err)
 		if broken.Failed {
-			err = coded("GON012", &arbiter.BootError{Role: "worker", Tries: 1, Reason: broken.Error()})
+			err = errcode.With("GON012", &arbiter.BootError{Role: "worker", Tries: 1, Reason: broken.Error()})
 		}
 	case errors.Is(err, python.ErrTemplateSlow):
 		_ = proc.Signal(first.pid, syscall.SIGABRT) // it shows its stacks
 		_, _ = first.orders.Ready(stacksTime)
-		err = coded("GON012", &arbiter.BootError{Role: "worker", Tries: 1,
+		err = errcode.With("GON012", &arbiter.BootError{Role: "worker", Tries: 1,
 			Reason: fmt.Sprintf("importing %s took longer than %s (boot_timeout); its stack is in the log", app, limit)})
 	case errors.Is(err, python.ErrTemplateGone):
-		err = coded("GON012", &arbiter.BootError{Role: "worker", Tries: 1, Reason: "importing " + app + " ended the process: " + e.end(first)})
+		err = errcode.With("GON012", &arbiter.BootError{Role: "worker", Tries: 1, Reason: "importing " + app + " ended the process: " + e.end(first)})
 	}
 	e.close()
 	return told, err

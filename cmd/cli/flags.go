@@ -22,7 +22,7 @@ type parsed struct {
 }
 
 // flagError is a flag that cannot be understood. It ends gonicorn with
-// exitUsage.
+// errcode.ExitUsage.
 type flagError struct {
 	flag    string // as it was typed
 	problem string
@@ -36,6 +36,9 @@ func (e *flagError) Error() string {
 	}
 	return text
 }
+
+// Code is its code in docs/errors.md.
+func (*flagError) Code() string { return "GON001" }
 
 // parseArgs takes a command line apart, without the program's name. Flags may
 // stand before and behind the app, as in Gunicorn. Its error joins a *flagError

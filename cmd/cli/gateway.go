@@ -16,6 +16,7 @@ import (
 	"github.com/gonicorn/gonicorn/config"
 	"github.com/gonicorn/gonicorn/gateway/front"
 	"github.com/gonicorn/gonicorn/gateway/process"
+	"github.com/gonicorn/gonicorn/internal/errcode"
 	"github.com/gonicorn/gonicorn/internal/listen"
 	"github.com/gonicorn/gonicorn/internal/proc"
 	"github.com/gonicorn/gonicorn/internal/wire"
@@ -67,7 +68,7 @@ func (s *supervisor) frontend(p *prepared) (*frontend, error) {
 func (s *supervisor) material(c *config.Config) ([]byte, error) {
 	m, warnings, err := front.LoadMaterial(tlsFiles(c))
 	if err != nil {
-		return nil, coded("GON026", fmt.Errorf("TLS: %w", err))
+		return nil, errcode.With("GON026", fmt.Errorf("TLS: %w", err))
 	}
 	for _, w := range warnings {
 		s.log.Warn("TLS: " + w.String())

@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/gonicorn/gonicorn/config"
+	"github.com/gonicorn/gonicorn/internal/errcode"
 	"github.com/gonicorn/gonicorn/internal/notify"
 	"github.com/gonicorn/gonicorn/internal/pidfile"
 	"github.com/gonicorn/gonicorn/internal/proc"
@@ -58,7 +59,7 @@ func (s *supervisor) hold(c *config.Config) error {
 	if err != nil {
 		var held *pidfile.HeldError
 		if !errors.As(err, &held) {
-			err = coded("GON024", err)
+			err = errcode.With("GON024", err)
 		}
 		return fmt.Errorf("pidfile: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/coreos/go-systemd/v22/journal"
 	"github.com/gonicorn/gonicorn/config"
+	"github.com/gonicorn/gonicorn/internal/errcode"
 	"github.com/gonicorn/gonicorn/internal/logging"
 	"github.com/gonicorn/gonicorn/internal/syslog"
 	"golang.org/x/sys/unix"
@@ -23,7 +24,7 @@ func (s *supervisor) openLog(c *config.Config) error {
 	}
 	s.logPath = logPath(c)
 	if s.sink, err = logging.Open(s.logPath, logOwner(c)); err != nil {
-		return coded("GON025", fmt.Errorf("errorlog: %w", err))
+		return errcode.With("GON025", fmt.Errorf("errorlog: %w", err))
 	}
 	s.level = &slog.LevelVar{}
 	s.level.Set(level)
@@ -94,7 +95,7 @@ func (s *supervisor) forwards(c *config.Config) (all []func(logging.Line), journ
 	if c.Syslog {
 		w, err := syslog.Open(syslog.Options{Address: c.SyslogAddr, Facility: c.SyslogFacility, App: syslogApp(c), ID: "error"})
 		if err != nil {
-			return nil, false, coded("GON025", err)
+			return nil, false, errcode.With("GON025", err)
 		}
 		s.logClosers = append(s.logClosers, func() { _ = w.Close() })
 		all = append(all, func(l logging.Line) { w.Send(severity(l.Level), l.Text) })

@@ -14,6 +14,7 @@ import (
 	"github.com/gonicorn/gonicorn/config"
 	"github.com/gonicorn/gonicorn/gateway/process"
 	"github.com/gonicorn/gonicorn/internal/control"
+	"github.com/gonicorn/gonicorn/internal/errcode"
 	"github.com/gonicorn/gonicorn/internal/proc"
 	"github.com/gonicorn/gonicorn/internal/wire"
 	"github.com/gonicorn/gonicorn/workers"
@@ -39,12 +40,12 @@ func (a *pythonApp) transport(*config.Config) string { return transportGateway }
 // check finds the interpreter, and for --check-config looks at the app.
 func (a *pythonApp) check(c *config.Config) (app, error) {
 	if c.Transport != "" && c.Transport != transportGateway {
-		return nil, &appError{fmt.Errorf("transport %q is for commands: a Python app is reached through the gateway; leave --transport away", c.Transport)}
+		return nil, &errcode.AppError{Err: fmt.Errorf("transport %q is for commands: a Python app is reached through the gateway; leave --transport away", c.Transport)}
 	}
 	env := environ(c)
 	interpreter, err := python.Find(context.Background(), a.helpers, c.Python, c.Chdir, env)
 	if err != nil {
-		return nil, coded("GON014", &appError{err})
+		return nil, errcode.With("GON014", &errcode.AppError{Err: err})
 	}
 	found := &pythonApp{name: a.name, interpreter: interpreter, helpers: a.helpers}
 	if !c.CheckConfig {
@@ -58,9 +59,9 @@ func (a *pythonApp) check(c *config.Config) (app, error) {
 	if err != nil {
 		_, _ = os.Stderr.Write(out.Bytes()) // the traceback, which the error goes without
 		if is.Failed {
-			return nil, coded("GON012", &arbiter.BootError{Role: "worker", Tries: 1, Reason: err.Error()})
+			return nil, errcode.With("GON012", &arbiter.BootError{Role: "worker", Tries: 1, Reason: err.Error()})
 		}
-		return nil, coded("GON011", &appError{err})
+		return nil, errcode.With("GON011", &errcode.AppError{Err: err})
 	}
 	return found, nil
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/gonicorn/gonicorn/internal/errcode"
 	"github.com/gonicorn/gonicorn/internal/listen"
 	"github.com/gonicorn/gonicorn/internal/status"
 )
@@ -85,7 +86,7 @@ func (s *sockets) find(bind string, o listen.Options) (*shared, error) {
 			var inUse *listen.InUseError
 			var privileged *listen.PrivilegedError
 			if !errors.As(err, &inUse) && !errors.As(err, &privileged) {
-				err = coded("GON022", err)
+				err = errcode.With("GON022", err)
 			}
 			return nil, fmt.Errorf("bind: %w", err)
 		}

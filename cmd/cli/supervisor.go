@@ -17,6 +17,7 @@ import (
 	"github.com/gonicorn/gonicorn/arbiter"
 	"github.com/gonicorn/gonicorn/config"
 	"github.com/gonicorn/gonicorn/internal/console"
+	"github.com/gonicorn/gonicorn/internal/errcode"
 	"github.com/gonicorn/gonicorn/internal/hooks"
 	"github.com/gonicorn/gonicorn/internal/logging"
 	"github.com/gonicorn/gonicorn/internal/notify"
@@ -103,7 +104,7 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 	reread func(context.Context, *proc.Helpers) (*config.Loaded, error), daemon *daemonReport) (err error) {
 	defer func() {
 		if err != nil {
-			daemon.done(exitCode(err), err)
+			daemon.done(errcode.Exit(err), err)
 		}
 	}()
 	ownThreads(o)
@@ -229,7 +230,7 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 	cancel()
 	s.wg.Wait()
 	if err != nil {
-		s.log.Error("gonicorn gives up", "error", err, "code", codeOf(err))
+		s.log.Error("gonicorn gives up", "error", err, "code", errcode.Of(err))
 		return err
 	}
 	s.log.Info("gonicorn has stopped")
@@ -260,7 +261,7 @@ func (s *supervisor) beginHooks(p *prepared) error {
 		}
 	}
 	s.hooks.Adopt(hooksOf(p.config, p.app))
-	return coded("GON027", s.hooks.First())
+	return errcode.With("GON027", s.hooks.First())
 }
 
 // runManager sends what the arbiter tells the service manager.
@@ -291,7 +292,7 @@ func (s *supervisor) tellManager() func(state ...string) {
 
 // ready tells everybody who waits for it that the app serves.
 func (s *supervisor) ready(daemon *daemonReport) {
-	daemon.done(exitOK, nil)
+	daemon.done(errcode.ExitOK, nil)
 	s.log.Info("ready")
 	s.hooks.Tell(hooks.Event{Event: "when_ready"})
 	s.retireOld()

@@ -16,6 +16,7 @@ import (
 
 	"github.com/gonicorn/gonicorn/config"
 	"github.com/gonicorn/gonicorn/internal/console"
+	"github.com/gonicorn/gonicorn/internal/errcode"
 	"github.com/gonicorn/gonicorn/internal/proc"
 	"github.com/gonicorn/gonicorn/internal/status"
 	ucli "github.com/urfave/cli/v2"
@@ -107,9 +108,9 @@ func (l *commandLine) find(c *ucli.Context, word string) (*console.Client, error
 	all, folder := l.running(c.Context)
 	if len(all) == 0 {
 		if found := console.Find(folder); len(found) > 0 { // that do not answer
-			return nil, coded("GON031", fmt.Errorf("%d gonicorns run and do not say who they are: name one with --control-socket: %s", len(found), strings.Join(found, ", ")))
+			return nil, errcode.With("GON031", fmt.Errorf("%d gonicorns run and do not say who they are: name one with --control-socket: %s", len(found), strings.Join(found, ", ")))
 		}
-		return nil, coded("GON030", fmt.Errorf("no gonicorn of this user runs: no control socket in %s; name its socket with --control-socket", folder))
+		return nil, errcode.With("GON030", fmt.Errorf("no gonicorn of this user runs: no control socket in %s; name its socket with --control-socket", folder))
 	}
 	meant := slices.DeleteFunc(slices.Clone(all), func(t target) bool { return !t.matches(cmp.Or(word, ".")) })
 	if word == "" && len(meant) == 0 {
@@ -117,12 +118,12 @@ func (l *commandLine) find(c *ucli.Context, word string) (*console.Client, error
 	}
 	switch len(meant) {
 	case 0:
-		return nil, coded("GON031", fmt.Errorf("no gonicorn is called %s, listens there or has that folder; there are: %s; see gonicorn ls", word, names(all)))
+		return nil, errcode.With("GON031", fmt.Errorf("no gonicorn is called %s, listens there or has that folder; there are: %s; see gonicorn ls", word, names(all)))
 	case 1:
 		fmt.Fprintf(l.stderr, "%s: %s\n", c.Command.Name, meant[0].describe())
 		return meant[0].client, nil
 	}
-	return nil, coded("GON031", fmt.Errorf("%d gonicorns run; name one, by its name, port or folder: %s; as in: gonicorn %s %s",
+	return nil, errcode.With("GON031", fmt.Errorf("%d gonicorns run; name one, by its name, port or folder: %s; as in: gonicorn %s %s",
 		len(meant), names(meant), c.Command.Name, example(meant[0])))
 }
 
@@ -148,7 +149,7 @@ func example(t target) string {
 func (l *commandLine) list(c *ucli.Context) error {
 	all, folder := l.running(c.Context)
 	if len(all) == 0 {
-		return coded("GON030", fmt.Errorf("no gonicorn of this user runs: no control socket in %s", folder))
+		return errcode.With("GON030", fmt.Errorf("no gonicorn of this user runs: no control socket in %s", folder))
 	}
 	table := tabwriter.NewWriter(l.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "NAME\tAPP\tADDRESS\tPID\tWORKERS\tUPTIME\tFOLDER")

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gonicorn/gonicorn/arbiter"
 	"github.com/gonicorn/gonicorn/internal/control"
+	"github.com/gonicorn/gonicorn/internal/errcode"
 	"github.com/gonicorn/gonicorn/internal/proc"
 	"github.com/gonicorn/gonicorn/internal/wire"
 	"github.com/gonicorn/gonicorn/workers/python"
@@ -115,9 +116,9 @@ func templateError(err error) error {
 	var app *python.AppError
 	if errors.As(err, &app) {
 		if app.Failed {
-			return coded("GON012", &arbiter.BootError{Role: "template", Tries: 1, Reason: app.Error()})
+			return errcode.With("GON012", &arbiter.BootError{Role: "template", Tries: 1, Reason: app.Error()})
 		}
-		return coded("GON011", &appError{app})
+		return errcode.With("GON011", &errcode.AppError{Err: app})
 	}
 	return fmt.Errorf("start template: %w", err)
 }

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/gonicorn/gonicorn/internal/errcode"
 	"github.com/gonicorn/gonicorn/internal/hooks"
 	"github.com/gonicorn/gonicorn/internal/proc"
 	"github.com/gonicorn/gonicorn/internal/wire"
@@ -218,7 +219,7 @@ func (s *supervisor) hearSuccessor(next *successor, report *os.File) {
 	var said strings.Builder
 	code, err := awaitDaemon(report, &said)
 	switch {
-	case err == nil && code == exitOK:
+	case err == nil && code == errcode.ExitOK:
 		close(next.settled)
 		return
 	case err == nil:

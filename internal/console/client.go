@@ -107,6 +107,9 @@ type DialError struct {
 // Error says where and why.
 func (e *DialError) Error() string { return "ask gonicorn at " + e.Path + ": " + e.Err.Error() }
 
+// Code is its code in docs/errors.md.
+func (*DialError) Code() string { return "GON032" }
+
 // Unwrap is why.
 func (e *DialError) Unwrap() error { return e.Err }
 
@@ -115,6 +118,9 @@ type Refusal struct{ Reason string }
 
 // Error is the reason.
 func (r *Refusal) Error() string { return r.Reason }
+
+// Code is its code in docs/errors.md.
+func (*Refusal) Code() string { return "GON033" }
 
 // Folder is where sockets are that nobody has chosen a path for: below
 // XDG_RUNTIME_DIR, else /run for root, else the folder of temporary files.

@@ -27,6 +27,9 @@ func (e *InUseError) Error() string {
 	return fmt.Sprintf("address %s is in use; find who has it with: sudo ss -lxp src %s, or choose another with --bind", e.Address, e.Address.Path)
 }
 
+// Code is its code in docs/errors.md.
+func (*InUseError) Code() string { return "GON020" }
+
 // Is makes it match syscall.EADDRINUSE.
 func (e *InUseError) Is(target error) bool { return target == syscall.EADDRINUSE }
 
@@ -41,6 +44,9 @@ type PrivilegedError struct {
 func (e *PrivilegedError) Error() string {
 	return fmt.Sprintf("address %s: ports below %d need privileges; choose a higher one, as in --bind :8000, or grant them once: sudo setcap cap_net_bind_service=+ep $(command -v gonicorn)", e.Address, e.First)
 }
+
+// Code is its code in docs/errors.md.
+func (*PrivilegedError) Code() string { return "GON021" }
 
 // Is makes it match syscall.EACCES.
 func (e *PrivilegedError) Is(target error) bool { return target == syscall.EACCES }

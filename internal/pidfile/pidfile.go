@@ -27,6 +27,9 @@ func (e *HeldError) Error() string {
 	return fmt.Sprintf("pidfile %s is held by process %d, which runs; stop it with: kill %d, or choose another with --pid", e.Path, e.PID, e.PID)
 }
 
+// Code is its code in docs/errors.md.
+func (*HeldError) Code() string { return "GON023" }
+
 // File is a pidfile that this process holds. Its lock (flock(2)) ends with the
 // process, however that dies.
 type File struct {

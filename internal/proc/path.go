@@ -27,6 +27,9 @@ func (e *NotFoundError) Error() string {
 	return fmt.Sprintf("command %s: not found in PATH (%s); install it, or give its path, as in: gonicorn -- /usr/local/bin/%s", e.Name, e.Path, e.Name)
 }
 
+// Code is its code in docs/errors.md.
+func (*NotFoundError) Code() string { return "GON013" }
+
 // Is makes it match fs.ErrNotExist.
 func (e *NotFoundError) Is(target error) bool { return target == fs.ErrNotExist }
 
@@ -43,6 +46,9 @@ func (e *NotExecutableError) Error() string {
 	}
 	return fmt.Sprintf("command %s: the file is not executable; type: chmod +x %s, or name its interpreter first, as in: gonicorn -- python3 %s", e.Path, e.Path, e.Path)
 }
+
+// Code is its code in docs/errors.md.
+func (*NotExecutableError) Code() string { return "GON013" }
 
 // LookPath finds the program that name means in the working folder dir and the
 // PATH of env, and returns an absolute path. Errors are a *NotFoundError, a

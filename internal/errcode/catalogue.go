@@ -1,25 +1,23 @@
-package cli
+// Package errcode gives errors their codes (GONnnn), has the catalogue of them,
+// and says with what exit code an error ends gonicorn.
+//
+// A type of error that means one thing has its code itself: it has the method
+// Code. With gives other errors theirs.
+package errcode
 
 import (
 	"errors"
 	"fmt"
 	"io"
-
-	"github.com/gonicorn/gonicorn/arbiter"
-	"github.com/gonicorn/gonicorn/config"
-	"github.com/gonicorn/gonicorn/internal/console"
-	"github.com/gonicorn/gonicorn/internal/listen"
-	"github.com/gonicorn/gonicorn/internal/pidfile"
-	"github.com/gonicorn/gonicorn/internal/proc"
 )
 
-// errorCode is one row of the catalogue of errors. A code stays what it is.
-type errorCode struct {
-	code    string
-	title   string
-	meaning string // whole sentences
-	remedy  string // likewise
-	is      func(error) bool
+// Anything is the code of an error that has none of its own.
+const Anything = "GON099"
+
+// coder is an error that knows its code.
+type coder interface {
+	error
+	Code() string
 }
 
 // codedError has a code that its type does not tell.
@@ -30,41 +28,52 @@ type codedError struct {
 
 func (e *codedError) Error() string { return e.err.Error() }
 func (e *codedError) Unwrap() error { return e.err }
+func (e *codedError) Code() string  { return e.code }
 
-// coded gives an error its code.
-func coded(code string, err error) error {
+// With gives an error its code.
+func With(code string, err error) error {
 	if err == nil {
 		return nil
 	}
 	return &codedError{code, err}
 }
 
-// isA reports whether an error is of type E.
-func isA[E error](err error) bool {
-	var e E
-	return errors.As(err, &e)
+// Of finds an error's code.
+func Of(err error) string {
+	var known coder
+	if errors.As(err, &known) {
+		return known.Code()
+	}
+	return Anything
 }
 
-// errorCodes is the catalogue, in the order of the codes. Rows without is are
-// told by codedError, or are lines of the log.
-func errorCodes() []errorCode {
+// entry is one row of the catalogue of errors. A code stays what it is.
+type entry struct {
+	code    string
+	title   string
+	meaning string // whole sentences
+	remedy  string // likewise
+}
+
+// catalogue is all of them, in the order of the codes.
+func catalogue() []entry {
 	return append(startCodes(), runCodes()...)
 }
 
-func startCodes() []errorCode {
-	return []errorCode{
+func startCodes() []entry {
+	return []entry{
 		{
-			code: "GON001", title: "a flag that cannot be understood", is: isA[*flagError],
+			code: "GON001", title: "a flag that cannot be understood",
 			meaning: "A flag is unknown, lacks its value, or has one that it cannot have; or GUNICORN_CMD_ARGS has such a flag.",
 			remedy:  "Type what the message proposes, or look it up: gonicorn --help.",
 		},
 		{
-			code: "GON002", title: "a command that was typed wrongly", is: isA[*usageError],
+			code: "GON002", title: "a command that was typed wrongly",
 			meaning: "A command such as scale lacks its argument, or has one that it cannot have.",
 			remedy:  "Type it as the message shows it; gonicorn --help lists all commands.",
 		},
 		{
-			code: "GON003", title: "a mistake in the config", is: isA[config.Errors],
+			code: "GON003", title: "a mistake in the config",
 			meaning: "A setting is unknown, has a value that it cannot have, or does not go with another one. All mistakes are told at once, each with its place.",
 			remedy:  "Mend the places named; gonicorn --check-config says whether that was all.",
 		},
@@ -77,7 +86,6 @@ func startCodes() []errorCode {
 			code: "GON011", title: "the app cannot be loaded",
 			meaning: "The module, or the attribute in it, is not there, or is no app; or the module imports something that is not installed.",
 			remedy:  "The message names what was looked for, where, and by which Python. --chdir and --pythonpath say where to look, --python says by which.",
-			is:      func(err error) bool { var b *arbiter.BootError; return errors.As(err, &b) && b.AppMissing },
 		},
 		{
 			code: "GON012", title: "the app fails while it starts",
@@ -85,7 +93,7 @@ func startCodes() []errorCode {
 			remedy:  "Mend the app; python3 -c 'import main' shows the same.",
 		},
 		{
-			code: "GON013", title: "the program is not there", is: func(err error) bool { return isA[*proc.NotFoundError](err) || isA[*proc.NotExecutableError](err) },
+			code: "GON013", title: "the program is not there",
 			meaning: "The command behind -- is not found in PATH, or is no program.",
 			remedy:  "Give its path, or make it executable: chmod +x.",
 		},
@@ -95,17 +103,17 @@ func startCodes() []errorCode {
 			remedy:  "Name one: --python .venv/bin/python3.",
 		},
 		{
-			code: "GON015", title: "no worker became ready", is: isA[*arbiter.BootError],
+			code: "GON015", title: "no worker became ready",
 			meaning: "The first workers ended, or said nothing, three times in a row.",
 			remedy:  "The message has the last that a worker wrote. A command must listen on PORT or on GONICORN_SOCKET; a slow one may need a longer --boot-timeout.",
 		},
 		{
-			code: "GON020", title: "the address is in use", is: isA[*listen.InUseError],
+			code: "GON020", title: "the address is in use",
 			meaning: "Another process listens there; the message says which, where the system tells.",
 			remedy:  "Stop that process, or choose another address with --bind.",
 		},
 		{
-			code: "GON021", title: "the port needs privileges", is: isA[*listen.PrivilegedError],
+			code: "GON021", title: "the port needs privileges",
 			meaning: "Ports below 1024 are root's, unless the system says otherwise.",
 			remedy:  "Choose a higher port; or give the binary the right: setcap cap_net_bind_service=+ep; or let systemd open the socket.",
 		},
@@ -115,7 +123,7 @@ func startCodes() []errorCode {
 			remedy:  "The message says which; ip address shows this machine's addresses.",
 		},
 		{
-			code: "GON023", title: "the pidfile is another's", is: isA[*pidfile.HeldError],
+			code: "GON023", title: "the pidfile is another's",
 			meaning: "The pidfile names a process that runs.",
 			remedy:  "Stop it, or choose another file with --pid.",
 		},
@@ -144,8 +152,8 @@ func startCodes() []errorCode {
 	}
 }
 
-func runCodes() []errorCode {
-	return []errorCode{
+func runCodes() []entry {
+	return []entry{
 		{
 			code: "GON030", title: "there is no gonicorn to ask",
 			meaning: "A command found no control socket of a gonicorn of this user's.",
@@ -157,12 +165,12 @@ func runCodes() []errorCode {
 			remedy:  "Name one of those in the message with --control-socket.",
 		},
 		{
-			code: "GON032", title: "gonicorn does not answer", is: isA[*console.DialError],
+			code: "GON032", title: "gonicorn does not answer",
 			meaning: "Nobody listens at the control socket, or this user may not ask there.",
 			remedy:  "Look whether it runs, and as whom; control_socket_mode lets others in.",
 		},
 		{
-			code: "GON033", title: "it could not be done", is: isA[*console.Refusal],
+			code: "GON033", title: "it could not be done",
 			meaning: "The running gonicorn says why: a reload failed and the old workers serve on, or there is no such worker.",
 			remedy:  "Mend what the message names.",
 		},
@@ -260,33 +268,18 @@ func runCodes() []errorCode {
 			code: "GON099", title: "anything else",
 			meaning: "The message says what.",
 			remedy:  "If it does not help, say so: it is a fault of gonicorn's.",
-			is:      func(error) bool { return true },
 		},
 	}
 }
 
-// codeOf finds an error's code.
-func codeOf(err error) string {
-	var own *codedError
-	if errors.As(err, &own) {
-		return own.code
-	}
-	for _, c := range errorCodes() {
-		if c.is != nil && c.is(err) {
-			return c.code
-		}
-	}
-	return ""
-}
-
-// writeErrors writes docs/errors.md.
-func writeErrors(w io.Writer) error {
-	if _, err := io.WriteString(w, "# Errors\n\n<!-- Made from the catalogue: go test ./cmd/cli -run TestErrorsDocument -update -->\n\n"+
+// Document writes docs/errors.md.
+func Document(w io.Writer) error {
+	if _, err := io.WriteString(w, "# Errors\n\n<!-- Made from the catalogue: go test ./internal/errcode -run TestErrorsDocument -update -->\n\n"+
 		"Every error that ends gonicorn or one of its commands ends with its code in brackets, and so do the lines of the log that have one\n"+
 		"(`code=GON040`). A code keeps its meaning.\n"); err != nil {
 		return fmt.Errorf("write errors: %w", err)
 	}
-	for _, c := range errorCodes() {
+	for _, c := range catalogue() {
 		if _, err := fmt.Fprintf(w, "\n## %s: %s\n\n%s\n\n**What to do.** %s\n", c.code, c.title, c.meaning, c.remedy); err != nil {
 			return fmt.Errorf("write errors: %w", err)
 		}

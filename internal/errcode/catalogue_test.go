@@ -1,4 +1,4 @@
-package cli
+package errcode
 
 import (
 	"bytes"
@@ -14,7 +14,7 @@ var update = flag.Bool("update", false, "write the generated documents")
 
 func TestErrorsDocument(t *testing.T) {
 	var b bytes.Buffer
-	if err := writeErrors(&b); err != nil {
+	if err := Document(&b); err != nil {
 		t.Fatal(err)
 	}
 	const file = "../../docs/errors.md"
@@ -24,7 +24,7 @@ func TestErrorsDocument(t *testing.T) {
 		}
 	}
 	if got, err := os.ReadFile(file); err != nil || !bytes.Equal(got, b.Bytes()) {
-		t.Errorf("%s is not what the code makes (%v); run: go test ./cmd/cli -run TestErrorsDocument -update", file, err)
+		t.Errorf("%s is not what the code makes (%v); run: go test ./internal/errcode -run TestErrorsDocument -update", file, err)
 	}
 }
 
@@ -43,7 +43,7 @@ func TestEveryCodeIsProvoked(t *testing.T) {
 		text += string(b)
 	}
 	var seen []string
-	for _, c := range errorCodes() {
+	for _, c := range catalogue() {
 		if slices.Contains(seen, c.code) || !strings.HasSuffix(c.meaning, ".") || !strings.HasSuffix(c.remedy, ".") {
 			t.Errorf("%s: it is there twice, or is no whole sentence", c.code)
 		}

@@ -1,0 +1,36 @@
+package errcode
+
+import "errors"
+
+// The exit codes of gonicorn.
+const (
+	ExitOK         = 0 // stopped as asked
+	ExitConfig     = 1 // a mistake in the config, or an address in use
+	ExitUsage      = 2 // a flag that there is not
+	ExitBoot       = 3 // the workers failed to boot
+	ExitAppMissing = 4 // the app cannot be found or loaded
+)
+
+// AppError says that there is no such app. It ends gonicorn with ExitAppMissing.
+type AppError struct{ Err error }
+
+func (e *AppError) Error() string { return e.Err.Error() }
+func (e *AppError) Unwrap() error { return e.Err }
+
+// ExitCode is how it ends gonicorn.
+func (e *AppError) ExitCode() int { return ExitAppMissing }
+
+// Exit is the exit code of a process that an error ends.
+func Exit(err error) int {
+	if err == nil {
+		return ExitOK
+	}
+	var known interface {
+		error
+		ExitCode() int
+	}
+	if errors.As(err, &known) {
+		return known.ExitCode()
+	}
+	return ExitConfig
+}
