@@ -32,9 +32,10 @@ var laws = []law{
 	{"signals", ""},
 	// What is built of the parts above may use them, and is used by cmd/cli.
 	{"internal/...", "arbiter config signals workers/... internal/..."},
-	{"internal/cgroup", ""}, {"internal/errcode", ""}, {"internal/console", ""}, {"internal/fifo", ""}, {"internal/listen", ""}, {"internal/logging", ""},
+	{"internal/cgroup", ""}, {"internal/discover", ""}, {"internal/envfile", ""}, {"internal/errcode", ""}, {"internal/console", ""}, {"internal/fifo", ""}, {"internal/listen", ""}, {"internal/logging", ""},
 	{"internal/pidfile", ""}, {"internal/scoreboard", ""}, {"internal/syslog", ""}, {"internal/version", ""}, {"internal/watch", ""}, {"internal/wire", ""},
 	{"internal/control", "internal/wire"}, {"internal/notify", "internal/wire"}, {"internal/status", "internal/scoreboard"},
+	{"internal/gateways", "arbiter internal/control internal/wire"},
 	{"internal/inherited", "internal/listen internal/proc internal/scoreboard internal/wire"},
 	{"internal/proc", "internal/scoreboard internal/wire"},
 	{"internal/top", "internal/console internal/scoreboard internal/status"},

@@ -9,6 +9,8 @@ import (
 	"os"
 
 	"github.com/gonicorn/gonicorn/config"
+	"github.com/gonicorn/gonicorn/internal/discover"
+	"github.com/gonicorn/gonicorn/internal/envfile"
 	"github.com/gonicorn/gonicorn/internal/errcode"
 	"github.com/gonicorn/gonicorn/internal/listen"
 	"github.com/gonicorn/gonicorn/internal/proc"
@@ -121,7 +123,7 @@ func (l *commandLine) load(ctx context.Context, helpers *proc.Helpers, p parsed)
 	if err != nil {
 		return nil, err
 	}
-	loaded.Config.FileEnv, err = readEnvFiles(loaded.Config.EnvFile)
+	loaded.Config.FileEnv, err = envfile.Read(loaded.Config.EnvFile)
 	return loaded, err
 }
 
@@ -140,7 +142,7 @@ func evaluate(ctx context.Context, helpers *proc.Helpers, path string, names []s
 	if files == nil && os.Getenv("GONICORN_ENV_FILE") != "" {
 		files = []string{os.Getenv("GONICORN_ENV_FILE")}
 	}
-	fromFiles, err := readEnvFiles(files)
+	fromFiles, err := envfile.Read(files)
 	if err != nil {
 		return got, err
 	}
@@ -192,5 +194,5 @@ func (l *commandLine) app(p parsed, c *config.Config) (app, error) {
 	case c.WSGIApp != "":
 		return &pythonApp{name: c.WSGIApp}, nil
 	}
-	return nil, errcode.With("GON010", &errcode.AppError{Err: noApp(c.Chdir)})
+	return nil, errcode.With("GON010", &errcode.AppError{Err: discover.NoApp(c.Chdir)})
 }

@@ -225,7 +225,7 @@ func (l *launcher) place(w *earlyWorker, p arbiter.Place) (arbiter.Process, erro
 	}
 	_ = w.orders.Become(order) // one that has ended is the arbiter's to find out
 	w.orders.Close()
-	l.s.hub.own(p.Slot, ours)
+	l.s.links.Own(p.Slot, ours)
 	l.early.read(w, p.ID)
 	l.s.helpers.Release(w.pid)
 	process := arbiter.Process{PID: w.pid, OOMKills: kills, Forked: func() { l.confine(p, w.pid) }}

@@ -17,6 +17,7 @@ import (
 	"github.com/gonicorn/gonicorn/gateway/front"
 	"github.com/gonicorn/gonicorn/gateway/process"
 	"github.com/gonicorn/gonicorn/internal/errcode"
+	"github.com/gonicorn/gonicorn/internal/gateways"
 	"github.com/gonicorn/gonicorn/internal/listen"
 	"github.com/gonicorn/gonicorn/internal/proc"
 	"github.com/gonicorn/gonicorn/internal/wire"
@@ -174,10 +175,11 @@ func absolute(dir, path string) string {
 // prepareGateway makes what all gateways and the commands behind them share.
 func (s *supervisor) prepareGateway(p *prepared) (err error) {
 	s.transport = p.transport
-	s.hub = newHub(s.log, s.board.Page,
-		func(slot, pid int) { s.arbiter.Idle(slot, pid) },
-		func(slot, pid int) { s.arbiter.Broken(slot, pid) },
-		func(w wire.Stuck) { s.arbiter.Stuck(w) })
+	s.links = gateways.New(s.log, s.board.Page, gateways.Events{
+		Idle:   func(slot, pid int) { s.arbiter.Idle(slot, pid) },
+		Broken: func(slot, pid int) { s.arbiter.Broken(slot, pid) },
+		Stuck:  func(w wire.Stuck) { s.arbiter.Stuck(w) },
+	})
 	if _, is := p.app.(program); !is || p.transport != transportGateway {
 		return nil
 	}
@@ -219,7 +221,7 @@ func (s *supervisor) front(p *prepared, number int) *arbiter.Generation {
 // connectGateway gives a gateway about to be started its socket to this process.
 func (s *supervisor) connectGateway(p *prepared) func(arbiter.Place, *proc.Spec) (equipment, error) {
 	return func(place arbiter.Place, spec *proc.Spec) (equipment, error) {
-		theirs, err := s.hub.connect(place.Generation, p.frontend.material)
+		theirs, err := s.links.Connect(place.Generation, p.frontend.material)
 		if err != nil {
 			return equipment{}, err
 		}
@@ -278,10 +280,10 @@ func (s *supervisor) offer(c *config.Config) func(arbiter.Place, *proc.Spec) (eq
 }
 
 // publish tells the gateways of a new list of workers.
-func (s *supervisor) publish(peers []arbiter.Peer) { s.hub.publish(peers) }
+func (s *supervisor) publish(peers []arbiter.Peer) { s.links.Publish(peers) }
 
 // forsake has a worker see the end of its socket: no gateway answers it.
-func (s *supervisor) forsake(p arbiter.Place) { s.hub.hangUp(p.Slot) }
+func (s *supervisor) forsake(p arbiter.Place) { s.links.HangUp(p.Slot) }
 
 // removeOffers removes the folder of the workers' sockets.
 func (s *supervisor) removeOffers() {

@@ -76,8 +76,8 @@ func (s *supervisor) close() {
 	if s.notify != nil {
 		s.notify.Close()
 	}
-	if s.hub != nil {
-		s.hub.close()
+	if s.links != nil {
+		s.links.Close()
 	}
 	s.removeOffers()
 	s.groups.remove()

@@ -99,8 +99,8 @@ func (o *operator) Requests(ctx context.Context) ([]console.Request, error) {
 		return nil, err
 	}
 	named := map[uint64]console.Request{}
-	if o.s.hub != nil {
-		for _, r := range o.s.hub.requests(ctx) {
+	if o.s.links != nil {
+		for _, r := range o.s.links.Requests(ctx) {
 			named[r.Number] = console.Request{ID: r.ID, Number: r.Number, Method: r.Method, Path: r.Path, PID: r.PID, Age: r.Age}
 		}
 	}

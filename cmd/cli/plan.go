@@ -122,7 +122,7 @@ func (s *supervisor) put(p *plan) (while context.Context) {
 		s.bind = append(s.bind, sock.URL())
 	}
 	if p.frontend != nil && p.frontend.material != nil {
-		s.hub.certify(p.frontend.material, p.number)
+		s.links.Certify(p.frontend.material, p.number)
 	}
 	return while
 }
@@ -161,6 +161,6 @@ func (s *supervisor) recertify(ctx context.Context, p *plan, path string) {
 	defer s.mu.Unlock()
 	if ctx.Err() == nil {
 		s.log.Info("certificates read anew", "file", path)
-		s.hub.certify(material, p.number)
+		s.links.Certify(material, p.number)
 	}
 }

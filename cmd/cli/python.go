@@ -175,6 +175,6 @@ func (s *supervisor) connectPython(place arbiter.Place, spec *proc.Spec) (equipm
 			unix.Close(ours)
 			return
 		}
-		s.hub.own(place.Slot, ours)
+		s.links.Own(place.Slot, ours)
 	}}, nil
 }

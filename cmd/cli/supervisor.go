@@ -18,6 +18,7 @@ import (
 	"github.com/gonicorn/gonicorn/config"
 	"github.com/gonicorn/gonicorn/internal/console"
 	"github.com/gonicorn/gonicorn/internal/errcode"
+	"github.com/gonicorn/gonicorn/internal/gateways"
 	"github.com/gonicorn/gonicorn/internal/hooks"
 	"github.com/gonicorn/gonicorn/internal/logging"
 	"github.com/gonicorn/gonicorn/internal/notify"
@@ -43,7 +44,7 @@ type supervisor struct {
 	pidfile  *pidfile.File
 	sockets  sockets
 
-	hub       *hub
+	links     *gateways.Links
 	offers    *command.Offers // nil where no command is behind a gateway
 	transport string          // of all generations
 	openToAll sync.Once       // said that the app listens on all interfaces
@@ -213,7 +214,7 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 	}
 	s.arbiter = arbiter.New(arbiter.Options{
 		Board: s.board, Children: s.children, Notes: s.notify.Messages(), Log: s.log, Actions: s.actions,
-		First: begun.loaded, Guard: guard, Monitor: monitor, Publish: s.publish, Ended: s.hub.ends, Forsake: s.forsake, Observe: s.observe,
+		First: begun.loaded, Guard: guard, Monitor: monitor, Publish: s.publish, Ended: s.links.Ends, Forsake: s.forsake, Observe: s.observe,
 		Upgrade: s.upgradeBySignal, Refuse: s.sockets.close,
 		Tell: s.tellManager(), Watchdog: s.manager.watchdog(),
 		Load: s.load, Reopen: s.sink.Reopen, Ready: func() { isLoaded(); s.ready(daemon) },

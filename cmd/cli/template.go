@@ -233,7 +233,7 @@ func (t *template) launch(p arbiter.Place) (arbiter.Process, error) {
 		closeAll(r)
 		return arbiter.Process{}, err
 	}
-	t.l.s.hub.own(p.Slot, ours)
+	t.l.s.links.Own(p.Slot, ours)
 	process := arbiter.Process{PID: pid, Forked: func() { t.l.confine(p, pid) }, OOMKills: kills}
 	if r >= 0 {
 		process.Output = t.l.read(r, p.ID, pid)

@@ -1,4 +1,5 @@
-package cli
+// Package discover looks in a folder for the app that somebody forgot to name.
+package discover
 
 import (
 	"encoding/json"
@@ -33,9 +34,9 @@ func newSigns() signs {
 	}
 }
 
-// discover looks for an app in a folder, without running anything. The
+// find looks for an app in a folder, without running anything. The
 // likeliest comes first.
-func discover(dir string) []proposal {
+func find(dir string) []proposal {
 	var found []proposal
 	look := newSigns()
 	for _, pattern := range []string{"*.py", "app/*.py", "src/*.py", "*/wsgi.py", "*/asgi.py", "*/main.py"} {
@@ -49,7 +50,7 @@ func discover(dir string) []proposal {
 			}
 		}
 	}
-	return append(dedupe(found), discoverNode(dir)...)
+	return append(dedupe(found), findNode(dir)...)
 }
 
 func dedupe(all []proposal) []proposal {
@@ -103,8 +104,8 @@ func (l signs) in(dir, file string) (proposal, bool) {
 	return proposal{}, false
 }
 
-// discoverNode finds what package.json starts.
-func discoverNode(dir string) []proposal {
+// findNode finds what package.json starts.
+func findNode(dir string) []proposal {
 	text, err := os.ReadFile(filepath.Join(dir, "package.json"))
 	if err != nil || len(text) > mostOfASource {
 		return nil
@@ -127,9 +128,9 @@ func discoverNode(dir string) []proposal {
 	return nil
 }
 
-// noApp says that no app was named, and what could be meant.
-func noApp(dir string) error {
-	found := discover(dir)
+// NoApp says that no app was named, and what could be meant.
+func NoApp(dir string) error {
+	found := find(dir)
 	if len(found) == 0 {
 		return fmt.Errorf("no app is given; type, for example: gonicorn main:app -w 4 -b :8000, or: gonicorn -w 4 -b :8000 -- node server.js; all flags: gonicorn --help")
 	}

@@ -1,4 +1,5 @@
-package cli
+// Package envfile reads files of variables (.env) as python-dotenv does.
+package envfile
 
 import (
 	"errors"
@@ -13,17 +14,17 @@ import (
 	"github.com/joho/godotenv"
 )
 
-// maxEnvFile bounds a file of variables.
-const maxEnvFile = 1 << 20
+// maxSize bounds a file of variables.
+const maxSize = 1 << 20
 
 // dollar stands for one while the library reads a file: it expands $NAME, where
 // python-dotenv expands ${NAME} alone.
 const dollar = "\uE000"
 
-// readEnvFiles reads files of variables as python-dotenv has them, for which
+// Read reads files of variables as python-dotenv has them, for which
 // uvicorn's --env-file stands: a variable of this process's environment goes
 // before a file's, and a later file before an earlier one.
-func readEnvFiles(paths []string) ([]string, error) {
+func Read(paths []string) ([]string, error) {
 	own := map[string]string{}
 	for _, kv := range os.Environ() {
 		if name, value, ok := strings.Cut(kv, "="); ok {
@@ -32,7 +33,7 @@ func readEnvFiles(paths []string) ([]string, error) {
 	}
 	all := map[string]string{}
 	for _, path := range paths {
-		vars, err := readEnvFile(path)
+		vars, err := readOne(path)
 		if err != nil {
 			return nil, err
 		}
@@ -50,7 +51,7 @@ func readEnvFiles(paths []string) ([]string, error) {
 	return list, nil
 }
 
-func readEnvFile(path string) (map[string]string, error) {
+func readOne(path string) (map[string]string, error) {
 	f, err := os.Open(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -59,12 +60,12 @@ func readEnvFile(path string) (map[string]string, error) {
 		return nil, fmt.Errorf("env_file: %w; name a file that can be read with --env-file", err)
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxEnvFile+1))
+	text, err := io.ReadAll(io.LimitReader(f, maxSize+1))
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("env_file: %w; name a file with --env-file", err)
-	case len(text) > maxEnvFile:
-		return nil, fmt.Errorf("env_file: %s is larger than %d KiB", path, maxEnvFile>>10)
+	case len(text) > maxSize:
+		return nil, fmt.Errorf("env_file: %s is larger than %d KiB", path, maxSize>>10)
 	}
 	vars, err := godotenv.Unmarshal(strings.ReplaceAll(strings.TrimPrefix(string(text), "\uFEFF"), "$", dollar))
 	if err != nil {

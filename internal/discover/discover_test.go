@@ -1,4 +1,4 @@
-package cli
+package discover
 
 import (
 	"os"
@@ -37,7 +37,7 @@ func TestDiscoverFindsTheApp(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if got := noApp(dir).Error(); !strings.Contains(got, c.want) {
+			if got := NoApp(dir).Error(); !strings.Contains(got, c.want) {
 				t.Errorf("%s, want %q in it", got, c.want)
 			}
 		})

@@ -1,0 +1,363 @@
+// Package gateways is the arbiter's end of the sockets to all gateways.
+package gateways
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/gonicorn/gonicorn/arbiter"
+	"github.com/gonicorn/gonicorn/internal/control"
+	"github.com/gonicorn/gonicorn/internal/wire"
+	"golang.org/x/sys/unix"
+)
+
+// Links tells every gateway process which workers there are, and hears from it
+// which of them are idle. There may be two gateways at once, the old one of a
+// reload and the new one: each gets the workers of its own time. The arbiter's
+// loop never waits for a gateway: only the newest state is ever sent.
+type Links struct {
+	log *slog.Logger
+
+	page func(slot int) (fd int, err error) // duplicates a worker's page of the scoreboard
+	say  Events
+
+	asking       sync.Mutex // one asks at a time
+	mu           sync.Mutex
+	peers        []arbiter.Peer
+	certificates []byte      // certificates and keys, as JSON; nil without TLS
+	since        int         // the generation that brought them
+	conns        map[int]int // slot to the gateway's end of a Python worker's own socket
+	links        []*link
+	ended        []wire.Ended // the last workers that have ended
+	endings      int          // how many there were
+	wg           sync.WaitGroup
+}
+
+// link is the socket to one gateway process.
+type link struct {
+	generation int
+	own        []byte // its generation's certificates, until they are everybody's; nil without TLS
+	conn       *control.Conn
+	news       chan struct{} // has one element when there is something to send
+	held       chan []wire.Held
+	closed     bool // guarded by Links.asking
+	gone       chan struct{}
+
+	endings      int         // of Links.endings, how many were sent
+	told         map[int]int // slot to pid of the workers whose pages and sockets were sent
+	certificates *byte       // first byte of the certificates that was sent
+}
+
+// Events is what the gateways say of workers. None of it may wait for a gateway.
+type Events struct {
+	Idle   func(slot, pid int) // a draining worker has nothing in hand
+	Broken func(slot, pid int) // a worker sends nonsense
+	Stuck  func(wire.Stuck)    // requests that take too long, or C code that holds the interpreter
+}
+
+// New makes the arbiter's end. page duplicates a worker's page of the scoreboard.
+func New(log *slog.Logger, page func(slot int) (fd int, err error), say Events) *Links {
+	return &Links{log: log, page: page, say: say, conns: map[int]int{}}
+}
+
+// Connect makes the socket for a gateway about to be started, and returns its
+// end of it, which the caller closes once the process has it. certificates are the
+// certificates of its generation.
+func (g *Links) Connect(generation int, certificates []byte) (theirs int, err error) {
+	conn, theirs, err := control.Pair()
+	if err != nil {
+		return -1, err
+	}
+	l := &link{
+		generation: generation, own: certificates, conn: conn, told: map[int]int{},
+		news: make(chan struct{}, 1), held: make(chan []wire.Held, 1), gone: make(chan struct{}),
+	}
+	g.mu.Lock()
+	g.links = append(g.links, l)
+	g.mu.Unlock()
+	g.wg.Go(func() { g.hear(l) })
+	g.wg.Go(func() { g.tell(l) })
+	g.poke()
+	return theirs, nil
+}
+
+// Publish takes over the newest list of workers.
+func (g *Links) Publish(peers []arbiter.Peer) {
+	g.mu.Lock()
+	g.peers = peers
+	g.mu.Unlock()
+	g.poke()
+}
+
+// endedMost is how many workers that have ended are remembered for gateways that
+// have not been told.
+const endedMost = 64
+
+// Ends takes note of a worker that has ended.
+func (g *Links) Ends(e wire.Ended) {
+	g.mu.Lock()
+	g.ended = append(g.ended, e)
+	g.ended = g.ended[max(0, len(g.ended)-endedMost):]
+	g.endings++
+	g.mu.Unlock()
+	g.poke()
+}
+
+// endedSince lists the workers that have ended and that a gateway was not told of.
+func (g *Links) endedSince(l *link) []wire.Ended {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	n := min(g.endings-l.endings, len(g.ended))
+	l.endings = g.endings
+	return slices.Clone(g.ended[len(g.ended)-n:])
+}
+
+// Certify takes over new certificates, which a generation has brought.
+func (g *Links) Certify(certificates []byte, since int) {
+	g.mu.Lock()
+	g.certificates, g.since = certificates, since
+	g.mu.Unlock()
+	g.poke()
+}
+
+// Own takes the gateway's end of the socket of a worker about to start in a
+// slot; the one of the slot's last worker is closed.
+func (g *Links) Own(slot, fd int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if old, ok := g.conns[slot]; ok {
+		unix.Close(old)
+	}
+	g.conns[slot] = fd
+}
+
+// HangUp ends the connection of the worker in a slot, which all holders of the
+// gateway's end share.
+func (g *Links) HangUp(slot int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if fd, ok := g.conns[slot]; ok {
+		_ = unix.Shutdown(fd, unix.SHUT_RDWR) // it is, if the worker has closed its end
+	}
+}
+
+// heldTime bounds how long a gateway may take to say what it has in hand.
+const heldTime = time.Second
+
+// Requests asks every gateway what it has in hand.
+func (g *Links) Requests(ctx context.Context) (all []wire.Held) {
+	g.asking.Lock()
+	defer g.asking.Unlock()
+	g.mu.Lock()
+	links := slices.Clone(g.links)
+	g.mu.Unlock()
+	for _, l := range links {
+		if l.closed {
+			continue
+		}
+		select {
+		case <-l.held: // an answer that came too late for the one before
+		default:
+		}
+		if err := l.conn.Send(wire.ToGateway{Ask: true}, nil); err != nil {
+			continue // it is gone
+		}
+		late := time.NewTimer(heldTime)
+		select {
+		case held := <-l.held:
+			all = append(all, held...)
+		case <-l.gone:
+		case <-late.C:
+		case <-ctx.Done():
+		}
+		late.Stop()
+	}
+	return all
+}
+
+func (g *Links) poke() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, l := range g.links {
+		select {
+		case l.news <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Close ends all links. The gateways are gone by then.
+func (g *Links) Close() {
+	g.mu.Lock()
+	for _, l := range g.links {
+		l.conn.Hangup()
+	}
+	g.mu.Unlock()
+	g.wg.Wait()
+	for _, fd := range g.conns {
+		unix.Close(fd)
+	}
+}
+
+// hear reads what the gateway says until it is gone.
+func (g *Links) hear(l *link) {
+	for {
+		var m wire.FromGateway
+		_, err := l.conn.Receive(&m)
+		if errors.Is(err, control.ErrMessage) {
+			g.log.Error("the gateway sends nonsense", "error", err)
+			continue
+		}
+		if err != nil {
+			break
+		}
+		if m.Answer {
+			select {
+			case l.held <- m.Held:
+			default: // nobody asked
+			}
+		}
+		for _, i := range m.Idle {
+			g.say.Idle(i.Slot, i.PID)
+		}
+		for _, w := range m.Stuck {
+			g.say.Stuck(w)
+		}
+		for _, i := range m.Broken {
+			g.say.Broken(i.Slot, i.PID)
+		}
+	}
+	close(l.gone)
+	g.mu.Lock()
+	g.links = slices.DeleteFunc(g.links, func(x *link) bool { return x == l })
+	g.mu.Unlock()
+}
+
+// tell sends the newest state whenever it has changed.
+func (g *Links) tell(l *link) {
+	defer func() {
+		g.asking.Lock() // nobody asks while it is closed
+		defer g.asking.Unlock()
+		l.closed = true
+		l.conn.Close()
+	}()
+	for {
+		select {
+		case <-l.gone:
+			return
+		case <-l.news:
+		}
+		if err := g.send(l); err != nil {
+			g.log.Debug("cannot tell the gateway of its workers", "error", err)
+			l.conn.Hangup()
+			<-l.gone
+			return
+		}
+	}
+}
+
+// send sends what is new: certificates, and all workers in messages
+// of a bounded size.
+func (g *Links) send(l *link) error {
+	g.mu.Lock()
+	workers, certificates := g.workersOf(l), g.certificates
+	if l.generation > g.since {
+		certificates = l.own // a reload that is not committed
+	}
+	g.mu.Unlock()
+	if len(certificates) > 0 && l.certificates != &certificates[0] {
+		file, err := control.File(certificates)
+		if err != nil {
+			return err
+		}
+		err = l.conn.Send(wire.ToGateway{Material: true}, []int{file})
+		unix.Close(file)
+		if err != nil {
+			return err
+		}
+		l.certificates = &certificates[0]
+	}
+	if ended := g.endedSince(l); len(ended) > 0 {
+		if err := l.conn.Send(wire.ToGateway{Ended: ended}, nil); err != nil {
+			return err
+		}
+	}
+	for {
+		n := min(len(workers), wire.ControlWorkers)
+		m := wire.ToGateway{Snapshot: true, Workers: workers[:n], More: n < len(workers)}
+		files, err := g.filesOf(l, workers[:n], &m)
+		if err == nil {
+			err = l.conn.Send(m, files)
+		}
+		for _, fd := range files {
+			unix.Close(fd)
+		}
+		if err != nil {
+			return err
+		}
+		if workers = workers[n:]; len(workers) == 0 {
+			return nil
+		}
+	}
+}
+
+// workersOf lists the workers that belong to the gateway of a link: those
+// since its generation, and before the next gateway's.
+func (g *Links) workersOf(l *link) []wire.Worker {
+	next := int(^uint(0) >> 1)
+	for _, other := range g.links {
+		if other.generation > l.generation {
+			next = min(next, other.generation)
+		}
+	}
+	var all []wire.Worker
+	for _, p := range g.peers {
+		generation := p.Generation
+		if p.Trial {
+			generation-- // it serves behind the gateway of the generation before
+		}
+		if generation < l.generation || generation >= next {
+			continue
+		}
+		all = append(all, wire.Worker{
+			Slot: p.Slot, ID: p.ID, Generation: p.Generation, PID: p.PID, Draining: p.Draining,
+			Network: p.Network, Address: p.Address, Capacity: p.Capacity, Share: p.Share,
+		})
+	}
+	return all
+}
+
+// filesOf duplicates, for those workers of which the gateway has not got them
+// yet, their pages of the scoreboard and their sockets: one may be closed before it is sent. m says whose they are. The caller closes them,
+// whatever the error.
+func (g *Links) filesOf(l *link, workers []wire.Worker, m *wire.ToGateway) (files []int, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var conns []int
+	for _, w := range workers {
+		if l.told[w.Slot] == w.PID {
+			continue
+		}
+		l.told[w.Slot] = w.PID
+		if page, err := g.page(w.Slot); err == nil { // else the worker is gone
+			m.Pages = append(m.Pages, w.Slot)
+			files = append(files, page)
+		}
+		fd, ok := g.conns[w.Slot]
+		if !ok {
+			continue
+		}
+		dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+		if err != nil {
+			return append(files, conns...), fmt.Errorf("hand a worker's socket to the gateway: %w", err)
+		}
+		m.Conns = append(m.Conns, w.Slot)
+		conns = append(conns, dup)
+	}
+	return append(files, conns...), nil
+}
