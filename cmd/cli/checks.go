@@ -46,18 +46,18 @@ func (k *checks) logging() {
 		if path == "" {
 			continue
 		}
-		text, err := os.ReadFile(inside(c.Chdir, path))
+		text, err := os.ReadFile(c.Below(path))
 		switch {
 		case errors.Is(err, os.ErrNotExist):
-			k.fail(setting, "there is no file "+inside(c.Chdir, path), "name one that is there, or leave it away")
+			k.fail(setting, "there is no file "+c.Below(path), "name one that is there, or leave it away")
 		case err != nil:
 			k.fail(setting, err.Error(), "name a file that can be read")
 		case setting == "logconfig_json" && !json.Valid(text):
-			k.fail(setting, inside(c.Chdir, path)+" is no JSON", "see Python's logging.config.dictConfig for what is in it")
+			k.fail(setting, c.Below(path)+" is no JSON", "see Python's logging.config.dictConfig for what is in it")
 		}
 	}
 	if c.Accesslog != "-" && c.Accesslog != "" {
-		if err := writable(inside(c.Chdir, c.Accesslog)); err != nil {
+		if err := writable(c.Below(c.Accesslog)); err != nil {
 			k.fail("accesslog", err.Error(), "name a file in a folder that is there, or - for standard output")
 		}
 	}
@@ -71,11 +71,11 @@ func (k *checks) logging() {
 // folders looks for folders that must be there.
 func (k *checks) folders() {
 	c := k.config
-	if dir := inside(c.Chdir, c.TmpUploadDir); c.TmpUploadDir != "" && !isFolder(dir) {
+	if dir := c.Below(c.TmpUploadDir); c.TmpUploadDir != "" && !isFolder(dir) {
 		k.fail("tmp_upload_dir", "there is no folder "+dir, "make it with: mkdir -p "+dir)
 	}
 	for _, root := range c.SendfileRoots {
-		if dir := inside(c.Chdir, root); !isFolder(dir) {
+		if dir := c.Below(root); !isFolder(dir) {
 			k.fail("sendfile_roots", "there is no folder "+dir, "make it with: mkdir -p "+dir)
 		}
 	}
@@ -91,12 +91,12 @@ func isFolder(path string) bool {
 func openable(c *config.Config, a app) error {
 	var errs []error
 	if c.Errorlog != "-" && c.Errorlog != "" {
-		if err := writable(inside(c.Chdir, c.Errorlog)); err != nil {
+		if err := writable(c.Below(c.Errorlog)); err != nil {
 			errs = append(errs, errcode.With("GON025", fmt.Errorf("errorlog: %w", err)))
 		}
 	}
 	if c.Pidfile != "" {
-		if err := writable(inside(c.Chdir, c.Pidfile)); err != nil {
+		if err := writable(c.Below(c.Pidfile)); err != nil {
 			errs = append(errs, errcode.With("GON024", fmt.Errorf("pidfile: %w", err)))
 		}
 	}
@@ -142,7 +142,7 @@ func bindable(c *config.Config, bind string) error {
 	case err != nil:
 		return err
 	case a.Network == "unix":
-		path := inside(c.Chdir, a.Path)
+		path := c.Below(a.Path)
 		if err := writable(path); err != nil && !strings.HasPrefix(path, "@") {
 			return errcode.With("GON022", fmt.Errorf("listen at unix:%s: %w", path, err))
 		}

@@ -183,7 +183,7 @@ func (l *commandLine) app(p parsed, c *config.Config) (app, error) {
 	case len(p.positionals) == 1 && p.positionals[0] == demoApp:
 		return goHandler{name: "the embedded demo"}, nil
 	case len(p.positionals) == 1:
-		if err := l.noModule(p.positionals[0], c.Chdir); err != nil {
+		if err := l.noModule(p.positionals[0], c); err != nil {
 			return nil, errcode.With("GON010", &errcode.AppError{Err: err})
 		}
 		return &pythonApp{name: p.positionals[0]}, nil

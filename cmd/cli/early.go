@@ -84,10 +84,7 @@ func (e *early) start(set python.Settings, generation, id int) (*earlyWorker, er
 	spec = e.l.inherit(spec)
 	spec = with(spec, wire.EnvTemplate, theirs)
 	spec = with(spec, wire.EnvRunner, e.l.s.runner)
-	if l := e.l.limits; l != nil {
-		base := l.base
-		spec.Limits = &base
-	}
+	spec.Limits = e.l.limits.Base()
 	pid, wait, err := e.l.s.helpers.Start(spec)
 	if err != nil {
 		closeAll(ours, r)
@@ -212,7 +209,7 @@ func (l *launcher) place(w *earlyWorker, p arbiter.Place) (arbiter.Process, erro
 		return fail(err)
 	}
 	defer unix.Close(page)
-	limits, kills, err := l.limits.of(p)
+	limits, kills, err := l.limits.Of(p)
 	if err != nil {
 		unix.Close(ours)
 		return fail(err)
@@ -238,9 +235,7 @@ func (l *launcher) place(w *earlyWorker, p arbiter.Place) (arbiter.Process, erro
 // confine moves a worker that was started before it had its place into its
 // cgroup.
 func (l *launcher) confine(p arbiter.Place, pid int) {
-	if l.limits != nil && l.limits.groups != nil {
-		if err := l.limits.move(p, pid); err != nil {
-			l.s.log.Warn("worker is in no cgroup of its own", "pid", pid, "error", err)
-		}
+	if err := l.limits.Confine(p, pid); err != nil {
+		l.s.log.Warn("worker is in no cgroup of its own", "pid", pid, "error", err)
 	}
 }

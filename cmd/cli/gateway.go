@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,6 +16,7 @@ import (
 	"github.com/gonicorn/gonicorn/gateway/front"
 	"github.com/gonicorn/gonicorn/gateway/process"
 	"github.com/gonicorn/gonicorn/internal/errcode"
+	"github.com/gonicorn/gonicorn/internal/errorlog"
 	"github.com/gonicorn/gonicorn/internal/gateways"
 	"github.com/gonicorn/gonicorn/internal/listen"
 	"github.com/gonicorn/gonicorn/internal/proc"
@@ -99,7 +99,7 @@ func gatewaySettings(p *prepared) process.Settings {
 		Timeout: c.Timeout, HealthPath: c.HealthPath, HoldsHung: settings(p).RequestAge && p.longestRequest() > 0,
 
 		RequestBuffering: c.RequestBuffering, ResponseBuffering: c.ResponseBuffering,
-		MaxBody: c.MaxBody, MaxBuffer: c.MaxBuffer, MaxBufferTotal: c.MaxBufferTotal, TmpDir: absolute(c.Chdir, c.TmpUploadDir), Sendfile: c.Sendfile,
+		MaxBody: c.MaxBody, MaxBuffer: c.MaxBuffer, MaxBufferTotal: c.MaxBufferTotal, TmpDir: c.Absolute(c.TmpUploadDir), Sendfile: c.Sendfile,
 
 		RequestLine: c.LimitRequestLine, Fields: c.LimitRequestFields, FieldSize: c.LimitRequestFieldSize,
 		HeaderMap: c.HeaderMap, PermitObsoleteFolding: c.PermitObsoleteFolding, StripHeaderSpaces: c.StripHeaderSpaces,
@@ -129,13 +129,13 @@ func gatewaySettings(p *prepared) process.Settings {
 		set.AccessLog = "" // the class writes it, in the workers
 	}
 	if set.AccessLog != "" && set.AccessLog != "-" {
-		set.AccessLog = absolute(c.Chdir, set.AccessLog)
+		set.AccessLog = c.Absolute(set.AccessLog)
 	}
 	for _, root := range c.SendfileRoots {
-		set.SendfileRoots = append(set.SendfileRoots, absolute(c.Chdir, root))
+		set.SendfileRoots = append(set.SendfileRoots, c.Absolute(root))
 	}
 	if c.Syslog && !c.DisableRedirectAccessToSyslog {
-		set.SyslogAddr, set.SyslogApp, set.SyslogFacility = c.SyslogAddr, syslogApp(c), c.SyslogFacility
+		set.SyslogAddr, set.SyslogApp, set.SyslogFacility = c.SyslogAddr, errorlog.SyslogApp(c), c.SyslogFacility
 	}
 	for _, sock := range p.sockets {
 		set.Unix = append(set.Unix, unixPath(sock))
@@ -159,19 +159,6 @@ func unixPath(s *listen.Socket) string {
 	return ""
 }
 
-// absolute makes a path below the app's folder absolute: the gateway has
-// another working folder.
-func absolute(dir, path string) string {
-	if path == "" {
-		return ""
-	}
-	full, err := filepath.Abs(inside(dir, path))
-	if err != nil {
-		return inside(dir, path)
-	}
-	return full
-}
-
 // prepareGateway makes what all gateways and the commands behind them share.
 func (s *supervisor) prepareGateway(p *prepared) (err error) {
 	s.transport = p.transport
@@ -183,7 +170,7 @@ func (s *supervisor) prepareGateway(p *prepared) (err error) {
 	if _, is := p.app.(program); !is || p.transport != transportGateway {
 		return nil
 	}
-	uid, gid := owner(p.config)
+	uid, gid := proc.Owner(p.config.User, p.config.Group)
 	if s.heritage == nil { // whose workers still use the folder of the binary before
 		command.Sweep()
 	}

@@ -7,9 +7,11 @@ import (
 
 	"github.com/gonicorn/gonicorn/config"
 	"github.com/gonicorn/gonicorn/internal/errcode"
+	"github.com/gonicorn/gonicorn/internal/errorlog"
 	"github.com/gonicorn/gonicorn/internal/notify"
 	"github.com/gonicorn/gonicorn/internal/pidfile"
 	"github.com/gonicorn/gonicorn/internal/proc"
+	"github.com/gonicorn/gonicorn/internal/resources"
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
 	"golang.org/x/sys/unix"
 )
@@ -18,9 +20,11 @@ import (
 func (s *supervisor) open(c *config.Config) error {
 	var err error
 	s.null, s.lifeline, s.alive = -1, -1, -1
-	if err = s.openLog(c); err != nil {
+	if s.logs, err = errorlog.Open(c); err != nil {
 		return err
 	}
+	s.log = s.logs.Own
+	s.groups = resources.NewGroups(s.log)
 	if s.board, err = scoreboard.Create(); err != nil {
 		return fmt.Errorf("start: %w", err)
 	}
@@ -50,7 +54,7 @@ func (s *supervisor) hold(c *config.Config) error {
 	if c.Pidfile == "" {
 		return nil
 	}
-	s.pidfilePath = inside(c.Chdir, c.Pidfile)
+	s.pidfilePath = c.Below(c.Pidfile)
 	path := s.pidfilePath
 	if s.replaces != 0 {
 		path += ".2" // as Gunicorn has it, until the old one is gone
@@ -80,7 +84,7 @@ func (s *supervisor) close() {
 		s.links.Close()
 	}
 	s.removeOffers()
-	s.groups.remove()
+	s.groups.Remove()
 	if s.board != nil {
 		s.board.Close()
 	}
@@ -92,10 +96,7 @@ func (s *supervisor) close() {
 			unix.Close(fd)
 		}
 	}
-	for _, closed := range s.logClosers {
-		closed()
-	}
-	if s.sink != nil {
-		s.sink.Close()
+	if s.logs != nil {
+		s.logs.Close()
 	}
 }

@@ -9,7 +9,7 @@ import (
 // newHooks makes the hooks that run beside this process.
 func (s *supervisor) newHooks() *hooks.Hooks {
 	return hooks.New(hooks.Host{
-		Log: s.log, Output: s.output, Helpers: s.helpers, Runner: func() int { return s.runner },
+		Log: s.log, Output: s.logs.Output, Helpers: s.helpers, Runner: func() int { return s.runner },
 		Read: func(fd, pid int) hooks.Output { return (&launcher{s: s}).readAs("hooks", fd, 0, pid) },
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gonicorn/gonicorn/config"
+	"github.com/gonicorn/gonicorn/internal/resources"
 	"github.com/gonicorn/gonicorn/internal/wire"
 	"github.com/gonicorn/gonicorn/signals"
 	"github.com/gonicorn/gonicorn/workers/python"
@@ -87,7 +88,7 @@ func (a *pythonApp) newLauncher(s *supervisor, p *prepared, number int, chosen b
 	if err != nil {
 		return nil, err
 	}
-	made.limits, err = s.limits(p.config)
+	made.limits, err = resources.Of(p.config, s.groups)
 	return made, err
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/gonicorn/gonicorn/internal/hooks"
 	"github.com/gonicorn/gonicorn/internal/proc"
+	"github.com/gonicorn/gonicorn/internal/sockets"
 	"golang.org/x/sys/unix"
 )
 
@@ -27,8 +28,8 @@ type heritage struct {
 	Old      int            `json:"old"`   // descriptor of the binary before, to go back to
 	Back     bool           `json:"back"`  // that is what has happened
 
-	sockets []handedSocket // copies, to go back with
-	retired chan struct{}  // closed once the children have been told to finish
+	sockets []sockets.Handed // copies, to go back with
+	retired chan struct{}    // closed once the children have been told to finish
 }
 
 // handedOutput is a pipe that a child writes to.
@@ -74,7 +75,7 @@ func (s *supervisor) become(ctx context.Context) error {
 }
 
 // execute becomes another binary, with everything that it needs kept open.
-func (s *supervisor) execute(path string, h heritage, sockets []handedSocket) error {
+func (s *supervisor) execute(path string, h heritage, handed []sockets.Handed) error {
 	s.outputsMu.Lock()
 	defer s.outputsMu.Unlock() // nothing is closed meanwhile
 	h.Outputs = nil
@@ -84,10 +85,10 @@ func (s *supervisor) execute(path string, h heritage, sockets []handedSocket) er
 		h.Outputs = append(h.Outputs, o)
 		keep = append(keep, fd)
 	}
-	for _, sock := range sockets {
+	for _, sock := range handed {
 		keep = append(keep, sock.FD)
 	}
-	text, err := json.Marshal(handover{Sockets: sockets, Heritage: &h})
+	text, err := json.Marshal(handover{Sockets: handed, Heritage: &h})
 	if err != nil {
 		return fmt.Errorf("encode handover: %w", err)
 	}
@@ -96,9 +97,9 @@ func (s *supervisor) execute(path string, h heritage, sockets []handedSocket) er
 			return fmt.Errorf("keep descriptor %d: %w", fd, err)
 		}
 	}
-	if s.sink != nil {
+	if s.logs != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		_ = s.sink.Flush(ctx) // a log that nobody takes is no reason to wait longer
+		s.logs.Flush(ctx)
 		cancel()
 	}
 	err = syscall.Exec(path, s.args, append(os.Environ(), envHandover+"="+string(text)))
@@ -110,12 +111,12 @@ func (s *supervisor) execute(path string, h heritage, sockets []handedSocket) er
 
 // succeed takes the heritage over: what the children write goes on to the log,
 // and the sockets are kept in case of going back.
-func (s *supervisor) succeed(h *heritage, sockets []handedSocket) {
+func (s *supervisor) succeed(h *heritage, handed []sockets.Handed) {
 	h.retired = make(chan struct{})
 	s.heritage = h
-	for _, sock := range sockets {
+	for _, sock := range handed {
 		if fd, err := unix.FcntlInt(uintptr(sock.FD), unix.F_DUPFD_CLOEXEC, 3); err == nil {
-			h.sockets = append(h.sockets, handedSocket{FD: fd, Bind: sock.Bind, Admin: sock.Admin})
+			h.sockets = append(h.sockets, sockets.Handed{FD: fd, Bind: sock.Bind, Admin: sock.Admin})
 		}
 	}
 	l := &launcher{s: s}

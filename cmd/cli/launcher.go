@@ -17,6 +17,7 @@ import (
 	"github.com/gonicorn/gonicorn/internal/listen"
 	"github.com/gonicorn/gonicorn/internal/logging"
 	"github.com/gonicorn/gonicorn/internal/proc"
+	"github.com/gonicorn/gonicorn/internal/resources"
 	"github.com/gonicorn/gonicorn/internal/wire"
 	"golang.org/x/sys/unix"
 )
@@ -33,7 +34,7 @@ type launcher struct {
 	outlives bool // it has something to say when the arbiter is gone: it gets the error log
 	capture  bool // its output goes to the error log
 	stdout   bool // but its stdout is this process's
-	limits   *limits
+	limits   *resources.Limits
 	forks    bool      // workers are to be forked
 	fork     *template // forks workers; nil where each is started anew
 	early    *early    // workers that were started before they had a place; nil without
@@ -96,7 +97,7 @@ func (l *launcher) launch(p arbiter.Place) (arbiter.Process, error) {
 // start adds what the process gets besides its output, and starts it.
 func (l *launcher) start(spec proc.Spec, p arbiter.Place) (arbiter.Process, error) {
 	if l.outlives {
-		if fd, closed := l.s.lastLog(); fd >= 0 {
+		if fd, closed := l.s.logs.LastWords(); fd >= 0 {
 			defer closed()
 			spec = with(spec, wire.EnvLog, fd)
 		}
@@ -122,7 +123,7 @@ func (l *launcher) start(spec proc.Spec, p arbiter.Place) (arbiter.Process, erro
 		}
 	}
 	var kills func() int
-	if spec.Limits, kills, err = l.limits.of(p); err != nil {
+	if spec.Limits, kills, err = l.limits.Of(p); err != nil {
 		if own.started != nil {
 			own.started(err)
 		}
@@ -164,9 +165,9 @@ func (l *launcher) read(fd, id, pid int) arbiter.Output { return l.readAs(l.role
 
 func (l *launcher) readAs(role string, fd, id, pid int) arbiter.Output {
 	_ = unix.SetNonblock(fd, true) // pollable, so that Close ends a Read
-	log := l.s.output.With(role, id, "pid", pid)
+	log := l.s.logs.Output.With(role, id, "pid", pid)
 	if role != "worker" {
-		log = l.s.output.With("role", role, "pid", pid)
+		log = l.s.logs.Output.With("role", role, "pid", pid)
 	}
 	emit := func(line string) { log.Info(line) }
 	if role == "guard" || role == "monitor" {

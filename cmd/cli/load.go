@@ -10,6 +10,7 @@ import (
 	"github.com/gonicorn/gonicorn/gateway/process"
 	"github.com/gonicorn/gonicorn/internal/listen"
 	"github.com/gonicorn/gonicorn/internal/proc"
+	"github.com/gonicorn/gonicorn/internal/resources"
 	"github.com/gonicorn/gonicorn/workers"
 )
 
@@ -68,8 +69,8 @@ func (s *supervisor) prepare(c *config.Config) (*prepared, error) {
 	if p.transport == transportNone {
 		return p, nil
 	}
-	uid, gid := owner(c)
-	p.sockets, p.release, err = s.sockets.acquire(s.sockets.binds(c), listen.Options{
+	uid, gid := proc.Owner(c.User, c.Group)
+	p.sockets, p.release, err = s.sockets.Acquire(s.sockets.Binds(c.Bind, c.BindGiven), listen.Options{
 		Backlog: c.Backlog, ReusePort: c.ReusePort, Umask: c.Umask, UID: uid, GID: gid,
 	})
 	if err != nil {
@@ -116,10 +117,10 @@ func (s *supervisor) generation(ctx context.Context, p *prepared, number int) (*
 		return nil, err
 	}
 	if limited, is := l.(*launcher); is {
-		if limited.limits, err = s.limits(p.config); err != nil {
+		if limited.limits, err = resources.Of(p.config, s.groups); err != nil {
 			return nil, err
 		}
-		if err := s.checkNoFile(p); err != nil {
+		if err := s.checkDescriptors(p); err != nil {
 			return nil, err
 		}
 	}
@@ -218,11 +219,13 @@ func settings(p *prepared) arbiter.Settings {
 	return set
 }
 
-// owner is who the log, the pidfile and unix sockets belong to; -1 leaves them.
-func owner(c *config.Config) (uid, gid int) {
-	credential, err := proc.Lookup(c.User, c.Group, false)
-	if err != nil || credential == nil {
-		return -1, -1
+// checkDescriptors does so where workers have so many connections.
+func (s *supervisor) checkDescriptors(p *prepared) error {
+	if workers.ModelOf(p.class) != workers.OnLoop {
+		return nil
 	}
-	return credential.UID, credential.GID
+	if _, is := s.app.(program); is && !p.config.ClassGiven {
+		return nil // nobody asked for so many
+	}
+	return resources.CheckDescriptors(p.config, s.log)
 }

@@ -11,25 +11,25 @@ import (
 
 // noModule says what a word is that cannot be a Python module: a command of
 // gonicorn's that was mistyped, or another language's program.
-func (l *commandLine) noModule(word, dir string) error {
+func (l *commandLine) noModule(word string, c *config.Config) error {
 	programs := map[string]string{".js": "node", ".mjs": "node", ".cjs": "node", ".ts": "npx tsx", ".rb": "ruby", ".php": "php", ".sh": "sh", ".pl": "perl"}
 	if with, is := programs[filepath.Ext(word)]; is {
 		return fmt.Errorf("%s is no Python module; type a command behind --: gonicorn -- %s %s", word, with, word)
 	}
-	if info, err := os.Stat(inside(dir, word)); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 && !strings.HasSuffix(word, ".py") {
+	if info, err := os.Stat(c.Below(word)); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 && !strings.HasSuffix(word, ".py") {
 		return fmt.Errorf("%s is a program; type a command behind --: gonicorn -- %s", word, word)
 	}
 	if strings.ContainsAny(word, ":./") {
 		return nil
 	}
 	for _, name := range []string{word, word + ".py"} {
-		if _, err := os.Stat(inside(dir, name)); err == nil {
+		if _, err := os.Stat(c.Below(name)); err == nil {
 			return nil
 		}
 	}
 	var names []string
-	for _, c := range l.commands() {
-		names = append(names, c.Name)
+	for _, known := range l.commands() {
+		names = append(names, known.Name)
 	}
 	if near := config.Nearest(word, names); near != "" {
 		return fmt.Errorf("there is no command and no module %q here; did you mean: gonicorn %s", word, near)

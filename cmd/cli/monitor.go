@@ -31,8 +31,8 @@ func (s *supervisor) monitor(p *prepared) (*arbiter.Generation, error) {
 	if c.AdminBind == "" {
 		return nil, nil // none is needed
 	}
-	uid, gid := owner(c)
-	sockets, release, err := s.admin.acquire([]string{config.AdminAddress(c.AdminBind)}, listen.Options{Backlog: 128, Umask: c.Umask, UID: uid, GID: gid})
+	uid, gid := proc.Owner(c.User, c.Group)
+	sockets, release, err := s.admin.Acquire([]string{config.AdminAddress(c.AdminBind)}, listen.Options{Backlog: 128, Umask: c.Umask, UID: uid, GID: gid})
 	if err != nil {
 		return nil, fmt.Errorf("admin_bind: %w", err)
 	}

@@ -30,7 +30,7 @@ func (s *supervisor) openConsole(c *config.Config) {
 			return
 		}
 		path = filepath.Join(folder, console.Name(os.Getpid()))
-	} else if path = inside(c.Chdir, path); s.replaces != 0 {
+	} else if path = c.Below(path); s.replaces != 0 {
 		path += ".2" // until the old one is gone
 	}
 	var err error
@@ -56,7 +56,11 @@ func (s *supervisor) linkConsole(c *config.Config) {
 	}
 	link := filepath.Join(folder, console.Name(os.Getpid()))
 	_ = os.Remove(link) // of another process that had this pid
-	if err := os.Symlink(absolute("", s.console.Path()), link); err != nil {
+	path, err := filepath.Abs(s.console.Path())
+	if err == nil {
+		err = os.Symlink(path, link)
+	}
+	if err != nil {
 		s.log.Debug("gonicorn ls does not find this one", "error", err)
 		return
 	}
@@ -86,9 +90,9 @@ func (o *operator) status(ctx context.Context) (all status.Status, err error) {
 		return all, err
 	}
 	all.Version, all.PID = version.Release, os.Getpid()
-	all.Name, all.Dir, all.Uptime = o.s.started.ProcName, absolute(o.s.started.Chdir, "."), time.Since(o.s.began)
+	all.Name, all.Dir, all.Uptime = o.s.started.ProcName, o.s.started.Absolute("."), time.Since(o.s.began)
 	all.App, all.Bind = o.s.serves()
-	all.Sockets, all.Traffic, all.Bounds = o.s.sockets.backlogs(), o.s.board.Traffic().Counts(), scoreboard.Bounds()
+	all.Sockets, all.Traffic, all.Bounds = o.s.sockets.Backlogs(), o.s.board.Traffic().Counts(), scoreboard.Bounds()
 	return all, nil
 }
 
@@ -168,7 +172,7 @@ func (o *operator) Stop() { o.s.arbiter.Do(signals.Stop) }
 
 // Logs implements console.Operator.
 func (o *operator) Logs(ctx context.Context, follow bool) <-chan []byte {
-	return o.s.ring.Read(ctx, 100, follow)
+	return o.s.logs.Ring.Read(ctx, 100, follow)
 }
 
 const (
@@ -181,7 +185,7 @@ const (
 func (o *operator) Stacks(ctx context.Context, id int) (string, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	lines := o.s.ring.Read(ctx, 0, true)
+	lines := o.s.logs.Ring.Read(ctx, 0, true)
 	pid, err := o.s.arbiter.ShowStacks(ctx, id)
 	if err != nil {
 		return "", err

@@ -91,7 +91,7 @@ func (s *supervisor) plan(ctx context.Context, p *prepared, number int) (*plan, 
 func (p *plan) commit() {
 	s := p.s
 	p.committed = true
-	s.level.Set(p.level)
+	s.logs.Level.Set(p.level)
 	watching := s.put(p)
 	if p.watch != nil {
 		s.runWatch(watching, p.watch, func(path string) { s.recertify(watching, p, path) })
@@ -143,7 +143,7 @@ func certificates(p *prepared) (files []string) {
 	c := p.config
 	for _, name := range slices.Concat(c.Certfile, c.Keyfile, []string{c.CACerts, c.CRLFile}) {
 		if name != "" {
-			files = append(files, absolute(c.Chdir, name))
+			files = append(files, c.Absolute(name))
 		}
 	}
 	return files

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -18,13 +17,16 @@ import (
 	"github.com/gonicorn/gonicorn/config"
 	"github.com/gonicorn/gonicorn/internal/console"
 	"github.com/gonicorn/gonicorn/internal/errcode"
+	"github.com/gonicorn/gonicorn/internal/errorlog"
 	"github.com/gonicorn/gonicorn/internal/gateways"
 	"github.com/gonicorn/gonicorn/internal/hooks"
-	"github.com/gonicorn/gonicorn/internal/logging"
 	"github.com/gonicorn/gonicorn/internal/notify"
 	"github.com/gonicorn/gonicorn/internal/pidfile"
 	"github.com/gonicorn/gonicorn/internal/proc"
+	"github.com/gonicorn/gonicorn/internal/resources"
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
+	"github.com/gonicorn/gonicorn/internal/servicemanager"
+	"github.com/gonicorn/gonicorn/internal/sockets"
 	"github.com/gonicorn/gonicorn/signals"
 	"github.com/gonicorn/gonicorn/workers/command"
 	"golang.org/x/sys/unix"
@@ -42,7 +44,7 @@ type supervisor struct {
 	children *scoreboard.Register // of the arbiter: whom the guard may signal
 	notify   *notify.Server
 	pidfile  *pidfile.File
-	sockets  sockets
+	sockets  sockets.Set
 
 	links     *gateways.Links
 	offers    *command.Offers // nil where no command is behind a gateway
@@ -50,8 +52,7 @@ type supervisor struct {
 	openToAll sync.Once       // said that the app listens on all interfaces
 	runner    int             // file of the Python runner; -1 until it is needed
 
-	cgroupsOnce sync.Once
-	groups      *groups // cgroups of workers; nil without
+	groups *resources.Groups
 
 	mu      sync.Mutex
 	serving string   // key of the gateway that serves
@@ -63,22 +64,16 @@ type supervisor struct {
 	watching context.Context // of all watches
 	follow   func([]string)  // has the files of a Python app watched; nil where nothing is
 
-	sink    *logging.Sink
-	logPath string        // of the error log; - is stderr
-	ring    *logging.Ring // of the log's last lines
-	level   *slog.LevelVar
-	log     *slog.Logger // the arbiter's own lines
-	output  *slog.Logger // what workers write
-
-	logClosers []func() // of syslog and the journal
+	logs *errorlog.Log
+	log  *slog.Logger // the arbiter's own lines
 
 	args        []string // of this process
 	hooks       *hooks.Hooks
-	admin       sockets         // of admin_bind
+	admin       sockets.Set     // of admin_bind
 	console     *console.Server // nil without a control socket
 	consoleLink string          // to it, where others look; empty for none
 	began       time.Time
-	manager     *manager // nil without a service manager
+	manager     *servicemanager.Manager // nil without a service manager
 	pidfilePath string
 	grace       time.Duration // graceful_timeout of the first config
 	heritage    *heritage     // nil where this process was no other binary before
@@ -110,7 +105,7 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 	}()
 	ownThreads(o)
 	s := &supervisor{began: time.Now(), o: o, app: a, started: &first.Config, reread: reread, file: first.File, actions: make(chan signals.Action, 64), runner: -1,
-		args: slices.Clone(os.Args), stopped: make(chan struct{}), manager: newManager()}
+		args: slices.Clone(os.Args), stopped: make(chan struct{}), manager: servicemanager.New()}
 	handed, err := takeHandover()
 	if err != nil {
 		return err
@@ -132,7 +127,7 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 	if handed.Heritage != nil {
 		s.succeed(handed.Heritage, handed.Sockets)
 	}
-	if err := errors.Join(s.sockets.adopt(handed, false), s.admin.adopt(handed, true)); err != nil {
+	if err := errors.Join(s.sockets.Adopt(handed.Sockets, false), s.admin.Adopt(handed.Sockets, true)); err != nil {
 		return err
 	}
 	// The end of ctx asks for a stop, during which children still have to be
@@ -144,7 +139,7 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 	if err != nil {
 		return err
 	}
-	s.sockets.dropHanded(func(bind string) {
+	s.sockets.DropHanded(func(bind string) {
 		s.log.Warn("a socket was handed down that no bind asks for: closed", "socket", bind)
 	})
 	if err := s.hold(&first.Config); err != nil {
@@ -186,10 +181,10 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 	if handed.replaces() {
 		s.takeOver(handed)
 	} else {
-		s.sockets.own(true)
-		s.admin.own(true)
+		s.sockets.Own(true)
+		s.admin.Own(true)
 	}
-	s.manager.keep(&s.sockets, handed.replaces(), func(err error) { s.log.Debug("the service manager keeps no socket", "error", err) })
+	s.manager.Keep(&s.sockets, handed.replaces(), func(err error) { s.log.Debug("the service manager keeps no socket", "error", err) })
 	s.log.Info(fmt.Sprintf("worker class: %s, workers: %d, transport: %s", p.class.Name(), first.Config.Workers, p.transport))
 	s.runManager(running)
 	if err := s.watch(running, p); err != nil {
@@ -206,7 +201,7 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 		p.giveUp()
 		return err
 	}
-	s.admin.dropHanded(func(bind string) { s.log.Debug("the old admin_bind is not asked for: closed", "socket", bind) })
+	s.admin.DropHanded(func(bind string) { s.log.Debug("the old admin_bind is not asked for: closed", "socket", bind) })
 	loading, isLoaded := context.WithCancel(running)
 	defer isLoaded()
 	if a, is := s.app.(*pythonApp); is && p.launcher == nil {
@@ -215,9 +210,9 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 	s.arbiter = arbiter.New(arbiter.Options{
 		Board: s.board, Children: s.children, Notes: s.notify.Messages(), Log: s.log, Actions: s.actions,
 		First: begun.loaded, Guard: guard, Monitor: monitor, Publish: s.publish, Ended: s.links.Ends, Forsake: s.forsake, Observe: s.observe,
-		Upgrade: s.upgradeBySignal, Refuse: s.sockets.close,
-		Tell: s.tellManager(), Watchdog: s.manager.watchdog(),
-		Load: s.load, Reopen: s.sink.Reopen, Ready: func() { isLoaded(); s.ready(daemon) },
+		Upgrade: s.upgradeBySignal, Refuse: s.sockets.Close,
+		Tell: s.tellManager(), Watchdog: s.manager.Watchdog(),
+		Load: s.load, Reopen: s.logs.Reopen, Ready: func() { isLoaded(); s.ready(daemon) },
 		ReapAll: !o.IsHandler || os.Getpid() == 1, Helpers: s.helpers, OnTerminal: onTerminal() && !first.Config.Daemon,
 	})
 	s.openConsole(&first.Config)
@@ -271,7 +266,7 @@ func (s *supervisor) runManager(ctx context.Context) {
 		return
 	}
 	s.wg.Go(func() {
-		s.manager.run(ctx, func(err error) { s.log.Debug("cannot tell the service manager", "error", err) })
+		s.manager.Run(ctx, func(err error) { s.log.Debug("cannot tell the service manager", "error", err) })
 	})
 }
 
@@ -287,7 +282,7 @@ func (s *supervisor) tellManager() func(state ...string) {
 				state = []string{"MAINPID=" + strconv.Itoa(pid)}
 			}
 		}
-		s.manager.say(state...)
+		s.manager.Say(state...)
 	}
 }
 
@@ -317,12 +312,4 @@ func onTerminal() bool {
 	defer tty.Close()
 	group, err := unix.IoctlGetInt(int(tty.Fd()), unix.TIOCGPGRP)
 	return err == nil && group == unix.Getpgrp()
-}
-
-// inside makes a relative path one below the app's folder.
-func inside(dir, path string) string {
-	if filepath.IsAbs(path) || dir == "" {
-		return path
-	}
-	return filepath.Join(dir, path)
 }

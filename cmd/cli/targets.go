@@ -99,7 +99,7 @@ func (l *commandLine) find(c *ucli.Context, word string) (*console.Client, error
 	if path == "" && word == "" {
 		loaded, err := config.Load(config.Inputs{Environ: os.Environ(), Classes: l.o.classNames()})
 		if err == nil && loaded.Config.ControlSocket != "" {
-			path = inside(loaded.Config.Chdir, loaded.Config.ControlSocket)
+			path = loaded.Config.Below(loaded.Config.ControlSocket)
 		}
 	}
 	if path != "" {

@@ -138,10 +138,7 @@ func (t *template) spec(output, orders int) proc.Spec {
 	}
 	add(wire.EnvTemplate, orders)
 	add(wire.EnvRunner, t.l.s.runner)
-	if l := t.l.limits; l != nil {
-		base := l.base
-		spec.Limits = &base
-	}
+	spec.Limits = t.l.limits.Base()
 	return spec
 }
 
@@ -247,7 +244,7 @@ func (t *template) fork(p arbiter.Place, page, conn, output, promote int) (pid i
 	if promote >= 0 {
 		order.Promote, order.PromoteAfter = promote, t.refork.after
 	}
-	limits, kills, err := t.l.limits.of(p)
+	limits, kills, err := t.l.limits.Of(p)
 	if err != nil {
 		return 0, nil, fmt.Errorf("fork worker: %w", err)
 	}

@@ -147,8 +147,8 @@ func (s *supervisor) startSuccessor() (*successor, error) {
 		return nil, fmt.Errorf("start a new gonicorn: %w", err)
 	}
 	s.successor = next
-	s.sockets.own(false)
-	s.admin.own(false)
+	s.sockets.Own(false)
+	s.admin.Own(false)
 	_ = unix.SetNonblock(report, true) // so that reading it can have a deadline
 	s.log.Info("new gonicorn started", "pid", next.pid, "path", spec.Path)
 	go s.hearSuccessor(next, os.NewFile(uintptr(report), "report"))
@@ -156,8 +156,8 @@ func (s *supervisor) startSuccessor() (*successor, error) {
 		next.exit = wait()
 		s.mu.Lock()
 		s.successor = nil
-		s.sockets.own(true)
-		s.admin.own(true)
+		s.sockets.Own(true)
+		s.admin.Own(true)
 		s.mu.Unlock()
 		close(next.gone)
 		if next.serves() {

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -57,7 +58,10 @@ func ownFiles(c *config.Config) (all []string) {
 	for _, name := range append([]string{c.Errorlog, c.Accesslog, c.Pidfile, c.ControlSocket}, c.Bind...) {
 		name = strings.TrimPrefix(name, "unix:")
 		if name != "" && name != "-" {
-			all = append(all, absolute(c.Chdir, name), absolute("", name))
+			all = append(all, c.Absolute(name))
+			if path, err := filepath.Abs(name); err == nil {
+				all = append(all, path)
+			}
 		}
 	}
 	return all

@@ -1,4 +1,6 @@
-package cli
+// Package servicemanager talks to the service manager that started gonicorn
+// (sd_notify(3)): systemd, or what does as it does.
+package servicemanager
 
 import (
 	"context"
@@ -9,28 +11,28 @@ import (
 
 	"github.com/gonicorn/gonicorn/internal/listen"
 	"github.com/gonicorn/gonicorn/internal/notify"
+	"github.com/gonicorn/gonicorn/internal/sockets"
 	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
-// manager is the service manager that started gonicorn, if it wants to hear
-// from it (sd_notify(3)). Nobody waits for it: what it has no time to hear is
-// dropped.
-type manager struct {
+// Manager is the service manager, if it wants to hear from gonicorn. Nobody waits
+// for it: what it has no time to hear is dropped. A nil Manager is none.
+type Manager struct {
 	client notify.Client
 	states chan []string
 }
 
-// newManager takes over the environment that speaks of it; nil without one.
-func newManager() *manager {
+// New takes over the environment that speaks of it; nil without one.
+func New() *Manager {
 	if os.Getenv(wire.EnvNotifySocket) == "" {
 		return nil
 	}
-	return &manager{client: notify.NewClient(), states: make(chan []string, 32)}
+	return &Manager{client: notify.NewClient(), states: make(chan []string, 32)}
 }
 
-// watchdog is how often the manager wants a sign of life; 0 is never
+// Watchdog is how often the manager wants a sign of life; 0 is never
 // (sd_watchdog_enabled(3)).
-func (m *manager) watchdog() time.Duration {
+func (m *Manager) Watchdog() time.Duration {
 	if m == nil {
 		return 0
 	}
@@ -44,16 +46,16 @@ func (m *manager) watchdog() time.Duration {
 	return time.Duration(usec) * time.Microsecond
 }
 
-// say queues a state for the manager.
-func (m *manager) say(state ...string) {
+// Say queues a state for the manager.
+func (m *Manager) Say(state ...string) {
 	select {
 	case m.states <- state:
 	default:
 	}
 }
 
-// run sends what is said until ctx ends, and then what is left.
-func (m *manager) run(ctx context.Context, failed func(error)) {
+// Run sends what is said until ctx ends, and then what is left.
+func (m *Manager) Run(ctx context.Context, failed func(error)) {
 	for {
 		select {
 		case state := <-m.states:
@@ -82,18 +84,18 @@ type kept struct {
 	failed func(error)
 }
 
-// keep has the manager hold the sockets that are open, now and after each
+// Keep has the manager hold the sockets that are open, now and after each
 // change. It holds those of the gonicorn that this one replaces already.
-func (m *manager) keep(s *sockets, replaces bool, failed func(error)) {
+func (m *Manager) Keep(s *sockets.Set, replaces bool, failed func(error)) {
 	if m == nil {
 		return
 	}
 	k := &kept{client: m.client, names: map[string]bool{}, failed: failed}
-	s.follow(func(open []*shared) {
+	s.Follow(func(open []*listen.Socket) {
 		if replaces {
 			replaces = false
 			for _, sock := range open {
-				k.names[storeName(sock.Socket)] = true
+				k.names[storeName(sock)] = true
 			}
 			return
 		}
@@ -103,10 +105,10 @@ func (m *manager) keep(s *sockets, replaces bool, failed func(error)) {
 
 // update tells the manager what is new (FDSTORE=1) and what is gone
 // (FDSTOREREMOVE=1): a socket that it went on holding would stay bound.
-func (k *kept) update(open []*shared) {
+func (k *kept) update(open []*listen.Socket) {
 	names := map[string]bool{}
 	for _, sock := range open {
-		name := storeName(sock.Socket)
+		name := storeName(sock)
 		if !k.names[name] && !names[name] {
 			if err := k.client.Store(name, sock.FD); err != nil {
 				k.failed(err)

@@ -1,4 +1,6 @@
-package cli
+// Package sockets has the listening sockets of a process that reloads share,
+// that are handed to a successor, and that others have handed down.
+package sockets
 
 import (
 	"errors"
@@ -11,14 +13,15 @@ import (
 	"github.com/gonicorn/gonicorn/internal/status"
 )
 
-// sockets are the listening sockets of this process. A reload shares those
-// that both configs name; one that no generation uses any more is closed.
-type sockets struct {
+// Set is listening sockets. A reload shares those that both configs name; one
+// that no generation uses any more is closed. All methods may be called from any
+// goroutine.
+type Set struct {
 	mu       sync.Mutex
 	open     []*shared
 	handed   []*handedDown // not asked for yet
 	fallback []string      // addresses where a config names none
-	changed  func(open []*shared)
+	changed  func(open []*listen.Socket)
 }
 
 type shared struct {
@@ -26,10 +29,10 @@ type shared struct {
 	users int
 }
 
-// acquire returns the sockets for these addresses, opening what is not open
+// Acquire returns the sockets for these addresses, opening what is not open
 // yet. The caller calls release once nobody of its generation needs them. When
 // one cannot be opened, none is.
-func (s *sockets) acquire(binds []string, o listen.Options) (got []*listen.Socket, release func(), err error) {
+func (s *Set) Acquire(binds []string, o listen.Options) (got []*listen.Socket, release func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var held []*shared
@@ -55,22 +58,27 @@ func (s *sockets) acquire(binds []string, o listen.Options) (got []*listen.Socke
 	return got, release, nil
 }
 
-// follow has changed called now and whenever the open sockets have changed,
+// Follow has changed called now and whenever the open sockets have changed,
 // under the lock.
-func (s *sockets) follow(changed func(open []*shared)) {
+func (s *Set) Follow(changed func(open []*listen.Socket)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.changed = changed
 	s.tell()
 }
 
-func (s *sockets) tell() {
-	if s.changed != nil {
-		s.changed(s.open)
+func (s *Set) tell() {
+	if s.changed == nil {
+		return
 	}
+	open := make([]*listen.Socket, len(s.open))
+	for i, sock := range s.open {
+		open[i] = sock.Socket
+	}
+	s.changed(open)
 }
 
-func (s *sockets) find(bind string, o listen.Options) (*shared, error) {
+func (s *Set) find(bind string, o listen.Options) (*shared, error) {
 	address, err := listen.Parse(bind)
 	if err != nil {
 		return nil, fmt.Errorf("bind: %w", err)
@@ -96,9 +104,9 @@ func (s *sockets) find(bind string, o listen.Options) (*shared, error) {
 	return sock, nil
 }
 
-// close closes all sockets here, for good: whoever shares one keeps it, and
+// Close closes all sockets here, for good: whoever shares one keeps it, and
 // once nobody does, the kernel refuses connections.
-func (s *sockets) close() {
+func (s *Set) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, sock := range s.open {
@@ -107,7 +115,7 @@ func (s *sockets) close() {
 	s.open = nil
 }
 
-func (s *sockets) drop(held []*shared) {
+func (s *Set) drop(held []*shared) {
 	for _, sock := range held {
 		sock.users--
 	}
@@ -123,8 +131,8 @@ func (s *sockets) drop(held []*shared) {
 	s.tell()
 }
 
-// backlogs says how many connections wait at each socket.
-func (s *sockets) backlogs() []status.Listener {
+// Backlogs says how many connections wait at each socket.
+func (s *Set) Backlogs() []status.Listener {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all := make([]status.Listener, len(s.open))

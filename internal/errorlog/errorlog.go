@@ -1,0 +1,181 @@
+// Package errorlog is gonicorn's own log: a file or stderr, the ring of its last
+// lines, syslog, and the journal.
+package errorlog
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/coreos/go-systemd/v22/journal"
+	"github.com/gonicorn/gonicorn/config"
+	"github.com/gonicorn/gonicorn/internal/errcode"
+	"github.com/gonicorn/gonicorn/internal/logging"
+	"github.com/gonicorn/gonicorn/internal/proc"
+	"github.com/gonicorn/gonicorn/internal/syslog"
+	"golang.org/x/sys/unix"
+)
+
+// Log is the error log. The arbiter's own lines never wait for it, those of
+// workers do.
+type Log struct {
+	Own    *slog.Logger // the arbiter's own lines
+	Output *slog.Logger // what workers write
+	Level  *slog.LevelVar
+	Ring   *logging.Ring // its last lines
+
+	sink    *logging.Sink
+	path    string   // - is stderr
+	closers []func() // of syslog and the journal
+}
+
+// Open opens the error log. The caller closes it.
+func Open(c *config.Config) (*Log, error) {
+	level, err := logging.ParseLevel(c.Loglevel)
+	if err != nil {
+		return nil, fmt.Errorf("loglevel: %w", err)
+	}
+	l := &Log{path: path(c), Level: &slog.LevelVar{}, Ring: logging.NewRing()}
+	if l.sink, err = logging.Open(l.path, owner(c)); err != nil {
+		return nil, errcode.With("GON025", fmt.Errorf("errorlog: %w", err))
+	}
+	l.Level.Set(level)
+	o := logging.Options{JSON: c.LogFormat == "json", Color: l.sink.Color(), Level: l.Level}
+	more, journaled, err := l.forwards(c)
+	if err != nil {
+		l.Close()
+		return nil, err
+	}
+	lines, patient := io.Writer(l.sink), l.sink.Blocking()
+	if journaled {
+		lines, patient = io.Discard, io.Discard // the journal would have every line twice
+	}
+	own := []slog.Handler{logging.NewHandler(l.Ring.Tee(lines), o)}
+	o.Level = slog.LevelDebug // loglevel is for gonicorn's own lines, not for the app's
+	output := []slog.Handler{logging.NewHandler(l.Ring.Tee(patient), o)}
+	for _, send := range more {
+		own = append(own, logging.NewForward(l.Level, send))
+		output = append(output, logging.NewForward(slog.LevelDebug, send))
+	}
+	l.Own, l.Output = slog.New(logging.All(own...)), slog.New(logging.All(output...))
+	l.sink.ReportTo(l.Own)
+	return l, nil
+}
+
+// Reopen opens the file anew.
+func (l *Log) Reopen() error { return l.sink.Reopen() }
+
+// Flush waits until what was logged is written, or ctx ends.
+func (l *Log) Flush(ctx context.Context) { _ = l.sink.Flush(ctx) } // a log that nobody takes is no reason to wait longer
+
+// Close writes what is left, within a bound.
+func (l *Log) Close() {
+	for _, closed := range l.closers {
+		closed()
+	}
+	l.sink.Close()
+}
+
+// owner says whose the error log is: this process's, where workers have
+// another user, so that none of them rewrites what is said of it. The gateway
+// opens the access log as that user; where both are one file, it is the user's.
+func owner(c *config.Config) logging.SinkOptions {
+	uid, gid := proc.Owner(c.User, c.Group)
+	switch {
+	case uid < 0 && gid < 0:
+		return logging.SinkOptions{UID: -1, GID: -1}
+	case c.Accesslog != "" && c.Below(c.Accesslog) == path(c):
+		return logging.SinkOptions{UID: uid, GID: gid}
+	}
+	return logging.SinkOptions{UID: os.Geteuid(), GID: os.Getegid()}
+}
+
+// path is where the error log is. A daemon has no stderr to write to.
+func path(c *config.Config) string {
+	switch {
+	case c.Errorlog != "-" && c.Errorlog != "":
+		return c.Below(c.Errorlog)
+	case c.Daemon && !c.EnableStdioInheritance:
+		return os.DevNull
+	}
+	return "-"
+}
+
+// LastWords opens the error log for a process that has something to say when
+// this one is gone. -1 is none.
+func (l *Log) LastWords() (fd int, closed func()) {
+	if l.path == "-" || l.path == "/dev/stderr" {
+		return 2, func() {}
+	}
+	fd, err := unix.Open(l.path, unix.O_WRONLY|unix.O_APPEND|unix.O_CLOEXEC|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		l.Own.Debug("no error log for when the arbiter is gone", "error", err)
+		return -1, func() {}
+	}
+	return fd, func() { unix.Close(fd) }
+}
+
+// forwards are the other logs that lines go to: syslog where it is asked for,
+// and the journal where this process's standard error is connected to it.
+func (l *Log) forwards(c *config.Config) (all []func(logging.Line), journaled bool, err error) {
+	if c.Syslog {
+		w, err := syslog.Open(syslog.Options{Address: c.SyslogAddr, Facility: c.SyslogFacility, App: SyslogApp(c), ID: "error"})
+		if err != nil {
+			return nil, false, errcode.With("GON025", err)
+		}
+		l.closers = append(l.closers, func() { _ = w.Close() })
+		all = append(all, func(line logging.Line) { w.Send(severity(line.Level), line.Text) })
+	}
+	if connected, err := journal.StderrIsJournalStream(); err == nil && connected && path(c) == "-" {
+		put, closed := logging.Queue(journalQueue, func(line logging.Line) {
+			_ = journal.Send(line.Message, journal.Priority(severity(line.Level)), journalFields(line)) // there is no other place to say it
+		})
+		l.closers = append(l.closers, closed)
+		all, journaled = append(all, put), true
+	}
+	return all, journaled, nil
+}
+
+// journalQueue is how many lines may wait for the journal.
+const journalQueue = 4096
+
+// journalFields are a line's fields as the journal wants their names
+// (systemd.journal-fields(7)): GONICORN_WORKER=3.
+func journalFields(l logging.Line) map[string]string {
+	fields := map[string]string{"SYSLOG_IDENTIFIER": "gonicorn"}
+	for name, value := range l.Fields {
+		name = strings.Map(func(r rune) rune {
+			if r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
+				return r
+			}
+			return '_'
+		}, strings.ToUpper(name))
+		fields["GONICORN_"+name] = value
+	}
+	return fields
+}
+
+// SyslogApp is the program's name in syslog.
+func SyslogApp(c *config.Config) string {
+	if c.SyslogPrefix == "" {
+		return "gonicorn"
+	}
+	return "gonicorn." + c.SyslogPrefix
+}
+
+func severity(l slog.Level) syslog.Severity {
+	switch {
+	case l >= logging.LevelCritical:
+		return syslog.Critical
+	case l >= slog.LevelError:
+		return syslog.Error
+	case l >= slog.LevelWarn:
+		return syslog.Warning
+	case l >= slog.LevelInfo:
+		return syslog.Info
+	}
+	return syslog.Debug
+}
