@@ -4,10 +4,9 @@
 GO ?= go
 PYTHON ?= python3
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
-GORELEASER = github.com/goreleaser/goreleaser/v2@v2.12.7
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.8.0
 
-.PHONY: wheels build run test race soak check fuzz check-examples check-release dist bench bench-gateway bench-python bench-cost bench-fork clean docs docs-site
+.PHONY: wheels build run test race soak check fuzz check-examples release-check check-release dist bench bench-gateway bench-python bench-cost bench-fork clean docs docs-site
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/gonicorn ./cmd/gonicorn
@@ -59,13 +58,19 @@ fuzz:
 check-examples: build
 	cd tools/manifests && $(GO) run . ../..
 
+# That the same commit gives the same bytes with another cache, in another folder.
 check-release:
-	$(GO) run $(GORELEASER) check
 	sh packaging/reproducible.sh
 
-# Packages of the commit that is checked out.
+# Everything that a release has, in dist/: wheels, sdist, archives, deb, rpm,
+# images, SBOMs, checksums and the Homebrew formula.
 dist:
-	$(GO) run $(GORELEASER) release --snapshot --clean
+	GO=$(GO) $(PYTHON) packaging/release/artefacts.py dist
+
+# Builds that twice and looks into each file; as root on Linux it installs the
+# packages below a root of their own and starts what they have.
+release-check: check-release
+	GO=$(GO) $(PYTHON) packaging/release/check.py dist
 
 # Wheels for all platforms and the sdist, in dist/wheels.
 wheels:
