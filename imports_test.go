@@ -36,6 +36,8 @@ var laws = []law{
 	{"internal/pidfile", ""}, {"internal/scoreboard", ""}, {"internal/syslog", ""}, {"internal/version", ""}, {"internal/watch", ""}, {"internal/wire", ""},
 	{"internal/control", "internal/wire"}, {"internal/notify", "internal/wire"}, {"internal/status", "internal/scoreboard"},
 	{"internal/errorlog", "config internal/errcode internal/logging internal/proc internal/syslog"},
+	{"internal/launch", "arbiter config internal/control internal/errorlog internal/listen internal/logging internal/notify internal/proc internal/resources internal/scoreboard internal/wire workers/python"},
+	{"internal/template", "arbiter internal/control internal/errcode internal/launch internal/proc internal/wire workers/python"},
 	{"internal/resources", "arbiter config internal/cgroup internal/proc"},
 	{"internal/servicemanager", "internal/listen internal/notify internal/sockets internal/wire"},
 	{"internal/sockets", "internal/errcode internal/listen internal/status internal/wire"},

@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -13,6 +11,7 @@ import (
 	"github.com/gonicorn/gonicorn/config"
 	"github.com/gonicorn/gonicorn/gateway/process"
 	"github.com/gonicorn/gonicorn/internal/errcode"
+	"github.com/gonicorn/gonicorn/internal/launch"
 	"github.com/gonicorn/gonicorn/internal/proc"
 	"github.com/gonicorn/gonicorn/internal/wire"
 	"github.com/gonicorn/gonicorn/workers"
@@ -35,7 +34,7 @@ type app interface {
 	// backend is how a gateway reaches its workers of a class.
 	backend(class workers.Class) string
 	// launcher starts its workers.
-	launcher(s *supervisor, p *prepared) (arbiter.Launcher, error)
+	launcher(s *supervisor, p *prepared) (*launch.Launcher, error)
 }
 
 // program is any command, given behind "--".
@@ -56,7 +55,7 @@ func (a program) check(c *config.Config) (app, error) {
 	if !c.ClassGiven && c.Threads <= 1 {
 		c.WorkerClass = workers.ForMany().Name()
 	}
-	if _, err := proc.LookPath(a.argv[0], c.Chdir, environ(c)); err != nil {
+	if _, err := proc.LookPath(a.argv[0], c.Chdir, launch.Environ(c)); err != nil {
 		return nil, &errcode.AppError{Err: err}
 	}
 	return a, nil
@@ -66,24 +65,24 @@ func (a program) speaks(c *config.Config) bool { return c.Notify }
 func (a program) inside() bool                 { return false }
 func (a program) backend(workers.Class) string { return process.Upstream }
 
-func (a program) launcher(s *supervisor, p *prepared) (arbiter.Launcher, error) {
+func (a program) launcher(s *supervisor, p *prepared) (*launch.Launcher, error) {
 	c := p.config
-	env := append(environ(c), wire.EnvNotifySocket+"="+s.notify.Addr())
+	env := append(launch.Environ(c), wire.EnvNotifySocket+"="+s.host.Notify.Addr())
 	if c.Timeout > 0 {
 		env = append(env, wire.EnvWatchdogUsec+"="+strconv.FormatInt(c.Timeout.Microseconds(), 10))
 	}
-	l := &launcher{s: s, role: "worker", capture: c.CaptureOutput}
+	l := &launch.Launcher{Host: s.host, Role: "worker", Capture: c.CaptureOutput}
 	if p.transport == transportGateway {
-		l.equip = s.offer(c)
+		l.Equip = s.offer(c)
 	} else {
-		env = append(append(env, portEnv(p.sockets)...), listenEnv(p.sockets)...)
-		l.sockets = p.sockets
+		env = append(append(env, launch.PortEnv(p.sockets)...), launch.ListenEnv(p.sockets)...)
+		l.Sockets = p.sockets
 	}
 	path, err := proc.LookPath(a.argv[0], c.Chdir, env)
 	if err != nil {
 		return nil, &errcode.AppError{Err: err}
 	}
-	l.spec = proc.ExecCommand(proc.Spec{
+	l.Spec = proc.ExecCommand(proc.Spec{
 		Path: path, Args: a.argv, Env: env, Dir: c.Chdir, Credential: p.credential, Umask: c.Umask,
 		NewSession: true, Isolated: p.credential != nil,
 	})
@@ -101,7 +100,7 @@ func (a goHandler) speaks(*config.Config) bool        { return true }
 func (a goHandler) inside() bool                      { return true }
 func (a goHandler) backend(workers.Class) string      { return "" }
 
-func (a goHandler) launcher(s *supervisor, p *prepared) (arbiter.Launcher, error) {
+func (a goHandler) launcher(s *supervisor, p *prepared) (*launch.Launcher, error) {
 	c := p.config
 	set, err := json.Marshal(handler.Settings{
 		Class: p.class.Name(), Threads: c.Threads, WorkerConnections: c.WorkerConnections,
@@ -110,15 +109,15 @@ func (a goHandler) launcher(s *supervisor, p *prepared) (arbiter.Launcher, error
 	if err != nil {
 		return nil, fmt.Errorf("encode worker settings: %w", err)
 	}
-	env := append(environ(c),
+	env := append(launch.Environ(c),
 		wire.EnvRole+"="+wire.RoleWorker, wire.EnvWorker+"="+string(set),
-		wire.EnvNotifySocket+"="+s.notify.Addr())
-	env = append(env, portEnv(p.sockets)...)
-	env = append(env, listenEnv(p.sockets)...)
-	argv := append([]string{title("worker", c)}, os.Args[1:]...)
+		wire.EnvNotifySocket+"="+s.host.Notify.Addr())
+	env = append(env, launch.PortEnv(p.sockets)...)
+	env = append(env, launch.ListenEnv(p.sockets)...)
+	argv := append([]string{launch.Title("worker", c)}, os.Args[1:]...)
 	spec := proc.Spec{Path: proc.Self(), Args: argv, Env: env, Dir: c.Chdir, Credential: p.credential, Umask: c.Umask,
 		NewSession: true, Isolated: p.credential != nil}
-	return &launcher{s: s, role: "worker", spec: spec, sockets: p.sockets, inside: true, capture: c.CaptureOutput, outlives: true}, nil
+	return &launch.Launcher{Host: s.host, Role: "worker", Spec: spec, Sockets: p.sockets, Inside: true, Capture: c.CaptureOutput, Outlives: true}, nil
 }
 
 // guard builds the process that ends the workers when the arbiter was killed.
@@ -128,36 +127,14 @@ func (s *supervisor) guard(p *prepared) (*arbiter.Generation, error) {
 		return nil, nil // none is needed
 	}
 	c := p.config
-	env := append(environ(c), wire.EnvRole+"="+wire.RoleGuard,
+	env := append(launch.Environ(c), wire.EnvRole+"="+wire.RoleGuard,
 		wire.EnvWorker+"="+strconv.FormatInt(int64(c.GracefulTimeout), 10), envLogFormat+"="+c.LogFormat)
-	spec := proc.Spec{Path: proc.Self(), Args: []string{title("guard", c)}, Env: env, Dir: "/", Umask: -1}
+	spec := proc.Spec{Path: proc.Self(), Args: []string{launch.Title("guard", c)}, Env: env, Dir: "/", Umask: -1}
 	return &arbiter.Generation{
 		Number:   1,
-		Launcher: &launcher{s: s, role: "guard", spec: spec, inside: true, capture: true, outlives: true, guards: true},
+		Launcher: &launch.Launcher{Host: s.host, Role: "guard", Spec: spec, Inside: true, Capture: true, Outlives: true, Guards: true},
 		Settings: arbiter.Settings{
 			Workers: 1, Timeout: gatewayTimeout(c), ReadyAfter: c.BootGrace, RestartImmediately: true, RestartNeverGivesUp: true,
 		},
 	}, nil
-}
-
-// environ is the environment of workers: this process's, less what is meant for
-// it alone, plus raw_env.
-func environ(c *config.Config) []string {
-	var env []string
-	ours := append(config.Secrets(), wire.EnvRole, wire.EnvWorker, wire.EnvNotifySocket, wire.EnvWatchdogUsec, wire.EnvWatchdogPID,
-		wire.EnvListenFDs, wire.EnvListenPID, wire.EnvListenFDNames, "PWD")
-	for _, kv := range os.Environ() {
-		if name, _, _ := strings.Cut(kv, "="); !slices.Contains(ours, name) {
-			env = append(env, kv)
-		}
-	}
-	if dir, err := filepath.Abs(c.Chdir); err == nil {
-		env = append(env, "PWD="+dir)
-	}
-	for _, kv := range c.FileEnv {
-		if name, _, _ := strings.Cut(kv, "="); !slices.Contains(ours, name) {
-			env = append(env, kv)
-		}
-	}
-	return append(env, c.RawEnv...)
 }

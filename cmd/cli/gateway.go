@@ -18,6 +18,7 @@ import (
 	"github.com/gonicorn/gonicorn/internal/errcode"
 	"github.com/gonicorn/gonicorn/internal/errorlog"
 	"github.com/gonicorn/gonicorn/internal/gateways"
+	"github.com/gonicorn/gonicorn/internal/launch"
 	"github.com/gonicorn/gonicorn/internal/listen"
 	"github.com/gonicorn/gonicorn/internal/proc"
 	"github.com/gonicorn/gonicorn/internal/wire"
@@ -115,7 +116,7 @@ func gatewaySettings(p *prepared) process.Settings {
 		FrameSize: c.HTTP2MaxFrameSize, HeaderListSize: c.HTTP2MaxHeaderListSize, ServerName: "gonicorn",
 
 		AccessLog: c.Accesslog, AccessLogFormat: c.AccessLogFormat, LogLevel: c.Loglevel, LogJSON: c.LogFormat == "json",
-		RootPath:         cmp.Or(c.RootPath, proc.Getenv(environ(c), "SCRIPT_NAME")),
+		RootPath:         cmp.Or(c.RootPath, proc.Getenv(launch.Environ(c), "SCRIPT_NAME")),
 		WebSocketMessage: c.WebsocketMaxMessageSize, Pathsend: c.ASGIPathsend,
 	}
 	if workers.ModelOf(p.class) == workers.OnLoop {
@@ -162,7 +163,7 @@ func unixPath(s *listen.Socket) string {
 // prepareGateway makes what all gateways and the commands behind them share.
 func (s *supervisor) prepareGateway(p *prepared) (err error) {
 	s.transport = p.transport
-	s.links = gateways.New(s.log, s.board.Page, gateways.Events{
+	s.links = gateways.New(s.log, s.host.Board.Page, gateways.Events{
 		Idle:   func(slot, pid int) { s.arbiter.Idle(slot, pid) },
 		Broken: func(slot, pid int) { s.arbiter.Broken(slot, pid) },
 		Stuck:  func(w wire.Stuck) { s.arbiter.Stuck(w) },
@@ -185,17 +186,17 @@ func (s *supervisor) front(p *prepared, number int) *arbiter.Generation {
 		return nil
 	}
 	c := p.config
-	env := append(environ(c), wire.EnvRole+"="+wire.RoleGateway, wire.EnvWorker+"="+string(p.frontend.settings),
-		wire.EnvNotifySocket+"="+s.notify.Addr())
-	env = append(env, listenEnv(p.sockets)...)
+	env := append(launch.Environ(c), wire.EnvRole+"="+wire.RoleGateway, wire.EnvWorker+"="+string(p.frontend.settings),
+		wire.EnvNotifySocket+"="+s.host.Notify.Addr())
+	env = append(env, launch.ListenEnv(p.sockets)...)
 	spec := proc.Spec{
-		Path: proc.Self(), Args: []string{title("gateway", c)}, Env: env, Dir: "/", Credential: p.credential, Umask: c.Umask,
+		Path: proc.Self(), Args: []string{launch.Title("gateway", c)}, Env: env, Dir: "/", Credential: p.credential, Umask: c.Umask,
 	}
 	return &arbiter.Generation{
 		Number: number,
-		Launcher: &launcher{
-			s: s, role: "gateway", spec: spec, sockets: p.sockets, inside: true, capture: true, outlives: true, guards: true, stdout: c.Accesslog == "-",
-			equip: s.connectGateway(p),
+		Launcher: &launch.Launcher{
+			Host: s.host, Role: "gateway", Spec: spec, Sockets: p.sockets, Inside: true, Capture: true, Outlives: true, Guards: true, Stdout: c.Accesslog == "-",
+			Equip: s.connectGateway(p),
 		},
 		Settings: arbiter.Settings{
 			Workers: 1, Timeout: gatewayTimeout(c), BootTimeout: c.BootTimeout, GracefulTimeout: c.GracefulTimeout,
@@ -206,18 +207,18 @@ func (s *supervisor) front(p *prepared, number int) *arbiter.Generation {
 }
 
 // connectGateway gives a gateway about to be started its socket to this process.
-func (s *supervisor) connectGateway(p *prepared) func(arbiter.Place, *proc.Spec) (equipment, error) {
-	return func(place arbiter.Place, spec *proc.Spec) (equipment, error) {
+func (s *supervisor) connectGateway(p *prepared) func(arbiter.Place, *proc.Spec) (launch.Equipment, error) {
+	return func(place arbiter.Place, spec *proc.Spec) (launch.Equipment, error) {
 		theirs, err := s.links.Connect(place.Generation, p.frontend.material)
 		if err != nil {
-			return equipment{}, err
+			return launch.Equipment{}, err
 		}
-		*spec = with(*spec, wire.EnvControl, theirs)
+		*spec = launch.With(*spec, wire.EnvControl, theirs)
 		spec.Env = append(spec.Env, wire.EnvEpoch+"="+strconv.Itoa(place.Age))
 		if s.beside() {
 			spec.Env = append(spec.Env, wire.EnvPatient+"=1")
 		}
-		return equipment{started: func(error) { unix.Close(theirs) }}, nil
+		return launch.Equipment{Started: func(error) { unix.Close(theirs) }}, nil
 	}
 }
 
@@ -237,21 +238,21 @@ func (s *supervisor) adopt(p *prepared) {
 }
 
 // offer gives a command about to be started an endpoint of its own.
-func (s *supervisor) offer(c *config.Config) func(arbiter.Place, *proc.Spec) (equipment, error) {
-	return func(place arbiter.Place, spec *proc.Spec) (equipment, error) {
+func (s *supervisor) offer(c *config.Config) func(arbiter.Place, *proc.Spec) (launch.Equipment, error) {
+	return func(place arbiter.Place, spec *proc.Spec) (launch.Equipment, error) {
 		o, err := s.offers.New(place.Slot, place.Age)
 		if err != nil {
-			return equipment{}, err
+			return launch.Equipment{}, err
 		}
 		spec.Env = append(spec.Env, o.Env()...)
-		return equipment{
-			started: func(err error) {
+		return launch.Equipment{
+			Started: func(err error) {
 				if err != nil {
 					o.Release()
 				}
 			},
-			unready: o.Unready(),
-			probe: func(ctx context.Context) (arbiter.Endpoint, error) {
+			Unready: o.Unready(),
+			Probe: func(ctx context.Context) (arbiter.Endpoint, error) {
 				context.AfterFunc(ctx, o.Release) // the context ends with the process
 				network, address, err := o.Probe(ctx, c.HealthPath)
 				if err == nil && network == "tcp" && listen.OpenToAll(o.Port) {

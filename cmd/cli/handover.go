@@ -55,7 +55,7 @@ func (s *supervisor) takeOver(h handover) {
 	s.wg.Go(func() {
 		select {
 		case <-old:
-		case <-s.stopped:
+		case <-s.host.Stopped:
 			return
 		}
 		s.mu.Lock()

@@ -4,19 +4,20 @@ import (
 	"github.com/gonicorn/gonicorn/arbiter"
 	"github.com/gonicorn/gonicorn/config"
 	"github.com/gonicorn/gonicorn/internal/hooks"
+	"github.com/gonicorn/gonicorn/internal/launch"
 )
 
 // newHooks makes the hooks that run beside this process.
 func (s *supervisor) newHooks() *hooks.Hooks {
 	return hooks.New(hooks.Host{
-		Log: s.log, Output: s.logs.Output, Helpers: s.helpers, Runner: func() int { return s.runner },
-		Read: func(fd, pid int) hooks.Output { return (&launcher{s: s}).readAs("hooks", fd, 0, pid) },
+		Log: s.log, Output: s.logs.Output, Helpers: s.host.Helpers, Runner: s.host.Runner,
+		Read: func(fd, pid int) hooks.Output { return s.host.Read("hooks", fd, 0, pid) },
 	})
 }
 
 // hooksOf is what a config wants done when something happens.
 func hooksOf(c *config.Config, a app) hooks.Source {
-	src := hooks.Source{Config: c, Environ: environ(c)}
+	src := hooks.Source{Config: c, Environ: launch.Environ(c)}
 	if p, is := a.(*pythonApp); is {
 		src.Interpreter, src.Settings = p.interpreter, p.settings(c, "")
 	}

@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/gonicorn/gonicorn/config"
+	"github.com/gonicorn/gonicorn/internal/launch"
 	"github.com/gonicorn/gonicorn/internal/resources"
+	"github.com/gonicorn/gonicorn/internal/template"
 	"github.com/gonicorn/gonicorn/internal/wire"
 	"github.com/gonicorn/gonicorn/signals"
 	"github.com/gonicorn/gonicorn/workers/python"
@@ -35,15 +37,18 @@ func (a *pythonApp) loadApp(ctx context.Context, s *supervisor, p *prepared, num
 	defer done()
 	go s.tellProgress(ctx, a.name)
 	var told python.Told
-	if l.forks {
-		if l.fork, err = startTemplate(ctx, l, number, c.ReforkAfter, c.BootTimeout); err == nil {
-			told = l.fork.current.Told()
+	if p.forks() {
+		var t *template.Template
+		if t, err = template.Start(ctx, s.loads(l, p, number)); err == nil {
+			l.Source, told = t, t.Told()
 		}
 	} else {
 		set := a.settings(c, p.className(chosen))
 		a.develop(&set, c, number)
-		if l.early, err = startEarly(l, set, number, firstWorkers(c, number)); err == nil {
-			told, err = l.early.await(ctx, a.name, c.BootTimeout)
+		var first *template.First
+		if first, err = template.StartFirst(s.loads(l, p, number), set, firstWorkers(c, number)); err == nil {
+			told, err = first.Await(ctx, a.name)
+			l.Source = first
 		}
 	}
 	if s.follow != nil && len(told.Files) > 0 {
@@ -81,14 +86,14 @@ func (a *pythonApp) develop(set *python.Settings, c *config.Config, number int) 
 }
 
 // newLauncher makes the launcher of an app whose class may not be known yet.
-func (a *pythonApp) newLauncher(s *supervisor, p *prepared, number int, chosen bool) (*launcher, error) {
+func (a *pythonApp) newLauncher(s *supervisor, p *prepared, number int, chosen bool) (*launch.Launcher, error) {
 	set := a.settings(p.config, p.className(chosen))
 	a.develop(&set, p.config, number)
 	made, err := a.launch(s, p, set)
 	if err != nil {
 		return nil, err
 	}
-	made.limits, err = resources.Of(p.config, s.groups)
+	made.Limits, err = resources.Of(p.config, s.groups)
 	return made, err
 }
 
@@ -101,7 +106,7 @@ func (a *pythonApp) settle(p *prepared, number int) error {
 		return fmt.Errorf("encode worker settings: %w", err)
 	}
 	l := p.launcher
-	l.spec.Env = append(l.spec.Env, wire.EnvWorker+"="+string(text))
+	l.Spec.Env = append(l.Spec.Env, wire.EnvWorker+"="+string(text))
 	return nil
 }
 

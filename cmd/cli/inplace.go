@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gonicorn/gonicorn/internal/hooks"
+	"github.com/gonicorn/gonicorn/internal/launch"
 	"github.com/gonicorn/gonicorn/internal/proc"
 	"github.com/gonicorn/gonicorn/internal/sockets"
 	"golang.org/x/sys/unix"
@@ -21,23 +22,15 @@ import (
 // execve(2): its end would be the container's. It keeps its children: they serve
 // until those of the new binary do.
 type heritage struct {
-	Gateways []int          `json:"gateways"` // pids
-	Alive    int            `json:"alive"`    // descriptor; the children finish when it is closed
-	Outputs  []handedOutput `json:"outputs"`
-	Grace    time.Duration  `json:"grace"` // for the gateways to finish
-	Old      int            `json:"old"`   // descriptor of the binary before, to go back to
-	Back     bool           `json:"back"`  // that is what has happened
+	Gateways []int         `json:"gateways"` // pids
+	Alive    int           `json:"alive"`    // descriptor; the children finish when it is closed
+	Outputs  []launch.Pipe `json:"outputs"`
+	Grace    time.Duration `json:"grace"` // for the gateways to finish
+	Old      int           `json:"old"`   // descriptor of the binary before, to go back to
+	Back     bool          `json:"back"`  // that is what has happened
 
 	sockets []sockets.Handed // copies, to go back with
 	retired chan struct{}    // closed once the children have been told to finish
-}
-
-// handedOutput is a pipe that a child writes to.
-type handedOutput struct {
-	FD   int    `json:"fd"`
-	Role string `json:"role"`
-	ID   int    `json:"id"`
-	PID  int    `json:"pid"`
 }
 
 // checkTime bounds how long a new binary may take to say that the config is good.
@@ -54,14 +47,14 @@ func (s *supervisor) become(ctx context.Context) error {
 	checking, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
 	check := exec.CommandContext(checking, path, slices.Concat([]string{"--check-config"}, s.args[1:])...)
-	if out, err := s.helpers.Output(check); err != nil {
+	if out, err := s.host.Helpers.Output(check); err != nil {
 		return fmt.Errorf("the new binary does not take the config: %w %s", err, out)
 	}
 	status, err := s.arbiter.Status(ctx)
 	if err != nil {
 		return err
 	}
-	h := heritage{Alive: s.alive, Grace: s.grace}
+	h := heritage{Alive: s.host.Alive, Grace: s.grace}
 	for _, w := range status.Workers {
 		if w.Role == "gateway" {
 			h.Gateways = append(h.Gateways, w.PID)
@@ -76,14 +69,16 @@ func (s *supervisor) become(ctx context.Context) error {
 
 // execute becomes another binary, with everything that it needs kept open.
 func (s *supervisor) execute(path string, h heritage, handed []sockets.Handed) error {
-	s.outputsMu.Lock()
-	defer s.outputsMu.Unlock() // nothing is closed meanwhile
-	h.Outputs = nil
+	return s.host.Pipes(func(all []launch.Pipe) error {
+		h.Outputs = all
+		return s.executeWith(path, h, handed)
+	})
+}
+
+func (s *supervisor) executeWith(path string, h heritage, handed []sockets.Handed) error {
 	keep := []int{h.Alive, h.Old}
-	for fd, o := range s.outputs {
-		o.FD = fd
-		h.Outputs = append(h.Outputs, o)
-		keep = append(keep, fd)
+	for _, pipe := range h.Outputs {
+		keep = append(keep, pipe.FD)
 	}
 	for _, sock := range handed {
 		keep = append(keep, sock.FD)
@@ -119,9 +114,8 @@ func (s *supervisor) succeed(h *heritage, handed []sockets.Handed) {
 			h.sockets = append(h.sockets, sockets.Handed{FD: fd, Bind: sock.Bind, Admin: sock.Admin})
 		}
 	}
-	l := &launcher{s: s}
 	for _, o := range h.Outputs {
-		l.readAs(o.Role, o.FD, o.ID, o.PID)
+		s.host.Read(o.Role, o.FD, o.ID, o.PID)
 	}
 }
 
@@ -163,7 +157,7 @@ func (s *supervisor) retireOld() {
 			case <-look.C:
 				continue
 			case <-late.C:
-			case <-s.stopped:
+			case <-s.host.Stopped:
 			}
 			for _, pid := range h.Gateways {
 				_ = proc.Signal(pid, syscall.SIGKILL)

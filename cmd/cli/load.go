@@ -8,6 +8,7 @@ import (
 	"github.com/gonicorn/gonicorn/arbiter"
 	"github.com/gonicorn/gonicorn/config"
 	"github.com/gonicorn/gonicorn/gateway/process"
+	"github.com/gonicorn/gonicorn/internal/launch"
 	"github.com/gonicorn/gonicorn/internal/listen"
 	"github.com/gonicorn/gonicorn/internal/proc"
 	"github.com/gonicorn/gonicorn/internal/resources"
@@ -30,21 +31,18 @@ type prepared struct {
 	transport  string
 	credential *proc.Credential
 	sockets    []*listen.Socket
-	frontend   *frontend // nil without a gateway
-	newFront   bool      // it does something else than the one that serves
-	launcher   *launcher // of a Python app that is loaded already; nil otherwise
-	files      []string  // that a Python app has imported, where a reload must know
-	release    func()    // gives the sockets up
+	frontend   *frontend        // nil without a gateway
+	newFront   bool             // it does something else than the one that serves
+	launcher   *launch.Launcher // of a Python app that is loaded already; nil otherwise
+	files      []string         // that a Python app has imported, where a reload must know
+	release    func()           // gives the sockets up
 }
 
 // giveUp frees what was prepared for nothing.
 func (p *prepared) giveUp() {
 	p.release()
-	if l := p.launcher; l != nil {
-		l.early.close()
-		if l.fork != nil {
-			l.fork.close()
-		}
+	if l := p.launcher; l != nil && l.Source != nil {
+		l.Source.Close()
 	}
 }
 
@@ -116,13 +114,11 @@ func (s *supervisor) generation(ctx context.Context, p *prepared, number int) (*
 	if err != nil {
 		return nil, err
 	}
-	if limited, is := l.(*launcher); is {
-		if limited.limits, err = resources.Of(p.config, s.groups); err != nil {
-			return nil, err
-		}
-		if err := s.checkDescriptors(p); err != nil {
-			return nil, err
-		}
+	if l.Limits, err = resources.Of(p.config, s.groups); err != nil {
+		return nil, err
+	}
+	if err := s.checkDescriptors(p); err != nil {
+		return nil, err
 	}
 	g := &arbiter.Generation{Number: number, Settings: settings(p), Launcher: l}
 	if s.heritage != nil && s.heritage.Back {
@@ -131,15 +127,16 @@ func (s *supervisor) generation(ctx context.Context, p *prepared, number int) (*
 	if p.frontend == nil {
 		g.Released = p.release // behind a gateway, the sockets are the gateway's
 	}
-	if forks, is := l.(*launcher); is && forks.forks {
-		if forks.fork == nil {
-			if forks.fork, err = startTemplate(ctx, forks, number, p.config.ReforkAfter, p.config.BootTimeout); err != nil {
-				return nil, err
-			}
+	if l.Source == nil && p.forks() {
+		if l.Source, err = s.template(ctx, l, p, number); err != nil {
+			return nil, err
 		}
-		g.Released, g.Refork = forks.fork.close, forks.fork
-	} else if is && forks.early != nil {
-		g.Released = forks.early.close
+	}
+	if l.Source != nil {
+		g.Released = l.Source.Close
+	}
+	if origin, is := l.Source.(arbiter.Refork); is {
+		g.Refork = origin
 	}
 	return g, nil
 }

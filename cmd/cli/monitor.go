@@ -13,6 +13,7 @@ import (
 	"github.com/gonicorn/gonicorn/config"
 	"github.com/gonicorn/gonicorn/internal/console"
 	"github.com/gonicorn/gonicorn/internal/control"
+	"github.com/gonicorn/gonicorn/internal/launch"
 	"github.com/gonicorn/gonicorn/internal/listen"
 	"github.com/gonicorn/gonicorn/internal/proc"
 	"github.com/gonicorn/gonicorn/internal/version"
@@ -54,13 +55,13 @@ func (s *supervisor) monitor(p *prepared) (*arbiter.Generation, error) {
 		release()
 		return nil, fmt.Errorf("encode the monitor's settings: %w", err)
 	}
-	env := append(environ(c), wire.EnvRole+"="+wire.RoleMonitor, wire.EnvWorker+"="+string(text), wire.EnvNotifySocket+"="+s.notify.Addr())
-	env = append(env, listenEnv(sockets)...)
-	spec := proc.Spec{Path: proc.Self(), Args: []string{title("monitor", c)}, Env: env, Dir: "/", Credential: p.credential, Umask: c.Umask}
+	env := append(launch.Environ(c), wire.EnvRole+"="+wire.RoleMonitor, wire.EnvWorker+"="+string(text), wire.EnvNotifySocket+"="+s.host.Notify.Addr())
+	env = append(env, launch.ListenEnv(sockets)...)
+	spec := proc.Spec{Path: proc.Self(), Args: []string{launch.Title("monitor", c)}, Env: env, Dir: "/", Credential: p.credential, Umask: c.Umask}
 	return &arbiter.Generation{
 		Number: 1,
-		Launcher: &launcher{
-			s: s, role: "monitor", spec: spec, sockets: sockets, inside: true, capture: true, equip: s.attendMonitor,
+		Launcher: &launch.Launcher{
+			Host: s.host, Role: "monitor", Spec: spec, Sockets: sockets, Inside: true, Capture: true, Equip: s.attendMonitor,
 		},
 		Settings: arbiter.Settings{
 			Workers: 1, Timeout: gatewayTimeout(c), BootTimeout: monitorBoot, Notifies: true, RestartImmediately: true, RestartNeverGivesUp: true,
@@ -79,21 +80,21 @@ func (s *supervisor) isLocal(sock *listen.Socket) bool {
 }
 
 // attendMonitor gives a monitor about to be started a connection to ask over.
-func (s *supervisor) attendMonitor(_ arbiter.Place, spec *proc.Spec) (equipment, error) {
+func (s *supervisor) attendMonitor(_ arbiter.Place, spec *proc.Spec) (launch.Equipment, error) {
 	fd, theirs, err := control.StreamPair()
 	if err != nil {
-		return equipment{}, err
+		return launch.Equipment{}, err
 	}
 	ours := os.NewFile(uintptr(fd), "monitor")
 	conn, err := net.FileConn(ours)
 	ours.Close()
 	if err != nil {
 		unix.Close(theirs)
-		return equipment{}, fmt.Errorf("make a socket for the monitor: %w", err)
+		return launch.Equipment{}, fmt.Errorf("make a socket for the monitor: %w", err)
 	}
 	spec.Env = append(spec.Env, wire.EnvControl+"="+strconv.Itoa(len(spec.Files)))
 	spec.Files = append(spec.Files, theirs)
-	return equipment{started: func(err error) {
+	return launch.Equipment{Started: func(err error) {
 		unix.Close(theirs)
 		if err != nil {
 			conn.Close()

@@ -92,7 +92,7 @@ func (o *operator) status(ctx context.Context) (all status.Status, err error) {
 	all.Version, all.PID = version.Release, os.Getpid()
 	all.Name, all.Dir, all.Uptime = o.s.started.ProcName, o.s.started.Absolute("."), time.Since(o.s.began)
 	all.App, all.Bind = o.s.serves()
-	all.Sockets, all.Traffic, all.Bounds = o.s.sockets.Backlogs(), o.s.board.Traffic().Counts(), scoreboard.Bounds()
+	all.Sockets, all.Traffic, all.Bounds = o.s.sockets.Backlogs(), o.s.host.Board.Traffic().Counts(), scoreboard.Bounds()
 	return all, nil
 }
 
@@ -121,7 +121,7 @@ func (o *operator) Requests(ctx context.Context) ([]console.Request, error) {
 			}
 			named[number] = r
 		}
-		slot := o.s.board.Slot(w.Slot)
+		slot := o.s.host.Board.Slot(w.Slot)
 		if n := slot.RequestID.Load(); n != 0 {
 			add(n, slot.RequestStart.Load())
 		}

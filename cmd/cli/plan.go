@@ -31,7 +31,7 @@ type plan struct {
 // workers of its generation serve, or releases it.
 func (s *supervisor) load(ctx context.Context, number int) (arbiter.Loaded, error) {
 	s.hooks.Tell(hooks.Event{Event: "on_reload"})
-	read, err := s.reread(ctx, s.helpers)
+	read, err := s.reread(ctx, s.host.Helpers)
 	if err != nil {
 		return arbiter.Loaded{}, err
 	}

@@ -15,7 +15,9 @@ import (
 	"github.com/gonicorn/gonicorn/gateway/process"
 	"github.com/gonicorn/gonicorn/internal/control"
 	"github.com/gonicorn/gonicorn/internal/errcode"
+	"github.com/gonicorn/gonicorn/internal/launch"
 	"github.com/gonicorn/gonicorn/internal/proc"
+	"github.com/gonicorn/gonicorn/internal/template"
 	"github.com/gonicorn/gonicorn/internal/wire"
 	"github.com/gonicorn/gonicorn/workers"
 	"github.com/gonicorn/gonicorn/workers/python"
@@ -42,7 +44,7 @@ func (a *pythonApp) check(c *config.Config) (app, error) {
 	if c.Transport != "" && c.Transport != transportGateway {
 		return nil, &errcode.AppError{Err: fmt.Errorf("transport %q is for commands: a Python app is reached through the gateway; leave --transport away", c.Transport)}
 	}
-	env := environ(c)
+	env := launch.Environ(c)
 	interpreter, err := python.Find(context.Background(), a.helpers, c.Python, c.Chdir, env)
 	if err != nil {
 		return nil, errcode.With("GON014", &errcode.AppError{Err: err})
@@ -110,7 +112,7 @@ func (a *pythonApp) settings(c *config.Config, class string) python.Settings {
 // as it was read; the kernel bounds a variable at 128 KiB.
 const maxConfSource = 64 << 10
 
-func (a *pythonApp) launcher(s *supervisor, p *prepared) (arbiter.Launcher, error) {
+func (a *pythonApp) launcher(s *supervisor, p *prepared) (*launch.Launcher, error) {
 	l := p.launcher // that has the app loaded
 	if l == nil {
 		var err error
@@ -118,49 +120,60 @@ func (a *pythonApp) launcher(s *supervisor, p *prepared) (arbiter.Launcher, erro
 			return nil, err
 		}
 	}
-	l.equip = s.connectPython
+	l.Equip = s.connectPython
 	return l, nil
 }
 
 // launch makes a launcher of workers that are told this.
-func (a *pythonApp) launch(s *supervisor, p *prepared, told python.Settings) (*launcher, error) {
+func (a *pythonApp) launch(s *supervisor, p *prepared, told python.Settings) (*launch.Launcher, error) {
 	c := p.config
 	set, err := json.Marshal(told)
 	if err != nil {
 		return nil, fmt.Errorf("encode worker settings: %w", err)
 	}
-	if err := s.openRunner(); err != nil {
+	if err := s.host.OpenRunner(); err != nil {
 		return nil, err
 	}
-	env := append(environ(c), wire.EnvWorker+"="+string(set), wire.EnvNotifySocket+"="+s.notify.Addr())
+	env := append(launch.Environ(c), wire.EnvWorker+"="+string(set), wire.EnvNotifySocket+"="+s.host.Notify.Addr())
 	spec := proc.Spec{
 		Path: a.interpreter.Path, Args: python.Args(a.interpreter), Env: env, Dir: c.Chdir,
 		Credential: p.credential, Umask: c.Umask, NewSession: true, Isolated: p.credential != nil,
 	}
-	return &launcher{
-		s: s, role: "worker", spec: spec, inside: true, capture: c.CaptureOutput, forks: c.PreloadApp || c.StartMethod == "fork",
+	return &launch.Launcher{
+		Host: s.host, Role: "worker", Spec: spec, Inside: true, Capture: c.CaptureOutput,
 	}, nil
 }
 
-// openRunner makes the file of the Python runner, unless it is there.
-func (s *supervisor) openRunner() error {
-	if s.runner >= 0 {
-		return nil
+// forks reports whether workers are forked from a template.
+func (p *prepared) forks() bool {
+	_, is := p.app.(*pythonApp)
+	return is && (p.config.PreloadApp || p.config.StartMethod == "fork")
+}
+
+// loads is what the processes that load the app are started with.
+func (s *supervisor) loads(l *launch.Launcher, p *prepared, number int) template.Options {
+	return template.Options{
+		Launcher: l, Generation: number, Limit: p.config.BootTimeout, Refork: p.config.ReforkAfter,
+		Own:   func(slot, fd int) { s.links.Own(slot, fd) },
+		Renew: func(why arbiter.Renewal) { s.arbiter.Renew(why) },
 	}
-	text, err := python.Runner()
+}
+
+// template starts one, as an interface that is nil after an error.
+func (s *supervisor) template(ctx context.Context, l *launch.Launcher, p *prepared, number int) (launch.Source, error) {
+	t, err := template.Start(ctx, s.loads(l, p, number))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	s.runner, err = control.File(text)
-	return err
+	return t, nil
 }
 
 // connectPython gives a Python worker about to be started the runner, and a socket
 // of its own to the gateway, which brings the rest.
-func (s *supervisor) connectPython(place arbiter.Place, spec *proc.Spec) (equipment, error) {
+func (s *supervisor) connectPython(place arbiter.Place, spec *proc.Spec) (launch.Equipment, error) {
 	ours, theirs, err := control.SocketPair()
 	if err != nil {
-		return equipment{}, err
+		return launch.Equipment{}, err
 	}
 	add := func(name string, fd int) {
 		spec.Env = append(spec.Env, name+"="+strconv.Itoa(len(spec.Files)))
@@ -168,8 +181,8 @@ func (s *supervisor) connectPython(place arbiter.Place, spec *proc.Spec) (equipm
 	}
 	spec.Env = append(spec.Env, wire.EnvAge+"="+strconv.Itoa(place.Age))
 	add(wire.EnvConn, theirs)
-	add(wire.EnvRunner, s.runner)
-	return equipment{started: func(err error) {
+	add(wire.EnvRunner, s.host.Runner())
+	return launch.Equipment{Started: func(err error) {
 		unix.Close(theirs)
 		if err != nil {
 			unix.Close(ours)

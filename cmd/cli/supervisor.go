@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/gonicorn/gonicorn/arbiter"
@@ -20,11 +19,10 @@ import (
 	"github.com/gonicorn/gonicorn/internal/errorlog"
 	"github.com/gonicorn/gonicorn/internal/gateways"
 	"github.com/gonicorn/gonicorn/internal/hooks"
-	"github.com/gonicorn/gonicorn/internal/notify"
+	"github.com/gonicorn/gonicorn/internal/launch"
 	"github.com/gonicorn/gonicorn/internal/pidfile"
 	"github.com/gonicorn/gonicorn/internal/proc"
 	"github.com/gonicorn/gonicorn/internal/resources"
-	"github.com/gonicorn/gonicorn/internal/scoreboard"
 	"github.com/gonicorn/gonicorn/internal/servicemanager"
 	"github.com/gonicorn/gonicorn/internal/sockets"
 	"github.com/gonicorn/gonicorn/signals"
@@ -35,22 +33,19 @@ import (
 // supervisor is what one run of gonicorn owns besides its workers: the board,
 // the sockets, the log, the pidfile. It builds what the arbiter starts.
 type supervisor struct {
-	o        Options
-	app      app                                                                      // as the command line names it; served is what check has found
-	started  *config.Config                                                           // what this process was started with
-	reread   func(ctx context.Context, helpers *proc.Helpers) (*config.Loaded, error) // the config, for a reload
-	file     string                                                                   // the config file, or empty
-	board    *scoreboard.Board
-	children *scoreboard.Register // of the arbiter: whom the guard may signal
-	notify   *notify.Server
-	pidfile  *pidfile.File
-	sockets  sockets.Set
+	o       Options
+	app     app                                                                      // as the command line names it; served is what check has found
+	started *config.Config                                                           // what this process was started with
+	reread  func(ctx context.Context, helpers *proc.Helpers) (*config.Loaded, error) // the config, for a reload
+	file    string                                                                   // the config file, or empty
+	host    *launch.Host
+	pidfile *pidfile.File
+	sockets sockets.Set
 
 	links     *gateways.Links
 	offers    *command.Offers // nil where no command is behind a gateway
 	transport string          // of all generations
 	openToAll sync.Once       // said that the app listens on all interfaces
-	runner    int             // file of the Python runner; -1 until it is needed
 
 	groups *resources.Groups
 
@@ -77,19 +72,9 @@ type supervisor struct {
 	pidfilePath string
 	grace       time.Duration // graceful_timeout of the first config
 	heritage    *heritage     // nil where this process was no other binary before
-	outputsMu   sync.Mutex
-	outputs     map[int]handedOutput // by the descriptor of the pipe
-	replaces    int                  // the gonicorn that is to be replaced; 0 once it is gone
-	successor   *successor           // that is to replace this one; nil without
-	stopped     chan struct{}        // closed when the arbiter has ended
+	replaces    int           // the gonicorn that is to be replaced; 0 once it is gone
+	successor   *successor    // that is to replace this one; nil without
 
-	ages atomic.Int64 // of the worker that was started last: see arbiter.Place
-
-	null     int // /dev/null
-	lifeline int // read end of a pipe that nobody writes: EOF means that the arbiter is gone
-	alive    int // its write end, which nobody else has
-
-	helpers *proc.Helpers // short commands that the arbiter's reaper leaves alone
 	arbiter *arbiter.Arbiter
 	actions chan signals.Action
 	wg      sync.WaitGroup
@@ -104,20 +89,19 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 		}
 	}()
 	ownThreads(o)
-	s := &supervisor{began: time.Now(), o: o, app: a, started: &first.Config, reread: reread, file: first.File, actions: make(chan signals.Action, 64), runner: -1,
-		args: slices.Clone(os.Args), stopped: make(chan struct{}), manager: servicemanager.New()}
+	s := &supervisor{began: time.Now(), o: o, app: a, started: &first.Config, reread: reread, file: first.File, actions: make(chan signals.Action, 64),
+		args: slices.Clone(os.Args), manager: servicemanager.New()}
 	handed, err := takeHandover()
 	if err != nil {
 		return err
 	}
-	s.replaces, s.grace, s.outputs = handed.PID, first.Config.GracefulTimeout, map[int]handedOutput{}
-	s.helpers = proc.NewHelpers(s.childEnded)
-	if p, is := a.(*pythonApp); is {
-		p.helpers = s.helpers
-	}
+	s.replaces, s.grace = handed.PID, first.Config.GracefulTimeout
 	if err := s.open(&first.Config); err != nil {
 		s.close()
 		return err
+	}
+	if p, is := a.(*pythonApp); is {
+		p.helpers = s.host.Helpers
 	}
 	s.hooks = s.newHooks()
 	defer func() {
@@ -208,12 +192,12 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 		s.wg.Go(func() { s.tellProgress(loading, a.name) })
 	}
 	s.arbiter = arbiter.New(arbiter.Options{
-		Board: s.board, Children: s.children, Notes: s.notify.Messages(), Log: s.log, Actions: s.actions,
+		Board: s.host.Board, Children: s.host.Children, Notes: s.host.Notify.Messages(), Log: s.log, Actions: s.actions,
 		First: begun.loaded, Guard: guard, Monitor: monitor, Publish: s.publish, Ended: s.links.Ends, Forsake: s.forsake, Observe: s.observe,
 		Upgrade: s.upgradeBySignal, Refuse: s.sockets.Close,
 		Tell: s.tellManager(), Watchdog: s.manager.Watchdog(),
 		Load: s.load, Reopen: s.logs.Reopen, Ready: func() { isLoaded(); s.ready(daemon) },
-		ReapAll: !o.IsHandler || os.Getpid() == 1, Helpers: s.helpers, OnTerminal: onTerminal() && !first.Config.Daemon,
+		ReapAll: !o.IsHandler || os.Getpid() == 1, Helpers: s.host.Helpers, OnTerminal: onTerminal() && !first.Config.Daemon,
 	})
 	s.openConsole(&first.Config)
 	err = s.arbiter.Run(ctx)
@@ -222,7 +206,7 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 	if s.consoleLink != "" {
 		_ = os.Remove(s.consoleLink) // it may have been taken away
 	}
-	close(s.stopped)
+	close(s.host.Stopped)
 	cancel()
 	s.wg.Wait()
 	if err != nil {
@@ -252,7 +236,7 @@ func ownThreads(o Options) {
 // beginHooks runs on_starting, as a successor does too: it may have been changed.
 func (s *supervisor) beginHooks(p *prepared) error {
 	if _, is := p.app.(*pythonApp); is {
-		if err := s.openRunner(); err != nil {
+		if err := s.host.OpenRunner(); err != nil {
 			return err
 		}
 	}
@@ -292,14 +276,6 @@ func (s *supervisor) ready(daemon *daemonReport) {
 	s.log.Info("ready")
 	s.hooks.Tell(hooks.Event{Event: "when_ready"})
 	s.retireOld()
-}
-
-// title is how ps shows a process.
-func title(role string, c *config.Config) string {
-	if c.ProcName == "" {
-		return "gonicorn: " + role
-	}
-	return "gonicorn: " + role + " [" + c.ProcName + "]"
 }
 
 // onTerminal reports whether this process is in the foreground of a terminal,

@@ -87,7 +87,7 @@ func (s *supervisor) upgradeBySignal() {
 			}
 			s.log.Info("the new gonicorn serves beside this one: end this one with TERM, or go back by ending the new one",
 				"pid", next.pid, "old", os.Getpid())
-		case <-s.stopped:
+		case <-s.host.Stopped:
 		}
 	})
 }
@@ -140,7 +140,7 @@ func (s *supervisor) startSuccessor() (*successor, error) {
 	var wait func() proc.Exit
 	next := &successor{settled: make(chan struct{}), gone: make(chan struct{})}
 	if err == nil {
-		next.pid, wait, err = s.helpers.Start(spec)
+		next.pid, wait, err = s.host.Helpers.Start(spec)
 	}
 	if err != nil {
 		unix.Close(report)
@@ -174,7 +174,7 @@ func (s *supervisor) successorSpec(w int) (proc.Spec, error) {
 	if err != nil {
 		return proc.Spec{}, err
 	}
-	spec := proc.Spec{Path: path, Args: s.args, Umask: -1, Files: []int{0, 1, 2, w, s.lifeline}}
+	spec := proc.Spec{Path: path, Args: s.args, Umask: -1, Files: []int{0, 1, 2, w, s.host.Lifeline}}
 	h := handover{PID: os.Getpid(), Lifeline: 4}
 	for _, sock := range s.handDown() {
 		fd := sock.FD

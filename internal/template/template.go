@@ -1,9 +1,13 @@
-package cli
+// Package template has the processes that load a Python app before they are
+// workers: the template, which workers are forked from, and a generation's first
+// workers, which tell what the app is.
+package template
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"strconv"
 	"sync"
@@ -13,6 +17,7 @@ import (
 	"github.com/gonicorn/gonicorn/arbiter"
 	"github.com/gonicorn/gonicorn/internal/control"
 	"github.com/gonicorn/gonicorn/internal/errcode"
+	"github.com/gonicorn/gonicorn/internal/launch"
 	"github.com/gonicorn/gonicorn/internal/proc"
 	"github.com/gonicorn/gonicorn/internal/wire"
 	"github.com/gonicorn/gonicorn/workers/python"
@@ -26,12 +31,11 @@ const (
 	lastOutput    = 200 * time.Millisecond // for what a template that has ended wrote last
 )
 
-// template starts the workers of one generation by fork(2), from a process that
+// Template starts the workers of one generation by fork(2), from a process that
 // has loaded the app.
-type template struct {
-	l       *launcher
+type Template struct {
+	Options
 	environ map[string]string
-	limit   time.Duration // for the app to be loaded
 
 	mu      sync.Mutex
 	current *python.Template // nil while there is none
@@ -42,18 +46,37 @@ type template struct {
 	refork refork
 }
 
-// startTemplate starts the process and waits until it has loaded the app.
-func startTemplate(ctx context.Context, l *launcher, generation, reforkAfter int, limit time.Duration) (*template, error) {
-	t := &template{l: l, limit: limit, refork: newRefork(reforkAfter), environ: map[string]string{wire.EnvGeneration: strconv.Itoa(generation)}}
+// Options are what a generation says of its workers.
+type Options struct {
+	Launcher   *launch.Launcher
+	Generation int
+	Limit      time.Duration                 // for the app to be loaded
+	Own        func(slot, fd int)            // takes the gateway's end of a worker's socket
+	Refork     int                           // requests after which a worker becomes the template; 0 is never
+	Renew      func(because arbiter.Renewal) // has all workers replaced
+}
+
+// Start starts the process and waits until it has loaded the app.
+func Start(ctx context.Context, o Options) (*Template, error) {
+	t := &Template{Options: o, refork: newRefork(o.Refork), environ: map[string]string{wire.EnvGeneration: strconv.Itoa(o.Generation)}}
 	if err := t.start(ctx); err != nil {
 		return nil, err
 	}
 	return t, nil
 }
 
+// Told is what the process says of the app.
+func (t *Template) Told() python.Told {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.current == nil {
+		return python.Told{}
+	}
+	return t.current.Told()
+}
+
 // start starts a process, and another whenever that is lost.
-func (t *template) start(ctx context.Context) error {
-	s := t.l.s
+func (t *Template) start(ctx context.Context) error {
 	ours, theirs, err := control.SocketPair()
 	if err != nil {
 		return err
@@ -65,7 +88,7 @@ func (t *template) start(ctx context.Context) error {
 		return fmt.Errorf("read output of template: %w", err)
 	}
 	spec := t.spec(w, theirs)
-	pid, wait, err := s.helpers.Start(spec)
+	pid, wait, err := t.Launcher.Host.Helpers.Start(spec)
 	unix.Close(theirs)
 	unix.Close(w)
 	if err != nil {
@@ -73,10 +96,10 @@ func (t *template) start(ctx context.Context) error {
 		unix.Close(r)
 		return fmt.Errorf("start template: %w", err)
 	}
-	output := t.l.readAs("template", r, 0, pid)
+	output := t.Launcher.Host.Read("template", r, 0, pid)
 	process := python.NewTemplate(ours)
 	stop := context.AfterFunc(ctx, func() { _ = proc.SignalGroup(pid, syscall.SIGKILL) }) // its end is what Ready waits for
-	_, err = process.Ready(t.limit)
+	_, err = process.Ready(t.Limit)
 	stop()
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
@@ -100,19 +123,19 @@ func (t *template) start(ctx context.Context) error {
 	if err != nil {
 		<-gone
 		process.Close()
-		return templateError(err)
+		return loadError(err)
 	}
 	t.mu.Lock()
 	t.become(process, pid)
 	t.mu.Unlock()
-	s.log.Info("template ready", "pid", pid, "generation", t.environ[wire.EnvGeneration])
+	t.log().Info("template ready", "pid", pid, "generation", t.environ[wire.EnvGeneration])
 	go t.watch(gone, pid)
 	return nil
 }
 
-// templateError says why there is no template, with the exit code that a worker
+// loadError says why there is no template, with the exit code that a worker
 // that cannot load the app would have led to.
-func templateError(err error) error {
+func loadError(err error) error {
 	var app *python.AppError
 	if errors.As(err, &app) {
 		if app.Failed {
@@ -125,25 +148,21 @@ func templateError(err error) error {
 
 // spec is a worker's, without what each has for itself, and with the socket
 // where orders come.
-func (t *template) spec(output, orders int) proc.Spec {
-	spec := t.l.spec
-	spec.Files = t.l.files(output, output)
-	if t.l.stdout {
-		spec.Files = t.l.files(1, output)
+func (t *Template) spec(output, orders int) proc.Spec {
+	spec := t.Launcher.Spec
+	spec.Files = t.Launcher.Files(output, output)
+	if t.Launcher.Stdout {
+		spec.Files = t.Launcher.Files(1, output)
 	}
-	spec = t.l.inherit(spec)
-	add := func(name string, fd int) {
-		spec.Env = append(spec.Env, name+"="+strconv.Itoa(len(spec.Files)))
-		spec.Files = append(spec.Files, fd)
-	}
-	add(wire.EnvTemplate, orders)
-	add(wire.EnvRunner, t.l.s.runner)
-	spec.Limits = t.l.limits.Base()
+	spec = t.Launcher.Inherit(spec)
+	spec = launch.With(spec, wire.EnvTemplate, orders)
+	spec = launch.With(spec, wire.EnvRunner, t.Launcher.Host.Runner())
+	spec.Limits = t.Launcher.Limits.Base()
 	return spec
 }
 
 // watch waits for the end of the process, and starts another one.
-func (t *template) watch(gone <-chan proc.Exit, pid int) {
+func (t *Template) watch(gone <-chan proc.Exit, pid int) {
 	exit := <-gone
 	t.mu.Lock()
 	superseded := t.closed || t.pid != pid
@@ -155,18 +174,18 @@ func (t *template) watch(gone <-chan proc.Exit, pid int) {
 	if superseded {
 		return
 	}
-	t.l.s.log.Error("template lost: workers go on, and another one is started", "pid", pid, "exit", exit.String())
+	t.log().Error("template lost: workers go on, and another one is started", "pid", pid, "exit", exit.String())
 	t.again()
 }
 
 // again starts a process in place of one that was lost, until that succeeds.
-func (t *template) again() {
-	log := t.l.s.log
+func (t *Template) again() {
+	log := t.log()
 	for pause := templateFirst; ; pause = min(2*pause, templateMost) {
 		timer := time.NewTimer(pause)
 		select {
 		case <-timer.C:
-		case <-t.l.s.stopped:
+		case <-t.Launcher.Host.Stopped:
 			timer.Stop()
 			return
 		}
@@ -184,8 +203,8 @@ func (t *template) again() {
 	}
 }
 
-// close ends the template: its generation starts no more workers.
-func (t *template) close() {
+// Close ends the template: its generation starts no more workers.
+func (t *Template) Close() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.closed = true
@@ -196,8 +215,16 @@ func (t *template) close() {
 	}
 }
 
-// launch forks a worker.
-func (t *template) launch(p arbiter.Place) (arbiter.Process, error) {
+// log is the arbiter's.
+func (t *Template) log() *slog.Logger { return t.Launcher.Host.Logs.Own }
+
+// Launch implements launch.Source: it forks a worker.
+func (t *Template) Launch(p arbiter.Place) (process arbiter.Process, has bool, err error) {
+	process, err = t.launch(p)
+	return process, true, err
+}
+
+func (t *Template) launch(p arbiter.Place) (arbiter.Process, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.current == nil {
@@ -208,43 +235,43 @@ func (t *template) launch(p arbiter.Place) (arbiter.Process, error) {
 		return arbiter.Process{}, err
 	}
 	r, w := -1, -1
-	if t.l.capture {
+	if t.Launcher.Capture {
 		if r, w, err = proc.Pipe(); err != nil {
 			unix.Close(ours)
 			unix.Close(theirs)
 			return arbiter.Process{}, fmt.Errorf("read output of worker: %w", err)
 		}
 	}
-	page, err := t.l.s.board.Page(p.Slot)
+	page, err := t.Launcher.Host.Board.Page(p.Slot)
 	if err != nil {
-		closeAll(ours, theirs, r, w)
+		proc.CloseAll(ours, theirs, r, w)
 		return arbiter.Process{}, fmt.Errorf("fork worker: %w", err)
 	}
 	defer unix.Close(page)
 	promote := t.take(p.Slot)
 	pid, kills, err := t.fork(p, page, theirs, w, promote)
 	unix.Close(theirs)
-	closeAll(w, promote)
+	proc.CloseAll(w, promote)
 	if err != nil {
 		unix.Close(ours)
-		closeAll(r)
+		proc.CloseAll(r)
 		return arbiter.Process{}, err
 	}
-	t.l.s.links.Own(p.Slot, ours)
-	process := arbiter.Process{PID: pid, Forked: func() { t.l.confine(p, pid) }, OOMKills: kills}
+	t.Own(p.Slot, ours)
+	process := arbiter.Process{PID: pid, Forked: func() { t.Launcher.Confine(p, pid) }, OOMKills: kills}
 	if r >= 0 {
-		process.Output = t.l.read(r, p.ID, pid)
+		process.Output = t.Launcher.Read(r, p.ID, pid)
 	}
 	return process, nil
 }
 
-func (t *template) fork(p arbiter.Place, page, conn, output, promote int) (pid int, kills func() int, err error) {
+func (t *Template) fork(p arbiter.Place, page, conn, output, promote int) (pid int, kills func() int, err error) {
 	order := python.Fork{Age: p.Age, Page: page, Conn: conn, Output: output, Environ: maps.Clone(t.environ)}
 	order.Environ[wire.EnvWorkerID] = strconv.Itoa(p.ID)
 	if promote >= 0 {
 		order.Promote, order.PromoteAfter = promote, t.refork.after
 	}
-	limits, kills, err := t.l.limits.Of(p)
+	limits, kills, err := t.Launcher.Limits.Of(p)
 	if err != nil {
 		return 0, nil, fmt.Errorf("fork worker: %w", err)
 	}
@@ -269,23 +296,14 @@ func (t *template) fork(p arbiter.Place, page, conn, output, promote int) (pid i
 }
 
 // become takes over a process that workers are forked from.
-func (t *template) become(process *python.Template, pid int) {
+func (t *Template) become(process *python.Template, pid int) {
 	t.current, t.pid = process, pid
 	t.ticks, _ = proc.StartTicks(pid) // 0 for one that is gone, which is never signalled
 }
 
 // kill ends the process, unless its pid is another's by now.
-func (t *template) kill() {
+func (t *Template) kill() {
 	if ticks, err := proc.StartTicks(t.pid); err == nil && ticks == t.ticks {
 		_ = proc.SignalGroup(t.pid, syscall.SIGKILL) // it may go this moment
-	}
-}
-
-// closeAll closes descriptors; -1 is none.
-func closeAll(fds ...int) {
-	for _, fd := range fds {
-		if fd >= 0 {
-			unix.Close(fd)
-		}
 	}
 }

@@ -1,4 +1,4 @@
-package cli
+package template
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"github.com/gonicorn/gonicorn/arbiter"
 	"github.com/gonicorn/gonicorn/internal/control"
 	"github.com/gonicorn/gonicorn/internal/errcode"
+	"github.com/gonicorn/gonicorn/internal/launch"
 	"github.com/gonicorn/gonicorn/internal/proc"
 	"github.com/gonicorn/gonicorn/internal/wire"
 	"github.com/gonicorn/gonicorn/workers/python"
@@ -23,17 +24,19 @@ import (
 // stacks, before it is killed.
 const stacksTime = 2 * time.Second
 
-// early are the first workers of a generation of a Python app, started before it
+// First are the first workers of a generation of a Python app, started before it
 // is known whether that is WSGI or ASGI: the first of them tells. They load the
 // app, and wait for what only the arbiter can give them: their places.
-type early struct {
-	l       *launcher
+type First struct {
+	l       *launch.Launcher
+	limit   time.Duration      // for the app to be loaded
+	own     func(slot, fd int) // takes the gateway's end of a worker's socket
 	mu      sync.Mutex
-	waiting []*earlyWorker // that have no place yet, the first of them first
+	waiting []*firstWorker // that have no place yet, the first of them first
 }
 
-// earlyWorker is one of them.
-type earlyWorker struct {
+// firstWorker is one of them.
+type firstWorker struct {
 	pid    int
 	wait   func() proc.Exit // for its end, as long as it is not the arbiter's child
 	orders *python.Template // how it is told its place
@@ -41,14 +44,14 @@ type earlyWorker struct {
 	output arbiter.Output   // nil until it is read
 }
 
-// startEarly starts as many workers. The first one has to tell what the app is.
-func startEarly(l *launcher, set python.Settings, generation, many int) (*early, error) {
-	e := &early{l: l}
+// StartFirst starts as many workers. The first one has to tell what the app is.
+func StartFirst(o Options, set python.Settings, many int) (*First, error) {
+	e := &First{l: o.Launcher, own: o.Own, limit: o.Limit}
 	for id := 1; id <= many; id++ {
 		set.Early, set.Tell = true, id == 1
-		w, err := e.start(set, generation, id)
+		w, err := e.start(set, o.Generation, id)
 		if err != nil {
-			e.close()
+			e.Close()
 			return nil, fmt.Errorf("start worker: %w", err)
 		}
 		e.waiting = append(e.waiting, w)
@@ -56,7 +59,7 @@ func startEarly(l *launcher, set python.Settings, generation, many int) (*early,
 	return e, nil
 }
 
-func (e *early) start(set python.Settings, generation, id int) (*earlyWorker, error) {
+func (e *First) start(set python.Settings, generation, id int) (*firstWorker, error) {
 	text, err := json.Marshal(set)
 	if err != nil {
 		return nil, fmt.Errorf("encode its settings: %w", err)
@@ -67,61 +70,61 @@ func (e *early) start(set python.Settings, generation, id int) (*earlyWorker, er
 	}
 	defer unix.Close(theirs)
 	r, output := -1, -1
-	if e.l.capture {
+	if e.l.Capture {
 		if r, output, err = proc.Pipe(); err != nil {
 			unix.Close(ours)
 			return nil, fmt.Errorf("read its output: %w", err)
 		}
 		defer unix.Close(output)
 	}
-	spec := e.l.spec
+	spec := e.l.Spec
 	spec.Env = append(append([]string{}, spec.Env...), wire.EnvWorker+"="+string(text), wire.EnvWorkerID+"="+strconv.Itoa(id),
-		wire.EnvGeneration+"="+strconv.Itoa(generation), wire.EnvAge+"="+strconv.Itoa(int(e.l.s.ages.Load())+id))
-	spec.Files = e.l.files(1, 2)
-	if e.l.capture {
-		spec.Files = e.l.files(output, output)
+		wire.EnvGeneration+"="+strconv.Itoa(generation), wire.EnvAge+"="+strconv.Itoa(e.l.Host.Age()+id))
+	spec.Files = e.l.Files(1, 2)
+	if e.l.Capture {
+		spec.Files = e.l.Files(output, output)
 	}
-	spec = e.l.inherit(spec)
-	spec = with(spec, wire.EnvTemplate, theirs)
-	spec = with(spec, wire.EnvRunner, e.l.s.runner)
-	spec.Limits = e.l.limits.Base()
-	pid, wait, err := e.l.s.helpers.Start(spec)
+	spec = e.l.Inherit(spec)
+	spec = launch.With(spec, wire.EnvTemplate, theirs)
+	spec = launch.With(spec, wire.EnvRunner, e.l.Host.Runner())
+	spec.Limits = e.l.Limits.Base()
+	pid, wait, err := e.l.Host.Helpers.Start(spec)
 	if err != nil {
-		closeAll(ours, r)
+		proc.CloseAll(ours, r)
 		return nil, err
 	}
-	return &earlyWorker{pid: pid, wait: wait, orders: python.NewTemplate(ours), fd: r}, nil
+	return &firstWorker{pid: pid, wait: wait, orders: python.NewTemplate(ours), fd: r}, nil
 }
 
 // read begins to read what a worker writes.
-func (e *early) read(w *earlyWorker, id int) {
+func (e *First) read(w *firstWorker, id int) {
 	if w.output == nil && w.fd >= 0 {
-		w.output = e.l.read(w.fd, id, w.pid)
+		w.output = e.l.Read(w.fd, id, w.pid)
 	}
 }
 
-// await waits until the first worker has loaded the app, and returns what it
+// Await waits until the first worker has loaded the app, and returns what it
 // says of it. The end of ctx ends the workers.
-func (e *early) await(ctx context.Context, app string, limit time.Duration) (python.Told, error) {
+func (e *First) Await(ctx context.Context, app string) (python.Told, error) {
 	e.mu.Lock()
 	first := e.waiting[0]
 	e.mu.Unlock()
 	e.read(first, 1)
 	stop := context.AfterFunc(ctx, func() { _ = proc.SignalGroup(first.pid, syscall.SIGKILL) }) // its end is what Ready waits for
-	_, err := first.orders.Ready(limit)
+	_, err := first.orders.Ready(e.limit)
 	stop()
 	if err == nil {
 		return first.orders.Told(), nil
 	}
 	told := first.orders.Told()
 	if ctx.Err() != nil {
-		e.close()
+		e.Close()
 		return told, context.Cause(ctx) // why the load was given up
 	}
 	var broken *python.AppError
 	switch {
 	case errors.As(err, &broken):
-		err = templateError(err)
+		err = loadError(err)
 		if broken.Failed {
 			err = errcode.With("GON012", &arbiter.BootError{Role: "worker", Tries: 1, Reason: broken.Error()})
 		}
@@ -129,28 +132,24 @@ func (e *early) await(ctx context.Context, app string, limit time.Duration) (pyt
 		_ = proc.Signal(first.pid, syscall.SIGABRT) // it shows its stacks
 		_, _ = first.orders.Ready(stacksTime)
 		err = errcode.With("GON012", &arbiter.BootError{Role: "worker", Tries: 1,
-			Reason: fmt.Sprintf("importing %s took longer than %s (boot_timeout); its stack is in the log", app, limit)})
+			Reason: fmt.Sprintf("importing %s took longer than %s (boot_timeout); its stack is in the log", app, e.limit)})
 	case errors.Is(err, python.ErrTemplateGone):
 		err = errcode.With("GON012", &arbiter.BootError{Role: "worker", Tries: 1, Reason: "importing " + app + " ended the process: " + e.end(first)})
 	}
-	e.close()
+	e.Close()
 	return told, err
 }
 
 // end waits for the end of a worker and of its output.
-func (e *early) end(w *earlyWorker) string {
+func (e *First) end(w *firstWorker) string {
 	_ = proc.SignalGroup(w.pid, syscall.SIGTERM) // it has let go of its socket
 	exit := w.wait()
 	w.wait = nil
 	return exit.String()
 }
 
-// take returns the worker that was started for this place, or one that was for
-// another; nil if there is none.
-func (e *early) take(id int) *earlyWorker {
-	if e == nil {
-		return nil
-	}
+// take returns a worker that has no place yet; nil if there is none.
+func (e *First) take() *firstWorker {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if len(e.waiting) == 0 {
@@ -161,8 +160,8 @@ func (e *early) take(id int) *earlyWorker {
 	return w
 }
 
-// close ends the workers that have no place.
-func (e *early) close() {
+// Close ends the workers that have no place.
+func (e *First) Close() {
 	if e == nil {
 		return
 	}
@@ -177,7 +176,7 @@ func (e *early) close() {
 		}
 		w.orders.Close()
 		if w.output == nil {
-			closeAll(w.fd)
+			proc.CloseAll(w.fd)
 			continue
 		}
 		late := time.NewTimer(lastOutput)
@@ -190,12 +189,22 @@ func (e *early) close() {
 	}
 }
 
-// place gives an early worker its place, as launch gives it to a new process.
-func (l *launcher) place(w *earlyWorker, p arbiter.Place) (arbiter.Process, error) {
+// Launch implements launch.Source: it gives a worker its place, as a launcher gives
+// it to a new process.
+func (e *First) Launch(p arbiter.Place) (process arbiter.Process, has bool, err error) {
+	w := e.take()
+	if w == nil {
+		return process, false, nil
+	}
+	process, err = e.place(w, p)
+	return process, true, err
+}
+
+func (e *First) place(w *firstWorker, p arbiter.Place) (arbiter.Process, error) {
 	fail := func(err error) (arbiter.Process, error) {
-		l.early.mu.Lock()
-		l.early.waiting = append(l.early.waiting, w)
-		l.early.mu.Unlock()
+		e.mu.Lock()
+		e.waiting = append(e.waiting, w)
+		e.mu.Unlock()
 		return arbiter.Process{}, fmt.Errorf("start worker: %w", err)
 	}
 	ours, theirs, err := control.SocketPair()
@@ -203,13 +212,13 @@ func (l *launcher) place(w *earlyWorker, p arbiter.Place) (arbiter.Process, erro
 		return fail(err)
 	}
 	defer unix.Close(theirs)
-	page, err := l.s.board.Page(p.Slot)
+	page, err := e.l.Host.Board.Page(p.Slot)
 	if err != nil {
 		unix.Close(ours)
 		return fail(err)
 	}
 	defer unix.Close(page)
-	limits, kills, err := l.limits.Of(p)
+	limits, kills, err := e.l.Limits.Of(p)
 	if err != nil {
 		unix.Close(ours)
 		return fail(err)
@@ -222,20 +231,12 @@ func (l *launcher) place(w *earlyWorker, p arbiter.Place) (arbiter.Process, erro
 	}
 	_ = w.orders.Become(order) // one that has ended is the arbiter's to find out
 	w.orders.Close()
-	l.s.links.Own(p.Slot, ours)
-	l.early.read(w, p.ID)
-	l.s.helpers.Release(w.pid)
-	process := arbiter.Process{PID: w.pid, OOMKills: kills, Forked: func() { l.confine(p, w.pid) }}
+	e.own(p.Slot, ours)
+	e.read(w, p.ID)
+	e.l.Host.Helpers.Release(w.pid)
+	process := arbiter.Process{PID: w.pid, OOMKills: kills, Forked: func() { e.l.Confine(p, w.pid) }}
 	if w.output != nil {
 		process.Output = w.output
 	}
 	return process, nil
-}
-
-// confine moves a worker that was started before it had its place into its
-// cgroup.
-func (l *launcher) confine(p arbiter.Place, pid int) {
-	if err := l.limits.Confine(p, pid); err != nil {
-		l.s.log.Warn("worker is in no cgroup of its own", "pid", pid, "error", err)
-	}
 }

@@ -1,4 +1,4 @@
-package cli
+package template
 
 import (
 	"context"
@@ -46,7 +46,7 @@ func (r *refork) close() {
 
 // take makes the socket at which a new worker can be told to become the
 // template, and returns the worker's end; -1 is none.
-func (t *template) take(slot int) (theirs int) {
+func (t *Template) take(slot int) (theirs int) {
 	r := &t.refork
 	if old := r.orders[slot]; old != nil {
 		old.Close()
@@ -58,7 +58,7 @@ func (t *template) take(slot int) (theirs int) {
 	}
 	ours, theirs, err := control.SocketPair()
 	if err != nil {
-		t.l.s.log.Warn("this worker cannot become the template", "error", err)
+		t.log().Warn("this worker cannot become the template", "error", err)
 		return -1
 	}
 	r.orders[slot] = python.NewTemplate(ours)
@@ -66,14 +66,14 @@ func (t *template) take(slot int) (theirs int) {
 }
 
 // Wanted implements arbiter.Refork.
-func (t *template) Wanted() bool {
+func (t *Template) Wanted() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.refork.state == reforkWanted && !t.closed
 }
 
 // Promote implements arbiter.Refork.
-func (t *template) Promote(p arbiter.Place) {
+func (t *Template) Promote(p arbiter.Place) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	next := t.refork.orders[p.Slot]
@@ -90,7 +90,7 @@ func (t *template) Promote(p arbiter.Place) {
 
 // awaitPromotion makes a worker that has finished the template, and has all
 // others replaced by copies of it. A worker may refuse, or end without that.
-func (t *template) awaitPromotion(next *python.Template) {
+func (t *Template) awaitPromotion(next *python.Template) {
 	pid, err := next.Ready(0)
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -100,7 +100,7 @@ func (t *template) awaitPromotion(next *python.Template) {
 		if refused := new(python.RefusedError); errors.As(err, &refused) {
 			t.refork.state = reforkOff
 			t.refork.close()
-			t.l.s.log.Warn("refork_after does nothing until the next reload: copies of a worker that has served would not be safe",
+			t.log().Warn("refork_after does nothing until the next reload: copies of a worker that has served would not be safe",
 				"reason", refused.Reason, "generation", generation, "code", "GON061")
 		}
 		return
@@ -111,14 +111,14 @@ func (t *template) awaitPromotion(next *python.Template) {
 	t.become(next, pid)
 	t.refork.state = reforkPromoted
 	t.refork.close()
-	t.l.s.log.Info("a worker that has served is the template now", "pid", pid, "generation", generation)
-	go t.l.s.arbiter.Renew(arbiter.Reforked)
+	t.log().Info("a worker that has served is the template now", "pid", pid, "generation", generation)
+	go t.Renew(arbiter.Reforked)
 }
 
 // Lost implements arbiter.Refork: what was forked from a worker that had served
 // and hangs, or dies young, was not fit to be forked. A template that has
 // served nothing takes its place for the rest of the generation.
-func (t *template) Lost(p arbiter.Place, why string) {
+func (t *Template) Lost(p arbiter.Place, why string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.refork.state != reforkPromoted || !t.refork.copies[p.Slot] || t.closed {
@@ -129,13 +129,13 @@ func (t *template) Lost(p arbiter.Place, why string) {
 		t.current.Close()
 		t.current = nil
 	}
-	t.l.s.log.Error("a copy of a worker that had served was lost: all workers are replaced by copies of a template that has served nothing, "+
+	t.log().Error("a copy of a worker that had served was lost: all workers are replaced by copies of a template that has served nothing, "+
 		"until the next reload", "worker", p.ID, "reason", why, "code", "GON062")
 	go func() {
 		if err := t.start(context.Background()); err != nil {
-			t.l.s.log.Error("no template", "error", err, "again_in", templateFirst.String())
+			t.log().Error("no template", "error", err, "again_in", templateFirst.String())
 			t.again()
 		}
-		t.l.s.arbiter.Renew(arbiter.ReforkUndone)
+		t.Renew(arbiter.ReforkUndone)
 	}()
 }

@@ -1,0 +1,97 @@
+package launch
+
+import (
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+
+	"github.com/gonicorn/gonicorn/internal/control"
+	"github.com/gonicorn/gonicorn/internal/errorlog"
+	"github.com/gonicorn/gonicorn/internal/notify"
+	"github.com/gonicorn/gonicorn/internal/proc"
+	"github.com/gonicorn/gonicorn/internal/scoreboard"
+	"github.com/gonicorn/gonicorn/workers/python"
+	"golang.org/x/sys/unix"
+)
+
+// Host is what this process shares with those that it starts. It outlives
+// reloads.
+type Host struct {
+	Logs     *errorlog.Log
+	Helpers  *proc.Helpers // short commands that the arbiter's reaper leaves alone
+	Board    *scoreboard.Board
+	Children *scoreboard.Register // of the arbiter: whom the guard may signal
+	Notify   *notify.Server
+	Stopped  chan struct{} // closed when the arbiter has ended
+	Lifeline int           // read end of a pipe that nobody writes: EOF means that the arbiter is gone
+	Alive    int           // its write end, which nobody else has
+
+	null   int          // /dev/null
+	runner int          // file of the Python runner; -1 until it is needed
+	age    atomic.Int64 // of the worker that was started last: see arbiter.Place
+
+	pipesMu sync.Mutex
+	pipes   map[int]Pipe // by descriptor
+}
+
+// NewHost makes it. The caller closes it, after an error too.
+func NewHost(logs *errorlog.Log, helpers *proc.Helpers) (*Host, error) {
+	h := &Host{
+		Logs: logs, Helpers: helpers, Stopped: make(chan struct{}), pipes: map[int]Pipe{},
+		Lifeline: -1, Alive: -1, null: -1, runner: -1,
+	}
+	var err error
+	if h.Board, err = scoreboard.Create(); err != nil {
+		return h, fmt.Errorf("start: %w", err)
+	}
+	if h.Children, err = scoreboard.CreateRegister(); err != nil {
+		return h, fmt.Errorf("start: %w", err)
+	}
+	if h.Notify, err = notify.Listen(); err != nil {
+		return h, fmt.Errorf("start: %w", err)
+	}
+	if h.null, err = unix.Open(os.DevNull, unix.O_RDWR|unix.O_CLOEXEC, 0); err != nil {
+		return h, fmt.Errorf("open %s: %w", os.DevNull, err)
+	}
+	if h.Lifeline, h.Alive, err = proc.Pipe(); err != nil {
+		return h, fmt.Errorf("start: %w", err)
+	}
+	return h, nil
+}
+
+// Close frees it. Whoever was started sees the end of the lifeline.
+func (h *Host) Close() {
+	if h == nil {
+		return
+	}
+	if h.Notify != nil {
+		h.Notify.Close()
+	}
+	if h.Board != nil {
+		h.Board.Close()
+	}
+	if h.Children != nil {
+		h.Children.Close()
+	}
+	proc.CloseAll(h.null, h.Lifeline, h.Alive, h.runner)
+}
+
+// OpenRunner makes the file of the Python runner, unless it is there.
+func (h *Host) OpenRunner() error {
+	if h.runner >= 0 {
+		return nil
+	}
+	text, err := python.Runner()
+	if err != nil {
+		return err
+	}
+	h.runner, err = control.File(text)
+	return err
+}
+
+// Runner is that file; -1 until it is open.
+func (h *Host) Runner() int { return h.runner }
+
+// Age is how many workers have been started by now.
+func (h *Host) Age() int { return int(h.age.Load()) }

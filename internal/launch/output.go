@@ -1,0 +1,106 @@
+package launch
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/gonicorn/gonicorn/arbiter"
+	"github.com/gonicorn/gonicorn/internal/logging"
+	"golang.org/x/sys/unix"
+)
+
+// Pipe is one that a process writes to.
+type Pipe struct {
+	FD   int    `json:"fd"`
+	Role string `json:"role"`
+	ID   int    `json:"id"`
+	PID  int    `json:"pid"`
+}
+
+// Pipes calls do with the pipes that are read now, none of which is closed
+// meanwhile.
+func (h *Host) Pipes(do func(all []Pipe) error) error {
+	h.pipesMu.Lock()
+	defer h.pipesMu.Unlock()
+	return do(slices.Collect(maps.Values(h.pipes)))
+}
+
+// Read sends what a process of this role writes to the error log, line by line.
+func (h *Host) Read(role string, fd, id, pid int) arbiter.Output {
+	_ = unix.SetNonblock(fd, true) // pollable, so that Close ends a Read
+	log := h.Logs.Output.With(role, id, "pid", pid)
+	if role != "worker" {
+		log = h.Logs.Output.With("role", role, "pid", pid)
+	}
+	emit := func(line string) { log.Info(line) }
+	if role == "guard" || role == "monitor" {
+		cut := &crash{role: role, log: h.Logs.Own.With("pid", pid)}
+		emit = func(line string) {
+			if !cut.take(line) {
+				log.Info(line)
+			}
+		}
+	}
+	if role == "gateway" {
+		cut := &crash{role: role, log: h.Logs.Own.With("pid", pid)}
+		own := h.Logs.Own.With("role", role)
+		emit = func(line string) {
+			if !relay(own, line) && !cut.take(line) {
+				log.Info(line) // a diagnosis, or a program's that it runs
+			}
+		}
+	}
+	h.pipesMu.Lock()
+	h.pipes[fd] = Pipe{FD: fd, Role: role, ID: id, PID: pid}
+	h.pipesMu.Unlock()
+	file := &output{File: os.NewFile(uintptr(fd), "output"), closed: sync.OnceFunc(func() {
+		h.pipesMu.Lock()
+		defer h.pipesMu.Unlock()
+		delete(h.pipes, fd)
+	})}
+	if role == "worker" || role == "template" || role == "hooks" {
+		return logging.NewRecords(file, func(r logging.Record) { r.Log(log) })
+	}
+	return logging.NewLines(file, emit)
+}
+
+// output is the pipe that a process writes to.
+type output struct {
+	*os.File
+	closed func() // called before it is
+}
+
+// Close implements io.Closer.
+func (o *output) Close() error {
+	o.closed()
+	return o.File.Close() // it only wants to know
+}
+
+// relay logs a line that another process of gonicorn has logged as JSON (see
+// log/slog); false says that it is none.
+func relay(log *slog.Logger, line string) bool {
+	var record map[string]any
+	if !strings.HasPrefix(line, "{") || json.Unmarshal([]byte(line), &record) != nil {
+		return false
+	}
+	message, isMessage := record[slog.MessageKey].(string)
+	name, isLevel := record[slog.LevelKey].(string)
+	var level slog.Level
+	if !isMessage || !isLevel || level.UnmarshalText([]byte(name)) != nil {
+		return false
+	}
+	delete(record, slog.MessageKey)
+	delete(record, slog.LevelKey)
+	var attrs []slog.Attr
+	for _, key := range slices.Sorted(maps.Keys(record)) {
+		attrs = append(attrs, slog.Any(key, record[key]))
+	}
+	log.LogAttrs(context.Background(), level, message, attrs...)
+	return true
+}
