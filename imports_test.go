@@ -37,6 +37,8 @@ var laws = []law{
 	{"internal/control", "internal/wire"}, {"internal/notify", "internal/wire"}, {"internal/status", "internal/scoreboard"},
 	{"internal/errorlog", "config internal/errcode internal/logging internal/proc internal/syslog"},
 	{"internal/launch", "arbiter config internal/control internal/errorlog internal/listen internal/logging internal/notify internal/proc internal/resources internal/scoreboard internal/wire workers/python"},
+	{"internal/daemon", "internal/errcode internal/proc"},
+	{"internal/upgrade", "internal/daemon internal/errcode internal/launch internal/proc internal/sockets internal/wire signals"},
 	{"internal/template", "arbiter internal/control internal/errcode internal/launch internal/proc internal/wire workers/python"},
 	{"internal/resources", "arbiter config internal/cgroup internal/proc"},
 	{"internal/servicemanager", "internal/listen internal/notify internal/sockets internal/wire"},

@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/gonicorn/gonicorn/config"
+	"github.com/gonicorn/gonicorn/internal/daemon"
 	"github.com/gonicorn/gonicorn/internal/discover"
 	"github.com/gonicorn/gonicorn/internal/envfile"
 	"github.com/gonicorn/gonicorn/internal/errcode"
@@ -34,10 +35,10 @@ func newCommandLine(o Options, stdout, stderr io.Writer) *commandLine {
 
 // run returns the exit code and what to say about it.
 func (l *commandLine) run(args []string) (code int, err error) {
-	daemon := openDaemonReport()
+	report := daemon.Open()
 	defer func() {
 		if err != nil {
-			daemon.done(code, err) // unless that has been said already
+			report.Done(code, err) // unless that has been said already
 		}
 	}()
 	if code, is, err := l.command(args); is {
@@ -90,8 +91,8 @@ func (l *commandLine) run(args []string) (code int, err error) {
 		return errcode.ExitOK, nil
 	}
 	closeInherited()
-	if c.Daemon && daemon == nil {
-		return daemonize(args, l.stderr)
+	if c.Daemon && report == nil {
+		return daemon.Start(args, l.stderr)
 	}
 	reread := func(ctx context.Context, helpers *proc.Helpers) (*config.Loaded, error) {
 		again, err := l.load(ctx, helpers, p)
@@ -100,8 +101,8 @@ func (l *commandLine) run(args []string) (code int, err error) {
 		}
 		return again, err
 	}
-	err = supervise(context.Background(), l.o, a, loaded, reread, daemon)
-	if err != nil && daemon != nil {
+	err = supervise(context.Background(), l.o, a, loaded, reread, report)
+	if err != nil && report != nil {
 		return errcode.Exit(err), nil // its starter has said it
 	}
 	return errcode.Exit(err), err

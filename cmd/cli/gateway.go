@@ -172,7 +172,7 @@ func (s *supervisor) prepareGateway(p *prepared) (err error) {
 		return nil
 	}
 	uid, gid := proc.Owner(p.config.User, p.config.Group)
-	if s.heritage == nil { // whose workers still use the folder of the binary before
+	if !s.upgrade.Kept() { // whose workers still use the folder of the binary before
 		command.Sweep()
 	}
 	s.offers, err = command.NewOffers(uid, gid)
@@ -215,7 +215,7 @@ func (s *supervisor) connectGateway(p *prepared) func(arbiter.Place, *proc.Spec)
 		}
 		*spec = launch.With(*spec, wire.EnvControl, theirs)
 		spec.Env = append(spec.Env, wire.EnvEpoch+"="+strconv.Itoa(place.Age))
-		if s.beside() {
+		if s.upgrade.Beside() {
 			spec.Env = append(spec.Env, wire.EnvPatient+"=1")
 		}
 		return launch.Equipment{Started: func(error) { unix.Close(theirs) }}, nil

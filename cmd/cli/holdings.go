@@ -39,7 +39,7 @@ func (s *supervisor) hold(c *config.Config) error {
 	}
 	s.pidfilePath = c.Below(c.Pidfile)
 	path := s.pidfilePath
-	if s.replaces != 0 {
+	if s.upgrade.Replaces() {
 		path += ".2" // as Gunicorn has it, until the old one is gone
 	}
 	file, err := pidfile.Create(path, os.Getpid())

@@ -121,7 +121,7 @@ func (s *supervisor) generation(ctx context.Context, p *prepared, number int) (*
 		return nil, err
 	}
 	g := &arbiter.Generation{Number: number, Settings: settings(p), Launcher: l}
-	if s.heritage != nil && s.heritage.Back {
+	if s.upgrade.WentBack() {
 		g.Settings.RestartNeverGivesUp = true // the children of the binary before serve
 	}
 	if p.frontend == nil {

@@ -30,7 +30,7 @@ func (s *supervisor) openConsole(c *config.Config) {
 			return
 		}
 		path = filepath.Join(folder, console.Name(os.Getpid()))
-	} else if path = c.Below(path); s.replaces != 0 {
+	} else if path = c.Below(path); s.upgrade.Replaces() {
 		path += ".2" // until the old one is gone
 	}
 	var err error
@@ -51,7 +51,7 @@ func (s *supervisor) openConsole(c *config.Config) {
 // elsewhere.
 func (s *supervisor) linkConsole(c *config.Config) {
 	folder := console.Folder(os.Getenv)
-	if c.ControlSocket == "" || s.replaces != 0 || console.Private(folder) != nil {
+	if c.ControlSocket == "" || s.upgrade.Replaces() || console.Private(folder) != nil {
 		return
 	}
 	link := filepath.Join(folder, console.Name(os.Getpid()))
@@ -150,7 +150,7 @@ func (o *operator) Reload(ctx context.Context) (note string, err error) {
 }
 
 // Upgrade implements console.Operator.
-func (o *operator) Upgrade(ctx context.Context) error { return o.s.Upgrade(ctx) }
+func (o *operator) Upgrade(ctx context.Context) error { return o.s.upgrade.Upgrade(ctx) }
 
 // Scale implements console.Operator.
 func (o *operator) Scale(_ context.Context, workers int) error {

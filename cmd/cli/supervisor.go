@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
-	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -15,6 +14,7 @@ import (
 	"github.com/gonicorn/gonicorn/arbiter"
 	"github.com/gonicorn/gonicorn/config"
 	"github.com/gonicorn/gonicorn/internal/console"
+	"github.com/gonicorn/gonicorn/internal/daemon"
 	"github.com/gonicorn/gonicorn/internal/errcode"
 	"github.com/gonicorn/gonicorn/internal/errorlog"
 	"github.com/gonicorn/gonicorn/internal/gateways"
@@ -25,6 +25,7 @@ import (
 	"github.com/gonicorn/gonicorn/internal/resources"
 	"github.com/gonicorn/gonicorn/internal/servicemanager"
 	"github.com/gonicorn/gonicorn/internal/sockets"
+	"github.com/gonicorn/gonicorn/internal/upgrade"
 	"github.com/gonicorn/gonicorn/signals"
 	"github.com/gonicorn/gonicorn/workers/command"
 	"golang.org/x/sys/unix"
@@ -62,7 +63,6 @@ type supervisor struct {
 	logs *errorlog.Log
 	log  *slog.Logger // the arbiter's own lines
 
-	args        []string // of this process
 	hooks       *hooks.Hooks
 	admin       sockets.Set     // of admin_bind
 	console     *console.Server // nil without a control socket
@@ -70,10 +70,7 @@ type supervisor struct {
 	began       time.Time
 	manager     *servicemanager.Manager // nil without a service manager
 	pidfilePath string
-	grace       time.Duration // graceful_timeout of the first config
-	heritage    *heritage     // nil where this process was no other binary before
-	replaces    int           // the gonicorn that is to be replaced; 0 once it is gone
-	successor   *successor    // that is to replace this one; nil without
+	upgrade     *upgrade.Upgrader
 
 	arbiter *arbiter.Arbiter
 	actions chan signals.Action
@@ -82,20 +79,19 @@ type supervisor struct {
 
 // supervise runs one app until it is told to stop.
 func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
-	reread func(context.Context, *proc.Helpers) (*config.Loaded, error), daemon *daemonReport) (err error) {
+	reread func(context.Context, *proc.Helpers) (*config.Loaded, error), report *daemon.Report) (err error) {
 	defer func() {
 		if err != nil {
-			daemon.done(errcode.Exit(err), err)
+			report.Done(errcode.Exit(err), err)
 		}
 	}()
 	ownThreads(o)
 	s := &supervisor{began: time.Now(), o: o, app: a, started: &first.Config, reread: reread, file: first.File, actions: make(chan signals.Action, 64),
-		args: slices.Clone(os.Args), manager: servicemanager.New()}
-	handed, err := takeHandover()
+		manager: servicemanager.New()}
+	handed, err := upgrade.Inherit()
 	if err != nil {
 		return err
 	}
-	s.replaces, s.grace = handed.PID, first.Config.GracefulTimeout
 	if err := s.open(&first.Config); err != nil {
 		s.close()
 		return err
@@ -104,13 +100,11 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 		p.helpers = s.host.Helpers
 	}
 	s.hooks = s.newHooks()
+	s.upgrade = s.upgrader(handed)
 	defer func() {
-		s.goBack(err)
+		s.upgrade.GoBack(err)
 		s.close()
 	}()
-	if handed.Heritage != nil {
-		s.succeed(handed.Heritage, handed.Sockets)
-	}
 	if err := errors.Join(s.sockets.Adopt(handed.Sockets, false), s.admin.Adopt(handed.Sockets, true)); err != nil {
 		return err
 	}
@@ -162,13 +156,12 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 	if p.frontend != nil {
 		s.adopt(p)
 	}
-	if handed.replaces() {
-		s.takeOver(handed)
+	if handed.Replaces() {
+		s.upgrade.AwaitPredecessor(handed)
 	} else {
-		s.sockets.Own(true)
-		s.admin.Own(true)
+		s.ownSockets(true)
 	}
-	s.manager.Keep(&s.sockets, handed.replaces(), func(err error) { s.log.Debug("the service manager keeps no socket", "error", err) })
+	s.manager.Keep(&s.sockets, handed.Replaces(), func(err error) { s.log.Debug("the service manager keeps no socket", "error", err) })
 	s.log.Info(fmt.Sprintf("worker class: %s, workers: %d, transport: %s", p.class.Name(), first.Config.Workers, p.transport))
 	s.runManager(running)
 	if err := s.watch(running, p); err != nil {
@@ -194,20 +187,21 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 	s.arbiter = arbiter.New(arbiter.Options{
 		Board: s.host.Board, Children: s.host.Children, Notes: s.host.Notify.Messages(), Log: s.log, Actions: s.actions,
 		First: begun.loaded, Guard: guard, Monitor: monitor, Publish: s.publish, Ended: s.links.Ends, Forsake: s.forsake, Observe: s.observe,
-		Upgrade: s.upgradeBySignal, Refuse: s.sockets.Close,
+		Upgrade: s.upgrade.BySignal, Refuse: s.sockets.Close,
 		Tell: s.tellManager(), Watchdog: s.manager.Watchdog(),
-		Load: s.load, Reopen: s.logs.Reopen, Ready: func() { isLoaded(); s.ready(daemon) },
+		Load: s.load, Reopen: s.logs.Reopen, Ready: func() { isLoaded(); s.ready(report) },
 		ReapAll: !o.IsHandler || os.Getpid() == 1, Helpers: s.host.Helpers, OnTerminal: onTerminal() && !first.Config.Daemon,
 	})
 	s.openConsole(&first.Config)
 	err = s.arbiter.Run(ctx)
-	s.awaitSuccessor()
+	s.upgrade.AwaitSuccessor()
 	s.console.Close()
 	if s.consoleLink != "" {
 		_ = os.Remove(s.consoleLink) // it may have been taken away
 	}
 	close(s.host.Stopped)
 	cancel()
+	s.upgrade.Wait()
 	s.wg.Wait()
 	if err != nil {
 		s.log.Error("gonicorn gives up", "error", err, "code", errcode.Of(err))
@@ -262,7 +256,7 @@ func (s *supervisor) tellManager() func(state ...string) {
 	}
 	return func(state ...string) {
 		if len(state) == 1 && state[0] == "STOPPING=1" {
-			if pid := s.inherits(); pid != 0 {
+			if pid := s.upgrade.Successor(); pid != 0 {
 				state = []string{"MAINPID=" + strconv.Itoa(pid)}
 			}
 		}
@@ -271,11 +265,11 @@ func (s *supervisor) tellManager() func(state ...string) {
 }
 
 // ready tells everybody who waits for it that the app serves.
-func (s *supervisor) ready(daemon *daemonReport) {
-	daemon.done(errcode.ExitOK, nil)
+func (s *supervisor) ready(report *daemon.Report) {
+	report.Done(errcode.ExitOK, nil)
 	s.log.Info("ready")
 	s.hooks.Tell(hooks.Event{Event: "when_ready"})
-	s.retireOld()
+	s.upgrade.RetireOld()
 }
 
 // onTerminal reports whether this process is in the foreground of a terminal,

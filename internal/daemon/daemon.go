@@ -1,4 +1,6 @@
-package cli
+// Package daemon starts this command again in the background, and has what is
+// started so say how its start went.
+package daemon
 
 import (
 	"bufio"
@@ -14,14 +16,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// envDaemon names the descriptor on which a daemon tells the process that
+// Env names the descriptor on which a daemon tells the process that
 // started it how the start went.
-const envDaemon = "GONICORN_DAEMON_FD"
+const Env = "GONICORN_DAEMON_FD"
 
-// daemonize starts this command again in the background and waits until it
+// Start starts this command again in the background and waits until it
 // serves or has failed. It returns the exit code of this process, which is the
 // only one that the user's shell sees.
-func daemonize(args []string, stderr io.Writer) (int, error) {
+func Start(args []string, stderr io.Writer) (int, error) {
 	r, w, err := proc.Pipe()
 	if err != nil {
 		return errcode.ExitConfig, fmt.Errorf("start daemon: %w", err)
@@ -38,7 +40,7 @@ func daemonize(args []string, stderr io.Writer) (int, error) {
 	}
 	_, err = proc.Start(proc.Spec{
 		Path: proc.Self(), Args: args, Dir: dir, Umask: -1, NewSession: true,
-		Env:   append(os.Environ(), envDaemon+"=3"),
+		Env:   append(os.Environ(), Env+"=3"),
 		Files: []int{null, null, null, w},
 	})
 	unix.Close(null)
@@ -48,18 +50,18 @@ func daemonize(args []string, stderr io.Writer) (int, error) {
 	if err != nil {
 		return errcode.ExitConfig, fmt.Errorf("start daemon: %w", err)
 	}
-	code, err := awaitDaemon(report, stderr)
-	if errors.Is(err, errNoReport) {
+	code, err := Await(report, stderr)
+	if errors.Is(err, ErrNoReport) {
 		err = errors.New("the daemon ended before it served; run without --daemon to see why")
 	}
 	return code, err
 }
 
-// errNoReport says that a process ended before it said how its start went.
-var errNoReport = errors.New("it ended before it served")
+// ErrNoReport says that a process ended before it said how its start went.
+var ErrNoReport = errors.New("it ended before it served")
 
-// awaitDaemon reads lines of error text and at last a line with the exit code.
-func awaitDaemon(report io.Reader, stderr io.Writer) (int, error) {
+// Await reads lines of error text and at last a line with the exit code.
+func Await(report io.Reader, stderr io.Writer) (int, error) {
 	code := -1
 	for lines := bufio.NewScanner(report); lines.Scan(); {
 		if n, found := strings.CutPrefix(lines.Text(), "exit "); found {
@@ -71,27 +73,28 @@ func awaitDaemon(report io.Reader, stderr io.Writer) (int, error) {
 		fmt.Fprintln(stderr, lines.Text())
 	}
 	if code < 0 {
-		return errcode.ExitBoot, errNoReport
+		return errcode.ExitBoot, ErrNoReport
 	}
 	return code, nil
 }
 
-// daemonReport is how a daemon tells its starter that it serves, or why not.
+// Report is how a daemon tells its starter that it serves, or why not.
 // It is nil in a process that is no daemon.
-type daemonReport struct{ file *os.File }
+type Report struct{ file *os.File }
 
-func openDaemonReport() *daemonReport {
-	fd, err := strconv.Atoi(os.Getenv(envDaemon))
+// Open takes the report over that this process is to make; nil without one.
+func Open() *Report {
+	fd, err := strconv.Atoi(os.Getenv(Env))
 	if err != nil {
 		return nil
 	}
-	os.Unsetenv(envDaemon)
+	os.Unsetenv(Env)
 	unix.CloseOnExec(fd)
-	return &daemonReport{os.NewFile(uintptr(fd), "daemon")}
+	return &Report{os.NewFile(uintptr(fd), "daemon")}
 }
 
-// done reports the start's outcome, once. The starter may be gone by then.
-func (d *daemonReport) done(code int, err error) {
+// Done reports the start's outcome, once. The starter may be gone by then.
+func (d *Report) Done(code int, err error) {
 	if d == nil || d.file == nil {
 		return
 	}

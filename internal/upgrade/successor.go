@@ -1,4 +1,4 @@
-package cli
+package upgrade
 
 import (
 	"context"
@@ -11,8 +11,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/gonicorn/gonicorn/internal/daemon"
 	"github.com/gonicorn/gonicorn/internal/errcode"
-	"github.com/gonicorn/gonicorn/internal/hooks"
 	"github.com/gonicorn/gonicorn/internal/proc"
 	"github.com/gonicorn/gonicorn/internal/wire"
 	"github.com/gonicorn/gonicorn/signals"
@@ -63,21 +63,21 @@ func (n *successor) end() {
 
 // successorTime is how long a successor may take until it serves; 0 is no
 // bound. It may load the app twice, to look at it and to run it.
-func (s *supervisor) successorTime() time.Duration { return 2 * s.started.BootTimeout }
+func (u *Upgrader) successorTime() time.Duration { return 2 * u.BootTimeout }
 
-// upgradeBySignal starts a new gonicorn beside this one, as USR2 asks for. It
+// BySignal starts a new gonicorn beside this one, as USR2 asks for. It
 // does not wait; what becomes of both is up to whoever sent the signal.
-func (s *supervisor) upgradeBySignal() {
-	s.wg.Go(func() {
+func (u *Upgrader) BySignal() {
+	u.wg.Go(func() {
 		if os.Getpid() == 1 {
-			if err := s.become(context.Background()); err != nil {
-				s.log.Error("cannot become the new binary", "error", err)
+			if err := u.become(context.Background()); err != nil {
+				u.Log.Error("cannot become the new binary", "error", err)
 			}
 			return
 		}
-		next, err := s.startSuccessor()
+		next, err := u.startSuccessor()
 		if err != nil {
-			s.log.Error("cannot start a new gonicorn", "error", err)
+			u.Log.Error("cannot start a new gonicorn", "error", err)
 			return
 		}
 		select {
@@ -85,9 +85,9 @@ func (s *supervisor) upgradeBySignal() {
 			if next.failure != nil {
 				return // it has been logged
 			}
-			s.log.Info("the new gonicorn serves beside this one: end this one with TERM, or go back by ending the new one",
+			u.Log.Info("the new gonicorn serves beside this one: end this one with TERM, or go back by ending the new one",
 				"pid", next.pid, "old", os.Getpid())
-		case <-s.host.Stopped:
+		case <-u.Host.Stopped:
 		}
 	})
 }
@@ -96,11 +96,11 @@ func (s *supervisor) upgradeBySignal() {
 // serves, and stops. When the new one does not serve in time it is ended, and
 // this one goes on; the error says why. PID 1 becomes the new one, and does not
 // return.
-func (s *supervisor) Upgrade(ctx context.Context) error {
+func (u *Upgrader) Upgrade(ctx context.Context) error {
 	if os.Getpid() == 1 {
-		return s.become(ctx)
+		return u.become(ctx)
 	}
-	next, err := s.startSuccessor()
+	next, err := u.startSuccessor()
 	if err != nil {
 		return err
 	}
@@ -114,20 +114,23 @@ func (s *supervisor) Upgrade(ctx context.Context) error {
 		next.end()
 		return fmt.Errorf("upgrade: the new gonicorn does not serve, this one goes on: %w", err)
 	}
-	s.log.Info("the new gonicorn serves: this one stops", "pid", next.pid)
-	s.act(ctx, signals.Stop)
+	u.Log.Info("the new gonicorn serves: this one stops", "pid", next.pid)
+	select {
+	case u.Actions <- signals.Stop:
+	case <-ctx.Done():
+	}
 	return nil
 }
 
 // startSuccessor starts the binary that is there now, with the same arguments,
 // the same environment and the same sockets.
-func (s *supervisor) startSuccessor() (*successor, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.successor != nil {
+func (u *Upgrader) startSuccessor() (*successor, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.next != nil {
 		return nil, errSuccessor
 	}
-	if s.replaces != 0 {
+	if u.replaces != 0 {
 		return nil, errAncestor
 	}
 	report, w, err := proc.Pipe()
@@ -135,33 +138,31 @@ func (s *supervisor) startSuccessor() (*successor, error) {
 		return nil, fmt.Errorf("start a new gonicorn: %w", err)
 	}
 	defer unix.Close(w)
-	s.hooks.Tell(hooks.Event{Event: "pre_exec"})
-	spec, err := s.successorSpec(w)
+	u.Begin()
+	spec, err := u.successorSpec(w)
 	var wait func() proc.Exit
 	next := &successor{settled: make(chan struct{}), gone: make(chan struct{})}
 	if err == nil {
-		next.pid, wait, err = s.host.Helpers.Start(spec)
+		next.pid, wait, err = u.Host.Helpers.Start(spec)
 	}
 	if err != nil {
 		unix.Close(report)
 		return nil, fmt.Errorf("start a new gonicorn: %w", err)
 	}
-	s.successor = next
-	s.sockets.Own(false)
-	s.admin.Own(false)
+	u.next = next
+	u.Own(false)
 	_ = unix.SetNonblock(report, true) // so that reading it can have a deadline
-	s.log.Info("new gonicorn started", "pid", next.pid, "path", spec.Path)
-	go s.hearSuccessor(next, os.NewFile(uintptr(report), "report"))
+	u.Log.Info("new gonicorn started", "pid", next.pid, "path", spec.Path)
+	go u.hearSuccessor(next, os.NewFile(uintptr(report), "report"))
 	go func() {
 		next.exit = wait()
-		s.mu.Lock()
-		s.successor = nil
-		s.sockets.Own(true)
-		s.admin.Own(true)
-		s.mu.Unlock()
+		u.mu.Lock()
+		u.next = nil
+		u.Own(true)
+		u.mu.Unlock()
 		close(next.gone)
 		if next.serves() {
-			s.log.Warn("the new gonicorn is gone; this one serves on", "pid", next.pid, "exit", next.exit.String())
+			u.Log.Warn("the new gonicorn is gone; this one serves on", "pid", next.pid, "exit", next.exit.String())
 		}
 	}()
 	return next, nil
@@ -169,14 +170,14 @@ func (s *supervisor) startSuccessor() (*successor, error) {
 
 // successorSpec hands over all sockets, the lifeline, and the pipe w for the
 // report.
-func (s *supervisor) successorSpec(w int) (proc.Spec, error) {
-	path, err := s.binary()
+func (u *Upgrader) successorSpec(w int) (proc.Spec, error) {
+	path, err := u.binary()
 	if err != nil {
 		return proc.Spec{}, err
 	}
-	spec := proc.Spec{Path: path, Args: s.args, Umask: -1, Files: []int{0, 1, 2, w, s.host.Lifeline}}
-	h := handover{PID: os.Getpid(), Lifeline: 4}
-	for _, sock := range s.handDown() {
+	spec := proc.Spec{Path: path, Args: u.Args, Umask: -1, Files: []int{0, 1, 2, w, u.Host.Lifeline}}
+	h := Handover{PID: os.Getpid(), Lifeline: 4}
+	for _, sock := range u.HandDown() {
 		fd := sock.FD
 		sock.FD = len(spec.Files)
 		h.Sockets = append(h.Sockets, sock)
@@ -191,14 +192,14 @@ func (s *supervisor) successorSpec(w int) (proc.Spec, error) {
 			spec.Env = append(spec.Env, kv)
 		}
 	}
-	spec.Env = append(spec.Env, envHandover+"="+string(text), envDaemon+"=3")
+	spec.Env = append(spec.Env, envHandover+"="+string(text), daemon.Env+"=3")
 	return spec, nil
 }
 
 // binary is the file that was started, or what has replaced it since.
-func (s *supervisor) binary() (string, error) {
-	if len(s.args) > 0 {
-		if path, err := exec.LookPath(s.args[0]); err == nil {
+func (u *Upgrader) binary() (string, error) {
+	if len(u.Args) > 0 {
+		if path, err := exec.LookPath(u.Args[0]); err == nil {
 			return path, nil
 		}
 	}
@@ -211,13 +212,13 @@ func (s *supervisor) binary() (string, error) {
 
 // hearSuccessor learns from the report whether the new gonicorn serves. One that
 // does not is ended, and why is logged.
-func (s *supervisor) hearSuccessor(next *successor, report *os.File) {
+func (u *Upgrader) hearSuccessor(next *successor, report *os.File) {
 	defer report.Close()
-	if most := s.successorTime(); most > 0 {
+	if most := u.successorTime(); most > 0 {
 		_ = report.SetReadDeadline(time.Now().Add(most)) // a pipe has deadlines
 	}
 	var said strings.Builder
-	code, err := awaitDaemon(report, &said)
+	code, err := daemon.Await(report, &said)
 	switch {
 	case err == nil && code == errcode.ExitOK:
 		close(next.settled)
@@ -234,45 +235,45 @@ func (s *supervisor) hearSuccessor(next *successor, report *os.File) {
 		}
 		next.end()
 		if err = fmt.Errorf("%w: %s", err, next.exit); late {
-			err = fmt.Errorf("it did not serve within %s, twice boot_timeout", s.successorTime())
+			err = fmt.Errorf("it did not serve within %s, twice boot_timeout", u.successorTime())
 		}
 	}
 	next.failure = err
 	close(next.settled)
-	s.log.Error("the new gonicorn does not serve: this one goes on; run the new one with --check-config to see what it says, "+
+	u.Log.Error("the new gonicorn does not serve: this one goes on; run the new one with --check-config to see what it says, "+
 		"then send USR2 again", "pid", next.pid, "error", err, "code", "GON051")
 }
 
-// awaitSuccessor keeps this process until a new gonicorn that has not served yet
+// AwaitSuccessor keeps this process until a new gonicorn that has not served yet
 // does, or has been ended: nobody else looks after it. Another signal to stop
 // ends it at once.
-func (s *supervisor) awaitSuccessor() {
-	s.mu.Lock()
-	next := s.successor
-	s.mu.Unlock()
+func (u *Upgrader) AwaitSuccessor() {
+	u.mu.Lock()
+	next := u.next
+	u.mu.Unlock()
 	if next == nil || next.serves() {
 		return
 	}
-	s.log.Info("waiting for the new gonicorn to serve; another TERM ends it", "pid", next.pid)
+	u.Log.Info("waiting for the new gonicorn to serve; another TERM ends it", "pid", next.pid)
 	for {
 		select {
 		case <-next.settled:
 			return
-		case action := <-s.actions:
+		case action := <-u.Actions:
 			if action == signals.Stop || action == signals.Quit {
-				s.log.Warn("the new gonicorn is ended before it serves", "pid", next.pid)
+				u.Log.Warn("the new gonicorn is ended before it serves", "pid", next.pid)
 				next.end()
 			}
 		}
 	}
 }
 
-// inherits reports whether a new gonicorn runs that keeps the sockets.
-func (s *supervisor) inherits() (pid int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.successor == nil {
+// Successor reports whether a new gonicorn runs that keeps the sockets.
+func (u *Upgrader) Successor() (pid int) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.next == nil {
 		return 0
 	}
-	return s.successor.pid
+	return u.next.pid
 }

@@ -1,4 +1,4 @@
-package cli
+package upgrade
 
 import (
 	"context"
@@ -11,17 +11,16 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/gonicorn/gonicorn/internal/hooks"
 	"github.com/gonicorn/gonicorn/internal/launch"
 	"github.com/gonicorn/gonicorn/internal/proc"
 	"github.com/gonicorn/gonicorn/internal/sockets"
 	"golang.org/x/sys/unix"
 )
 
-// heritage is what PID 1 hands to itself when it becomes another binary by
+// execHandover is what PID 1 hands to itself when it becomes another binary by
 // execve(2): its end would be the container's. It keeps its children: they serve
 // until those of the new binary do.
-type heritage struct {
+type execHandover struct {
 	Gateways []int         `json:"gateways"` // pids
 	Alive    int           `json:"alive"`    // descriptor; the children finish when it is closed
 	Outputs  []launch.Pipe `json:"outputs"`
@@ -38,44 +37,38 @@ const checkTime = time.Minute
 
 // become has this process become the binary that is there now. It returns only
 // when that cannot be.
-func (s *supervisor) become(ctx context.Context) error {
-	path, err := s.binary()
+func (u *Upgrader) become(ctx context.Context) error {
+	path, err := u.binary()
 	if err != nil {
 		return err
 	}
-	s.hooks.Tell(hooks.Event{Event: "pre_exec"})
+	u.Begin()
 	checking, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
-	check := exec.CommandContext(checking, path, slices.Concat([]string{"--check-config"}, s.args[1:])...)
-	if out, err := s.host.Helpers.Output(check); err != nil {
+	check := exec.CommandContext(checking, path, slices.Concat([]string{"--check-config"}, u.Args[1:])...)
+	if out, err := u.Host.Helpers.Output(check); err != nil {
 		return fmt.Errorf("the new binary does not take the config: %w %s", err, out)
 	}
-	status, err := s.arbiter.Status(ctx)
-	if err != nil {
+	h := execHandover{Alive: u.Host.Alive, Grace: u.Grace}
+	if h.Gateways, err = u.Gateways(ctx); err != nil {
 		return err
-	}
-	h := heritage{Alive: s.host.Alive, Grace: s.grace}
-	for _, w := range status.Workers {
-		if w.Role == "gateway" {
-			h.Gateways = append(h.Gateways, w.PID)
-		}
 	}
 	if h.Old, err = unix.Open("/proc/self/exe", unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil {
 		return fmt.Errorf("keep the old binary: %w", err)
 	}
-	s.log.Info("becoming the binary that is there now", "path", path)
-	return s.execute(path, h, s.handDown())
+	u.Log.Info("becoming the binary that is there now", "path", path)
+	return u.execute(path, h, u.HandDown())
 }
 
 // execute becomes another binary, with everything that it needs kept open.
-func (s *supervisor) execute(path string, h heritage, handed []sockets.Handed) error {
-	return s.host.Pipes(func(all []launch.Pipe) error {
+func (u *Upgrader) execute(path string, h execHandover, handed []sockets.Handed) error {
+	return u.Host.Pipes(func(all []launch.Pipe) error {
 		h.Outputs = all
-		return s.executeWith(path, h, handed)
+		return u.executeWith(path, h, handed)
 	})
 }
 
-func (s *supervisor) executeWith(path string, h heritage, handed []sockets.Handed) error {
+func (u *Upgrader) executeWith(path string, h execHandover, handed []sockets.Handed) error {
 	keep := []int{h.Alive, h.Old}
 	for _, pipe := range h.Outputs {
 		keep = append(keep, pipe.FD)
@@ -83,7 +76,7 @@ func (s *supervisor) executeWith(path string, h heritage, handed []sockets.Hande
 	for _, sock := range handed {
 		keep = append(keep, sock.FD)
 	}
-	text, err := json.Marshal(handover{Sockets: handed, Heritage: &h})
+	text, err := json.Marshal(Handover{Sockets: handed, Exec: &h})
 	if err != nil {
 		return fmt.Errorf("encode handover: %w", err)
 	}
@@ -92,58 +85,56 @@ func (s *supervisor) executeWith(path string, h heritage, handed []sockets.Hande
 			return fmt.Errorf("keep descriptor %d: %w", fd, err)
 		}
 	}
-	if s.logs != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		s.logs.Flush(ctx)
-		cancel()
-	}
-	err = syscall.Exec(path, s.args, append(os.Environ(), envHandover+"="+string(text)))
+	flushing, cancel := context.WithTimeout(context.Background(), time.Second)
+	u.Host.Logs.Flush(flushing)
+	cancel()
+	err = syscall.Exec(path, u.Args, append(os.Environ(), envHandover+"="+string(text)))
 	for _, fd := range keep {
 		unix.CloseOnExec(fd)
 	}
 	return fmt.Errorf("execute %s: %w", path, err)
 }
 
-// succeed takes the heritage over: what the children write goes on to the log,
+// succeed takes over what the binary before has left: what the children write goes on to the log,
 // and the sockets are kept in case of going back.
-func (s *supervisor) succeed(h *heritage, handed []sockets.Handed) {
+func (u *Upgrader) succeed(h *execHandover, handed []sockets.Handed) {
 	h.retired = make(chan struct{})
-	s.heritage = h
+	u.kept = h
 	for _, sock := range handed {
 		if fd, err := unix.FcntlInt(uintptr(sock.FD), unix.F_DUPFD_CLOEXEC, 3); err == nil {
 			h.sockets = append(h.sockets, sockets.Handed{FD: fd, Bind: sock.Bind, Admin: sock.Admin})
 		}
 	}
 	for _, o := range h.Outputs {
-		s.host.Read(o.Role, o.FD, o.ID, o.PID)
+		u.Host.Read(o.Role, o.FD, o.ID, o.PID)
 	}
 }
 
-// beside reports whether the children of another binary still serve at the same
+// Beside reports whether the children of another binary still serve at the same
 // sockets.
-func (s *supervisor) beside() bool {
-	s.mu.Lock()
-	replaces := s.replaces != 0
-	s.mu.Unlock()
-	if replaces || s.heritage == nil {
+func (u *Upgrader) Beside() bool {
+	u.mu.Lock()
+	replaces := u.replaces != 0
+	u.mu.Unlock()
+	if replaces || u.kept == nil {
 		return replaces
 	}
 	select {
-	case <-s.heritage.retired:
+	case <-u.kept.retired:
 		return false
 	default:
 		return true
 	}
 }
 
-// retireOld ends the children of the binary before: first the gateways, which
+// RetireOld ends the children of the binary before: first the gateways, which
 // need the workers to finish; the others see the end of their lifeline.
-func (s *supervisor) retireOld() {
-	h := s.heritage
+func (u *Upgrader) RetireOld() {
+	h := u.kept
 	if h == nil {
 		return
 	}
-	s.wg.Go(func() {
+	u.wg.Go(func() {
 		for _, pid := range h.Gateways {
 			_ = proc.Signal(pid, syscall.SIGTERM) // one that is gone is what we want
 		}
@@ -157,7 +148,7 @@ func (s *supervisor) retireOld() {
 			case <-look.C:
 				continue
 			case <-late.C:
-			case <-s.host.Stopped:
+			case <-u.Host.Stopped:
 			}
 			for _, pid := range h.Gateways {
 				_ = proc.Signal(pid, syscall.SIGKILL)
@@ -170,14 +161,14 @@ func (s *supervisor) retireOld() {
 			unix.Close(sock.FD)
 		}
 		close(h.retired)
-		s.log.Info("the children of the binary before have been told to finish")
+		u.Log.Info("the children of the binary before have been told to finish")
 	})
 }
 
-// goBack becomes the binary before again when this one does not serve. It
+// GoBack becomes the binary before again when this one does not serve. It
 // returns only when there is none, or that cannot be.
-func (s *supervisor) goBack(why error) {
-	h := s.heritage
+func (u *Upgrader) GoBack(why error) {
+	h := u.kept
 	if h == nil || h.Back || why == nil {
 		return
 	}
@@ -186,13 +177,9 @@ func (s *supervisor) goBack(why error) {
 		return
 	default:
 	}
-	if s.log != nil {
-		s.log.Error("the new binary does not serve: going back to the one before", "error", why)
-	}
+	u.Log.Error("the new binary does not serve: going back to the one before", "error", why)
 	back := *h
 	back.Back = true
-	err := s.execute(fmt.Sprintf("/proc/self/fd/%d", h.Old), back, h.sockets)
-	if s.log != nil {
-		s.log.Error("cannot go back", "error", errors.Join(err, why))
-	}
+	err := u.execute(fmt.Sprintf("/proc/self/fd/%d", h.Old), back, h.sockets)
+	u.Log.Error("cannot go back", "error", errors.Join(err, why))
 }
