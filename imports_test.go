@@ -24,7 +24,7 @@ var laws = []law{
 	{"arbiter", "signals internal/notify internal/proc internal/scoreboard internal/status internal/wire"},
 	{"monitor", "internal/console internal/inherited internal/listen internal/logging internal/notify internal/proc internal/scoreboard internal/status"},
 	{"gateway", "internal/wire"},
-	{"gateway/...", "gateway/... -gateway/process internal/fifo internal/listen internal/scoreboard internal/wire internal/logging"},
+	{"gateway/...", "gateway/... -gateway/process internal/certificates internal/fifo internal/listen internal/scoreboard internal/wire internal/logging"},
 	{"gateway/process", "gateway/... internal/..."},
 	{"workers", "internal/scoreboard"},
 	{"workers/...", "workers internal/..."},
@@ -32,7 +32,7 @@ var laws = []law{
 	{"signals", ""},
 	// What is built of the parts above may use them, and is used by cmd/cli.
 	{"internal/...", "arbiter config signals workers/... internal/..."},
-	{"internal/cgroup", ""}, {"internal/discover", ""}, {"internal/envfile", ""}, {"internal/errcode", ""}, {"internal/console", ""}, {"internal/fifo", ""}, {"internal/listen", ""}, {"internal/logging", ""},
+	{"internal/certificates", ""}, {"internal/certificates/testca", ""}, {"internal/cgroup", ""}, {"internal/discover", ""}, {"internal/envfile", ""}, {"internal/errcode", ""}, {"internal/console", ""}, {"internal/fifo", ""}, {"internal/listen", ""}, {"internal/logging", ""},
 	{"internal/pidfile", ""}, {"internal/scoreboard", ""}, {"internal/syslog", ""}, {"internal/version", ""}, {"internal/watch", ""}, {"internal/wire", ""},
 	{"internal/control", "internal/wire"}, {"internal/notify", "internal/wire"}, {"internal/status", "internal/scoreboard"},
 	{"internal/errorlog", "config internal/errcode internal/logging internal/proc internal/syslog"},

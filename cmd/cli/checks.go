@@ -9,8 +9,8 @@ import (
 	"strings"
 
 	"github.com/gonicorn/gonicorn/config"
-	"github.com/gonicorn/gonicorn/gateway/front"
 	"github.com/gonicorn/gonicorn/gateway/process"
+	"github.com/gonicorn/gonicorn/internal/certificates"
 	"github.com/gonicorn/gonicorn/internal/errcode"
 	"github.com/gonicorn/gonicorn/internal/listen"
 	"golang.org/x/sys/unix"
@@ -101,7 +101,7 @@ func openable(c *config.Config, a app) error {
 		}
 	}
 	if len(c.Certfile) > 0 {
-		_, _, err := front.LoadMaterial(tlsFiles(c))
+		_, _, err := certificates.Load(tlsFiles(c))
 		if err != nil {
 			errs = append(errs, errcode.With("GON026", fmt.Errorf("TLS: %w", err)))
 		}

@@ -13,8 +13,8 @@ import (
 
 	"github.com/gonicorn/gonicorn/arbiter"
 	"github.com/gonicorn/gonicorn/config"
-	"github.com/gonicorn/gonicorn/gateway/front"
 	"github.com/gonicorn/gonicorn/gateway/process"
+	"github.com/gonicorn/gonicorn/internal/certificates"
 	"github.com/gonicorn/gonicorn/internal/errcode"
 	"github.com/gonicorn/gonicorn/internal/errorlog"
 	"github.com/gonicorn/gonicorn/internal/gateways"
@@ -40,9 +40,9 @@ func gatewayTimeout(c *config.Config) time.Duration {
 
 // frontend is the gateway as a config wants it.
 type frontend struct {
-	key      string // equal for gateways that do the same
-	settings []byte // JSON
-	material []byte // certificates and keys as JSON; nil without TLS
+	key          string // equal for gateways that do the same
+	settings     []byte // JSON
+	certificates []byte // certificates and keys as JSON; nil without TLS
 }
 
 // frontend works out what the gateway is to do, and reads the certificates
@@ -53,7 +53,7 @@ func (s *supervisor) frontend(p *prepared) (*frontend, error) {
 	f := &frontend{}
 	if len(c.Certfile) > 0 {
 		var err error
-		if f.material, err = s.material(c); err != nil {
+		if f.certificates, err = s.certificates(c); err != nil {
 			return nil, err
 		}
 		set.TLS = true
@@ -66,9 +66,9 @@ func (s *supervisor) frontend(p *prepared) (*frontend, error) {
 	return f, nil
 }
 
-// material reads the certificates.
-func (s *supervisor) material(c *config.Config) ([]byte, error) {
-	m, warnings, err := front.LoadMaterial(tlsFiles(c))
+// certificates reads the certificates.
+func (s *supervisor) certificates(c *config.Config) ([]byte, error) {
+	m, warnings, err := certificates.Load(tlsFiles(c))
 	if err != nil {
 		return nil, errcode.With("GON026", fmt.Errorf("TLS: %w", err))
 	}
@@ -82,8 +82,8 @@ func (s *supervisor) material(c *config.Config) ([]byte, error) {
 	return text, nil
 }
 
-func tlsFiles(c *config.Config) front.Files {
-	return front.Files{
+func tlsFiles(c *config.Config) certificates.Files {
+	return certificates.Files{
 		Certs: c.Certfile, Keys: c.Keyfile, Password: c.KeyfilePassword, ClientCA: c.CACerts, CertReqs: c.CertReqs, CRL: c.CRLFile,
 		Ciphers: c.Ciphers, MinVersion: c.OldestTLS(), Dir: c.Chdir,
 	}
@@ -209,7 +209,7 @@ func (s *supervisor) front(p *prepared, number int) *arbiter.Generation {
 // connectGateway gives a gateway about to be started its socket to this process.
 func (s *supervisor) connectGateway(p *prepared) func(arbiter.Place, *proc.Spec) (launch.Equipment, error) {
 	return func(place arbiter.Place, spec *proc.Spec) (launch.Equipment, error) {
-		theirs, err := s.links.Connect(place.Generation, p.frontend.material)
+		theirs, err := s.links.Connect(place.Generation, p.frontend.certificates)
 		if err != nil {
 			return launch.Equipment{}, err
 		}

@@ -67,7 +67,7 @@ func (s *supervisor) plan(ctx context.Context, p *prepared, number int) (*plan, 
 	if made.loaded, err = s.both(ctx, p, number); err != nil {
 		return nil, err
 	}
-	if files := certificates(p); len(files) > 0 {
+	if files := certificateFiles(p); len(files) > 0 {
 		if made.watch, err = watch.New(watch.Options{Files: files, Log: s.log}); err != nil {
 			s.log.Warn("changed certificates will not be noticed before the next reload", "error", err)
 		}
@@ -121,8 +121,8 @@ func (s *supervisor) put(p *plan) (while context.Context) {
 	for _, sock := range p.sockets {
 		s.bind = append(s.bind, sock.URL())
 	}
-	if p.frontend != nil && p.frontend.material != nil {
-		s.links.Certify(p.frontend.material, p.number)
+	if p.frontend != nil && p.frontend.certificates != nil {
+		s.links.Certify(p.frontend.certificates, p.number)
 	}
 	return while
 }
@@ -135,9 +135,9 @@ func (s *supervisor) serves() (app string, bind []string) {
 	return s.served.describe(), s.bind
 }
 
-// certificates are the files that a gateway's certificates are read from.
-func certificates(p *prepared) (files []string) {
-	if p.frontend == nil || p.frontend.material == nil {
+// certificateFiles are the files that a gateway's certificates are read from.
+func certificateFiles(p *prepared) (files []string) {
+	if p.frontend == nil || p.frontend.certificates == nil {
 		return nil
 	}
 	c := p.config
@@ -152,7 +152,7 @@ func certificates(p *prepared) (files []string) {
 // recertify hands the gateways the certificates anew, of which a file has
 // changed. Broken ones are said, and the old ones stay.
 func (s *supervisor) recertify(ctx context.Context, p *plan, path string) {
-	material, err := s.material(p.config)
+	bundle, err := s.certificates(p.config)
 	if err != nil {
 		s.log.Error("the changed certificates are not used", "file", path, "error", err)
 		return
@@ -161,6 +161,6 @@ func (s *supervisor) recertify(ctx context.Context, p *plan, path string) {
 	defer s.mu.Unlock()
 	if ctx.Err() == nil {
 		s.log.Info("certificates read anew", "file", path)
-		s.links.Certify(material, p.number)
+		s.links.Certify(bundle, p.number)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/internal/certificates/testca"
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 )
@@ -311,9 +312,9 @@ func TestEmptyContinuationFlood(t *testing.T) {
 			o := options(app(repeat))
 			var config *tls.Config
 			if !cleartext {
-				a := newAuthority(t)
-				a.secure(&o, "a.example")
-				config = a.trust("a.example", "h2")
+				a := testca.New(t)
+				secure(a, &o, "a.example")
+				config = a.Trust("a.example", "h2")
 			}
 			r := start(t, o).rawOver(t, config)
 			done := make(chan string, 1)

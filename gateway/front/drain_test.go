@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/internal/certificates/testca"
 	"golang.org/x/net/http2"
 )
 
@@ -92,22 +93,22 @@ func TestDrainTellsLatecomers(t *testing.T) {
 }
 
 func TestDrainEndsWithItsContext(t *testing.T) {
-	a := newAuthority(t)
+	a := testca.New(t)
 	began, causes := make(chan struct{}), make(chan error, 2)
 	o := options(app(func(ctx context.Context, r *gateway.Request, w gateway.Reply) {
 		began <- struct{}{}
 		<-ctx.Done()
 		causes <- context.Cause(ctx)
 	}))
-	a.secure(&o, "a.example")
+	secure(a, &o, "a.example")
 	v := start(t, o)
 	silent := v.dial(t, nil) // is in the handshake
-	one := v.dial(t, a.trust("a.example", "http/1.1"))
+	one := v.dial(t, a.Trust("a.example", "http/1.1"))
 	if _, err := io.WriteString(one, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
 	wait(t, "request over HTTP/1", began)
-	two, q := v.client(t, a.trust("a.example", "h2")), request(t, "GET", "/", nil)
+	two, q := v.client(t, a.Trust("a.example", "h2")), request(t, "GET", "/", nil)
 	q.URL.Scheme = "https"
 	cut := make(chan error, 1)
 	go func() {

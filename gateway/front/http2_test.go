@@ -18,13 +18,14 @@ import (
 
 	"github.com/gonicorn/gonicorn/gateway"
 	"github.com/gonicorn/gonicorn/gateway/http1"
+	"github.com/gonicorn/gonicorn/internal/certificates/testca"
 )
 
 func TestHTTP2(t *testing.T) {
-	a := newAuthority(t)
+	a := testca.New(t)
 	o := options(app(repeat))
-	a.secure(&o, "example.org")
-	over := start(t, o).client(t, a.trust("example.org", "h2"))
+	secure(a, &o, "example.org")
+	over := start(t, o).client(t, a.Trust("example.org", "h2"))
 	q := request(t, "POST", "/a%20b?c=d", strings.NewReader("hello"))
 	q.URL.Scheme = "https"
 	want(t, over, q, 200, "https POST /a%20b?c=d example.org hello")

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/gonicorn/gonicorn/gateway/front"
+	"github.com/gonicorn/gonicorn/internal/certificates/testca"
 )
 
 func everybody(netip.Addr) bool { return true }
@@ -152,20 +153,20 @@ func TestProxyProtocolOfStrangers(t *testing.T) {
 }
 
 func TestProxyProtocolBeforeTLS(t *testing.T) {
-	a := newAuthority(t)
+	a := testca.New(t)
 	for allow, want := range map[string]string{"everybody": "192.0.2.9:1234 to 127.0.0.1:80 ", "nobody": ""} {
 		o := proxied("auto", everybody)
 		if allow == "nobody" {
 			o.ProxyAllow = nobody
 		}
-		a.secure(&o, "a.example")
+		secure(a, &o, "a.example")
 		v := start(t, o)
 		for _, protocol := range []string{"http/1.1", "h2"} {
 			plain := v.dial(t, nil)
 			if _, err := io.WriteString(plain, "PROXY TCP4 192.0.2.9 127.0.0.1 1234 80\r\n"); err != nil {
 				t.Fatal(err)
 			}
-			if got := through(t, plain, a.trust("a.example", protocol)); got != want {
+			if got := through(t, plain, a.Trust("a.example", protocol)); got != want {
 				t.Errorf("%s over %s: got %q, want %q", allow, protocol, got, want)
 			}
 		}

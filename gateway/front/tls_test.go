@@ -15,6 +15,8 @@ import (
 
 	"github.com/gonicorn/gonicorn/gateway"
 	"github.com/gonicorn/gonicorn/gateway/front"
+	"github.com/gonicorn/gonicorn/internal/certificates"
+	"github.com/gonicorn/gonicorn/internal/certificates/testca"
 )
 
 // subject is whose certificate a server has shown.
@@ -28,10 +30,10 @@ func subject(t *testing.T, c net.Conn) string {
 }
 
 func TestCertificateByName(t *testing.T) {
-	a := newAuthority(t)
-	var f front.Files
+	a := testca.New(t)
+	var f certificates.Files
 	for _, host := range []string{"first.example", "*.wild.example", "exact.wild.example"} {
-		cert, key := a.now(strings.TrimPrefix(host, "*."), host)
+		cert, key := a.Now(strings.TrimPrefix(host, "*."), host)
 		f.Certs, f.Keys = append(f.Certs, cert), append(f.Keys, key)
 	}
 	o := options(app(repeat))
@@ -52,7 +54,7 @@ func TestCertificateByName(t *testing.T) {
 }
 
 func TestProtocolByALPN(t *testing.T) {
-	a := newAuthority(t)
+	a := testca.New(t)
 	for _, c := range []struct {
 		h1, h2 bool
 		offers []string
@@ -69,9 +71,9 @@ func TestProtocolByALPN(t *testing.T) {
 	} {
 		o := options(app(repeat))
 		o.NoHTTP1, o.HTTP2 = !c.h1, c.h2
-		a.secure(&o, "a.example")
+		secure(a, &o, "a.example")
 		v := start(t, o)
-		over := v.dial(t, a.trust("a.example", c.offers...)).(*tls.Conn)
+		over := v.dial(t, a.Trust("a.example", c.offers...)).(*tls.Conn)
 		got := "refused"
 		if err := over.HandshakeContext(t.Context()); err == nil {
 			if got = over.ConnectionState().NegotiatedProtocol; got != "h2" {
@@ -86,11 +88,11 @@ func TestProtocolByALPN(t *testing.T) {
 }
 
 func TestVersionsAndCiphers(t *testing.T) {
-	a := newAuthority(t)
-	cert, key := a.now("server", "a.example")
+	a := testca.New(t)
+	cert, key := a.Now("server", "a.example")
 	o := options(app(repeat))
 	o.TLS = front.NewTLS(o.Protocols())
-	if err := o.TLS.Set(material(t, front.Files{Certs: []string{cert}, Keys: []string{key}, Ciphers: "ECDHE+AESGCM:!AES256"})); err != nil {
+	if err := o.TLS.Set(material(t, certificates.Files{Certs: []string{cert}, Keys: []string{key}, Ciphers: "ECDHE+AESGCM:!AES256"})); err != nil {
 		t.Fatal(err)
 	}
 	v := start(t, o)
@@ -104,7 +106,7 @@ func TestVersionsAndCiphers(t *testing.T) {
 		{tls.VersionTLS12, tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, false},
 		{tls.VersionTLS11, 0, false},
 	} {
-		config := a.trust("a.example", "http/1.1")
+		config := a.Trust("a.example", "http/1.1")
 		config.MinVersion, config.MaxVersion = tls.VersionTLS10, c.max
 		if c.suite != 0 {
 			config.CipherSuites = []uint16{c.suite}
@@ -116,9 +118,9 @@ func TestVersionsAndCiphers(t *testing.T) {
 }
 
 func TestOldestVersion(t *testing.T) {
-	a := newAuthority(t)
-	cert, key := a.now("server", "a.example")
-	f := front.Files{Certs: []string{cert}, Keys: []string{key}}
+	a := testca.New(t)
+	cert, key := a.Now("server", "a.example")
+	f := certificates.Files{Certs: []string{cert}, Keys: []string{key}}
 	o := options(app(repeat))
 	o.TLS = front.NewTLS(o.Protocols())
 	v := start(t, o)
@@ -136,7 +138,7 @@ func TestOldestVersion(t *testing.T) {
 		if err := o.TLS.Set(material(t, f)); err != nil {
 			t.Fatal(err)
 		}
-		config := a.trust("a.example", c.protocol)
+		config := a.Trust("a.example", c.protocol)
 		config.MaxVersion = c.max
 		if got := v.ask(t, config); (got != "") != (c.want != "") {
 			t.Errorf("%+v: got %q", c, got)
@@ -145,8 +147,8 @@ func TestOldestVersion(t *testing.T) {
 }
 
 func TestClientCertificates(t *testing.T) {
-	a, stranger := newAuthority(t), newAuthority(t)
-	cert, key := a.now("server", "a.example")
+	a, stranger := testca.New(t), testca.New(t)
+	cert, key := a.Now("server", "a.example")
 	who := app(func(_ context.Context, r *gateway.Request, w gateway.Reply) {
 		if len(r.TLS.PeerCertificates) == 0 {
 			say(w, 200, "nobody")
@@ -154,7 +156,7 @@ func TestClientCertificates(t *testing.T) {
 		}
 		say(w, 200, r.TLS.PeerCertificates[0].Subject.CommonName)
 	})
-	clients := map[string][]tls.Certificate{"none": nil, "good": a.pair("alice"), "strange": stranger.pair("mallory")}
+	clients := map[string][]tls.Certificate{"none": nil, "good": a.Pair("alice"), "strange": stranger.Pair("mallory")}
 	for reqs, want := range []map[string]string{
 		{"none": "nobody", "good": "nobody", "strange": "nobody"},
 		{"none": "nobody", "good": "alice", "strange": ""},
@@ -162,13 +164,13 @@ func TestClientCertificates(t *testing.T) {
 	} {
 		o := options(who)
 		o.TLS = front.NewTLS(o.Protocols())
-		if err := o.TLS.Set(material(t, front.Files{Certs: []string{cert}, Keys: []string{key}, ClientCA: a.ca, CertReqs: reqs})); err != nil {
+		if err := o.TLS.Set(material(t, certificates.Files{Certs: []string{cert}, Keys: []string{key}, ClientCA: a.CA, CertReqs: reqs})); err != nil {
 			t.Fatal(err)
 		}
 		v := start(t, o)
 		for name, certs := range clients {
 			for _, protocol := range []string{"h2", "http/1.1"} {
-				config := a.trust("a.example", protocol)
+				config := a.Trust("a.example", protocol)
 				config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 					if len(certs) == 0 {
 						return &tls.Certificate{}, nil
@@ -204,52 +206,52 @@ func (v *site) ask(t *testing.T, config *tls.Config) string {
 }
 
 func TestReloadWhileConnectionsAreOpen(t *testing.T) {
-	a := newAuthority(t)
+	a := testca.New(t)
 	o := options(app(repeat))
-	certs := a.secure(&o, "old.example")
+	certs := secure(a, &o, "old.example")
 	v := start(t, o)
-	old := v.dial(t, a.trust("old.example"))
+	old := v.dial(t, a.Trust("old.example"))
 	if status, _ := exchange(t, old, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"); status != 200 {
 		t.Fatal(status)
 	}
-	cert, key := a.now("new", "new.example")
-	if err := certs.Set(material(t, front.Files{Certs: []string{cert}, Keys: []string{key}})); err != nil {
+	cert, key := a.Now("new", "new.example")
+	if err := certs.Set(material(t, certificates.Files{Certs: []string{cert}, Keys: []string{key}})); err != nil {
 		t.Fatal(err)
 	}
-	if got := subject(t, v.dial(t, a.trust("new.example"))); got != "new" {
+	if got := subject(t, v.dial(t, a.Trust("new.example"))); got != "new" {
 		t.Errorf("got the certificate of %s", got)
 	}
 	if status, _ := exchange(t, old, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"); status != 200 {
 		t.Error("the connection of before does not go on")
 	}
-	if err := certs.Set(front.Material{Pairs: []front.Pair{{Cert: []byte("x"), Key: []byte("y")}}}); err == nil {
+	if err := certs.Set(certificates.Bundle{Pairs: []certificates.Pair{{Cert: []byte("x"), Key: []byte("y")}}}); err == nil {
 		t.Error("nonsense was taken")
 	}
-	if got := subject(t, v.dial(t, a.trust("new.example"))); got != "new" {
+	if got := subject(t, v.dial(t, a.Trust("new.example"))); got != "new" {
 		t.Errorf("after a bad reload: the certificate of %s", got)
 	}
 }
 
 // Whoever was let in before a reload must not come in by a session of then.
 func TestReloadEndsSessions(t *testing.T) {
-	a, other := newAuthority(t), newAuthority(t)
-	cert, key := a.now("server", "a.example")
-	files := front.Files{Certs: []string{cert}, Keys: []string{key}, ClientCA: a.ca, CertReqs: 2}
+	a, other := testca.New(t), testca.New(t)
+	cert, key := a.Now("server", "a.example")
+	files := certificates.Files{Certs: []string{cert}, Keys: []string{key}, ClientCA: a.CA, CertReqs: 2}
 	o := options(app(repeat))
 	o.TLS = front.NewTLS(o.Protocols())
 	if err := o.TLS.Set(material(t, files)); err != nil {
 		t.Fatal(err)
 	}
 	v := start(t, o)
-	config := a.trust("a.example", "http/1.1")
-	config.Certificates, config.ClientSessionCache = a.pair("alice"), tls.NewLRUClientSessionCache(1)
+	config := a.Trust("a.example", "http/1.1")
+	config.Certificates, config.ClientSessionCache = a.Pair("alice"), tls.NewLRUClientSessionCache(1)
 	for i, resumed := range []bool{false, true} {
 		c := v.dial(t, config).(*tls.Conn)
 		if status, _ := exchange(t, c, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"); status != 200 || c.ConnectionState().DidResume != resumed {
 			t.Fatalf("connection %d: status %d, resumed %t", i, status, c.ConnectionState().DidResume)
 		}
 	}
-	files.ClientCA = other.ca
+	files.ClientCA = other.CA
 	if err := o.TLS.Set(material(t, files)); err != nil {
 		t.Fatal(err)
 	}
@@ -259,9 +261,9 @@ func TestReloadEndsSessions(t *testing.T) {
 }
 
 func TestPlainHTTPToTLS(t *testing.T) {
-	a := newAuthority(t)
+	a := testca.New(t)
 	o := options(app(repeat))
-	a.secure(&o, "a.example")
+	secure(a, &o, "a.example")
 	v := start(t, o)
 	status, body := exchange(t, v.dial(t, nil), "GET / HTTP/1.1\r\nHost: a\r\n\r\n"+strings.Repeat("x", 10000))
 	if status != 400 || !strings.Contains(body, "https://") {
@@ -273,17 +275,17 @@ func TestPlainHTTPToTLS(t *testing.T) {
 }
 
 func TestSilenceEndsTheHandshake(t *testing.T) {
-	a := newAuthority(t)
-	for _, secure := range []bool{true, false} {
+	a := testca.New(t)
+	for _, encrypted := range []bool{true, false} {
 		o := options(app(repeat))
 		o.HandshakeTimeout = 50 * time.Millisecond
-		if secure {
-			a.secure(&o, "a.example")
+		if encrypted {
+			secure(a, &o, "a.example")
 		} else {
 			o.Proxy, o.ProxyAllow = "auto", everybody
 		}
 		c := start(t, o).dial(t, nil)
-		if !secure {
+		if !encrypted {
 			if _, err := io.WriteString(c, "PROXY TCP4"); err != nil {
 				t.Fatal(err)
 			}

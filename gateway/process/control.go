@@ -12,7 +12,7 @@ import (
 	"sync"
 
 	"github.com/gonicorn/gonicorn/gateway"
-	"github.com/gonicorn/gonicorn/gateway/front"
+	"github.com/gonicorn/gonicorn/internal/certificates"
 	"github.com/gonicorn/gonicorn/internal/control"
 	"github.com/gonicorn/gonicorn/internal/wire"
 )
@@ -22,10 +22,10 @@ type arbiterLink struct {
 	conn *control.Conn
 	log  *slog.Logger
 
-	update  func([]gateway.Worker)     // takes over a list of workers and their sockets
-	certify func(front.Material) error // takes over new certificates
-	ended   func([]wire.Ended)         // takes note of workers that have ended
-	held    func() []wire.Held         // what the workers have in hand; may be nil
+	update  func([]gateway.Worker)          // takes over a list of workers and their sockets
+	certify func(certificates.Bundle) error // takes over new certificates
+	ended   func([]wire.Ended)              // takes note of workers that have ended
+	held    func() []wire.Held              // what the workers have in hand; may be nil
 
 	pending  []gateway.Worker // of a list that is not complete yet
 	pages    map[int]int      // slot to descriptor, likewise
@@ -129,7 +129,7 @@ func (l *arbiterLink) readMaterial(fd int) error {
 		return errors.New("read certificates: no file came along")
 	}
 	defer f.Close()
-	var m front.Material
+	var m certificates.Bundle
 	if err := json.NewDecoder(io.NewSectionReader(f, 0, 64<<20)).Decode(&m); err != nil {
 		return fmt.Errorf("read certificates: %w", err)
 	}

@@ -1,4 +1,4 @@
-package front
+package certificates
 
 import (
 	"bytes"
@@ -23,7 +23,7 @@ type revocationLists []revocation
 // revocations reads lists, PEM. One that no authority has signed is refused,
 // and so is one that is not a whole list: it would be misread.
 func revocations(text, authorities []byte) (revocationLists, error) {
-	signers := certificates(authorities)
+	signers := parsed(authorities)
 	var lists revocationLists
 	for {
 		var block *pem.Block
@@ -69,9 +69,9 @@ func revocationOf(list *x509.RevocationList, signers []*x509.Certificate) (revoc
 	return r, nil
 }
 
-// certificates reads those of a PEM text that can be read, as AppendCertsFromPEM
+// parsed reads those of a PEM text that can be read, as AppendCertsFromPEM
 // does.
-func certificates(text []byte) (all []*x509.Certificate) {
+func parsed(text []byte) (all []*x509.Certificate) {
 	for {
 		var block *pem.Block
 		if block, text = pem.Decode(text); block == nil {

@@ -1,4 +1,7 @@
-package front
+// Package certificates reads the files that TLS needs: certificates, keys,
+// authorities, lists of what was revoked. Whoever may read them sends a Bundle to
+// the process that uses it.
+package certificates
 
 import (
 	"crypto/tls"
@@ -28,9 +31,8 @@ type Files struct {
 	Dir         string   // that relative paths are below
 }
 
-// Material is the content of those files: whoever may read them sends it to
-// the process that uses it.
-type Material struct {
+// Bundle is the content of those files.
+type Bundle struct {
 	Pairs      []Pair `json:"pairs"`
 	ClientCA   []byte `json:"client_ca"`
 	CertReqs   int    `json:"cert_reqs"`
@@ -51,12 +53,12 @@ type Warning struct{ Path, Text string }
 // String says what it is.
 func (w Warning) String() string { return "the certificate " + w.Path + " " + w.Text }
 
-// LoadMaterial reads and checks the files. Errors name the file and what to do.
-func LoadMaterial(f Files) (Material, []Warning, error) {
-	m := Material{CertReqs: f.CertReqs, Ciphers: f.Ciphers, MinVersion: f.MinVersion}
+// Load reads and checks the files. Errors name the file and what to do.
+func Load(f Files) (Bundle, []Warning, error) {
+	m := Bundle{CertReqs: f.CertReqs, Ciphers: f.Ciphers, MinVersion: f.MinVersion}
 	var warnings []Warning
 	if len(f.Certs) == 0 || len(f.Keys) > 0 && len(f.Keys) != len(f.Certs) {
-		return Material{}, nil, fmt.Errorf("keyfile: there are %d keys for %d certificates", len(f.Keys), len(f.Certs))
+		return Bundle{}, nil, fmt.Errorf("keyfile: there are %d keys for %d certificates", len(f.Keys), len(f.Certs))
 	}
 	for i, cert := range f.Certs {
 		key := cert
@@ -65,7 +67,7 @@ func LoadMaterial(f Files) (Material, []Warning, error) {
 		}
 		pair, warning, err := loadPair(below(f.Dir, cert), below(f.Dir, key), f.Password)
 		if err != nil {
-			return Material{}, nil, err
+			return Bundle{}, nil, err
 		}
 		if warning != "" {
 			warnings = append(warnings, Warning{cert, warning})
@@ -73,19 +75,19 @@ func LoadMaterial(f Files) (Material, []Warning, error) {
 		m.Pairs = append(m.Pairs, pair)
 	}
 	if err := m.loadCA(f); err != nil {
-		return Material{}, nil, err
+		return Bundle{}, nil, err
 	}
 	if err := m.loadCRL(f); err != nil {
-		return Material{}, nil, err
+		return Bundle{}, nil, err
 	}
-	if _, err := m.config(); err != nil {
-		return Material{}, nil, err
+	if _, err := m.Config(); err != nil {
+		return Bundle{}, nil, err
 	}
 	return m, warnings, nil
 }
 
 // loadCA reads the authorities.
-func (m *Material) loadCA(f Files) error {
+func (m *Bundle) loadCA(f Files) error {
 	if f.ClientCA == "" {
 		if f.CertReqs > 0 {
 			return errors.New("cert_reqs: there are no authorities to check clients' certificates against; name them in ca_certs")
@@ -105,7 +107,7 @@ func (m *Material) loadCA(f Files) error {
 }
 
 // loadCRL reads the lists of revoked certificates.
-func (m *Material) loadCRL(f Files) (err error) {
+func (m *Bundle) loadCRL(f Files) (err error) {
 	if f.CRL == "" {
 		return nil
 	}
@@ -206,4 +208,42 @@ func contains(setting, path string, text []byte, kind, command string) error {
 		return fmt.Errorf("%s: %s is not in PEM form but in DER; convert it with: openssl %s -inform DER -in %s -out PEM", setting, path, command, path)
 	}
 	return fmt.Errorf("%s: %s is not in PEM form", setting, path)
+}
+
+// Config builds the configuration; crypto/tls chooses the certificate by the
+// name that the client asks for, the first where none fits, and changes the
+// keys of session tickets every day.
+func (m Bundle) Config() (*tls.Config, error) {
+	c := &tls.Config{MinVersion: tls.VersionTLS12, ClientCAs: x509.NewCertPool()}
+	if m.MinVersion == "1.3" {
+		c.MinVersion = tls.VersionTLS13
+	}
+	for _, p := range m.Pairs {
+		pair, err := tls.X509KeyPair(p.Cert, p.Key)
+		if err != nil {
+			return nil, fmt.Errorf("read certificate: %w", err)
+		}
+		c.Certificates = append(c.Certificates, pair)
+	}
+	switch m.CertReqs {
+	case 1:
+		c.ClientAuth = tls.VerifyClientCertIfGiven
+	case 2:
+		c.ClientAuth = tls.RequireAndVerifyClientCert
+	}
+	lists, err := revocations(m.CRL, m.ClientCA)
+	if err != nil {
+		return nil, fmt.Errorf("crlfile: %w", err)
+	}
+	if len(lists) > 0 {
+		c.VerifyConnection = lists.verify
+	}
+	// With none at all nobody is let in: not whom the system trusts.
+	for _, authority := range parsed(m.ClientCA) {
+		if !lists.revoke(authority) {
+			c.ClientCAs.AddCert(authority)
+		}
+	}
+	c.CipherSuites, err = suites(m.Ciphers)
+	return c, err
 }

@@ -1,4 +1,4 @@
-package front_test
+package certificates_test
 
 import (
 	"encoding/json"
@@ -10,30 +10,31 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gonicorn/gonicorn/gateway/front"
+	"github.com/gonicorn/gonicorn/internal/certificates"
+	"github.com/gonicorn/gonicorn/internal/certificates/testca"
 )
 
 func TestMaterialMistakes(t *testing.T) {
-	a := newAuthority(t)
-	cert, key := a.now("good", "a.example")
-	_, otherKey := a.now("other", "a.example")
-	expired, expiredKey := a.issue("expired", "a.example", time.Now().Add(-2*time.Hour), time.Hour)
+	a := testca.New(t)
+	cert, key := a.Now("good", "a.example")
+	_, otherKey := a.Now("other", "a.example")
+	expired, expiredKey := a.Issue("expired", "a.example", time.Now().Add(-2*time.Hour), time.Hour)
 	block, _ := pem.Decode(readFile(t, cert))
-	der := a.write("der", block.Bytes)
-	garbage := a.write("garbage", []byte("hello\n"))
-	bent := a.write("bent", encode("CERTIFICATE", []byte("hello")))
-	locked := a.write("locked", encode("ENCRYPTED PRIVATE KEY", []byte("x")))
-	legacy := a.write("legacy", pem.EncodeToMemory(&pem.Block{
+	der := a.Write("der", block.Bytes)
+	garbage := a.Write("garbage", []byte("hello\n"))
+	bent := a.Write("bent", testca.Encode("CERTIFICATE", []byte("hello")))
+	locked := a.Write("locked", testca.Encode("ENCRYPTED PRIVATE KEY", []byte("x")))
+	legacy := a.Write("legacy", pem.EncodeToMemory(&pem.Block{
 		Type: "EC PRIVATE KEY", Headers: map[string]string{"Proc-Type": "4,ENCRYPTED", "DEK-Info": "AES-128-CBC,00"}, Bytes: []byte("x"),
 	}))
-	none := filepath.Join(a.dir, "none")
+	none := filepath.Join(a.Dir, "none")
 	for name, c := range map[string]struct {
-		files front.Files
+		files certificates.Files
 		want  []string
 	}{
 		"certificate missing":   {files(none, key), []string{"certfile", none}},
 		"key missing":           {files(cert, none), []string{"keyfile", none}},
-		"folder":                {files(a.dir, key), []string{"certfile", a.dir, "is a directory"}},
+		"folder":                {files(a.Dir, key), []string{"certfile", a.Dir, "is a directory"}},
 		"no PEM":                {files(garbage, key), []string{"certfile", garbage, "PEM"}},
 		"DER":                   {files(der, key), []string{"certfile", der, "openssl x509 -inform DER"}},
 		"key for certificate":   {files(key, key), []string{"certfile", key, "holds no CERTIFICATE"}},
@@ -42,17 +43,17 @@ func TestMaterialMistakes(t *testing.T) {
 		"mismatch":              {files(cert, otherKey), []string{cert, otherKey, "does not match"}},
 		"encrypted":             {files(cert, locked), []string{"keyfile", locked, "encrypted", "keyfile_password", "openssl pkey"}},
 		"encrypted as of old":   {files(cert, legacy), []string{"keyfile", legacy, "encrypted", "GONICORN_KEYFILE_PASSWORD"}},
-		"bent encrypted key":    {front.Files{Certs: []string{cert}, Keys: []string{locked}, Password: "x"}, []string{"keyfile", locked, "decrypted"}},
+		"bent encrypted key":    {certificates.Files{Certs: []string{cert}, Keys: []string{locked}, Password: "x"}, []string{"keyfile", locked, "decrypted"}},
 		"expired":               {files(expired, expiredKey), []string{"certfile", expired, "expired on 2"}},
-		"fewer keys":            {front.Files{Certs: []string{cert, cert}, Keys: []string{key}}, []string{"keyfile", "1 keys for 2"}},
-		"none":                  {front.Files{}, []string{"0 certificates"}},
-		"authorities missing":   {front.Files{Certs: []string{cert}, Keys: []string{key}, ClientCA: none}, []string{"ca_certs", none}},
-		"authorities no PEM":    {front.Files{Certs: []string{cert}, Keys: []string{key}, ClientCA: garbage}, []string{"ca_certs", garbage}},
-		"authorities not named": {front.Files{Certs: []string{cert}, Keys: []string{key}, CertReqs: 2}, []string{"cert_reqs", "ca_certs"}},
-		"ciphers":               {front.Files{Certs: []string{cert}, Keys: []string{key}, Ciphers: "FOO"}, []string{"ciphers", "FOO"}},
+		"fewer keys":            {certificates.Files{Certs: []string{cert, cert}, Keys: []string{key}}, []string{"keyfile", "1 keys for 2"}},
+		"none":                  {certificates.Files{}, []string{"0 certificates"}},
+		"authorities missing":   {certificates.Files{Certs: []string{cert}, Keys: []string{key}, ClientCA: none}, []string{"ca_certs", none}},
+		"authorities no PEM":    {certificates.Files{Certs: []string{cert}, Keys: []string{key}, ClientCA: garbage}, []string{"ca_certs", garbage}},
+		"authorities not named": {certificates.Files{Certs: []string{cert}, Keys: []string{key}, CertReqs: 2}, []string{"cert_reqs", "ca_certs"}},
+		"ciphers":               {certificates.Files{Certs: []string{cert}, Keys: []string{key}, Ciphers: "FOO"}, []string{"ciphers", "FOO"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, _, err := front.LoadMaterial(c.files)
+			_, _, err := certificates.Load(c.files)
 			if err == nil {
 				t.Fatal("was taken")
 			}
@@ -65,8 +66,8 @@ func TestMaterialMistakes(t *testing.T) {
 	}
 }
 
-func files(cert, key string) front.Files {
-	return front.Files{Certs: []string{cert}, Keys: []string{key}}
+func files(cert, key string) certificates.Files {
+	return certificates.Files{Certs: []string{cert}, Keys: []string{key}}
 }
 
 func readFile(t *testing.T, path string) []byte {
@@ -79,7 +80,7 @@ func readFile(t *testing.T, path string) []byte {
 }
 
 func TestMaterialWarnings(t *testing.T) {
-	a := newAuthority(t)
+	a := testca.New(t)
 	for name, c := range map[string]struct {
 		from  time.Duration
 		valid time.Duration
@@ -89,8 +90,8 @@ func TestMaterialWarnings(t *testing.T) {
 		"soon":  {-time.Hour, 13 * 24 * time.Hour, "the certificate soon.pem expires on "},
 		"later": {time.Hour, 30 * 24 * time.Hour, "the certificate later.pem is not valid before "},
 	} {
-		a.issue(name, "a.example", time.Now().Add(c.from), c.valid)
-		_, warnings, err := front.LoadMaterial(front.Files{Dir: a.dir, Certs: []string{name + ".pem"}, Keys: []string{name + ".key"}})
+		a.Issue(name, "a.example", time.Now().Add(c.from), c.valid)
+		_, warnings, err := certificates.Load(certificates.Files{Dir: a.Dir, Certs: []string{name + ".pem"}, Keys: []string{name + ".key"}})
 		if err != nil || len(warnings) > 1 || (len(warnings) == 1) != (c.want != "") {
 			t.Errorf("%s: got %v and %v", name, warnings, err)
 		} else if len(warnings) == 1 && !strings.HasPrefix(warnings[0].String(), c.want) {
@@ -100,19 +101,22 @@ func TestMaterialWarnings(t *testing.T) {
 }
 
 func TestMaterialTravelsAsJSON(t *testing.T) {
-	a := newAuthority(t)
-	cert, key := a.now("good", "a.example")
-	both := a.write("both.pem", append(readFile(t, cert), readFile(t, key)...))
-	m := material(t, front.Files{Certs: []string{both}, ClientCA: a.ca, CertReqs: 1, Ciphers: "HIGH"})
+	a := testca.New(t)
+	cert, key := a.Now("good", "a.example")
+	both := a.Write("both.pem", append(readFile(t, cert), readFile(t, key)...))
+	m, _, err := certificates.Load(certificates.Files{Certs: []string{both}, ClientCA: a.CA, CertReqs: 1, Ciphers: "HIGH"})
+	if err != nil {
+		t.Fatal(err)
+	}
 	text, err := json.Marshal(m)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var got front.Material
+	var got certificates.Bundle
 	if err := json.Unmarshal(text, &got); err != nil || !reflect.DeepEqual(got, m) {
 		t.Errorf("got %+v and %v", got, err)
 	}
-	if err := front.NewTLS(nil).Set(got); err != nil {
+	if _, err := got.Config(); err != nil {
 		t.Error(err)
 	}
 }

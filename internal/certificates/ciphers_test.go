@@ -1,4 +1,4 @@
-package front
+package certificates
 
 import (
 	"crypto/tls"

@@ -1,4 +1,4 @@
-package front_test
+package certificates_test
 
 import (
 	"crypto/rand"
@@ -11,7 +11,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gonicorn/gonicorn/gateway/front"
+	"github.com/gonicorn/gonicorn/internal/certificates"
+	"github.com/gonicorn/gonicorn/internal/certificates/testca"
 	"github.com/youmark/pkcs8"
 )
 
@@ -29,9 +30,9 @@ func openssl(t *testing.T, args ...string) {
 
 func TestEncryptedKeys(t *testing.T) {
 	const password = "corr\u00e8ct horse"
-	a := newAuthority(t)
-	cert, key := a.now("server", "a.example")
-	locked := func(name string) string { return filepath.Join(a.dir, name) }
+	a := testca.New(t)
+	cert, key := a.Now("server", "a.example")
+	locked := func(name string) string { return filepath.Join(a.Dir, name) }
 	for name, args := range map[string][]string{
 		"pkcs8":        {"pkcs8", "-topk8", "-v2", "aes-256-cbc"},
 		"scrypt":       {"pkcs8", "-topk8", "-scrypt"},
@@ -42,25 +43,27 @@ func TestEncryptedKeys(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			path := locked(name)
 			openssl(t, append(args, "-in", key, "-out", path, "-passout", "pass:"+password)...)
-			f := front.Files{Certs: []string{cert}, Keys: []string{path}, Password: password}
+			f := certificates.Files{Certs: []string{cert}, Keys: []string{path}, Password: password}
 			if name == "with a chain" {
-				f = front.Files{Certs: []string{a.write("both", append(readFile(t, path), readFile(t, cert)...))}, Password: password}
+				f = certificates.Files{Certs: []string{a.Write("both", append(readFile(t, path), readFile(t, cert)...))}, Password: password}
 			}
-			m := material(t, f)
+			m, _, err := certificates.Load(f)
+			if err != nil {
+				t.Fatal(err)
+			}
 			if strings.Contains(string(m.Pairs[0].Key), "ENCRYPTED") {
 				t.Error("the gateway would get the encrypted key")
 			}
-			o := options(app(repeat))
-			o.TLS = front.NewTLS(o.Protocols())
-			if err := o.TLS.Set(m); err != nil {
+			config, err := m.Config()
+			if err != nil {
 				t.Fatal(err)
 			}
-			if got := subject(t, start(t, o).dial(t, &tls.Config{RootCAs: a.pool, ServerName: "a.example"})); got != "server" {
+			if got := config.Certificates[0].Leaf.Subject.CommonName; got != "server" {
 				t.Errorf("got the certificate of %s", got)
 			}
 			for wrong, want := range map[string]string{"": "is encrypted", "wrong": "cannot be decrypted with keyfile_password"} {
 				f.Password = wrong
-				_, _, err := front.LoadMaterial(f)
+				_, _, err := certificates.Load(f)
 				if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "keyfile: ") {
 					t.Errorf("with the password %q: %v", wrong, err)
 				}
@@ -72,17 +75,17 @@ func TestEncryptedKeys(t *testing.T) {
 // A wrong password must be told from a right one by the key, which a padding
 // that is right by chance does not show.
 func TestWrongPasswordsOfOldKeys(t *testing.T) {
-	a := newAuthority(t)
-	cert, key := a.now("server", "a.example")
+	a := testca.New(t)
+	cert, key := a.Now("server", "a.example")
 	block, _ := pem.Decode(readFile(t, key))
 	//lint:ignore SA1019 it is the format that is tested
 	locked, err := x509.EncryptPEMBlock(rand.Reader, block.Type, block.Bytes, []byte("right"), x509.PEMCipherAES128)
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := a.write("locked", pem.EncodeToMemory(locked))
+	path := a.Write("locked", pem.EncodeToMemory(locked))
 	for i := range 1000 {
-		_, _, err := front.LoadMaterial(front.Files{Certs: []string{cert}, Keys: []string{path}, Password: strings.Repeat("x", i+1)})
+		_, _, err := certificates.Load(certificates.Files{Certs: []string{cert}, Keys: []string{path}, Password: strings.Repeat("x", i+1)})
 		if err == nil || !strings.Contains(err.Error(), "keyfile_password") {
 			t.Fatalf("a password of %d letters: %v", i+1, err)
 		}
@@ -91,8 +94,8 @@ func TestWrongPasswordsOfOldKeys(t *testing.T) {
 
 // The library panics where lengths do not fit.
 func TestDamagedEncryptedKeys(t *testing.T) {
-	a := newAuthority(t)
-	cert, key := a.now("server", "a.example")
+	a := testca.New(t)
+	cert, key := a.Now("server", "a.example")
 	pair, err := tls.LoadX509KeyPair(cert, key)
 	if err != nil {
 		t.Fatal(err)
@@ -112,8 +115,8 @@ func TestDamagedEncryptedKeys(t *testing.T) {
 	if der, err = asn1.Marshal(outer); err != nil {
 		t.Fatal(err)
 	}
-	path := a.write("damaged", encode("ENCRYPTED PRIVATE KEY", der))
-	_, _, err = front.LoadMaterial(front.Files{Certs: []string{cert}, Keys: []string{path}, Password: "right"})
+	path := a.Write("damaged", testca.Encode("ENCRYPTED PRIVATE KEY", der))
+	_, _, err = certificates.Load(certificates.Files{Certs: []string{cert}, Keys: []string{path}, Password: "right"})
 	if err == nil || !strings.Contains(err.Error(), "damaged") {
 		t.Errorf("got %v", err)
 	}
