@@ -6,18 +6,15 @@ package cli
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"os"
-	"strconv"
-	"time"
 
 	"github.com/gonicorn/gonicorn/config"
 	"github.com/gonicorn/gonicorn/gateway/process"
 	"github.com/gonicorn/gonicorn/internal/errcode"
-	"github.com/gonicorn/gonicorn/internal/logging"
+	"github.com/gonicorn/gonicorn/internal/guard"
 	"github.com/gonicorn/gonicorn/internal/proc"
-	"github.com/gonicorn/gonicorn/internal/scoreboard"
+	"github.com/gonicorn/gonicorn/internal/supervise"
 	"github.com/gonicorn/gonicorn/internal/wire"
 	"github.com/gonicorn/gonicorn/monitor"
 	"github.com/gonicorn/gonicorn/workers"
@@ -68,7 +65,7 @@ func Role(o Options) (code int, is bool) {
 	case wire.RoleExec:
 		return proc.RunExec(), true
 	case wire.RoleGuard:
-		return runGuard(), true
+		return guard.Main(), true
 	case wire.RoleGateway:
 		return process.Main(), true
 	case wire.RoleMonitor:
@@ -79,48 +76,6 @@ func Role(o Options) (code int, is bool) {
 	return 0, false
 }
 
-// envLogFormat tells the guard log_format.
-const envLogFormat = "GONICORN_GUARD_LOG_FORMAT"
-
-// guardThreads is how many threads the guard may need: it waits for a pipe and a
-// timer, and must not end at the system's limit of threads.
-const guardThreads = 4
-
-func runGuard() int {
-	fd := func(name string) int {
-		n, err := strconv.Atoi(os.Getenv(name))
-		if err != nil {
-			return -1
-		}
-		return n
-	}
-	if err := proc.Conceal(); err != nil {
-		fmt.Fprintln(os.Stderr, "guard:", err)
-		return 1
-	}
-	children, err := scoreboard.OpenRegister(fd(wire.EnvChildren))
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "guard:", err)
-		return 1
-	}
-	counts, err := scoreboard.Open(fd(wire.EnvCounts))
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "guard:", err)
-		return 1
-	}
-	proc.ReserveThreads(guardThreads)
-	graceful, err := strconv.ParseInt(os.Getenv(wire.EnvWorker), 10, 64)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "guard:", err)
-		return 1
-	}
-	log := slog.New(logging.NewHandler(logging.Descriptor(fd(wire.EnvLog)), logging.Options{JSON: os.Getenv(envLogFormat) == "json"}))
-	return proc.RunGuard(children, counts, fd(wire.EnvLifeline), time.Duration(graceful), func(arbiter int) {
-		log.Error("the arbiter was killed: workers finish what they have in hand, within graceful_timeout, and then nothing of this "+
-			"gonicorn is left; start it again", "arbiter", arbiter, "graceful_timeout", time.Duration(graceful).String(), "code", "GON050")
-	})
-}
-
 // Run supervises o's handler with a config made by a program. A reload starts
 // the workers anew with the same config.
 func Run(ctx context.Context, c config.Config, o Options) error {
@@ -128,6 +83,10 @@ func Run(ctx context.Context, c config.Config, o Options) error {
 		return err
 	}
 	loaded := &config.Loaded{Config: c}
-	reread := func(context.Context, *proc.Helpers) (*config.Loaded, error) { return loaded, nil }
-	return supervise(ctx, o, goHandler{name: "Go handler"}, loaded, reread, nil)
+	return supervise.Run(ctx, o.start(supervise.Handler("Go handler"), loaded, func(context.Context, *proc.Helpers) (*config.Loaded, error) { return loaded, nil }))
+}
+
+// start is what a run begins with.
+func (o Options) start(app supervise.App, loaded *config.Loaded, reread func(context.Context, *proc.Helpers) (*config.Loaded, error)) supervise.Start {
+	return supervise.Start{App: app, Classes: o.classes(), IsHandler: o.IsHandler, Config: loaded, Reread: reread}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/gonicorn/gonicorn/internal/errcode"
 	"github.com/gonicorn/gonicorn/internal/listen"
 	"github.com/gonicorn/gonicorn/internal/proc"
+	"github.com/gonicorn/gonicorn/internal/supervise"
 	"github.com/gonicorn/gonicorn/internal/version"
 	"github.com/gonicorn/gonicorn/workers/python"
 )
@@ -76,12 +77,10 @@ func (l *commandLine) run(args []string) (code int, err error) {
 	}
 	a, err := l.app(p, c)
 	if err == nil {
-		err = started(c, loaded.Origin)
+		err = supervise.Startable(c, loaded.Origin)
 	}
 	if err == nil && c.CheckConfig {
-		if err = openable(c, a); err == nil {
-			_, err = a.check(c)
-		}
+		err = supervise.Check(a, c)
 	}
 	if err != nil {
 		return errcode.Exit(err), err
@@ -90,18 +89,20 @@ func (l *commandLine) run(args []string) (code int, err error) {
 		fmt.Fprintln(l.stdout, "the config is good")
 		return errcode.ExitOK, nil
 	}
-	closeInherited()
+	proc.CloseInherited()
 	if c.Daemon && report == nil {
 		return daemon.Start(args, l.stderr)
 	}
 	reread := func(ctx context.Context, helpers *proc.Helpers) (*config.Loaded, error) {
 		again, err := l.load(ctx, helpers, p)
 		if err == nil {
-			err = started(&again.Config, again.Origin)
+			err = supervise.Startable(&again.Config, again.Origin)
 		}
 		return again, err
 	}
-	err = supervise(context.Background(), l.o, a, loaded, reread, report)
+	start := l.o.start(a, loaded, reread)
+	start.Report = report
+	err = supervise.Run(context.Background(), start)
 	if err != nil && report != nil {
 		return errcode.Exit(err), nil // its starter has said it
 	}
@@ -166,13 +167,13 @@ func evaluate(ctx context.Context, helpers *proc.Helpers, path string, names []s
 const pastePrefix = "paste:"
 
 // app finds out what is to be run.
-func (l *commandLine) app(p parsed, c *config.Config) (app, error) {
+func (l *commandLine) app(p parsed, c *config.Config) (supervise.App, error) {
 	switch {
 	case l.o.IsHandler:
 		if len(p.positionals) > 0 || p.command != nil {
 			return nil, fmt.Errorf("%s has its app inside: it takes flags only", os.Args[0])
 		}
-		return goHandler{name: "Go handler in " + os.Args[0]}, nil
+		return supervise.Handler("Go handler in " + os.Args[0]), nil
 	case p.command != nil:
 		if len(p.command) == 0 || p.command[0] == "" {
 			return nil, errcode.With("GON010", &errcode.AppError{Err: errors.New("the command behind -- is missing; type, for example: gonicorn -w 4 -b :8000 -- node server.js")})
@@ -180,20 +181,20 @@ func (l *commandLine) app(p parsed, c *config.Config) (app, error) {
 		if len(p.positionals) > 0 {
 			return nil, errcode.With("GON010", &errcode.AppError{Err: fmt.Errorf("%q stands before --, and a command behind it: give one of them", p.positionals[0])})
 		}
-		return program{argv: p.command}, nil
+		return supervise.Program(p.command), nil
 	case len(p.positionals) == 1 && p.positionals[0] == demoApp:
-		return goHandler{name: "the embedded demo"}, nil
+		return supervise.Handler("the embedded demo"), nil
 	case len(p.positionals) == 1:
 		if err := l.noModule(p.positionals[0], c); err != nil {
 			return nil, errcode.With("GON010", &errcode.AppError{Err: err})
 		}
-		return &pythonApp{name: p.positionals[0]}, nil
+		return supervise.Python(p.positionals[0]), nil
 	case len(p.positionals) > 1:
 		return nil, errcode.With("GON010", &errcode.AppError{Err: fmt.Errorf("there are two apps, %q and %q; name one, or write -- in front of a command", p.positionals[0], p.positionals[1])})
 	case c.Paste != "":
-		return &pythonApp{name: pastePrefix + c.Paste}, nil
+		return supervise.Python(pastePrefix + c.Paste), nil
 	case c.WSGIApp != "":
-		return &pythonApp{name: c.WSGIApp}, nil
+		return supervise.Python(c.WSGIApp), nil
 	}
 	return nil, errcode.With("GON010", &errcode.AppError{Err: discover.NoApp(c.Chdir)})
 }

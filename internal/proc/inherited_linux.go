@@ -1,4 +1,4 @@
-package cli
+package proc
 
 import (
 	"math"
@@ -6,9 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// closeInherited keeps descriptors that somebody left open in this process from
+// CloseInherited keeps descriptors that somebody left open in this process from
 // the workers: they get what is handed to them, and nothing else.
-func closeInherited() {
+func CloseInherited() {
 	// A kernel before 5.11 does not know it, and nothing depends on it.
 	_ = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
 }

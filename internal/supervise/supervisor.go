@@ -1,4 +1,7 @@
-package cli
+// Package supervise runs one gonicorn from its start to its end: it makes a plan
+// of each config that is read, has the arbiter start what is in it, and puts it in
+// force.
+package supervise
 
 import (
 	"context"
@@ -8,86 +11,67 @@ import (
 	"os"
 	"runtime"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/gonicorn/gonicorn/arbiter"
 	"github.com/gonicorn/gonicorn/config"
-	"github.com/gonicorn/gonicorn/internal/console"
 	"github.com/gonicorn/gonicorn/internal/daemon"
 	"github.com/gonicorn/gonicorn/internal/errcode"
-	"github.com/gonicorn/gonicorn/internal/errorlog"
-	"github.com/gonicorn/gonicorn/internal/gateways"
 	"github.com/gonicorn/gonicorn/internal/hooks"
 	"github.com/gonicorn/gonicorn/internal/launch"
-	"github.com/gonicorn/gonicorn/internal/pidfile"
 	"github.com/gonicorn/gonicorn/internal/proc"
-	"github.com/gonicorn/gonicorn/internal/resources"
 	"github.com/gonicorn/gonicorn/internal/servicemanager"
 	"github.com/gonicorn/gonicorn/internal/sockets"
 	"github.com/gonicorn/gonicorn/internal/upgrade"
-	"github.com/gonicorn/gonicorn/signals"
-	"github.com/gonicorn/gonicorn/workers/command"
+	"github.com/gonicorn/gonicorn/workers"
 	"golang.org/x/sys/unix"
 )
 
-// supervisor is what one run of gonicorn owns besides its workers: the board,
-// the sockets, the log, the pidfile. It builds what the arbiter starts.
-type supervisor struct {
-	o       Options
-	app     app                                                                      // as the command line names it; served is what check has found
-	started *config.Config                                                           // what this process was started with
-	reread  func(ctx context.Context, helpers *proc.Helpers) (*config.Loaded, error) // the config, for a reload
-	file    string                                                                   // the config file, or empty
-	host    *launch.Host
-	pidfile *pidfile.File
-	sockets sockets.Set
-
-	links     *gateways.Links
-	offers    *command.Offers // nil where no command is behind a gateway
-	transport string          // of all generations
-	openToAll sync.Once       // said that the app listens on all interfaces
-
-	groups *resources.Groups
-
-	mu      sync.Mutex
-	serving string   // key of the gateway that serves
-	backend string   // how it reaches workers
-	served  app      // as it was found for the workers that serve
-	bind    []string // where it is reached
-	unwatch func()   // ends the watch over the files of certificates; nil before there is one
-
-	watching context.Context // of all watches
-	follow   func([]string)  // has the files of a Python app watched; nil where nothing is
-
-	logs *errorlog.Log
-	log  *slog.Logger // the arbiter's own lines
-
-	hooks       *hooks.Hooks
-	admin       sockets.Set     // of admin_bind
-	console     *console.Server // nil without a control socket
-	consoleLink string          // to it, where others look; empty for none
-	began       time.Time
-	manager     *servicemanager.Manager // nil without a service manager
-	pidfilePath string
-	upgrade     *upgrade.Upgrader
-
-	arbiter *arbiter.Arbiter
-	actions chan signals.Action
-	wg      sync.WaitGroup
+// Start is what a run of gonicorn begins with.
+type Start struct {
+	App       App             // as the command line names it
+	Classes   []workers.Class // that there are
+	IsHandler bool            // this program is the app, and has more to do than gonicorn
+	Config    *config.Loaded
+	// Reread reads the config for a reload.
+	Reread func(ctx context.Context, helpers *proc.Helpers) (*config.Loaded, error)
+	Report *daemon.Report // of how the start went; nil where nobody waits for it
 }
 
-// supervise runs one app until it is told to stop.
-func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
-	reread func(context.Context, *proc.Helpers) (*config.Loaded, error), report *daemon.Report) (err error) {
+// config is what this process was started with.
+func (s *Start) config() *config.Config { return &s.Config.Config }
+
+// supervisor is what one run of gonicorn owns besides its workers. It builds
+// what the arbiter starts.
+type supervisor struct {
+	given    Start
+	began    time.Time
+	host     *launch.Host // what is shared with the processes
+	log      *slog.Logger // the arbiter's own lines
+	holdings holdings
+	sockets  sockets.Set
+	admin    sockets.Set // of admin_bind
+	gateway  gatewaySide
+	serving  serving
+	watches  watches
+	hooks    *hooks.Hooks
+	upgrade  *upgrade.Upgrader
+	console  controlSocket
+	arbiter  *arbiter.Arbiter
+	inbox    inbox
+}
+
+// Run supervises one app until it is told to stop.
+func Run(ctx context.Context, start Start) (err error) {
 	defer func() {
 		if err != nil {
-			report.Done(errcode.Exit(err), err)
+			start.Report.Done(errcode.Exit(err), err)
 		}
 	}()
-	ownThreads(o)
-	s := &supervisor{began: time.Now(), o: o, app: a, started: &first.Config, reread: reread, file: first.File, actions: make(chan signals.Action, 64),
-		manager: servicemanager.New()}
+	first := start.Config
+	ownThreads(start.IsHandler)
+	s := &supervisor{given: start, began: time.Now(), inbox: newInbox()}
+	s.holdings.manager = servicemanager.New()
 	handed, err := upgrade.Inherit()
 	if err != nil {
 		return err
@@ -96,7 +80,7 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 		s.close()
 		return err
 	}
-	if p, is := a.(*pythonApp); is {
+	if p, is := start.App.(*pythonApp); is {
 		p.helpers = s.host.Helpers
 	}
 	s.hooks = s.newHooks()
@@ -112,7 +96,7 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 	// reaped: signals are heard for as long as the arbiter runs.
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	s.listenForSignals(running)
+	s.inbox.listenForSignals(running)
 	p, err := s.prepare(&first.Config)
 	if err != nil {
 		return err
@@ -147,21 +131,21 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 		p.giveUp()
 		return err
 	}
-	s.watching = running
+	s.watches.while = running
 	begun, err := s.plan(ctx, p, 1)
 	if err != nil {
 		return err
 	}
 	begun.commit()
 	if p.frontend != nil {
-		s.adopt(p)
+		s.serving.adopt(p)
 	}
 	if handed.Replaces() {
 		s.upgrade.AwaitPredecessor(handed)
 	} else {
 		s.ownSockets(true)
 	}
-	s.manager.Keep(&s.sockets, handed.Replaces(), func(err error) { s.log.Debug("the service manager keeps no socket", "error", err) })
+	s.holdings.manager.Keep(&s.sockets, handed.Replaces(), func(err error) { s.log.Debug("the service manager keeps no socket", "error", err) })
 	s.log.Info(fmt.Sprintf("worker class: %s, workers: %d, transport: %s", p.class.Name(), first.Config.Workers, p.transport))
 	s.runManager(running)
 	if err := s.watch(running, p); err != nil {
@@ -181,28 +165,28 @@ func supervise(ctx context.Context, o Options, a app, first *config.Loaded,
 	s.admin.DropHanded(func(bind string) { s.log.Debug("the old admin_bind is not asked for: closed", "socket", bind) })
 	loading, isLoaded := context.WithCancel(running)
 	defer isLoaded()
-	if a, is := s.app.(*pythonApp); is && p.launcher == nil {
-		s.wg.Go(func() { s.tellProgress(loading, a.name) })
+	if a, is := s.given.App.(*pythonApp); is && p.launcher == nil {
+		s.inbox.wg.Go(func() { s.tellProgress(loading, a.name) })
 	}
 	s.arbiter = arbiter.New(arbiter.Options{
-		Board: s.host.Board, Children: s.host.Children, Notes: s.host.Notify.Messages(), Log: s.log, Actions: s.actions,
-		First: begun.loaded, Guard: guard, Monitor: monitor, Publish: s.publish, Ended: s.links.Ends, Forsake: s.forsake, Observe: s.observe,
+		Board: s.host.Board, Children: s.host.Children, Notes: s.host.Notify.Messages(), Log: s.log, Actions: s.inbox.actions,
+		First: begun.loaded, Guard: guard, Monitor: monitor, Publish: s.publish, Ended: s.gateway.links.Ends, Forsake: s.forsake, Observe: s.observe,
 		Upgrade: s.upgrade.BySignal, Refuse: s.sockets.Close,
-		Tell: s.tellManager(), Watchdog: s.manager.Watchdog(),
-		Load: s.load, Reopen: s.logs.Reopen, Ready: func() { isLoaded(); s.ready(report) },
-		ReapAll: !o.IsHandler || os.Getpid() == 1, Helpers: s.host.Helpers, OnTerminal: onTerminal() && !first.Config.Daemon,
+		Tell: s.tellManager(), Watchdog: s.holdings.manager.Watchdog(),
+		Load: s.load, Reopen: s.host.Logs.Reopen, Ready: func() { isLoaded(); s.ready(start.Report) },
+		ReapAll: !start.IsHandler || os.Getpid() == 1, Helpers: s.host.Helpers, OnTerminal: onTerminal() && !first.Config.Daemon,
 	})
 	s.openConsole(&first.Config)
 	err = s.arbiter.Run(ctx)
 	s.upgrade.AwaitSuccessor()
-	s.console.Close()
-	if s.consoleLink != "" {
-		_ = os.Remove(s.consoleLink) // it may have been taken away
+	s.console.server.Close()
+	if s.console.link != "" {
+		_ = os.Remove(s.console.link) // it may have been taken away
 	}
 	close(s.host.Stopped)
 	cancel()
 	s.upgrade.Wait()
-	s.wg.Wait()
+	s.inbox.wg.Wait()
 	if err != nil {
 		s.log.Error("gonicorn gives up", "error", err, "code", errcode.Of(err))
 		return err
@@ -218,9 +202,9 @@ const (
 
 // ownThreads has this process make all threads that it will need: at the limit
 // of threads Go ends a process that wants another one.
-func ownThreads(o Options) {
+func ownThreads(isHandler bool) {
 	procs := runtime.GOMAXPROCS(0)
-	if !o.IsHandler { // the rest of such a program may need them all
+	if !isHandler { // the rest of such a program may need them all
 		procs = min(procs, arbiterProcs)
 		runtime.GOMAXPROCS(procs)
 	}
@@ -240,18 +224,18 @@ func (s *supervisor) beginHooks(p *prepared) error {
 
 // runManager sends what the arbiter tells the service manager.
 func (s *supervisor) runManager(ctx context.Context) {
-	if s.manager == nil {
+	if s.holdings.manager == nil {
 		return
 	}
-	s.wg.Go(func() {
-		s.manager.Run(ctx, func(err error) { s.log.Debug("cannot tell the service manager", "error", err) })
+	s.inbox.wg.Go(func() {
+		s.holdings.manager.Run(ctx, func(err error) { s.log.Debug("cannot tell the service manager", "error", err) })
 	})
 }
 
 // tellManager is what the arbiter tells the service manager with; nil without
 // one. A gonicorn that stops in favour of another says so instead.
 func (s *supervisor) tellManager() func(state ...string) {
-	if s.manager == nil {
+	if s.holdings.manager == nil {
 		return nil
 	}
 	return func(state ...string) {
@@ -260,7 +244,7 @@ func (s *supervisor) tellManager() func(state ...string) {
 				state = []string{"MAINPID=" + strconv.Itoa(pid)}
 			}
 		}
-		s.manager.Say(state...)
+		s.holdings.manager.Say(state...)
 	}
 }
 

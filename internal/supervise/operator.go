@@ -1,4 +1,4 @@
-package cli
+package supervise
 
 import (
 	"bytes"
@@ -17,6 +17,12 @@ import (
 	"github.com/gonicorn/gonicorn/signals"
 )
 
+// controlSocket is where operators ask.
+type controlSocket struct {
+	server *console.Server // nil without one
+	link   string          // to it, where others look; empty for none
+}
+
 // openConsole opens the control socket. Without one gonicorn runs all the same.
 func (s *supervisor) openConsole(c *config.Config) {
 	if c.ControlSocketDisable {
@@ -34,8 +40,8 @@ func (s *supervisor) openConsole(c *config.Config) {
 		path += ".2" // until the old one is gone
 	}
 	var err error
-	if s.console, err = console.Serve(path, os.FileMode(c.ControlSocketMode), &operator{s}, s.log); err != nil {
-		s.console = nil
+	if s.console.server, err = console.Serve(path, os.FileMode(c.ControlSocketMode), &operator{s}, s.log); err != nil {
+		s.console.server = nil
 		if c.ControlSocket == "" {
 			s.log.Debug("no control socket", "error", err)
 		} else {
@@ -56,7 +62,7 @@ func (s *supervisor) linkConsole(c *config.Config) {
 	}
 	link := filepath.Join(folder, console.Name(os.Getpid()))
 	_ = os.Remove(link) // of another process that had this pid
-	path, err := filepath.Abs(s.console.Path())
+	path, err := filepath.Abs(s.console.server.Path())
 	if err == nil {
 		err = os.Symlink(path, link)
 	}
@@ -64,16 +70,16 @@ func (s *supervisor) linkConsole(c *config.Config) {
 		s.log.Debug("gonicorn ls does not find this one", "error", err)
 		return
 	}
-	s.consoleLink = link
+	s.console.link = link
 }
 
 // takeConsole gives the control socket the path of the one that is gone.
 func (s *supervisor) takeConsole() {
-	if s.console == nil {
+	if s.console.server == nil {
 		return
 	}
-	if path, was := strings.CutSuffix(s.console.Path(), ".2"); was {
-		if err := s.console.Rename(path); err != nil {
+	if path, was := strings.CutSuffix(s.console.server.Path(), ".2"); was {
+		if err := s.console.server.Rename(path); err != nil {
 			s.log.Error("cannot take over the control socket", "error", err)
 		}
 	}
@@ -90,8 +96,8 @@ func (o *operator) status(ctx context.Context) (all status.Status, err error) {
 		return all, err
 	}
 	all.Version, all.PID = version.Release, os.Getpid()
-	all.Name, all.Dir, all.Uptime = o.s.started.ProcName, o.s.started.Absolute("."), time.Since(o.s.began)
-	all.App, all.Bind = o.s.serves()
+	all.Name, all.Dir, all.Uptime = o.s.given.config().ProcName, o.s.given.config().Absolute("."), time.Since(o.s.began)
+	all.App, all.Bind = o.s.serving.shown()
 	all.Sockets, all.Traffic, all.Bounds = o.s.sockets.Backlogs(), o.s.host.Board.Traffic().Counts(), scoreboard.Bounds()
 	return all, nil
 }
@@ -103,8 +109,8 @@ func (o *operator) Requests(ctx context.Context) ([]console.Request, error) {
 		return nil, err
 	}
 	named := map[uint64]console.Request{}
-	if o.s.links != nil {
-		for _, r := range o.s.links.Requests(ctx) {
+	if o.s.gateway.links != nil {
+		for _, r := range o.s.gateway.links.Requests(ctx) {
 			named[r.Number] = console.Request{ID: r.ID, Number: r.Number, Method: r.Method, Path: r.Path, PID: r.PID, Age: r.Age}
 		}
 	}
@@ -172,7 +178,7 @@ func (o *operator) Stop() { o.s.arbiter.Do(signals.Stop) }
 
 // Logs implements console.Operator.
 func (o *operator) Logs(ctx context.Context, follow bool) <-chan []byte {
-	return o.s.logs.Ring.Read(ctx, 100, follow)
+	return o.s.host.Logs.Ring.Read(ctx, 100, follow)
 }
 
 const (
@@ -185,7 +191,7 @@ const (
 func (o *operator) Stacks(ctx context.Context, id int) (string, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	lines := o.s.logs.Ring.Read(ctx, 0, true)
+	lines := o.s.host.Logs.Ring.Read(ctx, 0, true)
 	pid, err := o.s.arbiter.ShowStacks(ctx, id)
 	if err != nil {
 		return "", err

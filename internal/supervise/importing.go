@@ -1,4 +1,4 @@
-package cli
+package supervise
 
 import (
 	"context"
@@ -51,8 +51,8 @@ func (a *pythonApp) loadApp(ctx context.Context, s *supervisor, p *prepared, num
 			l.Source = first
 		}
 	}
-	if s.follow != nil && len(told.Files) > 0 {
-		s.follow(told.Files) // of an app that fails too: the mistake may be in one of them
+	if s.watches.follow != nil && len(told.Files) > 0 {
+		s.watches.follow(told.Files) // of an app that fails too: the mistake may be in one of them
 	}
 	p.files = told.Files
 	if err != nil {
@@ -93,7 +93,7 @@ func (a *pythonApp) newLauncher(s *supervisor, p *prepared, number int, chosen b
 	if err != nil {
 		return nil, err
 	}
-	made.Limits, err = resources.Of(p.config, s.groups)
+	made.Limits, err = resources.Of(p.config, s.holdings.groups)
 	return made, err
 }
 
@@ -160,7 +160,7 @@ func (s *supervisor) interruptibly(ctx context.Context, do func(context.Context)
 		select {
 		case err := <-done:
 			return err
-		case action := <-s.actions:
+		case action := <-s.inbox.actions:
 			if action == signals.Stop || action == signals.Quit {
 				s.log.Info("signal", "action", action.String())
 				cancel(errStopped)

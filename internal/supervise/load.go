@@ -1,4 +1,4 @@
-package cli
+package supervise
 
 import (
 	"context"
@@ -26,7 +26,7 @@ const (
 // sockets open. A generation is built on it.
 type prepared struct {
 	config     *config.Config
-	app        app
+	app        App
 	class      workers.Class
 	transport  string
 	credential *proc.Credential
@@ -49,9 +49,9 @@ func (p *prepared) giveUp() {
 // prepare checks all of a config that can be checked before a process is
 // started. A mistake is one error that says what to do.
 func (s *supervisor) prepare(c *config.Config) (*prepared, error) {
-	p := &prepared{config: c, app: s.app, transport: s.app.transport(c), release: func() {}}
+	p := &prepared{config: c, app: s.given.App, transport: s.given.App.transport(c), release: func() {}}
 	var err error
-	if p.app, err = s.app.check(c); err != nil {
+	if p.app, err = s.given.App.check(c); err != nil {
 		return nil, err
 	}
 	if err := s.findClass(p); err != nil {
@@ -85,7 +85,7 @@ func (p *prepared) longestRequest() time.Duration {
 
 func (s *supervisor) findClass(p *prepared) error {
 	var found bool
-	if p.class, found = workers.Choose(s.o.classes(), p.config.WorkerClass, p.config.Threads); !found {
+	if p.class, found = workers.Choose(s.given.Classes, p.config.WorkerClass, p.config.Threads); !found {
 		return fmt.Errorf("worker_class %q: there is no such class", p.config.WorkerClass)
 	}
 	if _, is := p.app.(goHandler); !is && workers.ModelOf(p.class) == workers.NoModel {
@@ -114,7 +114,7 @@ func (s *supervisor) generation(ctx context.Context, p *prepared, number int) (*
 	if err != nil {
 		return nil, err
 	}
-	if l.Limits, err = resources.Of(p.config, s.groups); err != nil {
+	if l.Limits, err = resources.Of(p.config, s.holdings.groups); err != nil {
 		return nil, err
 	}
 	if err := s.checkDescriptors(p); err != nil {
@@ -145,34 +145,20 @@ func (s *supervisor) generation(ctx context.Context, p *prepared, number int) (*
 // Either way the prepared sockets have found an owner, or are given up.
 func (s *supervisor) both(ctx context.Context, p *prepared, number int) (arbiter.Loaded, error) {
 	if p.frontend != nil {
-		s.share(p)
+		p.newFront = s.serving.needsGateway(p.frontend)
 	}
 	g, err := s.generation(ctx, p, number)
 	if err != nil {
 		p.giveUp()
 		return arbiter.Loaded{}, err
 	}
-	loaded := arbiter.Loaded{Workers: g, Front: s.front(p, number), NoTrial: s.noTrial(p)}
+	loaded := arbiter.Loaded{Workers: g, Front: s.front(p, number), NoTrial: s.serving.noTrial(p)}
 	if p.frontend != nil {
 		if loaded.Front == nil {
 			p.release() // the gateway that runs has them already
 		}
 	}
 	return loaded, nil
-}
-
-// noTrial says why a worker of p could not serve behind the gateway that runs;
-// empty if it could.
-func (s *supervisor) noTrial(p *prepared) string {
-	if p.frontend == nil {
-		return ""
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if is := p.app.backend(p.class); s.backend != "" && s.backend != is {
-		return fmt.Sprintf("worker_class changes to %s, whose workers need another gateway", p.class.Name())
-	}
-	return ""
 }
 
 // settings is what the arbiter needs of a config.
@@ -221,7 +207,7 @@ func (s *supervisor) checkDescriptors(p *prepared) error {
 	if workers.ModelOf(p.class) != workers.OnLoop {
 		return nil
 	}
-	if _, is := s.app.(program); is && !p.config.ClassGiven {
+	if _, is := s.given.App.(program); is && !p.config.ClassGiven {
 		return nil // nobody asked for so many
 	}
 	return resources.CheckDescriptors(p.config, s.log)

@@ -1,4 +1,4 @@
-package cli
+package supervise
 
 import (
 	"encoding/json"
@@ -11,6 +11,7 @@ import (
 	"github.com/gonicorn/gonicorn/config"
 	"github.com/gonicorn/gonicorn/gateway/process"
 	"github.com/gonicorn/gonicorn/internal/errcode"
+	"github.com/gonicorn/gonicorn/internal/guard"
 	"github.com/gonicorn/gonicorn/internal/launch"
 	"github.com/gonicorn/gonicorn/internal/proc"
 	"github.com/gonicorn/gonicorn/internal/wire"
@@ -18,15 +19,15 @@ import (
 	"github.com/gonicorn/gonicorn/workers/handler"
 )
 
-// app is what the workers run. Each kind knows how to start itself.
-type app interface {
+// App is what the workers run. Each kind knows how to start itself.
+type App interface {
 	// describe names it for the banner.
 	describe() string
 	// transport is how connections reach it with this config.
 	transport(c *config.Config) string
 	// check returns the app as it is found with this config. It fails when it
 	// is not there, with an *errcode.AppError.
-	check(c *config.Config) (app, error)
+	check(c *config.Config) (App, error)
 	// speaks reports whether its workers say READY=1.
 	speaks(c *config.Config) bool
 	// inside reports whether gonicorn's own code runs in its workers.
@@ -51,7 +52,7 @@ func (a program) transport(c *config.Config) string {
 
 // check has a program serve many requests at once unless the config says
 // otherwise: most do, and for one that does not its own backlog is a queue.
-func (a program) check(c *config.Config) (app, error) {
+func (a program) check(c *config.Config) (App, error) {
 	if !c.ClassGiven && c.Threads <= 1 {
 		c.WorkerClass = workers.ForMany().Name()
 	}
@@ -89,13 +90,19 @@ func (a program) launcher(s *supervisor, p *prepared) (*launch.Launcher, error) 
 	return l, nil
 }
 
+// Program is the app that a command is.
+func Program(argv []string) App { return program{argv: argv} }
+
 // goHandler is a handler in this binary.
 type goHandler struct{ name string }
+
+// Handler is the app that this binary has inside.
+func Handler(name string) App { return goHandler{name: name} }
 
 func (a goHandler) describe() string { return a.name }
 
 func (a goHandler) transport(*config.Config) string   { return transportInherit }
-func (a goHandler) check(*config.Config) (app, error) { return a, nil }
+func (a goHandler) check(*config.Config) (App, error) { return a, nil }
 func (a goHandler) speaks(*config.Config) bool        { return true }
 func (a goHandler) inside() bool                      { return true }
 func (a goHandler) backend(workers.Class) string      { return "" }
@@ -128,7 +135,7 @@ func (s *supervisor) guard(p *prepared) (*arbiter.Generation, error) {
 	}
 	c := p.config
 	env := append(launch.Environ(c), wire.EnvRole+"="+wire.RoleGuard,
-		wire.EnvWorker+"="+strconv.FormatInt(int64(c.GracefulTimeout), 10), envLogFormat+"="+c.LogFormat)
+		wire.EnvWorker+"="+strconv.FormatInt(int64(c.GracefulTimeout), 10), guard.EnvLogFormat+"="+c.LogFormat)
 	spec := proc.Spec{Path: proc.Self(), Args: []string{launch.Title("guard", c)}, Env: env, Dir: "/", Umask: -1}
 	return &arbiter.Generation{
 		Number:   1,

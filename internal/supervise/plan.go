@@ -1,4 +1,4 @@
-package cli
+package supervise
 
 import (
 	"context"
@@ -31,7 +31,7 @@ type plan struct {
 // workers of its generation serve, or releases it.
 func (s *supervisor) load(ctx context.Context, number int) (arbiter.Loaded, error) {
 	s.hooks.Tell(hooks.Event{Event: "on_reload"})
-	read, err := s.reread(ctx, s.host.Helpers)
+	read, err := s.given.Reread(ctx, s.host.Helpers)
 	if err != nil {
 		return arbiter.Loaded{}, err
 	}
@@ -39,10 +39,10 @@ func (s *supervisor) load(ctx context.Context, number int) (arbiter.Loaded, erro
 	if err != nil {
 		return arbiter.Loaded{}, err
 	}
-	if p.transport != s.transport {
+	if p.transport != s.gateway.transport {
 		p.giveUp()
 		return arbiter.Loaded{}, fmt.Errorf("transport: it is %s and would become %s, which a reload cannot do; restart gonicorn",
-			s.transport, p.transport)
+			s.gateway.transport, p.transport)
 	}
 	if err := s.complete(ctx, p, number); err != nil {
 		p.giveUp()
@@ -91,8 +91,11 @@ func (s *supervisor) plan(ctx context.Context, p *prepared, number int) (*plan, 
 func (p *plan) commit() {
 	s := p.s
 	p.committed = true
-	s.logs.Level.Set(p.level)
-	watching := s.put(p)
+	s.host.Logs.Level.Set(p.level)
+	watching := s.serving.put(s.watches.while, p)
+	if f := p.frontend; f != nil && f.certificates != nil {
+		s.gateway.links.Certify(f.certificates, p.number)
+	}
 	if p.watch != nil {
 		s.runWatch(watching, p.watch, func(path string) { s.recertify(watching, p, path) })
 	}
@@ -106,33 +109,6 @@ func (p *plan) abort() {
 	if p.watch != nil {
 		_ = p.watch.Close() // nobody reads it
 	}
-}
-
-// put has a plan's app and certificates be those that serve. What it returns
-// ends when another plan's are.
-func (s *supervisor) put(p *plan) (while context.Context) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.unwatch != nil {
-		s.unwatch()
-	}
-	while, s.unwatch = context.WithCancel(s.watching)
-	s.served, s.bind = p.app, nil
-	for _, sock := range p.sockets {
-		s.bind = append(s.bind, sock.URL())
-	}
-	if p.frontend != nil && p.frontend.certificates != nil {
-		s.links.Certify(p.frontend.certificates, p.number)
-	}
-	return while
-}
-
-// serves is the app as it was found for the workers that serve, and where it is
-// reached.
-func (s *supervisor) serves() (app string, bind []string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.served.describe(), s.bind
 }
 
 // certificateFiles are the files that a gateway's certificates are read from.
@@ -157,10 +133,10 @@ func (s *supervisor) recertify(ctx context.Context, p *plan, path string) {
 		s.log.Error("the changed certificates are not used", "file", path, "error", err)
 		return
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.serving.mu.Lock() // no other plan's are put in force meanwhile
+	defer s.serving.mu.Unlock()
 	if ctx.Err() == nil {
 		s.log.Info("certificates read anew", "file", path)
-		s.links.Certify(bundle, p.number)
+		s.gateway.links.Certify(bundle, p.number)
 	}
 }

@@ -1,4 +1,4 @@
-package cli
+package supervise
 
 import (
 	"context"
@@ -13,8 +13,8 @@ import (
 // upgrader makes what replaces this process, of what it was handed.
 func (s *supervisor) upgrader(handed upgrade.Handover) *upgrade.Upgrader {
 	return upgrade.New(handed, upgrade.Process{
-		Args: slices.Clone(os.Args), Host: s.host, Log: s.log, BootTimeout: s.started.BootTimeout, Grace: s.started.GracefulTimeout,
-		Actions: s.actions, Own: s.ownSockets, Gateways: s.gateways, TakeOver: s.takeOver,
+		Args: slices.Clone(os.Args), Host: s.host, Log: s.log, BootTimeout: s.given.config().BootTimeout, Grace: s.given.config().GracefulTimeout,
+		Actions: s.inbox.actions, Own: s.ownSockets, Gateways: s.gateways, TakeOver: s.takeOver,
 		HandDown: func() []sockets.Handed { return append(s.sockets.HandDown(false), s.admin.HandDown(true)...) },
 		Begin:    func() { s.hooks.Tell(hooks.Event{Event: "pre_exec"}) },
 	})
@@ -39,8 +39,8 @@ func (s *supervisor) gateways(ctx context.Context) (pids []int, err error) {
 
 // takeOver takes what the gonicorn before had, which is gone.
 func (s *supervisor) takeOver() {
-	if s.pidfile != nil && s.pidfilePath != "" {
-		if err := s.pidfile.Rename(s.pidfilePath); err != nil {
+	if s.holdings.pidfile != nil && s.holdings.pidfilePath != "" {
+		if err := s.holdings.pidfile.Rename(s.holdings.pidfilePath); err != nil {
 			s.log.Error("cannot take over the pidfile", "error", err)
 		}
 	}

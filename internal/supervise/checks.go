@@ -1,4 +1,4 @@
-package cli
+package supervise
 
 import (
 	"encoding/json"
@@ -28,8 +28,8 @@ func (k *checks) fail(setting, problem, hint string) {
 	k.errs = append(k.errs, config.FieldError{Setting: setting, Where: k.origin[setting], Problem: problem, Hint: hint})
 }
 
-// started looks at what a start and a reload would trip over.
-func started(c *config.Config, origin map[string]string) error {
+// Startable looks at what a start and a reload would trip over.
+func Startable(c *config.Config, origin map[string]string) error {
 	k := checks{config: c, origin: origin}
 	k.logging()
 	k.folders()
@@ -86,9 +86,18 @@ func isFolder(path string) bool {
 	return err == nil && info.IsDir()
 }
 
-// check is what gonicorn check looks at besides: what a start opens, without
-// opening it, since a gonicorn that runs may have it.
-func openable(c *config.Config, a app) error {
+// Check is what gonicorn check looks at: what a start opens, and the app.
+func Check(a App, c *config.Config) error {
+	if err := openable(c, a); err != nil {
+		return err
+	}
+	_, err := a.check(c)
+	return err
+}
+
+// openable looks at what a start opens, without opening it, since a gonicorn that
+// runs may have it.
+func openable(c *config.Config, a App) error {
 	var errs []error
 	if c.Errorlog != "-" && c.Errorlog != "" {
 		if err := writable(c.Below(c.Errorlog)); err != nil {

@@ -1,4 +1,4 @@
-package cli
+package supervise
 
 import (
 	"bytes"
@@ -32,6 +32,9 @@ type pythonApp struct {
 	helpers     *proc.Helpers      // runs Python beside the arbiter; nil before there is one
 }
 
+// Python is the app that is called MODULE:NAME.
+func Python(name string) App { return &pythonApp{name: name} }
+
 func (a *pythonApp) describe() string {
 	i := a.interpreter
 	return fmt.Sprintf("%s (Python %s, %s, from %s)", a.name, i.Version, i.Path, i.How)
@@ -40,7 +43,7 @@ func (a *pythonApp) describe() string {
 func (a *pythonApp) transport(*config.Config) string { return transportGateway }
 
 // check finds the interpreter, and for --check-config looks at the app.
-func (a *pythonApp) check(c *config.Config) (app, error) {
+func (a *pythonApp) check(c *config.Config) (App, error) {
 	if c.Transport != "" && c.Transport != transportGateway {
 		return nil, &errcode.AppError{Err: fmt.Errorf("transport %q is for commands: a Python app is reached through the gateway; leave --transport away", c.Transport)}
 	}
@@ -154,7 +157,7 @@ func (p *prepared) forks() bool {
 func (s *supervisor) loads(l *launch.Launcher, p *prepared, number int) template.Options {
 	return template.Options{
 		Launcher: l, Generation: number, Limit: p.config.BootTimeout, Refork: p.config.ReforkAfter,
-		Own:   func(slot, fd int) { s.links.Own(slot, fd) },
+		Own:   func(slot, fd int) { s.gateway.links.Own(slot, fd) },
 		Renew: func(why arbiter.Renewal) { s.arbiter.Renew(why) },
 	}
 }
@@ -188,6 +191,6 @@ func (s *supervisor) connectPython(place arbiter.Place, spec *proc.Spec) (launch
 			unix.Close(ours)
 			return
 		}
-		s.links.Own(place.Slot, ours)
+		s.gateway.links.Own(place.Slot, ours)
 	}}, nil
 }

@@ -1,4 +1,4 @@
-package cli
+package supervise
 
 import (
 	"cmp"
@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gonicorn/gonicorn/arbiter"
@@ -160,10 +161,18 @@ func unixPath(s *listen.Socket) string {
 	return ""
 }
 
+// gatewaySide is what all gateways of a run share.
+type gatewaySide struct {
+	links     *gateways.Links
+	offers    *command.Offers // nil where no command is behind a gateway
+	transport string          // of all generations
+	openToAll sync.Once       // said that the app listens on all interfaces
+}
+
 // prepareGateway makes what all gateways and the commands behind them share.
 func (s *supervisor) prepareGateway(p *prepared) (err error) {
-	s.transport = p.transport
-	s.links = gateways.New(s.log, s.host.Board.Page, gateways.Events{
+	s.gateway.transport = p.transport
+	s.gateway.links = gateways.New(s.log, s.host.Board.Page, gateways.Events{
 		Idle:   func(slot, pid int) { s.arbiter.Idle(slot, pid) },
 		Broken: func(slot, pid int) { s.arbiter.Broken(slot, pid) },
 		Stuck:  func(w wire.Stuck) { s.arbiter.Stuck(w) },
@@ -175,7 +184,7 @@ func (s *supervisor) prepareGateway(p *prepared) (err error) {
 	if !s.upgrade.Kept() { // whose workers still use the folder of the binary before
 		command.Sweep()
 	}
-	s.offers, err = command.NewOffers(uid, gid)
+	s.gateway.offers, err = command.NewOffers(uid, gid)
 	return err
 }
 
@@ -202,14 +211,14 @@ func (s *supervisor) front(p *prepared, number int) *arbiter.Generation {
 			Workers: 1, Timeout: gatewayTimeout(c), BootTimeout: c.BootTimeout, GracefulTimeout: c.GracefulTimeout,
 			Heartbeat: true, Notifies: true, RestartImmediately: true, ReopensLogs: true,
 		},
-		Adopted: func() { s.adopt(p) }, Released: func() { p.release() },
+		Adopted: func() { s.serving.adopt(p) }, Released: func() { p.release() },
 	}
 }
 
 // connectGateway gives a gateway about to be started its socket to this process.
 func (s *supervisor) connectGateway(p *prepared) func(arbiter.Place, *proc.Spec) (launch.Equipment, error) {
 	return func(place arbiter.Place, spec *proc.Spec) (launch.Equipment, error) {
-		theirs, err := s.links.Connect(place.Generation, p.frontend.certificates)
+		theirs, err := s.gateway.links.Connect(place.Generation, p.frontend.certificates)
 		if err != nil {
 			return launch.Equipment{}, err
 		}
@@ -222,25 +231,10 @@ func (s *supervisor) connectGateway(p *prepared) func(arbiter.Place, *proc.Spec)
 	}
 }
 
-// share says whether a prepared config needs a gateway of its own: the one that
-// serves does something else.
-func (s *supervisor) share(p *prepared) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	p.newFront = s.serving != p.frontend.key
-}
-
-// adopt takes note of the gateway that serves.
-func (s *supervisor) adopt(p *prepared) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.serving, s.backend = p.frontend.key, p.app.backend(p.class)
-}
-
 // offer gives a command about to be started an endpoint of its own.
 func (s *supervisor) offer(c *config.Config) func(arbiter.Place, *proc.Spec) (launch.Equipment, error) {
 	return func(place arbiter.Place, spec *proc.Spec) (launch.Equipment, error) {
-		o, err := s.offers.New(place.Slot, place.Age)
+		o, err := s.gateway.offers.New(place.Slot, place.Age)
 		if err != nil {
 			return launch.Equipment{}, err
 		}
@@ -256,7 +250,7 @@ func (s *supervisor) offer(c *config.Config) func(arbiter.Place, *proc.Spec) (la
 				context.AfterFunc(ctx, o.Release) // the context ends with the process
 				network, address, err := o.Probe(ctx, c.HealthPath)
 				if err == nil && network == "tcp" && listen.OpenToAll(o.Port) {
-					s.openToAll.Do(func() {
+					s.gateway.openToAll.Do(func() {
 						s.log.Warn("the app listens on all interfaces: others can reach it around the gateway; "+
 							"have it listen on 127.0.0.1, or on "+wire.EnvSocket, "worker", place.ID, "port", o.Port)
 					})
@@ -268,17 +262,17 @@ func (s *supervisor) offer(c *config.Config) func(arbiter.Place, *proc.Spec) (la
 }
 
 // publish tells the gateways of a new list of workers.
-func (s *supervisor) publish(peers []arbiter.Peer) { s.links.Publish(peers) }
+func (s *supervisor) publish(peers []arbiter.Peer) { s.gateway.links.Publish(peers) }
 
 // forsake has a worker see the end of its socket: no gateway answers it.
-func (s *supervisor) forsake(p arbiter.Place) { s.links.HangUp(p.Slot) }
+func (s *supervisor) forsake(p arbiter.Place) { s.gateway.links.HangUp(p.Slot) }
 
 // removeOffers removes the folder of the workers' sockets.
 func (s *supervisor) removeOffers() {
-	if s.offers == nil {
+	if s.gateway.offers == nil {
 		return
 	}
-	if err := s.offers.Close(); err != nil && !os.IsNotExist(err) {
+	if err := s.gateway.offers.Close(); err != nil && !os.IsNotExist(err) {
 		s.log.Warn("cannot remove the folder of workers' sockets", "error", err)
 	}
 }

@@ -1,4 +1,4 @@
-package cli
+package supervise
 
 import (
 	"context"
@@ -12,6 +12,12 @@ import (
 	"github.com/gonicorn/gonicorn/signals"
 )
 
+// watches look at files until gonicorn ends.
+type watches struct {
+	while  context.Context // of all of them
+	follow func([]string)  // has the files of a Python app watched; nil where nothing is
+}
+
 // watch reloads when the app's files (--reload) or the config file
 // (--reload-config) change.
 func (s *supervisor) watch(ctx context.Context, p *prepared) error {
@@ -21,8 +27,8 @@ func (s *supervisor) watch(ctx context.Context, p *prepared) error {
 			return fmt.Errorf("reload: %w", err)
 		}
 	}
-	if c.ReloadConfig && s.file != "" {
-		if _, err := s.watchFiles(ctx, watch.Options{Files: []string{s.file}, Engine: c.ReloadEngine, Log: s.log}); err != nil {
+	if c.ReloadConfig && s.given.Config.File != "" {
+		if _, err := s.watchFiles(ctx, watch.Options{Files: []string{s.given.Config.File}, Engine: c.ReloadEngine, Log: s.log}); err != nil {
 			return fmt.Errorf("reload_config: %w", err)
 		}
 	}
@@ -48,7 +54,7 @@ func (s *supervisor) watchApp(ctx context.Context, p *prepared) error {
 	}
 	w, err := s.watchFiles(ctx, o)
 	if isPython && err == nil {
-		s.follow = w.Follow
+		s.watches.follow = w.Follow
 	}
 	return err
 }
@@ -70,7 +76,7 @@ func ownFiles(c *config.Config) (all []string) {
 func (s *supervisor) watchFiles(ctx context.Context, o watch.Options) (*watch.Watcher, error) {
 	return s.onChange(ctx, o, func(path string) {
 		s.log.Info("changed: " + path)
-		s.act(ctx, signals.Reload)
+		s.inbox.act(ctx, signals.Reload)
 	})
 }
 
@@ -85,7 +91,7 @@ func (s *supervisor) onChange(ctx context.Context, o watch.Options, do func(path
 
 // runWatch calls do for what changes until ctx ends.
 func (s *supervisor) runWatch(ctx context.Context, w *watch.Watcher, do func(path string)) {
-	s.wg.Go(func() {
+	s.inbox.wg.Go(func() {
 		defer w.Close()
 		w.Run(ctx, do)
 	})

@@ -1,4 +1,4 @@
-package cli
+package supervise
 
 import (
 	"fmt"
@@ -20,8 +20,8 @@ func (s *supervisor) banner(p *prepared) {
 		where = "no socket (transport none)"
 	}
 	source := "defaults"
-	if s.file != "" {
-		source = s.file
+	if s.given.Config.File != "" {
+		source = s.given.Config.File
 	}
 	s.log.Info("gonicorn " + version.Text())
 	s.log.Info("listening at: " + where)

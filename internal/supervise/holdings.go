@@ -1,4 +1,4 @@
-package cli
+package supervise
 
 import (
 	"errors"
@@ -12,23 +12,32 @@ import (
 	"github.com/gonicorn/gonicorn/internal/pidfile"
 	"github.com/gonicorn/gonicorn/internal/proc"
 	"github.com/gonicorn/gonicorn/internal/resources"
+	"github.com/gonicorn/gonicorn/internal/servicemanager"
 )
+
+// holdings are what one gonicorn holds alone, besides its processes.
+type holdings struct {
+	pidfile     *pidfile.File
+	pidfilePath string
+	groups      *resources.Groups       // cgroups of workers
+	manager     *servicemanager.Manager // nil without a service manager
+}
 
 // open makes everything that outlives a reload.
 func (s *supervisor) open(c *config.Config) error {
-	var err error
-	if s.logs, err = errorlog.Open(c); err != nil {
+	logs, err := errorlog.Open(c)
+	if err != nil {
 		return err
 	}
-	s.log = s.logs.Own
-	s.groups = resources.NewGroups(s.log)
-	s.host, err = launch.NewHost(s.logs, proc.NewHelpers(s.childEnded))
+	s.log = logs.Own
+	s.holdings.groups = resources.NewGroups(s.log)
+	s.host, err = launch.NewHost(logs, proc.NewHelpers(s.inbox.childEnded))
 	return err
 }
 
 // hold takes the pidfile and the process's name.
 func (s *supervisor) hold(c *config.Config) error {
-	if !s.o.IsHandler {
+	if !s.given.IsHandler {
 		if err := proc.BecomeSubreaper(); err != nil {
 			s.log.Debug("cannot adopt orphans of workers", "error", err)
 		}
@@ -37,8 +46,8 @@ func (s *supervisor) hold(c *config.Config) error {
 	if c.Pidfile == "" {
 		return nil
 	}
-	s.pidfilePath = c.Below(c.Pidfile)
-	path := s.pidfilePath
+	s.holdings.pidfilePath = c.Below(c.Pidfile)
+	path := s.holdings.pidfilePath
 	if s.upgrade.Replaces() {
 		path += ".2" // as Gunicorn has it, until the old one is gone
 	}
@@ -50,25 +59,25 @@ func (s *supervisor) hold(c *config.Config) error {
 		}
 		return fmt.Errorf("pidfile: %w", err)
 	}
-	s.pidfile = file
+	s.holdings.pidfile = file
 	return nil
 }
 
 func (s *supervisor) close() {
-	if s.pidfile != nil {
-		if err := s.pidfile.Remove(); err != nil {
+	if s.holdings.pidfile != nil {
+		if err := s.holdings.pidfile.Remove(); err != nil {
 			s.log.Warn("cannot remove pidfile", "error", err)
 		}
 	}
-	if s.links != nil {
-		s.links.Close()
+	if s.gateway.links != nil {
+		s.gateway.links.Close()
 	}
 	s.removeOffers()
-	if s.groups != nil {
-		s.groups.Remove()
+	if s.holdings.groups != nil {
+		s.holdings.groups.Remove()
 	}
-	s.host.Close()
-	if s.logs != nil {
-		s.logs.Close()
+	if s.host != nil {
+		s.host.Close()
+		s.host.Logs.Close()
 	}
 }

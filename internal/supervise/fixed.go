@@ -1,4 +1,4 @@
-package cli
+package supervise
 
 import (
 	"strings"
@@ -11,7 +11,7 @@ import (
 func (s *supervisor) warnOfFixed(c *config.Config) {
 	var changed []string
 	for _, set := range config.Settings() {
-		if set.Reload == config.AtRestart && !set.Flagged && set.Value(c) != set.Value(s.started) {
+		if set.Reload == config.AtRestart && !set.Flagged && set.Value(c) != set.Value(s.given.config()) {
 			changed = append(changed, set.Name)
 		}
 	}

@@ -1,4 +1,4 @@
-package cli
+package supervise
 
 import (
 	"github.com/gonicorn/gonicorn/arbiter"
@@ -10,13 +10,13 @@ import (
 // newHooks makes the hooks that run beside this process.
 func (s *supervisor) newHooks() *hooks.Hooks {
 	return hooks.New(hooks.Host{
-		Log: s.log, Output: s.logs.Output, Helpers: s.host.Helpers, Runner: s.host.Runner,
+		Log: s.log, Output: s.host.Logs.Output, Helpers: s.host.Helpers, Runner: s.host.Runner,
 		Read: func(fd, pid int) hooks.Output { return s.host.Read("hooks", fd, 0, pid) },
 	})
 }
 
 // hooksOf is what a config wants done when something happens.
-func hooksOf(c *config.Config, a app) hooks.Source {
+func hooksOf(c *config.Config, a App) hooks.Source {
 	src := hooks.Source{Config: c, Environ: launch.Environ(c)}
 	if p, is := a.(*pythonApp); is {
 		src.Interpreter, src.Settings = p.interpreter, p.settings(c, "")

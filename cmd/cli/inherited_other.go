@@ -1,6 +1,0 @@
-//go:build !linux
-
-package cli
-
-// closeInherited does nothing outside Linux.
-func closeInherited() {}

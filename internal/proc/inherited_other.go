@@ -1,0 +1,6 @@
+//go:build !linux
+
+package proc
+
+// CloseInherited does nothing outside Linux.
+func CloseInherited() {}
