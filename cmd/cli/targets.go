@@ -3,21 +3,17 @@ package cli
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/gonicorn/gonicorn/config"
 	"github.com/gonicorn/gonicorn/internal/console"
 	"github.com/gonicorn/gonicorn/internal/errcode"
-	"github.com/gonicorn/gonicorn/internal/proc"
 	"github.com/gonicorn/gonicorn/internal/status"
 	ucli "github.com/urfave/cli/v2"
 )
@@ -145,22 +141,6 @@ func example(t target) string {
 	return t.name()
 }
 
-// list shows all running gonicorns of this user.
-func (l *commandLine) list(c *ucli.Context) error {
-	all, folder := l.running(c.Context)
-	if len(all) == 0 {
-		return errcode.With("GON030", fmt.Errorf("no gonicorn of this user runs: no control socket in %s", folder))
-	}
-	table := tabwriter.NewWriter(l.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "NAME\tAPP\tADDRESS\tPID\tWORKERS\tUPTIME\tFOLDER")
-	for _, t := range all {
-		s := t.status
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d of %d\t%s\t%s\n", t.name(), appName(s.App), cmp.Or(strings.Join(s.Bind, ","), "-"), s.PID,
-			s.Ready, s.Wanted, s.Uptime.Round(time.Second), s.Dir)
-	}
-	return table.Flush() // to a terminal
-}
-
 // operands are a command's arguments: which gonicorn, and the number that it
 // takes, the last of them.
 func (l *commandLine) operands(c *ucli.Context, numbered bool) (word string, number int, err error) {
@@ -185,126 +165,4 @@ func (l *commandLine) operands(c *ucli.Context, numbered bool) (word string, num
 		word = args[0]
 	}
 	return word, number, nil
-}
-
-const (
-	lookEvery = 100 * time.Millisecond
-	doneTime  = 2 * time.Minute // that workers may take to start, or to finish
-)
-
-// until waits until what was asked for is so.
-func (l *commandLine) until(c *ucli.Context, client *console.Client, done string, so func(status.Status) bool) error {
-	ctx, cancel := context.WithTimeout(c.Context, doneTime)
-	defer cancel()
-	pause := time.NewTicker(lookEvery)
-	defer pause.Stop()
-	for {
-		var s status.Status
-		if err := client.Get(ctx, "/status", &s); err != nil {
-			if ctx.Err() != nil {
-				break
-			}
-			return fmt.Errorf("%s: it was asked for, and nobody says what became of it: %w", c.Command.Name, err)
-		}
-		if so(s) {
-			fmt.Fprintln(l.stdout, done)
-			return nil
-		}
-		select {
-		case <-pause.C:
-			continue
-		case <-ctx.Done():
-		}
-		break
-	}
-	return fmt.Errorf("%s: not done within %s, and going on; see gonicorn status", c.Command.Name, doneTime)
-}
-
-// answers waits until the new gonicorn has taken over the control socket.
-func (l *commandLine) answers(c *ucli.Context, client *console.Client) error {
-	ctx, cancel := context.WithTimeout(c.Context, doneTime)
-	defer cancel()
-	pause := time.NewTicker(lookEvery)
-	defer pause.Stop()
-	for {
-		err := client.Get(ctx, "/status", &status.Status{})
-		if err == nil || ctx.Err() != nil {
-			return err
-		}
-		if c.String("control-socket") == "" {
-			return nil // it has a socket of its own pid
-		}
-		<-pause.C
-	}
-}
-
-func (l *commandLine) scale(c *ucli.Context, client *console.Client, n int) error {
-	if err := l.post(c, client, "/scale", map[string]int{"workers": n}, fmt.Sprintf("%d workers are wanted, until the next reload; set workers to keep it", n)); err != nil {
-		return err
-	}
-	looks := 0
-	return l.until(c, client, "done", func(s status.Status) bool {
-		looks++
-		return s.Wanted == n && s.Ready == n || s.Wanted != n && looks > 1 // bounds, or somebody else
-	})
-}
-
-func (l *commandLine) restart(c *ucli.Context, client *console.Client, id int) error {
-	pidOf := func(s status.Status) (pid int) {
-		for _, w := range s.Workers {
-			if w.Role == "worker" && w.ID == id && w.Leaves == "" && (w.Stage == "ready" || w.Stage == "busy") {
-				pid = w.PID
-			}
-		}
-		return pid
-	}
-	var before status.Status
-	if err := client.Get(c.Context, "/status", &before); err != nil {
-		return fmt.Errorf("restart: %w", err)
-	}
-	old := pidOf(before)
-	if err := l.post(c, client, fmt.Sprintf("/workers/%d/restart", id), nil, fmt.Sprintf("worker %d is being replaced", id)); err != nil {
-		return err
-	}
-	return l.until(c, client, "its successor serves", func(s status.Status) bool { pid := pidOf(s); return pid != 0 && pid != old })
-}
-
-func (l *commandLine) drain(c *ucli.Context, client *console.Client, _ int) error {
-	if err := l.post(c, client, "/drain", nil, "draining"); err != nil {
-		return err
-	}
-	return l.until(c, client, "drained: gonicorn reload brings the workers back", func(s status.Status) bool { return s.State == "drained" })
-}
-
-// stop returns when gonicorn has gone.
-func (l *commandLine) stop(c *ucli.Context, client *console.Client, _ int) error {
-	var before status.Status
-	if err := client.Get(c.Context, "/status", &before); err != nil {
-		return fmt.Errorf("stop: %w", err)
-	}
-	lines, err := client.Stream(c.Context, "/logs?follow=1")
-	if err != nil {
-		return err
-	}
-	defer lines.Close()
-	if err := l.post(c, client, "/stop", nil, "stopping"); err != nil {
-		return err
-	}
-	if _, err := io.Copy(io.Discard, lines); err != nil && !errors.Is(err, io.ErrUnexpectedEOF) { // ends with it
-		return fmt.Errorf("stop: %w", err)
-	}
-	awaitEnd(before.PID)
-	fmt.Fprintln(l.stdout, "stopped")
-	return nil
-}
-
-// awaitEnd waits for the end of a process that is about to end, but not for
-// whoever is to reap it.
-func awaitEnd(pid int) {
-	for range doneTime / lookEvery {
-		if _, err := proc.StartTicks(pid); err != nil || proc.Ended(pid) {
-			return
-		}
-		time.Sleep(lookEvery)
-	}
 }

@@ -1,0 +1,21 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/gonicorn/gonicorn/internal/console"
+	ucli "github.com/urfave/cli/v2"
+)
+
+// reload says what became of it, and what was left out.
+func (l *commandLine) reload(c *ucli.Context, client *console.Client) error {
+	done, err := client.Reload(c.Context)
+	if err != nil {
+		return fmt.Errorf("reload: %w", err)
+	}
+	fmt.Fprintln(l.stdout, "the new workers serve")
+	if done.Note != "" {
+		fmt.Fprintln(l.stdout, done.Note)
+	}
+	return nil
+}

@@ -1,0 +1,18 @@
+package cli
+
+import (
+	"os"
+
+	"github.com/gonicorn/gonicorn/internal/console"
+	"github.com/gonicorn/gonicorn/internal/top"
+	ucli "github.com/urfave/cli/v2"
+	"golang.org/x/term"
+)
+
+// top shows the app live, in a terminal.
+func (l *commandLine) top(c *ucli.Context, client *console.Client) error {
+	if !term.IsTerminal(int(os.Stdout.Fd())) {
+		return &usageError{"top: standard output is no terminal; try: gonicorn status, or gonicorn status --json"}
+	}
+	return top.Run(c.Context, client, os.Stdin, os.Stdout)
+}

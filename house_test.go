@@ -1,0 +1,72 @@
+package gonicorn_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// mostFields is how many fields a type has: what one reader can keep in mind.
+const mostFields = 15
+
+// manyFields are types with more, and how many they may have. Records are lists
+// by nature: settings, what is shown, a page of memory. The rest are to shrink.
+var manyFields = map[string]int{
+	// Records.
+	"config.Config": 200, "config.Setting": 30, "config.Hooks": 20, "gateway/process.Settings": 70, "workers/python.Settings": 40,
+	"arbiter.Settings": 25, "arbiter.Options": 22, "internal/status.Worker": 20, "internal/status.Fleet": 16,
+	"internal/scoreboard.Slot": 20, "gateway/accesslog.line": 19, "gateway.Request": 26, "gateway/http1.RequestHead": 18,
+	"gateway/front.Options": 17, "monitor.collector": 24,
+	// To shrink.
+	"arbiter.worker": 35, "arbiter.fleet": 32, "arbiter.Arbiter": 29, "internal/top.model": 18,
+	"gateway/channel.Exchange": 27, "gateway/upstream.exchange": 26, "gateway/pipeline.exchange": 25, "gateway/direct.conn": 23,
+	"gateway/http1.conn": 22, "gateway/python.Backend": 21, "gateway/direct.Server": 20, "gateway/http1.Server": 19,
+	"gateway/process.process": 20, "gateway/python.call": 19, "gateway/upstream.worker": 17, "gateway/http1.reply": 17,
+	"gateway/upstream.conn": 16,
+}
+
+// No type is a heap of everything.
+func TestTypesAreSmall(t *testing.T) {
+	found := map[string]int{}
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && (path != "." && strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata" || path == "tools" || path == "bench"):
+			return filepath.SkipDir
+		case filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go"):
+			return nil
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		ast.Inspect(parsed, func(n ast.Node) bool {
+			if spec, is := n.(*ast.TypeSpec); is {
+				if of, is := spec.Type.(*ast.StructType); is {
+					name := filepath.ToSlash(filepath.Dir(path)) + "." + spec.Name.Name
+					found[name] = max(found[name], of.Fields.NumFields())
+				}
+			}
+			return true
+		})
+		return nil
+	})
+	if err != nil || len(found) < 300 {
+		t.Fatalf("%d types: %v", len(found), err)
+	}
+	for name, n := range found {
+		if most := max(mostFields, manyFields[name]); n > most {
+			t.Errorf("%s has %d fields, and may have %d: make types of those that go together", name, n, most)
+		}
+	}
+	for name := range manyFields {
+		if found[name] <= mostFields {
+			t.Errorf("%s has %d fields: take it out of the list", name, found[name])
+		}
+	}
+}
