@@ -14,6 +14,7 @@ import (
 
 	"github.com/gonicorn/gonicorn/gateway"
 	"github.com/gonicorn/gonicorn/gateway/admission"
+	"github.com/gonicorn/gonicorn/gateway/tunnel"
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
 	"github.com/gonicorn/gonicorn/internal/wire"
 )
@@ -134,9 +135,9 @@ func (b *Backend) Update(workers []gateway.Worker) {
 func (b *Backend) Restart() {
 	b.restarting.Store(true)
 	for _, w := range *b.workers.Load() {
-		w.eachTunnel(func(t *tunnel) {
-			if t.toClient != nil {
-				t.drain()
+		w.eachTunnel(func(t *tunnel.Tunnel) {
+			if t.WebSocket() {
+				t.Drain(b.DrainTimeout)
 			}
 		})
 	}

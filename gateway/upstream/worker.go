@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/gateway/tunnel"
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
 )
 
@@ -36,14 +37,14 @@ type worker struct {
 	spec     gateway.Worker
 	open     map[*conn]struct{} // all of them
 	idle     []*conn            // the one used last at the end
-	tunnels  map[*tunnel]struct{}
+	tunnels  map[*tunnel.Tunnel]struct{}
 	sweep    *time.Timer // runs while there are idle ones
 	refusals int         // in a row
 	hung     int         // requests that nobody waits for, and that the pool still counts
 }
 
 func newWorker(b *Backend, spec gateway.Worker) *worker {
-	w := &worker{b: b, slot: spec.Slot, pid: spec.PID, spec: spec, open: map[*conn]struct{}{}, tunnels: map[*tunnel]struct{}{}}
+	w := &worker{b: b, slot: spec.Slot, pid: spec.PID, spec: spec, open: map[*conn]struct{}{}, tunnels: map[*tunnel.Tunnel]struct{}{}}
 	w.ctx, w.end = context.WithCancel(context.Background())
 	var slot *scoreboard.Slot
 	var account *scoreboard.Account
@@ -64,7 +65,7 @@ func (w *worker) update(spec gateway.Worker) {
 		w.closeIdle(w.b.clock.now(), true)
 	}
 	if began {
-		w.eachTunnel((*tunnel).drain)
+		w.eachTunnel(func(t *tunnel.Tunnel) { t.Drain(w.b.DrainTimeout) })
 	}
 }
 

@@ -1,4 +1,4 @@
-package upstream
+package tunnel
 
 import "encoding/binary"
 
