@@ -53,9 +53,12 @@ func stallWords(kind string) (what, cure, code string) {
 	switch kind {
 	case wire.StallLoop:
 		return "the event loop is blocked", "await an asynchronous call instead, or run this one in a thread (asyncio.to_thread, a def endpoint)", codeLoop
+	case wire.StallHub:
+		return "gevent's hub is blocked", "call what cooperates (what gevent patches; a driver that is made for it, as psycogreen makes psycopg2), " +
+			"or run this in gevent.get_hub().threadpool", codeLoop
 	case wire.StallAwait:
 		return "a request waits", "give what it awaits a timeout (asyncio.timeout, the client's own); look who should release, answer or set it", codeRequest
-	case wire.StallThread:
+	case wire.StallThread, wire.StallGreenlet:
 		return "a request has no answer yet", "give the call a timeout, or hand long work to a queue; stall_warning says what is slow", codeRequest
 	case wire.StallHandler:
 		return "a request has no answer yet", "give the call a context with a timeout; stall_warning says what is slow", codeRequest

@@ -19,7 +19,8 @@ func processSettings() []Setting {
 		Setting{
 			Name: "worker_class", Flag: "worker-class", Short: "k", Kind: String, Default: "sync", Filled: true,
 			Help: "How a worker serves. sync: one connection at a time. threaded (gthread): threads connections at a " +
-				"time. event-loop (asgi, gevent, uvicorn.workers.UvicornWorker): up to worker_connections at a time. " +
+				"time. event-loop (asgi, uvicorn.workers.UvicornWorker): up to worker_connections at a time. " +
+				"gevent: likewise for WSGI apps, a greenlet each, with Python patched before the app is loaded. " +
 				"sync with more than one thread means threaded. Without this setting an ASGI app and a command are event-loop.",
 			Reload: NewWorkers, Differs: "Python paths of other classes are not loaded",
 			field: func(c *Config) any { return &c.WorkerClass },
@@ -31,7 +32,7 @@ func processSettings() []Setting {
 		},
 		Setting{
 			Name: "worker_connections", Flag: "worker-connections", Kind: Int, Default: "1000", Min: 1, Max: 1 << 20,
-			Help:   "How many connections an event-loop worker serves at once.",
+			Help:   "How many connections an event-loop or gevent worker serves at once.",
 			Reload: NewWorkers, field: func(c *Config) any { return &c.WorkerConnections },
 		},
 		Setting{

@@ -53,6 +53,10 @@ func (k *checker) class() {
 	if k.classes == nil || slices.Contains(k.classes, c.WorkerClass) {
 		return
 	}
+	if problem, instead := forsaken(c.WorkerClass); problem != "" {
+		k.fail("worker_class", problem, instead)
+		return
+	}
 	hint := "there are: " + strings.Join(k.classes, ", ")
 	if near := Nearest(c.WorkerClass, k.classes); near != "" {
 		hint = "did you mean " + near + "? " + hint
@@ -64,6 +68,20 @@ func (k *checker) class() {
 		return
 	}
 	k.fail("worker_class", "there is no class "+quote(c.WorkerClass), hint)
+}
+
+// forsaken says what to take in place of worker classes that gonicorn does not
+// serve, nor Gunicorn any more.
+func forsaken(class string) (problem, instead string) {
+	switch class {
+	case "eventlet", "gunicorn.workers.geventlet.EventletWorker":
+		return "gonicorn does not serve eventlet, which is not maintained any more and which Gunicorn has dropped",
+			"take gevent, and its monkey patching (none is needed in the app), or gthread with threads = 40"
+	case "geventwebsocket.gunicorn.workers.GeventWebSocketWorker", "flask_sockets.worker":
+		return quote(class) + " is a class of Python's, which is not loaded",
+			"take gevent, and in the app simple-websocket (flask-sock, flask-socketio) in place of gevent-websocket"
+	}
+	return "", ""
 }
 
 // places checks what must exist in this system.

@@ -30,6 +30,7 @@ var ledgerKinds = []ledgerKind{
 	{"event-loop", "ledger_app:asgi", []string{"-k", "event-loop", "--worker-connections", "2"}, 2},
 	{"asgi threaded", "ledger_app:asgi", []string{"-k", "threaded", "--threads", "2"}, 2},
 	{"wsgi event-loop", "ledger_app:app", []string{"-k", "event-loop", "--worker-connections", "2"}, 2},
+	{"gevent", "ledger_app:app", []string{"-k", "gevent", "--worker-connections", "2"}, 2},
 	{"command", "ledger", []string{"-k", "event-loop", "--worker-connections", "2"}, 2},
 	{"command sync", "ledger", []string{"-k", "sync"}, 1},
 	{"handler", "handler", []string{"-k", "event-loop", "--worker-connections", "2"}, 2},

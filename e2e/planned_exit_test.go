@@ -68,7 +68,7 @@ var exits = []exit{
 	{name: "elastic", args: []string{"--workers-min", "1", "--workers-max", "3", "--scale-down-idle", "1"},
 		leave: func(t *testing.T, s *ledgered, l *ledgerload.Load) { answered(t, l, 30) }},
 	{name: "refork", args: []string{"--start-method", "fork", "--refork-after", "20"},
-		only: []string{"sync", "threaded", "event-loop"}, leave: func(t *testing.T, s *ledgered, _ *ledgerload.Load) {
+		only: []string{"sync", "threaded", "event-loop", "gevent"}, leave: func(t *testing.T, s *ledgered, _ *ledgerload.Load) {
 			s.expect(`a worker that has served is the template now`)
 			mark := s.log.mark()
 			told{s.server, s.socket}.want("", "restart", "1") // by a copy of the warm one
@@ -100,7 +100,8 @@ func TestPlannedExitsLoseNothing(t *testing.T) {
 			}
 			// The short form has each class with one way to leave, and each way
 			// with one class; the long one has all of them.
-			if os.Getenv("GONICORN_SOAK") == "" && e.name != "HUP" && k.name != "sync" && k.name != "event-loop" {
+			if os.Getenv("GONICORN_SOAK") == "" && e.name != "HUP" && k.name != "sync" && k.name != "event-loop" &&
+				(k.name != "gevent" || e.name != "max_requests" && e.name != "refork") {
 				continue
 			}
 			for _, load := range []string{"idle", "0.95", "1.1"} {

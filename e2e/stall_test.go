@@ -35,6 +35,8 @@ func TestHangsExplainThemselves(t *testing.T) {
 		{"sync", "hangs:wsgi -k sync", "/sleep?3", line + `waits: time\.sleep`, "GON066"},
 		{"threaded", "hangs:wsgi -k gthread --threads 4", "/sleep?3", line + `waits: time\.sleep`, "GON066"},
 		{"wsgi loop", "hangs:wsgi -k event-loop", "/sleep?3", line + `waits: time\.sleep`, "GON066"},
+		{"gevent", "hangs:wsgi -k gevent", "/sleep?3", line + `waits: time\.sleep`, "GON066"},
+		{"blocked hub", "hangs:wsgi -k gevent", "/c?3", `hub is blocked .*` + line + `sleeps_in_c`, "GON065"},
 		{"blocked loop", "hangs:asgi -k asgi", "/sleep?3", `event loop is blocked .*` + line + `waits`, "GON065"},
 		{"blocked asyncio", "hangs:asgi -k asgi --asgi-loop asyncio", "/sleep?3", `event loop is blocked .*` + line + `waits`, "GON065"},
 		{"await", "hangs:asgi -k asgi", "/await?3", line + `never: await`, "GON066"},

@@ -21,6 +21,8 @@ func TestTimeoutIsAboutWorkers(t *testing.T) {
 	}{
 		"sync":                     {args: []string{"slow_apps:wsgi", "-k", "sync"}, theirs: true, want: 504},
 		"gthread":                  {args: []string{"slow_apps:wsgi", "-k", "gthread", "--threads", "2"}, theirs: true, want: 200},
+		"gevent":                   {args: []string{"slow_apps:wsgi", "-k", "gevent"}, theirs: true, want: 200},
+		"limit, gevent":            {args: []string{"slow_apps:wsgi", "-k", "gevent"}, limit: true, want: 504},
 		"uvicorn worker":           {args: []string{"slow_apps:asgi", "-k", "uvicorn_worker.UvicornWorker"}, theirs: true, want: 200},
 		"asgi":                     {args: []string{"slow_apps:asgi"}, want: 200},
 		"command, threaded":        {args: []string{"-k", "threaded", "--threads", "2"}, want: 200},

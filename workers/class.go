@@ -76,7 +76,7 @@ type Session struct {
 var ErrNoHandler = errors.New("the worker class serves HTTP and needs a handler")
 
 // Builtin returns gonicorn's own classes.
-func Builtin() []Class { return []Class{Sync{}, Threaded{}, EventLoop{}} }
+func Builtin() []Class { return []Class{Sync{}, Threaded{}, EventLoop{}, Gevent{}} }
 
 // Lookup finds the class that has this name or alias.
 func Lookup(classes []Class, name string) (Class, bool) {

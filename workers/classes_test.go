@@ -16,7 +16,7 @@ import (
 func TestLookupFindsNamesAndAliases(t *testing.T) {
 	for name, want := range map[string]string{
 		"sync": "sync", "threaded": "threaded", "gthread": "threaded", "event-loop": "event-loop", "asgi": "event-loop",
-		"gevent": "event-loop", "uvicorn.workers.UvicornWorker": "event-loop", "uvicorn_worker.UvicornWorker": "event-loop",
+		"gevent": "gevent", "gunicorn.workers.ggevent.GeventWorker": "gevent", "uvicorn.workers.UvicornWorker": "event-loop", "uvicorn_worker.UvicornWorker": "event-loop",
 	} {
 		if c, ok := Lookup(Builtin(), name); !ok || c.Name() != want {
 			t.Errorf("Lookup(%q) gave %v, %v; want %s", name, c, ok, want)
@@ -45,7 +45,7 @@ func TestCapacityAndLiveness(t *testing.T) {
 		capacity int
 		alive    Liveness
 	}{
-		{Sync{}, 1, RequestAge | Heartbeat}, {Threaded{}, 4, RequestAge | Heartbeat}, {EventLoop{}, 1000, Heartbeat},
+		{Sync{}, 1, RequestAge | Heartbeat}, {Threaded{}, 4, RequestAge | Heartbeat}, {EventLoop{}, 1000, Heartbeat}, {Gevent{}, 1000, Heartbeat},
 	} {
 		if got := c.class.Capacity(l); got != c.capacity {
 			t.Errorf("%s holds %d, want %d", c.class.Name(), got, c.capacity)

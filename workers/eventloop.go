@@ -14,7 +14,7 @@ func (EventLoop) Name() string { return "event-loop" }
 // Aliases implements Class: the asynchronous workers of Gunicorn and Uvicorn.
 func (EventLoop) Aliases() []string {
 	return []string{
-		"asgi", "gevent", "eventlet", "tornado",
+		"asgi", "tornado",
 		"uvicorn.workers.UvicornWorker", "uvicorn.workers.UvicornH11Worker",
 		"uvicorn_worker.UvicornWorker", "uvicorn_worker.UvicornH11Worker",
 	}

@@ -37,6 +37,9 @@ func (Threaded) Model() Model { return InThreads }
 // Model says what the class means elsewhere.
 func (EventLoop) Model() Model { return OnLoop }
 
+// Model says what the class means elsewhere.
+func (Gevent) Model() Model { return OnLoop }
+
 // ForMany is the class for apps that serve many requests at once by themselves.
 func ForMany() Class { return EventLoop{} }
 

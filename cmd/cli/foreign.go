@@ -98,7 +98,7 @@ func foreignFlags() []foreign {
 		{names: "ini xml yaml json", hint: "gonicorn's config file is gunicorn.toml or gunicorn.conf.py (-c FILE); docs/guides/from-uwsgi.md has the settings"},
 		{names: "emperor", hint: "one gonicorn an app: gonicorn init systemd prints a unit"},
 		{names: "attach-daemon mule spooler cron", hint: "run it beside this one: gonicorn --transport none -- PROGRAM"},
-		{names: "gevent", hint: "-k event-loop"},
+		{names: "gevent", hint: "-k gevent --worker-connections N"},
 	}
 }
 

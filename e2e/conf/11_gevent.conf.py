@@ -1,13 +1,12 @@
-# Monkey patching, which gonicorn's workers cannot have, is refused with what to do instead.
+# A config that patches Python itself, for greenlets, as shops wrote it before Gunicorn's worker did.
 # serves: app:app
-# refused: gevent's monkey patches.*event-loop
-try:
-    from gevent import monkey
-except ImportError:  # this is all that tells it
-    import sys
-    from types import SimpleNamespace
-
-    sys.modules["gevent.monkey"] = monkey = SimpleNamespace(saved={}, patch_all=lambda: monkey.saved.update(os={}))
+# log: patched: True
+from gevent import monkey
 
 monkey.patch_all()
 worker_class = "gevent"
+worker_connections = 200
+
+
+def post_worker_init(worker):
+    worker.log.info("patched: %s", monkey.is_module_patched("socket"))

@@ -63,8 +63,14 @@ func (a *answer) idle() error {
 }
 
 func (a *answer) frame(ctx context.Context, d *delivery) error {
+	if d.handover != nil {
+		return a.handOver(ctx, d.handover)
+	}
 	switch d.Kind {
 	case wire.FrameHead:
+		if h := a.x.handed(ctx); h != nil && !a.started {
+			return a.handOver(ctx, h)
+		}
 		return a.head(&d.Frame)
 	case wire.FrameBody:
 		return a.body(d.Payload, d.End())
@@ -75,6 +81,9 @@ func (a *answer) frame(ctx context.Context, d *delivery) error {
 	case wire.FrameInterim:
 		return a.interim(&d.Frame)
 	case wire.FrameFail:
+		if h := a.x.handed(ctx); h != nil && !a.started {
+			return a.handOver(ctx, h)
+		}
 		if err := a.failed(string(d.Payload)); err != nil {
 			return err
 		}

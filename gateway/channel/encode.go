@@ -129,6 +129,9 @@ func (x *Exchange) Offer(link *Link, app string, pipes bool) error {
 		form, file, begin, err = x.openPipe()
 	case body.Stream != nil:
 		form, begin = wire.FormFrames, x.openFrames(link)
+	case handsOver(x.Request, app):
+		form = wire.FormSocket
+		file, begin, err = x.openSocket()
 	}
 	if err != nil {
 		link.sendOp(wire.OpCancel, x.Number)

@@ -31,23 +31,29 @@ type Exchange struct {
 	attached chan struct{} // closed by Attach; nil where there is nothing to attach
 	began    time.Time     // when it began to wait for a worker
 
-	mu      sync.Mutex
-	sent    time.Time     // when it was given to a worker; zero before
-	link    *Link         // the worker's that has it, once that is known
-	claimed time.Duration // from began until that worker took it; 0 if it is not known
-	feed    *feed         // of the body to the worker; nil without one
-	waiting []delivery
-	bytes   int   // of the payloads waiting
-	failure error // nothing more will come
-	begun   bool  // the answer has
-	left    bool  // Run has returned; nobody wants what comes
-	over    bool  // the last frame is there
-	told    bool  // the worker knows that nobody wants the answer
+	mu       sync.Mutex
+	sent     time.Time     // when it was given to a worker; zero before
+	link     *Link         // the worker's that has it, once that is known
+	claimed  time.Duration // from began until that worker took it; 0 if it is not known
+	feed     *feed         // of the body to the worker; nil without one
+	handover *handover     // the client's socket, that the app may take; nil where it is not offered
+	waiting  []delivery
+	bytes    int   // of the payloads waiting
+	failure  error // nothing more will come
+	begun    bool  // the answer has
+	left     bool  // Run has returned; nobody wants what comes
+	over     bool  // the last frame is there
+	told     bool  // the worker knows that nobody wants the answer
 
-	window *window   // of what goes to the worker; Run's
-	credit int       // bytes taken that the worker does not know of; Run's
-	filled bool      // first is in use
-	first  [512]byte // of the first frame's payload, if it is short; the link's
+	window *window      // of what goes to the worker; Run's
+	credit int          // bytes taken that the worker does not know of; Run's
+	first  firstPayload // the link's
+}
+
+// firstPayload is room for the first frame's payload, if it is short.
+type firstPayload struct {
+	filled bool // it is in use
+	p      [512]byte
 }
 
 // delivery is a frame and the memory that its payload is in.
@@ -55,6 +61,8 @@ type delivery struct {
 	wire.Frame
 	memory *memory // nil: the payload is the frame's own
 	fd     int     // a descriptor that came along, or -1
+
+	handover *handover // not a frame: what the app has written to the client's socket
 }
 
 // overdraft is how far beyond its window a worker may go: it may always finish
@@ -145,9 +153,9 @@ func (x *Exchange) Claimed() time.Duration {
 // room returns memory for a payload of n bytes. Only the link that the
 // exchange belongs to calls it.
 func (x *Exchange) room(n int) []byte {
-	if !x.filled && n <= len(x.first) {
-		x.filled = true
-		return x.first[:0]
+	if f := &x.first; !f.filled && n <= len(f.p) {
+		f.filled = true
+		return f.p[:0]
 	}
 	return make([]byte, 0, n)
 }
@@ -156,7 +164,9 @@ func (x *Exchange) room(n int) []byte {
 // descriptor.
 func (x *Exchange) deliver(l *Link, d delivery) bool {
 	x.mu.Lock()
-	x.over = x.over || d.End()
+	if x.over = x.over || d.End(); x.over && x.handover != nil {
+		x.handover.over()
+	}
 	if x.left || x.failure != nil {
 		x.mu.Unlock()
 		if !d.End() {
@@ -234,6 +244,7 @@ func (x *Exchange) Run(ctx context.Context) error {
 		x.Request.WorkerPID, x.Request.Slot = l.PID, l.Slot // the caller's by now
 	}
 	x.leave()
+	x.hangUp()
 	x.endFeed()
 	return err
 }

@@ -64,6 +64,7 @@ type Link struct {
 	out      *outbox
 	registry *Registry
 	owner    Owner
+	sockets  websocket.Set // whose apps have taken the client's socket
 	env      *Env
 	done     sync.WaitGroup
 }
@@ -131,6 +132,10 @@ func (l *Link) Finish() {
 // Settled reports whether all that the worker had sent before the call has been
 // handed to its exchanges.
 func (l *Link) Settled() bool { return l.conn.Settled() }
+
+// Restart has the WebSockets closed whose bytes the worker's apps speak themselves,
+// since the worker leaves.
+func (l *Link) Restart() { l.sockets.Restart() }
 
 // Drained tells the worker that no more requests come, in answer to GoAway.
 func (l *Link) Drained() {

@@ -149,6 +149,9 @@ func (b *Backend) update(workers []gateway.Worker) {
 			b.set(w.Slot, m)
 		}
 		m.worker, m.known = w, true
+		if w.Draining && m.link != nil {
+			m.link.Restart()
+		}
 	}
 	for slot, m := range b.members {
 		if m.known {

@@ -35,6 +35,7 @@ func (o owner) GoAway(l *channel.Link) {
 			return
 		}
 		m.away = true
+		l.Restart()
 		o.flush()
 		l.Drained()
 	})

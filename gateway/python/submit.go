@@ -195,7 +195,7 @@ func (b *Backend) free(c *call) {
 // upgraded gives back the place of a request that has become a WebSocket, if
 // those have places of their own.
 func (b *Backend) upgraded(c *call) {
-	if b.o.Sockets > 0 && c.place != nil && !c.upgraded && c.stage != idle {
+	if b.o.Sockets > 0 && !b.o.Shared && c.place != nil && !c.upgraded && c.stage != idle {
 		c.upgraded = true
 		c.place.load--
 		b.admit()

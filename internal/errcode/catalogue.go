@@ -248,9 +248,10 @@ func runCodes() []entry {
 		},
 		{
 			code: "GON065", title: "an event loop is blocked (log)",
-			meaning: "Python code has kept a worker's event loop from turning for stall_warning; all requests of the worker wait. The line, " +
+			meaning: "Python code has kept a worker's event loop, or gevent's hub, from turning for stall_warning; all requests of the worker wait. The line, " +
 				"the stack and the request are in the message.",
-			remedy: "Await an asynchronous call instead of the one at that line, or run it in a thread: asyncio.to_thread, or a def endpoint.",
+			remedy: "Await an asynchronous call instead of the one at that line, or run it in a thread: asyncio.to_thread, or a def endpoint. Under " +
+				"gevent, call what cooperates: what gevent patches, or a driver that is made for it.",
 		},
 		{
 			code: "GON066", title: "a request hangs (log)",

@@ -57,7 +57,7 @@ func (a *pythonApp) check(c *config.Config) (App, error) {
 		return found, nil
 	}
 	var out bytes.Buffer
-	is, err := python.Inspect(context.Background(), a.helpers, interpreter, a.settings(c, ""), env, &out, c.BootTimeout)
+	is, err := python.Inspect(context.Background(), a.helpers, interpreter, a.settings(c, chosenClass(c)), env, &out, c.BootTimeout)
 	if err == nil && is.Error != "" {
 		err = errors.New(is.Error)
 	}
@@ -69,6 +69,15 @@ func (a *pythonApp) check(c *config.Config) (App, error) {
 		return nil, errcode.With("GON011", &errcode.AppError{Err: err})
 	}
 	return found, nil
+}
+
+// chosenClass is the name of the class that somebody has chosen, or empty.
+func chosenClass(c *config.Config) string {
+	class, found := workers.Choose(workers.Builtin(), c.WorkerClass, c.Threads)
+	if !c.ClassGiven || !found {
+		return ""
+	}
+	return class.Name()
 }
 
 func (a *pythonApp) speaks(*config.Config) bool { return true }

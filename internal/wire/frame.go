@@ -46,6 +46,7 @@ const (
 	FormPipe   = 2 // a pipe that was passed along; its length is known
 	FormChunks = 3 // a pipe of chunks, each behind its length as a little-endian uint32; one of no bytes is the end
 	FormFrames = 4 // OpBody frames
+	FormSocket = 5 // there is none; a socket was passed along that the app may take over, for a WebSocket
 )
 
 // Op is what a tuple from the gateway means.

@@ -4,10 +4,12 @@ import "time"
 
 // Kinds of stalls.
 const (
-	StallLoop    = "loop"    // Python code keeps the event loop from turning
-	StallAwait   = "await"   // a coroutine waits
-	StallThread  = "thread"  // a thread works, or waits, for a request
-	StallHandler = "handler" // a Go handler does
+	StallLoop     = "loop"     // Python code keeps the event loop from turning
+	StallHub      = "hub"      // or gevent's hub
+	StallAwait    = "await"    // a coroutine waits
+	StallThread   = "thread"   // a thread works, or waits, for a request
+	StallGreenlet = "greenlet" // a greenlet does
+	StallHandler  = "handler"  // a Go handler does
 )
 
 // Stall is what a worker says of a request that is held up, or of its loop. It

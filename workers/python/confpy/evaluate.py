@@ -26,11 +26,6 @@ def main(path: str, names: list[str]) -> dict:
         with open(path, encoding="utf-8") as f:
             source = f.read()
         exec(compile(source, path, "exec"), values)
-    if getattr(sys.modules.get("gevent.monkey"), "saved", None):
-        raise SystemExit(
-            "it applies gevent's monkey patches, which gonicorn's workers cannot have: take them out, and use "
-            "worker_class = 'event-loop' or threads"
-        )
     lines = positions(path)
     return {
         "file": path,

@@ -36,9 +36,10 @@ class Access:
             try:
                 run(app, response, request_id, environ)
             finally:
-                self.gunicorn(
-                    Response.of_wsgi(response), Request.of_environ(environ), environ, time.monotonic() - began
-                )
+                if not response.taken:  # else the app has answered by itself, of which Gunicorn writes no line
+                    self.gunicorn(
+                        Response.of_wsgi(response), Request.of_environ(environ), environ, time.monotonic() - began
+                    )
 
         return logged
 

@@ -81,7 +81,7 @@ class FrameBody(io.RawIOBase):
 
     def readinto(self, into) -> int:
         response, link = self.response, self.link
-        link.wait(lambda: not self.parts and self.more and not response.cancelled)
+        link.wait(lambda: not self.parts and self.more and not response.cancelled, response.number)
         if not self.parts:
             if self.more:
                 raise ClientGone("the client went away before the end of its request")
@@ -102,6 +102,8 @@ def open_body(body, fds: list[int]):
     if type(body) is bytes:
         return io.BytesIO(body)
     form, length = body
+    if form == frames.SOCKET:
+        return io.BytesIO()
     fd = fds.pop(0)
     if form == frames.FILE:
         os.lseek(fd, 0, os.SEEK_SET)

@@ -13,12 +13,14 @@ class WorkerClass:
     """One row.
 
     The module has serve(app, interface, chosen), which returns when the worker has finished, and may have
-    preload(interface, chosen), which a template calls before it forks workers.
+    preload(interface, chosen), which a template calls before it forks workers. Where the class patches Python, it
+    also has patch(), which is called before anything of the app's is run, and after_fork().
     """
 
     name: str
     module: str
     interface: str  # of the apps that it is made for
+    patches: str = ""  # by what it patches Python; then it serves no other apps
 
     def load(self):
         return importlib.import_module("." + self.module, __package__)
@@ -35,6 +37,7 @@ CLASSES = (
     WorkerClass("sync", "threaded", loader.WSGI),
     WorkerClass("threaded", "threaded", loader.WSGI),
     WorkerClass("event-loop", "loop", loader.ASGI),
+    WorkerClass("gevent", "greenlets", loader.WSGI, patches="gevent"),
 )
 
 
@@ -43,6 +46,11 @@ def named(name: str) -> WorkerClass:
         if row.name == name:
             return row
     raise loader.BootFailure("worker_class %r: the runner has no such class" % name)
+
+
+def patched_by(name: str) -> str:
+    """By what Python is patched under a class, or where none is chosen yet."""
+    return named(name).patches if name else ""
 
 
 def suiting(interface: str) -> WorkerClass:

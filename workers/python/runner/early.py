@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import faulthandler
 import os
-import select
-import socket
 import sys
 from contextlib import contextmanager
+from select import POLLIN
+from select import poll as make_poll
 
 from . import loader, template
+from .link import Socket
 from .settings import Settings
 
 LONG = 10  # seconds of an import, whereupon its stack is shown
@@ -36,14 +37,14 @@ def explained():
 
 def wait(chosen: Settings, broken: loader.AppError | None) -> Settings:
     """Says what the app is, if that is asked, and waits for a place. Returns the worker's settings."""
-    sock = socket.socket(fileno=chosen.template_fd)
+    sock = Socket(fileno=chosen.template_fd)
     if chosen.tell:
         template.tell_files(sock, chosen, broken)
         template.send(sock, {"ready": True, "class": chosen.worker_class, "broken": str(broken) if broken else ""})
-    poll = select.poll()
-    poll.register(sock, select.POLLIN)
+    poll = make_poll()
+    poll.register(sock, POLLIN)
     if chosen.lifeline_fd >= 0:
-        poll.register(chosen.lifeline_fd, select.POLLIN)
+        poll.register(chosen.lifeline_fd, POLLIN)
     if any(fd == chosen.lifeline_fd for fd, _ in poll.poll()):
         os._exit(0)  # the arbiter is gone
     order, fds = template.receive(sock)
@@ -55,7 +56,7 @@ def wait(chosen: Settings, broken: loader.AppError | None) -> Settings:
 
 def give_up(chosen: Settings, error: loader.AppError) -> None:
     """Says why the app cannot be loaded, and ends."""
-    sock = socket.socket(fileno=chosen.template_fd)
+    sock = Socket(fileno=chosen.template_fd)
     template.tell_files(sock, chosen, error)
     sys.stdout.flush()
     sys.stderr.flush()

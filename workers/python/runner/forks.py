@@ -5,6 +5,7 @@ from __future__ import annotations
 import faulthandler
 import os
 import signal
+from os import close  # as it is before gevent patches it
 
 DEFAULTS = {signal.SIGINT: signal.default_int_handler}  # of Python; of the others, the kernel's
 
@@ -54,7 +55,7 @@ class Forks:
                 signal.signal(signum, DEFAULTS.get(signum, signal.SIG_DFL))
         for fd in self.fds:
             try:
-                os.close(fd)
+                close(fd)
             except OSError:
                 pass  # the app has closed it
         self.end()

@@ -16,7 +16,7 @@ FRAME_HEADER = 24  # bytes
 ROOM = 64 << 10  # bytes of a frame that fits into a slot for an answer
 
 WSGI, HTTP, WEBSOCKET = 0, 1, 2
-FILE, PIPE, CHUNKS, FRAMES = 1, 2, 3, 4
+FILE, PIPE, CHUNKS, FRAMES, SOCKET = 1, 2, 3, 4, 5
 
 OP_REQUEST, OP_BODY, OP_CREDIT, OP_CANCEL, OP_TEXT, OP_BINARY, OP_CLOSED, OP_HELLO, OP_DRAINED, OP_PART = range(1, 11)
 

@@ -8,6 +8,8 @@ import os
 import select
 import socket
 from array import array
+from os import close  # as it is before gevent patches it
+from socket import socket as Socket  # the class as it is before anybody patches it
 from threading import Condition
 
 from . import frames
@@ -36,9 +38,9 @@ def decode(buffer: bytearray, fds: list[int]):
         return marshal.loads(file.read(message))
 
 
-def attach(fd: int) -> socket.socket:
+def attach(fd: int) -> Socket:
     """Takes over a SOCK_SEQPACKET descriptor; a child that is only forked does not keep it."""
-    sock = socket.socket(fileno=fd)
+    sock = Socket(fileno=fd)
     sock.set_inheritable(False)
     os.register_at_fork(after_in_child=sock.close)
     return sock
@@ -84,6 +86,10 @@ class Link:
         self.plane: Plane | None = None  # what it shares with this worker
         self.gone = False  # there is no gateway, nor will there be one
 
+    def client(self, fd: int):
+        """A client's socket for an app."""
+        return Socket(fileno=fd)
+
     def hello(self) -> None:
         text = json.dumps({"interface": self.interface, "pid": os.getpid()})
         self.send([frames.frame(frames.HELLO, 0, text.encode())])
@@ -100,8 +106,8 @@ class Link:
                 poll.register(self.sock, select.POLLOUT)
                 poll.poll()
 
-    def wait(self, needed) -> None:
-        """Reads what the gateway says until needed() is false or there is no gateway."""
+    def wait(self, needed, number: int = 0) -> None:
+        """Reads what the gateway says until needed() is false or there is no gateway. It is about one request."""
         with self.changed:
             while needed() and not self.gone:
                 if self.leading:
@@ -144,7 +150,7 @@ class Link:
         for message in (messages,) if type(messages) is tuple else messages:
             self.deliver(message, fds)
         for fd in fds:
-            os.close(fd)  # nobody wants it
+            close(fd)  # nobody wants it
         return True
 
     def deliver(self, message: tuple, fds: list[int]) -> None:
@@ -176,7 +182,7 @@ class Link:
         fetched = self.exchanges[number] = Fetched(number)
         try:
             self.send([frames.frame(frames.FETCH, number)])
-            self.wait(lambda: fetched.answer is None and not fetched.cancelled)
+            self.wait(lambda: fetched.answer is None and not fetched.cancelled, number)
             if fetched.answer is None and not self.gone:
                 self.send([frames.frame(frames.FAIL, number, b"", frames.END)])
         finally:

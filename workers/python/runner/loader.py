@@ -49,7 +49,6 @@ def load(name: str, factory: bool):
     app = attribute(module, expression)
     if factory:
         app = call(app, (), {}, expression)
-    refuse_patched(module_name)
     return checked(app, module_name, expression)
 
 
@@ -70,19 +69,24 @@ def load_paste(name: str, variables: list[str]):
         raise BootFailure("paste: %s cannot be loaded: %s: %s" % (name, type(e).__name__, e)) from e
 
 
-def refuse_patched(module_name: str) -> None:
-    """Says no to an app that has replaced what the runner's own threads and event loop need: it would never answer."""
+def refuse_patched(name: str, own: str, worker_class: str) -> None:
+    """Says no to an app that has replaced what the runner's own threads and event loop need: it would never answer.
+
+    own is by what the class has patched Python itself.
+    """
     gevent, eventlet = sys.modules.get("gevent.monkey"), sys.modules.get("eventlet.patcher")
-    by = ""
-    if gevent is not None and any(gevent.is_module_patched(name) for name in ("select", "threading")):
-        by = "gevent"
+    by = instead = ""
+    if (
+        own != "gevent"
+        and gevent is not None
+        and any(gevent.is_module_patched(name) for name in ("select", "threading"))
+    ):
+        by, instead = "gevent", "take -k gevent"
     elif eventlet is not None and any(eventlet.is_monkey_patched(name) for name in ("select", "thread")):
-        by = "eventlet"
+        by, instead = "eventlet", "leave the patching out and take -k gevent, or -k gthread --threads 40"
     if by:
-        raise AppError(
-            "%s patches Python with %s, which gonicorn cannot serve yet: leave the patching out and take -k gthread"
-            " --threads 40, or serve this app with Gunicorn" % (module_name, by)
-        )
+        of = "worker_class %s" % worker_class if worker_class else "gonicorn"
+        raise AppError("%s patches Python with %s, which %s cannot serve: %s" % (name, by, of, instead))
 
 
 def import_module(name: str):

@@ -22,21 +22,7 @@ from .lifespan import Lifespan
 from .link import Link, attach, decode, passed
 from .plane import TOKEN, Plane
 from .settings import Settings
-from .slot import (
-    BEATS,
-    BUSY_NANOS,
-    DRAINING,
-    HEARTBEAT,
-    IN_FLIGHT,
-    LOOP_LAG,
-    MAX_REQUESTS,
-    READY,
-    REQUEST_ID,
-    REQUEST_START,
-    REQUESTS,
-    STATE,
-    open_slot,
-)
+from .slot import BEATS, DRAINING, IN_FLIGHT, READY, REQUEST_ID, REQUEST_START, STATE, Crowd, open_slot
 from .stacks import aborter
 from .watch import Held, Watch
 
@@ -92,7 +78,7 @@ def serve(app, interface: str, chosen: Settings) -> None:
         loop.close()
 
 
-class Worker:
+class Worker(Crowd):
     """A worker's loop and what it has in hand. It is the carrier of its exchanges."""
 
     known = True  # each request comes over the worker's own socket
@@ -104,12 +90,10 @@ class Worker:
         self.chosen = chosen
         self.interface = interface
         self.app = loader.single(app) if interface == "asgi" else app
-        self.slot = open_slot(chosen.slot_fd)
-        self.life = Lifecycle(chosen.own_hooks)
+        super().__init__(open_slot(chosen.slot_fd), Lifecycle(chosen.own_hooks), chosen.promote_after)
         self.sock = attach(chosen.conn_fd)
         self.fd = self.sock.fileno()
         self.link = Link(self.sock, interface, external=True)  # for threads
-        self.exchanges: dict = {}
         self.fetching: set[int] = set()  # numbers of requests that the gateway has been asked for
         self.epoch = 0
         self.plane: Plane | None = None
@@ -127,9 +111,6 @@ class Worker:
         self.pool = None
         self.run_wsgi = chosen.own_hooks.around_wsgi(wsgi.run)
         self.asgi = chosen.own_hooks.around_asgi(self.app)
-        self.requests = 0
-        self.busy_since = 0  # or since the last sign of life
-        self.promote_after = chosen.promote_after
         self.grace = chosen.disconnect_grace  # seconds that an app whose client has gone may run on
 
     # The life of the worker.
@@ -188,14 +169,7 @@ class Worker:
             await self.idle
 
     def beat(self) -> None:
-        slot, now = self.slot, monotonic_ns()
-        last = slot[HEARTBEAT]
-        if last:
-            slot[LOOP_LAG] = max(0, now - last - int(BEAT * 1e9))
-        slot[HEARTBEAT] = now
-        if self.exchanges:
-            slot[BUSY_NANOS] += now - self.busy_since
-            self.busy_since = now
+        self.show_life(BEAT)
         self.loop.call_later(BEAT, self.beat)
 
     # What comes from the gateway.
@@ -311,13 +285,6 @@ class Worker:
         slot[IN_FLIGHT] = len(self.exchanges)
         exchange.task = self.loop.create_task(exchange.run(self.asgi))  # the loop itself keeps no reference
 
-    def claim(self, number: int, exchange, now: int) -> None:
-        self.exchanges[number] = exchange
-        if len(self.exchanges) == 1:
-            self.slot[REQUEST_START] = self.busy_since = now
-            self.slot[REQUEST_ID] = number
-        self.slot[IN_FLIGHT] = len(self.exchanges)
-
     def begin_wsgi(self, response, request_id: str, environ: dict, body, fds: list) -> None:
         response.request_id, response.environ = request_id, environ
         environ.update(self.base)
@@ -327,32 +294,13 @@ class Worker:
             environ["wsgi.input"] = io.BufferedReader(body_in)
         else:
             environ["wsgi.input"] = bodies.open_body(body, fds)
+        response.offer_socket(environ, body, fds)
         future = self.loop.run_in_executor(self.pool, self.call_wsgi, response, request_id, environ)
         future.add_done_callback(lambda _: self.end(response.number))
 
     def call_wsgi(self, response, request_id: str, environ: dict) -> None:
         response.thread = get_ident()
         self.run_wsgi(self.app, response, request_id, environ)
-
-    def end(self, number: int) -> None:
-        slot = self.slot
-        del self.exchanges[number]
-        n = slot[IN_FLIGHT] = len(self.exchanges)
-        if not n:
-            slot[REQUEST_START] = 0
-            slot[REQUEST_ID] = 0
-            slot[BUSY_NANOS] += monotonic_ns() - self.busy_since
-            self.rest()
-        elif slot[REQUEST_ID] == number:
-            oldest = next(iter(self.exchanges.values()))
-            slot[REQUEST_START] = getattr(oldest, "start", None) or getattr(oldest, "begun", 0)
-            slot[REQUEST_ID] = oldest.number
-        self.requests = done = self.requests + 1
-        slot[REQUESTS] = done
-        if 0 < slot[MAX_REQUESTS] <= done:
-            self.life.retire()
-        elif 0 < self.promote_after <= done:
-            self.life.retire("refork_after")
 
     def rest(self) -> None:
         """Tells who waits for the last requests."""
@@ -449,8 +397,3 @@ class Worker:
                 yield Held(e.start, e.request_id, e.scope, 0, e.task, e.started or e.socket)
             elif e.thread:
                 yield Held(e.begun, e.request_id, e.environ, e.thread)
-
-    def stands(self) -> int:
-        """For how long the loop has not turned, in nanoseconds."""
-        last = self.slot[HEARTBEAT]
-        return monotonic_ns() - last if last else 0

@@ -32,6 +32,7 @@ def main() -> None:
         master.serve(chosen)
         return
     try:
+        prepare(chosen)
         hooks = chosen.own_hooks = configure(chosen)
         if chosen.template_fd < 0 or chosen.early:
             begin(hooks, chosen)
@@ -62,15 +63,24 @@ def main() -> None:
         report(e, "" if isinstance(e, loader.BootFailure) else "app: ")
 
 
+def prepare(chosen: settings.Settings) -> None:
+    """Has Python patched where the class wants it, before anything of the app's, or of a config file's, is run."""
+    loader.prepare_path(chosen.chdir, chosen.pythonpath)
+    if classes.patched_by(chosen.worker_class):
+        classes.named(chosen.worker_class).load().patch()
+
+
 def configure(chosen: settings.Settings) -> conf.Hooks:
     """Sets up Python's logging, and evaluates the gunicorn.conf.py, if there is one."""
-    loader.prepare_path(chosen.chdir, chosen.pythonpath)
     if chosen.spew and not chosen.inspect:
         from . import spew
 
         spew.install()
     try:
-        return conf.Hooks(chosen)
+        hooks = conf.Hooks(chosen)
+        if chosen.conf:
+            loader.refuse_patched(chosen.conf, classes.patched_by(chosen.worker_class), chosen.worker_class)
+        return hooks
     except AppError:
         raise
     except Exception as e:
@@ -139,7 +149,13 @@ def load(chosen: settings.Settings):
         app = loader.load_paste(chosen.app[len(loader.PASTE) :], chosen.paste_global)
     else:
         app = loader.load(chosen.app, chosen.factory)
-    return app, loader.interface_of(app)
+    interface = loader.interface_of(app)
+    own = classes.patched_by(chosen.worker_class)
+    if own and interface != loader.WSGI:
+        why = "%s is an ASGI app, and %s serves WSGI: leave worker_class away, or take asgi"
+        raise AppError(why % (chosen.app, own))
+    loader.refuse_patched(chosen.app, own, chosen.worker_class)
+    return app, interface
 
 
 def inspect(chosen: settings.Settings) -> None:
@@ -147,6 +163,7 @@ def inspect(chosen: settings.Settings) -> None:
     out = os.dup(1)
     os.dup2(2, 1)  # what the app prints while it is imported is none of it
     try:
+        prepare(chosen)
         configure(chosen)
         _, interface = load(chosen)
         answer = {"interface": interface, "files": loader.own_files()}
@@ -161,6 +178,7 @@ def report(error: AppError, prefix: str) -> None:
     """Says why the worker cannot start: the traceback to the log, the reason to the arbiter."""
     show(error)
     notify.notify("X_GONICORN_ERROR=" + prefix + str(error).replace("\n", " "))
+    notify.await_hearing()
     sys.stderr.flush()
     sys.stdout.flush()
     os._exit(1)

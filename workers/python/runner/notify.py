@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
-from socket import AF_UNIX, SOCK_DGRAM, socket
+from array import array
+from os import close
+from select import poll
+from socket import AF_UNIX, SCM_RIGHTS, SOCK_DGRAM, SOL_SOCKET, socket
 
 address = ""
 
@@ -12,6 +15,9 @@ def take_environment() -> None:
     """Remembers NOTIFY_SOCKET and hides it from the app."""
     global address
     address = os.environ.pop("NOTIFY_SOCKET", "")
+
+
+HEARD = 5  # seconds until the arbiter must have heard what was said, at most
 
 
 def notify(line: str) -> None:
@@ -25,3 +31,21 @@ def notify(line: str) -> None:
             s.sendto(line.encode("utf-8", "replace"), name)
         except OSError:
             pass  # the arbiter is gone, which the sockets tell soon
+
+
+def await_hearing() -> None:
+    """Waits until the arbiter has read all that was said: it learns of an end another way (sd_notify_barrier(3))."""
+    if not address:
+        return
+    name = "\0" + address[1:] if address[0] == "@" else address
+    theirs, ours = os.pipe()
+    try:
+        with socket(AF_UNIX, SOCK_DGRAM) as s:
+            s.settimeout(1)
+            s.sendmsg([b"BARRIER=1"], [(SOL_SOCKET, SCM_RIGHTS, array("i", [ours]))], 0, name)
+        close(ours)
+        waiter = poll()
+        waiter.register(theirs, 0)  # its other end is closed
+        waiter.poll(HEARD * 1000)
+    except OSError:
+        pass  # the arbiter is gone

@@ -11,6 +11,7 @@ import mmap
 import os
 import weakref
 from collections import deque
+from os import close  # as it is before gevent patches it
 from struct import Struct
 from threading import Lock
 
@@ -34,8 +35,8 @@ class Plane:
             self.requests = mmap.mmap(requests, slots * request_size, mmap.MAP_SHARED, mmap.PROT_READ)
             self.region = mmap.mmap(region, CONTROL + answers * answer_size)
         finally:
-            os.close(requests)
-            os.close(region)
+            close(requests)
+            close(region)
         self.request_size = request_size
         self.answer_size = answer_size
         self.memory = memoryview(self.requests)
@@ -110,7 +111,7 @@ class Plane:
         """Gives everything back; nobody uses the plane any more."""
         for fd in (self.todo, self.done):
             if fd >= 0:
-                os.close(fd)
+                close(fd)
         self.todo = self.done = -1
         for view in self.views:
             if view is not None:
@@ -123,8 +124,8 @@ class Plane:
 
     def __del__(self):
         if getattr(self, "todo", -1) >= 0:
-            os.close(self.todo)
-            os.close(self.done)
+            close(self.todo)
+            close(self.done)
             self.todo = self.done = -1
 
 
@@ -135,9 +136,10 @@ def forget() -> None:
     """In a child that the app has forked, the descriptors are nobody's."""
     for plane in list(planes):
         if plane.todo >= 0:
-            os.close(plane.todo)
-            os.close(plane.done)
+            close(plane.todo)
+            close(plane.done)
             plane.todo = plane.done = -1
+        plane.answer_size = -1  # nor is the memory: greenlets of the worker's go on in the child
 
 
 os.register_at_fork(after_in_child=forget)

@@ -27,6 +27,65 @@ def open_slot(fd: int) -> memoryview:
     return memoryview(page).cast("q")
 
 
+class Crowd:
+    """What a loop has in hand, kept on the slot. Its exchanges, by number, have a number and a start."""
+
+    def __init__(self, slot: memoryview, life, promote_after: int):
+        self.slot = slot
+        self.life = life
+        self.promote_after = promote_after
+        self.exchanges: dict = {}
+        self.requests = 0
+        self.busy_since = 0  # or since the last sign of life
+
+    def claim(self, number: int, exchange, now: int) -> None:
+        self.exchanges[number] = exchange
+        slot = self.slot
+        if len(self.exchanges) == 1:
+            slot[REQUEST_START] = self.busy_since = now
+            slot[REQUEST_ID] = number
+        slot[IN_FLIGHT] = len(self.exchanges)
+
+    def end(self, number: int) -> None:
+        slot = self.slot
+        del self.exchanges[number]
+        n = slot[IN_FLIGHT] = len(self.exchanges)
+        if not n:
+            slot[REQUEST_START] = 0
+            slot[REQUEST_ID] = 0
+            slot[BUSY_NANOS] += monotonic_ns() - self.busy_since
+            self.rest()
+        elif slot[REQUEST_ID] == number:
+            oldest = next(iter(self.exchanges.values()))
+            slot[REQUEST_START] = getattr(oldest, "start", None) or getattr(oldest, "begun", 0)
+            slot[REQUEST_ID] = oldest.number
+        self.requests = done = self.requests + 1
+        slot[REQUESTS] = done
+        if 0 < slot[MAX_REQUESTS] <= done:
+            self.life.retire()
+        elif 0 < self.promote_after <= done:
+            self.life.retire("refork_after")
+
+    def rest(self) -> None:
+        """Is called when nothing is in hand any more."""
+
+    def show_life(self, every: float) -> None:
+        """Stores a sign of life, which comes each so many seconds."""
+        slot, now = self.slot, monotonic_ns()
+        last = slot[HEARTBEAT]
+        if last:
+            slot[LOOP_LAG] = max(0, now - last - int(every * 1e9))
+        slot[HEARTBEAT] = now
+        if self.exchanges:
+            slot[BUSY_NANOS] += now - self.busy_since
+            self.busy_since = now
+
+    def stands(self) -> int:
+        """For how long the loop has not turned, in nanoseconds."""
+        last = self.slot[HEARTBEAT]
+        return monotonic_ns() - last if last else 0
+
+
 class Ledger:
     """What the threads of a worker have in hand, kept on the slot.
 

@@ -12,13 +12,15 @@ import dataclasses
 import gc
 import json
 import os
-import select
 import signal
 import socket
 import sys
+from os import close, fork, waitpid  # as they are before gevent patches them
+from select import POLLIN
+from select import poll as make_poll
 
 from . import classes, inheritance, loader
-from .link import passed
+from .link import Socket, passed
 from .settings import Settings
 
 MESSAGE = 16 << 10
@@ -32,13 +34,13 @@ def serve(interface: str, chosen: Settings) -> Settings:
     classes.named(chosen.worker_class).preload(interface, chosen)
     gc.collect()
     gc.freeze()  # what is there by now is never looked at again, and so its pages stay shared
-    sock = socket.socket(fileno=chosen.template_fd)
+    sock = Socket(fileno=chosen.template_fd)
     tell_files(sock, chosen, None)
     send(sock, {"ready": True, "class": chosen.worker_class, "pid": os.getpid()})
-    poll = select.poll()
-    poll.register(sock, select.POLLIN)
+    poll = make_poll()
+    poll.register(sock, POLLIN)
     if chosen.lifeline_fd >= 0:
-        poll.register(chosen.lifeline_fd, select.POLLIN)
+        poll.register(chosen.lifeline_fd, POLLIN)
     while True:
         if any(fd == chosen.lifeline_fd for fd, _ in poll.poll()):
             os._exit(0)  # the arbiter is gone
@@ -54,14 +56,15 @@ def serve(interface: str, chosen: Settings) -> Settings:
             pid = -1
         if pid == 0:
             sock.close()
+            forked(chosen)
             return become_worker(chosen, order, fds)
         for fd in fds:
-            os.close(fd)
+            close(fd)
         if pid > 0:
             send(sock, {"number": order["number"], "pid": pid})
 
 
-def receive(sock: socket.socket) -> tuple[dict | None, list[int]]:
+def receive(sock: Socket) -> tuple[dict | None, list[int]]:
     """An order and its descriptors; None when there will be no more."""
     data, ancillary, _, _ = sock.recvmsg(MESSAGE, ANCILLARY)
     return (json.loads(data) if data else None), passed(ancillary)
@@ -71,18 +74,18 @@ def fail(chosen: Settings, why: str, failed: bool) -> None:
     """Says why there will be no template, and ends."""
     sys.stdout.flush()
     sys.stderr.flush()
-    send(socket.socket(fileno=chosen.template_fd), {"error": why, "failed": failed})
+    send(Socket(fileno=chosen.template_fd), {"error": why, "failed": failed})
     os._exit(1)
 
 
-def send(sock: socket.socket, message: dict) -> None:
+def send(sock: Socket, message: dict) -> None:
     try:
         sock.send(json.dumps(message).encode())
     except OSError:
         os._exit(0)  # nobody wants to know any more
 
 
-def tell_files(sock: socket.socket, chosen: Settings, error: BaseException | None) -> None:
+def tell_files(sock: Socket, chosen: Settings, error: BaseException | None) -> None:
     """Names the app's sources, where somebody watches them."""
     if not chosen.develop:
         return
@@ -101,29 +104,29 @@ def fork_apart() -> int:
     Returns its pid, and 0 in it.
     """
     r, w = os.pipe()
-    child = os.fork()
+    child = fork()
     if child == 0:
         pid = -1
         try:
-            pid = os.fork()
+            pid = fork()
             if pid == 0:
                 os.setsid()  # no worker can join another's process group from its own session
                 os.write(w, b"%d" % os.getpid())
-                os.close(r)
-                os.close(w)
+                close(r)
+                close(w)
                 return 0
         finally:
             if pid != 0:
                 os._exit(0)
-    os.close(w)
+    close(w)
     text = b""
     while True:
         part = os.read(r, 32)
         if not part:
             break
         text += part
-    os.close(r)
-    os.waitpid(child, 0)
+    close(r)
+    waitpid(child, 0)
     pid = int(text or b"-1")
     if pid <= 0:
         raise OSError("no process could be made")
@@ -136,7 +139,7 @@ def become_worker(chosen: Settings, order: dict, fds: list[int]) -> Settings:
     if order["output"]:
         os.dup2(fds[2], 1)
         os.dup2(fds[2], 2)
-        os.close(fds[2])
+        close(fds[2])
     for fd in fds[:2]:
         os.set_inheritable(fd, False)
     os.environ.update(order["environ"])
@@ -157,7 +160,7 @@ def promoted(chosen: Settings) -> bool:
     """Whether this worker, which has finished, was told to become the template, and can."""
     if chosen.promote_fd < 0:
         return False
-    sock = socket.socket(fileno=os.dup(chosen.promote_fd))
+    sock = Socket(fileno=os.dup(chosen.promote_fd))
     try:
         if not sock.recv(MESSAGE, socket.MSG_DONTWAIT):
             return False
@@ -180,22 +183,29 @@ def promote(chosen: Settings) -> Settings:
     sys.stdout.flush()
     sys.stderr.flush()
     r, w = os.pipe()
-    if os.fork():
-        os.close(w)
+    if fork():
+        close(w)
         os.read(r, 1)  # until the copy has left the process group, which is ended with this process
         os._exit(0)
     os.setsid()
-    os.close(r)
-    os.close(w)
+    close(r)
+    close(w)
+    forked(chosen)
     for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1, signal.SIGABRT, signal.SIGUSR2):
         signal.signal(signum, signal.SIG_DFL)
     if chosen.template_output >= 0:
         os.dup2(chosen.template_output, 1)
         os.dup2(chosen.template_output, 2)
-        os.close(chosen.template_output)
+        close(chosen.template_output)
     return dataclasses.replace(
         chosen, template_fd=chosen.promote_fd, promote_fd=-1, promote_after=0, template_output=-1
     )
+
+
+def forked(chosen: Settings) -> None:
+    """Makes usable what a process that was forked has to make anew."""
+    if classes.patched_by(chosen.worker_class):
+        classes.named(chosen.worker_class).load().after_fork()
 
 
 def warn_of_threads() -> None:

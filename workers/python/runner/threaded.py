@@ -180,7 +180,10 @@ class Server:
         environ.update(self.base)
         environ["wsgi.input"] = bodies.open_body(body, fds)
         environ["gonicorn.request_id"] = request_id
-        self.run_wsgi(self.app, wsgi.Response(self.link, number, begun, plane, token), request_id, environ)
+        response = wsgi.Response(self.link, number, begun, plane, token)
+        if fds:
+            response.offer_socket(environ, body, fds)
+        self.run_wsgi(self.app, response, request_id, environ)
 
 
 def close(fds) -> None:

@@ -41,12 +41,13 @@ class Held(NamedTuple):
     thread: int = 0  # that works on it, 0 if the loop does
     task: object = None  # of the loop's that works on it
     begun: bool = False  # its answer has begun, as far as that is known here: a stream may take its time
+    greenlet: object = None  # that works on it
 
 
 class Late(NamedTuple):
     """A request in hand for too long, with where it is."""
 
-    kind: str  # loop, await or thread
+    kind: str  # loop, hub, await, thread or greenlet
     held: Held
     places: list
 
@@ -56,6 +57,7 @@ class Watch:
 
     def __init__(self, slot, chosen, held: Callable[[], Iterable[Held]], blocked: Callable[[], int] = lambda: 0):
         """blocked says for how long, in nanoseconds, the event loop has not turned; held goes from old to new."""
+        self.loop = "loop"  # or hub: what is said to stand still
         self.slot = slot
         self.held = held
         self.blocked = blocked
@@ -152,7 +154,7 @@ class Watch:
             self.idle += where.waits_for_events(places)
             if self.idle != 1:  # it may only wait for a processor
                 self.told = True
-                self.tell(Late("loop", self.running(), places), stood, 0)
+                self.tell(Late(self.loop, self.running(), places), stood, 0)
         if self.told or not self.request_after:
             return  # whatever the loop has is late because of that
         late, known = [], set()
@@ -177,7 +179,7 @@ class Watch:
     def running(self) -> Held:
         """The request that the loop works on, if it is one's."""
         places = where.of_thread(self.main)
-        own = [getattr(p.frame.f_locals.get("self"), "request_id", "") for p in places if p.own() and p.name == "run"]
+        own = [where.request_of(p) for p in places]
         for held in self.held():
             if held.request_id in own or any(where.serves(p.frame, held.request_id) for p in places):
                 return held
@@ -187,11 +189,13 @@ class Watch:
         """Where a request is; None if its answer has begun."""
         if held.task is not None:
             return Late("await", held, where.of_task(held.task, held.request_id))
+        if held.greenlet is not None:
+            return Late("greenlet", held, where.of_greenlet(held.greenlet, held.thread, held.request_id))
         places = where.of_thread(held.thread)
         for place in places:
             if place.own() and place.name == "run":
                 response = place.frame.f_locals.get("response")
-                if getattr(response, "sent", False):
+                if getattr(response, "sent", False) or getattr(response, "socket", None) is not None:
                     return None
             elif place.own() and place.name == "serve":
                 exchange = place.frame.f_locals.get("exchange")
@@ -251,6 +255,7 @@ class Watch:
 
     def describe(self) -> list[str]:
         now, held, seen = monotonic_ns(), list(self.held()), {self.me}
+        runs = [where.request_of(p) for p in where.of_thread(self.main)]
         out = [
             "Python %s, pid %d: %d request%s in hand"
             % (sys.version.split()[0], os.getpid(), len(held), "" if len(held) == 1 else "s")
@@ -260,6 +265,10 @@ class Watch:
             out.append("request %s: %s %s, in hand for %.3f s" % what)
             if h.task is not None:
                 out.extend(lines(where.of_task(h.task, h.request_id)))
+            elif h.greenlet is not None:
+                out.extend(lines(where.of_greenlet(h.greenlet, h.thread, h.request_id)))
+                if h.request_id in runs:
+                    seen.add(self.main)
             else:
                 seen.add(h.thread)
                 out.extend(lines(where.of_thread(h.thread)))
@@ -268,6 +277,8 @@ class Watch:
         for ident, frame in sys._current_frames().items():
             places = where.of_frame(frame)
             if ident in seen or all(p.own() for p in places):
+                continue
+            if ident == self.main and self.loop == "hub" and where.waits_for_events(places):
                 continue
             out.append("thread %s:" % ("main" if ident == self.main else ident))
             out.extend(lines(places))

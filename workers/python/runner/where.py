@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import linecache
 import os
@@ -59,9 +58,29 @@ def of_thread(ident: int) -> list[Place]:
     return of_frame(sys._current_frames().get(ident))
 
 
+def request_of(place: Place) -> str:
+    """The request that a frame of the runner's carries to the app, "" if it is none of those."""
+    if not place.own() or place.name != "run":
+        return ""
+    names = place.frame.f_locals
+    return names.get("request_id") or getattr(names.get("self"), "request_id", "")
+
+
+def of_greenlet(greenlet, thread: int, request_id: str) -> list[Place]:
+    """A request's stack: its greenlet's, or its thread's if that runs it now; none if it has not begun."""
+    frame = greenlet.gr_frame
+    if frame is not None:
+        return of_frame(frame)
+    places = of_thread(thread)
+    return places if any(request_of(p) == request_id for p in places) else []
+
+
 def waits_for_events(places: list[Place]) -> bool:
     """Whether a thread turns an event loop that has nothing to run; a loop of C code shows who has started it."""
-    return bool(places) and (places[-1].own() or os.path.basename(places[-1].filename) == "selectors.py")
+    if not places:
+        return False
+    last = places[-1]
+    return last.own() or last.filename.endswith(("selectors.py", os.path.join("gevent", "hub.py")))
 
 
 def of_frame(frame) -> list[Place]:
@@ -75,6 +94,8 @@ def of_frame(frame) -> list[Place]:
 
 def of_awaitable(it) -> list[Place]:
     """The places where a coroutine is and all that it awaits, through the tasks that it awaits."""
+    import asyncio  # which costs a worker without tasks its part of the start
+
     places: list[Place] = []
     seen: set[int] = set()
     while it is not None and len(places) < DEEP and id(it) not in seen:
@@ -104,6 +125,8 @@ def behind(it):
         return next((c for c in children if not c.done()), None)
     if type(it).__name__ not in (*ASYNC_STEPS, "FutureIter"):
         return None
+    import asyncio
+
     for other in gc.get_referents(it):
         if isinstance(other, asyncio.Future) or any(hasattr(other, n) for n in ("cr_frame", "gi_frame", "ag_frame")):
             return other
@@ -112,6 +135,8 @@ def behind(it):
 
 def of_task(task, request_id: str) -> list[Place]:
     """Where a request is whose coroutine runs as a task: there, in another task, or in a thread that works for it."""
+    import asyncio
+
     for frame in sys._current_frames().values():
         places = of_frame(frame)
         if any(works_for(p.frame, request_id) for p in places):

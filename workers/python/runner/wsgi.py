@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from io import FileIO
 
@@ -63,7 +64,10 @@ class Response:
     left = -1  # bytes of the body to come, if the app has said
     input = None  # a body that comes in frames
     thread = 0  # of a pool that works on it
+    greenlet = None  # likewise
     request_id = ""
+    socket = None  # the client's, of which the app may speak a WebSocket by itself
+    taken = False  # the app says that it has
     environ: dict
 
     def __init__(self, link: Link, number: int, begun: int, plane=None, token: int = 0):
@@ -72,6 +76,23 @@ class Response:
         self.token = token  # for an answer through shared memory; 0 where it has to go over the link
         self.number = number
         self.begun = begun  # nanoseconds
+
+    def offer_socket(self, environ: dict, body, fds: list) -> None:
+        """Lets the app have the client's socket, as Gunicorn does, if it came along with the request."""
+        if type(body) is tuple and body[0] == frames.SOCKET:
+            environ["gunicorn.socket"] = self.socket = self.link.client(fds.pop(0))
+
+    def hang_up(self) -> None:
+        """Lets go of the client's socket. Who still reads from it finds its end; a last word may be on its way.
+
+        simple-websocket answers a close frame in another thread than the view's. The gateway closes what is not
+        closed a second later.
+        """
+        try:
+            self.socket.shutdown(socket.SHUT_RD)
+        except OSError:
+            pass  # the client was faster, or the app has closed it
+        self.socket = None
 
     def start_response(self, status, headers, exc_info=None):
         if exc_info:
@@ -179,7 +200,7 @@ class Response:
         if self.number not in link.exchanges:
             link.exchanges[self.number] = self
         if self.spent >= self.granted:
-            link.wait(lambda: self.spent >= self.granted and not self.cancelled)
+            link.wait(lambda: self.spent >= self.granted and not self.cancelled, self.number)
         else:
             link.poll()
         if self.cancelled or link.gone:
@@ -206,6 +227,8 @@ class Response:
 
     def fail(self, why: str = "") -> None:
         """Gives up: 500 if nothing has gone out, else the response is cut."""
+        if self.socket is not None:
+            self.hang_up()
         if not self.ended:
             self.ended = True
             text = why.encode("utf-8", "replace")[:2000]
@@ -266,6 +289,11 @@ def run(app, response: Response, request_id: str, environ: dict) -> None:
                     close()
     except ClientGone:
         response.fail()
+    except StopIteration as e:  # how a view ends that has used the client's socket
+        response.taken = response.socket is not None
+        if not response.taken:
+            log_exception(e, request_id, environ)
+        response.fail()
     except Malformed as e:
         response.fail(str(e))
     except TypeError as e:
@@ -282,6 +310,9 @@ def run(app, response: Response, request_id: str, environ: dict) -> None:
         log_exception(e, request_id, environ)
         response.fail()
     finally:
+        if response.socket is not None:
+            response.hang_up()
+        environ.pop("gunicorn.socket", None)
         response.link.exchanges.pop(response.number, None)
 
 
