@@ -104,6 +104,7 @@ bench-fork: .venv-bench
 
 # The files that are made from the tables of settings and of errors.
 docs:
+	$(GO) test . -run TestSettingsAreReadAndReloaded -update
 	$(GO) test ./config -run TestDocuments -update
 	$(GO) test ./internal/errcode -run TestErrorsDocument -update
 

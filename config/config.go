@@ -58,8 +58,8 @@ type Config struct {
 	Canary          bool
 	CanaryTime      time.Duration
 	CanaryMaxErrors int // per cent of responses
-	CanarySlowdown  int // times the others' time in the app; 0 is any
-	CanaryLeast     int // answers that a verdict needs
+	CanarySlowdown  int `setting:"canary_max_slowdown"` // times the others' time in the app; 0 is any
+	CanaryLeast     int `setting:"canary_min_answers"`  // answers that a verdict needs
 
 	// Resources of a worker
 	Nice            int
@@ -86,7 +86,7 @@ type Config struct {
 	PreloadApp      bool
 
 	// Debugging
-	ConfigFile       string
+	ConfigFile       string `setting:"config"`
 	Reload           bool
 	ReloadEngine     string
 	ReloadInclude    []string

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -36,22 +37,45 @@ func (k Kind) String() string {
 // Section groups settings in the documents.
 type Section string
 
-// Effect says when HUP applies a changed setting.
-type Effect string
+// Effect says what of a running gonicorn a reload exchanges to apply a changed
+// setting. AtRestart, the zero Effect, is nothing.
+type Effect uint8
 
-// The effects of HUP.
+// The effects of a reload.
 const (
-	NewWorkers Effect = "the new workers have it"
-	AtOnce     Effect = "at once"
-	NewGateway Effect = "a new gateway has it; the old one drains"
-	AtRestart  Effect = "not before a restart"
-	NoEffect   Effect = "has no meaning then"
+	AtOnce     Effect = 1 << iota // what goes on running is told when the reload is committed
+	NewWorkers                    // as with every reload
+	NewGateway
+	NoEffect // it has no meaning then
+
+	AtRestart Effect = 0
 )
+
+// String says so in the documents.
+func (e Effect) String() string {
+	if e == AtRestart {
+		return "not before a restart"
+	}
+	var said []string
+	for _, one := range []struct {
+		effect Effect
+		text   string
+	}{
+		{AtOnce, "at once"}, {NewWorkers, "the new workers have it"}, {NewGateway, "a new gateway has it, and the old one drains"},
+		{NoEffect, "has no meaning then"},
+	} {
+		if e&one.effect != 0 {
+			said = append(said, one.text)
+		}
+	}
+	return strings.Join(said, "; ")
+}
 
 // Setting is one row of the table: all that there is to know of one setting.
 type Setting struct {
 	Name    string   // in gunicorn.toml; GONICORN_<NAME> in the environment
-	Flag    string   // the long flag without its dashes; empty for none
+	Flag    string   // the long flag without its dashes; that of the name unless the row has another
+	NoFlag  bool     // there is none
 	Short   string   // the one-letter flag, without its dash
 	Aliases []string // other long flags
 	Negated string   // a long flag without a value that means false; of what is on or off by default no- and the flag
@@ -74,13 +98,47 @@ type Setting struct {
 	Python  bool   // a hook that only a Python function can be
 	Example string // a value for error messages, where the default does not do
 
-	Reload  Effect
+	Reload  Effect // from effects.go, which is made of the code that reads the setting
 	Differs string // from Gunicorn; empty where it does not, or has none such
 	Own     bool   // Gunicorn has no such setting
 	Note    string // why a value has no effect; empty for one that is acted on
 
-	field func(*Config) any // points to the field that holds it
+	index []int // of the field that holds it
 }
+
+// field points to the field of a Config that holds the setting.
+func (s Setting) field(c *Config) any {
+	return reflect.ValueOf(c).Elem().FieldByIndex(s.index).Addr().Interface()
+}
+
+// Field is the name of the field of Config that holds the setting.
+func (s Setting) Field() string {
+	if len(s.index) == 0 {
+		return ""
+	}
+	return reflect.TypeFor[Config]().FieldByIndex(s.index).Name
+}
+
+// fields are the fields of Config, by the names of their settings.
+func fields() map[string][]int {
+	all := map[string][]int{}
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[Config]()) {
+		name := f.Tag.Get("setting")
+		if name == "" {
+			name = f.Name
+		}
+		all[spelled(name)] = f.Index
+	}
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[Hooks]()) {
+		hooks, _ := reflect.TypeFor[Config]().FieldByName("Hooks")
+		all[spelled(f.Name)] = append(slices.Clone(hooks.Index), f.Index...)
+	}
+	return all
+}
+
+// spelled is a name in which a setting and its field are alike: http2_max_frame_size
+// is HTTP2MaxFrameSize.
+func spelled(name string) string { return strings.ToLower(strings.ReplaceAll(name, "_", "")) }
 
 // Variable is the environment variable that sets it.
 func (s Setting) Variable() string {
@@ -102,8 +160,16 @@ func Settings() []Setting {
 	} {
 		all = append(all, section...)
 	}
+	fields, effects := fields(), effects()
 	for i := range all {
 		s := &all[i]
+		s.index = fields[spelled(s.Name)]
+		if s.Flag == "" && !s.NoFlag {
+			s.Flag = strings.ReplaceAll(s.Name, "_", "-")
+		}
+		if s.Reload = effects[s.Name]; s.Note != "" || s.Flagged {
+			s.Reload = NoEffect
+		}
 		switch {
 		case s.Bare != "":
 		case s.Kind == Bool:

@@ -3,6 +3,7 @@ package config
 import (
 	"bufio"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -117,8 +118,8 @@ func TestTableIsSound(t *testing.T) {
 		if slices.Contains(reserved(), s.Variable()) {
 			t.Errorf("%s: %s has another meaning", s.Name, s.Variable())
 		}
-		if s.Section == "" || s.Reload == "" || !strings.HasSuffix(s.Help, ".") {
-			t.Errorf("%s: lacks a section, what HUP does, or a whole sentence of help", s.Name)
+		if s.Section == "" || !strings.HasSuffix(s.Help, ".") {
+			t.Errorf("%s: lacks a section, or a whole sentence of help", s.Name)
 		}
 		if problem := s.check(load(s.field(&base))); problem != "" {
 			t.Errorf("%s: its default %s", s.Name, problem)
@@ -140,5 +141,26 @@ func TestTableIsSound(t *testing.T) {
 	}
 	if w := base.Warnings(); len(w) > 0 {
 		t.Errorf("the defaults have warnings: %q", w)
+	}
+}
+
+// Every setting has a field of its own in Config, and every field a setting, but
+// for what Load makes of them.
+func TestEverySettingHasItsField(t *testing.T) {
+	made := map[string]bool{"BindGiven": true, "ClassGiven": true, "StallWarningGiven": true, "Conf": true, "FileEnv": true, "Hooks": true}
+	fields := map[string]string{}
+	for _, s := range Settings() {
+		field := s.Field()
+		if field == "" || fields[field] != "" {
+			t.Errorf("%s has the field %q, which is that of %q", s.Name, field, fields[field])
+		}
+		fields[field] = s.Name
+	}
+	for _, of := range []reflect.Type{reflect.TypeFor[Config](), reflect.TypeFor[Hooks]()} {
+		for f := range of.Fields() {
+			if fields[f.Name] == "" && !made[f.Name] {
+				t.Errorf("no setting is %s", f.Name)
+			}
+		}
 	}
 }

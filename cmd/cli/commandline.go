@@ -162,10 +162,6 @@ func evaluate(ctx context.Context, helpers *proc.Helpers, path string, names []s
 	return got, nil
 }
 
-// pastePrefix begins the name of an app that a PasteDeploy file describes;
-// runner/loader.py knows it.
-const pastePrefix = "paste:"
-
 // app finds out what is to be run.
 func (l *commandLine) app(p parsed, c *config.Config) (supervise.App, error) {
 	switch {
@@ -191,10 +187,8 @@ func (l *commandLine) app(p parsed, c *config.Config) (supervise.App, error) {
 		return supervise.Python(p.positionals[0]), nil
 	case len(p.positionals) > 1:
 		return nil, errcode.With("GON010", &errcode.AppError{Err: fmt.Errorf("there are two apps, %q and %q; name one, or write -- in front of a command", p.positionals[0], p.positionals[1])})
-	case c.Paste != "":
-		return supervise.Python(pastePrefix + c.Paste), nil
-	case c.WSGIApp != "":
-		return supervise.Python(c.WSGIApp), nil
+	case c.Paste != "", c.WSGIApp != "":
+		return supervise.Python(""), nil
 	}
 	return nil, errcode.With("GON010", &errcode.AppError{Err: discover.NoApp(c.Chdir)})
 }

@@ -33,10 +33,12 @@ type Log struct {
 }
 
 // Open opens the error log. The caller closes it.
+//
+//config:restart
 func Open(c *config.Config) (*Log, error) {
-	level, err := logging.ParseLevel(c.Loglevel)
+	level, err := Level(c)
 	if err != nil {
-		return nil, fmt.Errorf("loglevel: %w", err)
+		return nil, err
 	}
 	l := &Log{path: path(c), Level: &slog.LevelVar{}, Ring: logging.NewRing()}
 	if l.sink, err = logging.Open(l.path, owner(c)); err != nil {
@@ -63,6 +65,17 @@ func Open(c *config.Config) (*Log, error) {
 	l.Own, l.Output = slog.New(logging.All(own...)), slog.New(logging.All(output...))
 	l.sink.ReportTo(l.Own)
 	return l, nil
+}
+
+// Level is what a config says of the log's, which a reload can change.
+//
+//config:commit
+func Level(c *config.Config) (slog.Level, error) {
+	level, err := logging.ParseLevel(c.Loglevel)
+	if err != nil {
+		return level, fmt.Errorf("loglevel: %w", err)
+	}
+	return level, nil
 }
 
 // Reopen opens the file anew.
@@ -98,7 +111,7 @@ func path(c *config.Config) string {
 	switch {
 	case c.Errorlog != "-" && c.Errorlog != "":
 		return c.Below(c.Errorlog)
-	case c.Daemon && !c.EnableStdioInheritance:
+	case c.Daemon:
 		return os.DevNull
 	}
 	return "-"
@@ -120,6 +133,8 @@ func (l *Log) LastWords() (fd int, closed func()) {
 
 // forwards are the other logs that lines go to: syslog where it is asked for,
 // and the journal where this process's standard error is connected to it.
+//
+//config:restart
 func (l *Log) forwards(c *config.Config) (all []func(logging.Line), journaled bool, err error) {
 	if c.Syslog {
 		w, err := syslog.Open(syslog.Options{Address: c.SyslogAddr, Facility: c.SyslogFacility, App: SyslogApp(c), ID: "error"})

@@ -24,6 +24,8 @@ type commandHooks struct {
 }
 
 // newCommandHooks returns nil where a config has no such hooks.
+//
+//config:commit
 func newCommandHooks(host Host, src Source) runner {
 	c := src.Config
 	h := &commandHooks{host: host, commands: map[string]string{}, env: src.Environ, dir: c.Chdir, timeout: c.HookTimeout}

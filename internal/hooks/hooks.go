@@ -110,6 +110,8 @@ func New(host Host) *Hooks {
 }
 
 // Adopt takes over the hooks of a config, unless they are those that run.
+//
+//config:commit
 func (h *Hooks) Adopt(src Source) {
 	c := src.Config
 	h.mu.Lock()

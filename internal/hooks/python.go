@@ -46,6 +46,8 @@ const pause = time.Second
 var errLost = errors.New("the process of the hooks has ended")
 
 // newPythonHooks returns nil where a config has no such hooks.
+//
+//config:commit
 func newPythonHooks(host Host, src Source) runner {
 	names := masterHooks(src.Config.Conf.Hooks)
 	if len(names) == 0 {

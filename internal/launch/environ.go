@@ -14,6 +14,8 @@ import (
 
 // Environ is the environment of workers: this process's, less what is meant for
 // it alone, plus raw_env.
+//
+//config:workers
 func Environ(c *config.Config) []string {
 	var env []string
 	ours := append(config.Secrets(), wire.EnvRole, wire.EnvWorker, wire.EnvNotifySocket, wire.EnvWatchdogUsec, wire.EnvWatchdogPID,

@@ -35,6 +35,8 @@ func NewGroups(log *slog.Logger) *Groups {
 }
 
 // Of is what a config has workers limited to; nil for nothing.
+//
+//config:workers
 func Of(c *config.Config, groups *Groups) (*Limits, error) {
 	l := &Limits{base: proc.Limits{Nice: c.Nice, NoFile: uint64(c.RlimitNofile), Core: c.RlimitCore}}
 	l.group = cgroup.Limits{MemoryMax: c.CgroupMemoryMax, CPUWeight: c.CgroupCPUWeight}

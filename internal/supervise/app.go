@@ -43,6 +43,7 @@ type program struct{ argv []string }
 
 func (a program) describe() string { return strings.Join(a.argv, " ") }
 
+//config:restart
 func (a program) transport(c *config.Config) string {
 	if c.Transport != "" {
 		return c.Transport
@@ -52,6 +53,8 @@ func (a program) transport(c *config.Config) string {
 
 // check has a program serve many requests at once unless the config says
 // otherwise: most do, and for one that does not its own backlog is a queue.
+//
+//config:workers
 func (a program) check(c *config.Config) (App, error) {
 	if !c.ClassGiven && c.Threads <= 1 {
 		c.WorkerClass = workers.ForMany().Name()
@@ -62,10 +65,12 @@ func (a program) check(c *config.Config) (App, error) {
 	return a, nil
 }
 
+//config:workers
 func (a program) speaks(c *config.Config) bool { return c.Notify }
 func (a program) inside() bool                 { return false }
 func (a program) backend(workers.Class) string { return process.Upstream }
 
+//config:workers
 func (a program) launcher(s *supervisor, p *prepared) (*launch.Launcher, error) {
 	c := p.config
 	env := append(launch.Environ(c), wire.EnvNotifySocket+"="+s.host.Notify.Addr())
@@ -107,6 +112,7 @@ func (a goHandler) speaks(*config.Config) bool        { return true }
 func (a goHandler) inside() bool                      { return true }
 func (a goHandler) backend(workers.Class) string      { return "" }
 
+//config:workers
 func (a goHandler) launcher(s *supervisor, p *prepared) (*launch.Launcher, error) {
 	c := p.config
 	set, err := json.Marshal(handler.Settings{

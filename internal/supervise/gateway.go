@@ -48,6 +48,8 @@ type frontend struct {
 
 // frontend works out what the gateway is to do, and reads the certificates
 // while this process may.
+//
+//config:gateway
 func (s *supervisor) frontend(p *prepared) (*frontend, error) {
 	c := p.config
 	set := gatewaySettings(p)
@@ -83,6 +85,7 @@ func (s *supervisor) certificates(c *config.Config) ([]byte, error) {
 	return text, nil
 }
 
+//config:commit
 func tlsFiles(c *config.Config) certificates.Files {
 	return certificates.Files{
 		Certs: c.Certfile, Keys: c.Keyfile, Password: c.KeyfilePassword, ClientCA: c.CACerts, CertReqs: c.CertReqs, CRL: c.CRLFile,
@@ -90,6 +93,7 @@ func tlsFiles(c *config.Config) certificates.Files {
 	}
 }
 
+//config:gateway
 func gatewaySettings(p *prepared) process.Settings {
 	c := p.config
 	set := process.Settings{
@@ -145,6 +149,7 @@ func gatewaySettings(p *prepared) process.Settings {
 	return set
 }
 
+//config:gateway
 func statsdTags(c *config.Config) (tags []string) {
 	for tag := range strings.SplitSeq(c.DogstatsdTags, ",") {
 		if tag = strings.TrimSpace(tag); tag != "" {
@@ -232,6 +237,8 @@ func (s *supervisor) connectGateway(p *prepared) func(arbiter.Place, *proc.Spec)
 }
 
 // offer gives a command about to be started an endpoint of its own.
+//
+//config:workers
 func (s *supervisor) offer(c *config.Config) func(arbiter.Place, *proc.Spec) (launch.Equipment, error) {
 	return func(place arbiter.Place, spec *proc.Spec) (launch.Equipment, error) {
 		o, err := s.gateway.offers.New(place.Slot, place.Age)

@@ -23,6 +23,8 @@ var errStopped = errors.New("stopped while the app was loaded")
 // rest can be made: whether it is WSGI or ASGI where nobody has chosen a class,
 // and for --reload its files. It happens in the generation's own first workers,
 // so that the app is imported no more often than they are started.
+//
+//config:workers
 func (a *pythonApp) loadApp(ctx context.Context, s *supervisor, p *prepared, number int) error {
 	c := p.config
 	chosen := c.ClassGiven || c.Threads > 1

@@ -48,6 +48,8 @@ func (p *prepared) giveUp() {
 
 // prepare checks all of a config that can be checked before a process is
 // started. A mistake is one error that says what to do.
+//
+//config:workers
 func (s *supervisor) prepare(c *config.Config) (*prepared, error) {
 	p := &prepared{config: c, app: s.given.App, transport: s.given.App.transport(c), release: func() {}}
 	var err error
@@ -79,10 +81,13 @@ func (s *supervisor) prepare(c *config.Config) (*prepared, error) {
 
 // longestRequest is how long a request may take until it counts as hung. A
 // worker of one request at a time shows no other sign of life than its end.
+//
+//config:workers gateway
 func (p *prepared) longestRequest() time.Duration {
 	return p.config.LongestRequest(workers.ModelOf(p.class) == workers.OneByOne)
 }
 
+//config:workers
 func (s *supervisor) findClass(p *prepared) error {
 	var found bool
 	if p.class, found = workers.Choose(s.given.Classes, p.config.WorkerClass, p.config.Threads); !found {
@@ -162,6 +167,8 @@ func (s *supervisor) both(ctx context.Context, p *prepared, number int) (arbiter
 }
 
 // settings is what the arbiter needs of a config.
+//
+//config:workers
 func settings(p *prepared) arbiter.Settings {
 	c := p.config
 	alive := p.class.Alive()
@@ -172,6 +179,27 @@ func settings(p *prepared) arbiter.Settings {
 		MaxLifetime: c.MaxLifetime, MaxLifetimeJitter: c.MaxLifetimeJitter,
 		ReopensLogs: p.app.inside(),
 	}
+	p.policy(&set)
+	set.ShowsStacks = p.app.inside()
+	_, set.Interpreter = p.app.(*pythonApp)
+	set.Notifies = p.app.speaks(c)
+	switch {
+	case p.transport == transportGateway:
+		set.Gated, set.DrainFirst = true, !p.app.inside()
+		set.TrialPipe = p.app.backend(p.class) == process.Shared
+		set.Capacity = p.class.Capacity(workers.Limits{Threads: c.Threads, Connections: c.WorkerConnections})
+	case !set.Notifies:
+		set.ReadyAfter = c.BootGrace
+	}
+	return set
+}
+
+// policy adds how many workers there are to be, and how a reload exchanges them:
+// what holds from the reload on that reads it.
+//
+//config:commit
+func (p *prepared) policy(set *arbiter.Settings) {
+	c := p.config
 	set.Elastic = arbiter.Elastic{Budget: c.MemoryBudget}
 	if c.WorkersMax > 0 {
 		set.Elastic.Min, set.Elastic.Max = c.FewestWorkers(), c.WorkersMax
@@ -188,18 +216,6 @@ func settings(p *prepared) arbiter.Settings {
 		set.Reload.FewAtOnce = p.transport != transportGateway
 		set.Reload.Blind = p.transport != transportGateway && !p.app.inside()
 	}
-	set.ShowsStacks = p.app.inside()
-	_, set.Interpreter = p.app.(*pythonApp)
-	set.Notifies = p.app.speaks(c)
-	switch {
-	case p.transport == transportGateway:
-		set.Gated, set.DrainFirst = true, !p.app.inside()
-		set.TrialPipe = p.app.backend(p.class) == process.Shared
-		set.Capacity = p.class.Capacity(workers.Limits{Threads: c.Threads, Connections: c.WorkerConnections})
-	case !set.Notifies:
-		set.ReadyAfter = c.BootGrace
-	}
-	return set
 }
 
 // checkDescriptors does so where workers have so many connections.

@@ -7,8 +7,8 @@ import (
 	"slices"
 
 	"github.com/gonicorn/gonicorn/arbiter"
+	"github.com/gonicorn/gonicorn/internal/errorlog"
 	"github.com/gonicorn/gonicorn/internal/hooks"
-	"github.com/gonicorn/gonicorn/internal/logging"
 	"github.com/gonicorn/gonicorn/internal/watch"
 )
 
@@ -60,9 +60,9 @@ func (s *supervisor) load(ctx context.Context, number int) (arbiter.Loaded, erro
 func (s *supervisor) plan(ctx context.Context, p *prepared, number int) (*plan, error) {
 	made := &plan{prepared: p, s: s, number: number}
 	var err error
-	if made.level, err = logging.ParseLevel(p.config.Loglevel); err != nil {
+	if made.level, err = errorlog.Level(p.config); err != nil {
 		p.giveUp()
-		return nil, fmt.Errorf("loglevel: %w", err)
+		return nil, err
 	}
 	if made.loaded, err = s.both(ctx, p, number); err != nil {
 		return nil, err
@@ -112,6 +112,8 @@ func (p *plan) abort() {
 }
 
 // certificateFiles are the files that a gateway's certificates are read from.
+//
+//config:commit
 func certificateFiles(p *prepared) (files []string) {
 	if p.frontend == nil || p.frontend.certificates == nil {
 		return nil

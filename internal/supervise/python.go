@@ -32,8 +32,26 @@ type pythonApp struct {
 	helpers     *proc.Helpers      // runs Python beside the arbiter; nil before there is one
 }
 
-// Python is the app that is called MODULE:NAME.
+// Python is the app that is called MODULE:NAME, or whatever the config names (paste,
+// wsgi_app) where name is empty: a reload may then find another one.
 func Python(name string) App { return &pythonApp{name: name} }
+
+// pastePrefix begins the name of an app that a PasteDeploy file describes;
+// runner/loader.py knows it.
+const pastePrefix = "paste:"
+
+// nameIn is its name with this config.
+//
+//config:workers
+func (a *pythonApp) nameIn(c *config.Config) string {
+	switch {
+	case a.name != "":
+		return a.name
+	case c.Paste != "":
+		return pastePrefix + c.Paste
+	}
+	return c.WSGIApp
+}
 
 func (a *pythonApp) describe() string {
 	i := a.interpreter
@@ -43,6 +61,8 @@ func (a *pythonApp) describe() string {
 func (a *pythonApp) transport(*config.Config) string { return transportGateway }
 
 // check finds the interpreter, and for --check-config looks at the app.
+//
+//config:workers
 func (a *pythonApp) check(c *config.Config) (App, error) {
 	if c.Transport != "" && c.Transport != transportGateway {
 		return nil, &errcode.AppError{Err: fmt.Errorf("transport %q is for commands: a Python app is reached through the gateway; leave --transport away", c.Transport)}
@@ -52,12 +72,15 @@ func (a *pythonApp) check(c *config.Config) (App, error) {
 	if err != nil {
 		return nil, errcode.With("GON014", &errcode.AppError{Err: err})
 	}
-	found := &pythonApp{name: a.name, interpreter: interpreter, helpers: a.helpers}
+	found := &pythonApp{name: a.nameIn(c), interpreter: interpreter, helpers: a.helpers}
+	if found.name == "" {
+		return nil, errcode.With("GON010", &errcode.AppError{Err: errors.New("wsgi_app: the config names no app any more")})
+	}
 	if !c.CheckConfig {
 		return found, nil
 	}
 	var out bytes.Buffer
-	is, err := python.Inspect(context.Background(), a.helpers, interpreter, a.settings(c, chosenClass(c)), env, &out, c.BootTimeout)
+	is, err := python.Inspect(context.Background(), a.helpers, interpreter, found.settings(c, chosenClass(c)), env, &out, c.BootTimeout)
 	if err == nil && is.Error != "" {
 		err = errors.New(is.Error)
 	}
@@ -91,6 +114,7 @@ func (a *pythonApp) backend(class workers.Class) string {
 	return process.Shared
 }
 
+//config:workers
 func (a *pythonApp) settings(c *config.Config, class string) python.Settings {
 	dir, err := filepath.Abs(c.Chdir)
 	if err != nil {
@@ -98,7 +122,7 @@ func (a *pythonApp) settings(c *config.Config, class string) python.Settings {
 	}
 	set := python.Settings{
 		App: a.name, Factory: c.Factory, Class: class, Threads: c.Threads, Chdir: dir, Pythonpath: c.Pythonpath,
-		Lifespan: c.ASGILifespan, Loop: c.ASGILoop, DisconnectGrace: c.ASGIDisconnectGracePeriod.Seconds(), Spew: c.Spew, Multiprocess: c.Workers > 1, RootPath: c.RootPath,
+		Lifespan: c.ASGILifespan, Loop: c.ASGILoop, DisconnectGrace: c.ASGIDisconnectGracePeriod.Seconds(), Spew: c.Spew, Multiprocess: c.Workers > 1,
 		StallWarning: c.StallWarning.Seconds(), RequestWarning: c.RequestWarning().Seconds(),
 		ReforkSockets: c.ReforkOpenSockets,
 		Captured:      c.CaptureOutput, Loglevel: c.Loglevel, Logconfig: c.Logconfig, LogconfigJSON: c.LogconfigJSON, LogconfigDict: c.LogconfigDict,
@@ -137,6 +161,8 @@ func (a *pythonApp) launcher(s *supervisor, p *prepared) (*launch.Launcher, erro
 }
 
 // launch makes a launcher of workers that are told this.
+//
+//config:workers
 func (a *pythonApp) launch(s *supervisor, p *prepared, told python.Settings) (*launch.Launcher, error) {
 	c := p.config
 	set, err := json.Marshal(told)
@@ -157,12 +183,16 @@ func (a *pythonApp) launch(s *supervisor, p *prepared, told python.Settings) (*l
 }
 
 // forks reports whether workers are forked from a template.
+//
+//config:workers
 func (p *prepared) forks() bool {
 	_, is := p.app.(*pythonApp)
 	return is && (p.config.PreloadApp || p.config.StartMethod == "fork")
 }
 
 // loads is what the processes that load the app are started with.
+//
+//config:workers
 func (s *supervisor) loads(l *launch.Launcher, p *prepared, number int) template.Options {
 	return template.Options{
 		Launcher: l, Generation: number, Limit: p.config.BootTimeout, Refork: p.config.ReforkAfter,

@@ -165,7 +165,7 @@ func Run(ctx context.Context, start Start) (err error) {
 	s.admin.DropHanded(func(bind string) { s.log.Debug("the old admin_bind is not asked for: closed", "socket", bind) })
 	loading, isLoaded := context.WithCancel(running)
 	defer isLoaded()
-	if a, is := s.given.App.(*pythonApp); is && p.launcher == nil {
+	if a, is := p.app.(*pythonApp); is && p.launcher == nil {
 		s.inbox.wg.Go(func() { s.tellProgress(loading, a.name) })
 	}
 	s.arbiter = arbiter.New(arbiter.Options{

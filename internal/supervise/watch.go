@@ -20,6 +20,8 @@ type watches struct {
 
 // watch reloads when the app's files (--reload) or the config file
 // (--reload-config) change.
+//
+//config:restart
 func (s *supervisor) watch(ctx context.Context, p *prepared) error {
 	c := p.config
 	if c.Reload {

@@ -10,12 +10,11 @@ type Settings struct {
 	Threads         int      `json:"threads"`
 	Chdir           string   `json:"chdir"`
 	Pythonpath      []string `json:"pythonpath"`
-	Lifespan        string   `json:"lifespan"`         // auto, on, off
-	Loop            string   `json:"loop"`             // auto, asyncio, uvloop
-	DisconnectGrace float64  `json:"disconnect_grace"` // seconds
-	Spew            bool     `json:"spew"`             // print every line that is executed
-	Multiprocess    bool     `json:"multiprocess"`     // several workers: wsgi.multiprocess
-	RootPath        string   `json:"root_path"`
+	Lifespan        string   `json:"lifespan"`               // auto, on, off
+	Loop            string   `json:"loop"`                   // auto, asyncio, uvloop
+	DisconnectGrace float64  `json:"disconnect_grace"`       // seconds
+	Spew            bool     `json:"spew"`                   // print every line that is executed
+	Multiprocess    bool     `json:"multiprocess"`           // several workers: wsgi.multiprocess
 	ReforkSockets   bool     `json:"refork_sockets"`         // a worker with open sockets may become the template
 	Inspect         bool     `json:"inspect"`                // print what the app is, and end
 	PasteGlobal     []string `json:"paste_global,omitempty"` // NAME=value

@@ -39,7 +39,6 @@ class Settings:
     disconnect_grace: float = 0.0
     spew: bool = False
     multiprocess: bool = False
-    root_path: str = ""
     stall_warning: float = 1.0  # seconds; 0 is never
     request_warning: float = 5.0
     loglevel: str = "info"
