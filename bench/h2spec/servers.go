@@ -19,6 +19,7 @@ import (
 	"github.com/gonicorn/gonicorn/gateway"
 	"github.com/gonicorn/gonicorn/gateway/front"
 	"github.com/gonicorn/gonicorn/gateway/http1"
+	"github.com/gonicorn/gonicorn/gateway/loop"
 )
 
 const (
@@ -121,10 +122,16 @@ func startFront(l net.Listener, p *pair) (func(), error) {
 			return nil, err
 		}
 	}
+	events, err := loop.New()
+	if err != nil {
+		return nil, err
+	}
+	o.Events.Loop = events
 	f, err := front.New(o)
 	if err != nil {
 		return nil, err
 	}
+	go events.Run()
 	go f.Serve(l, "")
-	return f.Close, nil
+	return func() { f.Close(); events.Stop() }, nil
 }

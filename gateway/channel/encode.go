@@ -43,11 +43,18 @@ func (x *Exchange) encode(m *wire.Marshal, app string, form int64) {
 	m.Int(r.Body.Length)
 }
 
+// errNoSockets says that an app has no WebSockets, and a request can be nothing
+// else: over HTTP/2 (RFC 8441) there is no method behind it.
+var errNoSockets = errors.New("WSGI has no WebSockets")
+
 // items is how many objects encode writes.
 const items = 5
 
 // refuse answers what no app needs to see; it reports whether it did.
 func (x *Exchange) refuse(app string) (bool, error) {
+	if app == WSGI && x.Request.Method == "CONNECT" {
+		return true, refuseUpgrade(x.reply, errNoSockets)
+	}
 	if app == WSGI || x.Request.Upgrade != "websocket" {
 		return false, nil
 	}

@@ -228,6 +228,9 @@ func refuseUpgrade(w gateway.Reply, err error) error {
 	if errors.Is(err, websocket.ErrVersion) {
 		status, fields = 426, append(fields, gateway.Field{Name: "sec-websocket-version", Value: "13"})
 	}
+	if errors.Is(err, errNoSockets) {
+		status = 501
+	}
 	body := err.Error() + "\n"
 	if err := w.Head(status, "", fields, int64(len(body))); err != nil {
 		return err

@@ -7,6 +7,9 @@ import (
 // advance looks whether the request at the front of the buffer is whole, and
 // gives it to the backend then.
 func (c *conn) advance() {
+	if c.headLen == 0 && c.greets() {
+		return
+	}
 	if c.headLen == 0 && !c.parse() {
 		return
 	}

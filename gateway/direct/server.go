@@ -16,6 +16,7 @@ import (
 	"github.com/gonicorn/gonicorn/gateway/loop"
 	"github.com/gonicorn/gonicorn/gateway/pipeline"
 	"github.com/gonicorn/gonicorn/gateway/python"
+	"github.com/gonicorn/gonicorn/gateway/streams"
 	"github.com/gonicorn/gonicorn/internal/listen"
 	"golang.org/x/sys/unix"
 )
@@ -53,6 +54,7 @@ type Options struct {
 type Server struct {
 	o         Options
 	rules     *http1.Rules
+	http2     *streams.Server    // of connections that speak HTTP/2; nil: none may
 	listeners []*listener        // loop
 	conns     map[*conn]struct{} // loop
 	draining  bool               // loop
@@ -68,7 +70,7 @@ type Server struct {
 
 // New makes a server. It is called before the loop runs.
 func New(o Options) *Server {
-	s := &Server{o: o, rules: &o.HTTP.Rules, conns: map[*conn]struct{}{}, out: make([]byte, 0, 128<<10)}
+	s := &Server{o: o, rules: &o.HTTP.Rules, http2: o.Host.HTTP2(), conns: map[*conn]struct{}{}, out: make([]byte, 0, 128<<10)}
 	s.first = o.Loop.Deadlines(o.HTTP.HeaderTimeout)
 	s.kept = o.Loop.Deadlines(o.HTTP.KeepAlive)
 	s.head = o.Loop.Deadlines(o.HTTP.HeaderTimeout)

@@ -8,7 +8,6 @@ import (
 	"crypto/tls"
 	"log/slog"
 	"net"
-	"net/http"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -16,6 +15,9 @@ import (
 
 	"github.com/gonicorn/gonicorn/gateway"
 	"github.com/gonicorn/gonicorn/gateway/http1"
+	"github.com/gonicorn/gonicorn/gateway/loop"
+	"github.com/gonicorn/gonicorn/gateway/pipeline"
+	"github.com/gonicorn/gonicorn/gateway/streams"
 )
 
 const (
@@ -29,6 +31,7 @@ type Options struct {
 	TLS   *TLS          // nil for plain connections
 
 	NoHTTP1        bool // speak HTTP/2 only
+	Events         Events
 	HTTP2          bool // over TLS, by ALPN
 	HTTP2Cleartext bool // without TLS, by prior knowledge (RFC 9113, 3.3)
 	Streams        int  // requests at once on one HTTP/2 connection
@@ -54,6 +57,14 @@ type Options struct {
 	Log              *slog.Logger
 }
 
+// Events is the event loop, which is needed where HTTP/2 is spoken. Backend and
+// Pipeline, which may be nil, answer common requests on it.
+type Events struct {
+	Loop     *loop.Loop
+	Backend  streams.Backend
+	Pipeline *pipeline.Pipeline
+}
+
 // Protocols are what to offer by ALPN.
 func (o Options) Protocols() []string {
 	var all []string
@@ -76,9 +87,8 @@ type Direct interface {
 // Front accepts connections and serves them.
 type Front struct {
 	o      Options
-	direct Direct // nil: every connection has a goroutine
-	http2  *http2Server
-	base   *http.Server // its Shutdown tells HTTP/2 clients to go
+	direct Direct          // nil: every connection has a goroutine
+	http2  *streams.Server // nil: it is not spoken
 	seats  seats
 
 	acceptFailed, full, badProxy sparing // their log lines
@@ -101,13 +111,11 @@ func New(o Options) (*Front, error) {
 	f := &Front{o: o, listeners: map[net.Listener]struct{}{}, conns: map[net.Conn]struct{}{}}
 	f.seats.set(o.MaxConnections)
 	f.ctx, f.cancel = context.WithCancelCause(context.Background())
-	if o.Direct != nil && o.TLS == nil && !o.HTTP2Cleartext && !f.proxied() && !o.Uwsgi && !o.NoHTTP1 {
-		f.direct = o.Direct(f)
-	}
 	if o.HTTP2 || o.HTTP2Cleartext {
-		if err := f.setUpHTTP2(); err != nil {
-			return nil, err
-		}
+		f.setUpHTTP2()
+	}
+	if o.Direct != nil && o.TLS == nil && !f.proxied() && !o.Uwsgi && !o.NoHTTP1 {
+		f.direct = o.Direct(f)
 	}
 	return f, nil
 }
@@ -145,7 +153,7 @@ func (f *Front) serve(raw net.Conn, unix string) {
 	_ = raw.SetDeadline(time.Time{}) // likewise
 	switch {
 	case protocol == "h2" || protocol == "h2c":
-		f.serveHTTP2(c, protocol == "h2c")
+		f.http2.Serve(c, protocol == "h2c")
 	case !f.o.NoHTTP1:
 		f.release(raw)
 		bare(&c)
@@ -204,16 +212,13 @@ func (f *Front) Drain(ctx context.Context) {
 	f.stopAccepting()
 	if f.direct != nil {
 		early := make(chan struct{})
-		go func() { defer close(early); f.o.HTTP1.Drain(ctx) }()
+		go func() { defer close(early); f.both(ctx) }()
 		f.direct.Drain(ctx) // what it hands over meanwhile is waited for below
 		<-early
 	}
-	if f.base != nil {
-		_ = f.base.Shutdown(ctx) // sends GOAWAY; it has no connections to wait for
-	}
 	done := make(chan struct{})
 	go func() { f.wg.Wait(); close(done) }()
-	f.o.HTTP1.Drain(ctx)
+	f.both(ctx)
 	select {
 	case <-done:
 		f.cancel(gateway.ErrClientGone)
@@ -226,13 +231,23 @@ func (f *Front) Drain(ctx context.Context) {
 		c.Close()
 	}
 	f.mu.Unlock()
-	f.o.HTTP1.Drain(ctx) // those that have come to it in the meantime
+	f.both(ctx) // those that have come in the meantime
 	timer := time.NewTimer(lastMoment)
 	defer timer.Stop()
 	select {
 	case <-done:
 	case <-timer.C:
 	}
+}
+
+// both drains the connections of both versions.
+func (f *Front) both(ctx context.Context) {
+	var other sync.WaitGroup
+	if f.http2 != nil {
+		other.Go(func() { f.http2.Drain(ctx) })
+	}
+	f.o.HTTP1.Drain(ctx)
+	other.Wait()
 }
 
 // Close drops everything.

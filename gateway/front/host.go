@@ -1,6 +1,9 @@
 package front
 
-import "github.com/gonicorn/gonicorn/gateway/http1"
+import (
+	"github.com/gonicorn/gonicorn/gateway/http1"
+	"github.com/gonicorn/gonicorn/gateway/streams"
+)
 
 // Host is what a Direct needs of its front.
 type Host interface {
@@ -8,11 +11,15 @@ type Host interface {
 	Seat() bool
 	// Unseat gives it back.
 	Unseat()
-	// Expect says that Hand is about to be called.
+	// Expect says that Hand or Left is about to be called.
 	Expect()
+	// Left says that a connection has ended, whose seat is free again.
+	Left()
 	// Hand serves a connection in the caller's goroutine. The seat goes along;
 	// without a connection it is given back.
 	Hand(c http1.Conn)
+	// HTTP2 serves connections that speak it; nil: none may.
+	HTTP2() *streams.Server
 	// NoSeat and NoAccept log that no connections are taken, and why.
 	NoSeat()
 	NoAccept(listener string, err error)
@@ -26,6 +33,12 @@ func (f *Front) Unseat() { f.seats.free() }
 
 // Expect implements Host.
 func (f *Front) Expect() { f.wg.Add(1) }
+
+// Left implements Host.
+func (f *Front) Left() {
+	f.seats.free()
+	f.wg.Done()
+}
 
 // Hand implements Host.
 func (f *Front) Hand(c http1.Conn) {

@@ -17,6 +17,7 @@ import (
 	"github.com/gonicorn/gonicorn/gateway"
 	"github.com/gonicorn/gonicorn/gateway/front"
 	"github.com/gonicorn/gonicorn/gateway/http1"
+	"github.com/gonicorn/gonicorn/gateway/loop"
 	"go.uber.org/goleak"
 )
 
@@ -103,10 +104,18 @@ func startOn(t testing.TB, o front.Options, l net.Listener, unix string) *site {
 	if o.Log == nil {
 		o.Log, o.HTTP1.Log = slog.New(slog.DiscardHandler), slog.New(slog.DiscardHandler)
 	}
+	events, err := loop.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Events.Loop = events
 	f, err := front.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
+	ended := make(chan struct{})
+	go func() { defer close(ended); events.Run() }()
+	t.Cleanup(func() { events.Stop(); <-ended })
 	v := &site{Front: f, Listener: l}
 	v.wg.Go(func() { f.Serve(l, unix) })
 	t.Cleanup(func() { v.stop() })

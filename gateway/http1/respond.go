@@ -41,27 +41,38 @@ func appendStatusLine(dst []byte, status int, reason string) []byte {
 }
 
 func appendResponseFields(dst []byte, fields []gateway.Field, server, date string) []byte {
+	EachResponseField(fields, server, date, func(name, value string) { dst = appendField(dst, name, value) })
+	return dst
+}
+
+// EachResponseField calls add with the fields of a response that go to the client:
+// those that the app has sent (EachOwnField), and what it should have. server is
+// the Server field where the app sends none, date the Date field.
+func EachResponseField(fields []gateway.Field, server, date string, add func(name, value string)) {
 	served, dated := server == "", false
+	EachOwnField(fields, func(name, value string) {
+		served = served || foldEqual(name, "server")
+		dated = dated || foldEqual(name, "date")
+		add(name, value)
+	})
+	if !served {
+		add("Server", server)
+	}
+	if !dated {
+		add("Date", date)
+	}
+}
+
+// EachOwnField calls add with the fields of a message but those that belong to its
+// connection or frame its body.
+func EachOwnField(fields []gateway.Field, add func(name, value string)) {
 	named := named(fields)
 	for i := range fields {
 		f := &fields[i]
-		switch {
-		case hopByHop(f.Name) || foldEqual(f.Name, "content-length") || named && nominated(fields, f.Name):
-			continue
-		case foldEqual(f.Name, "server"):
-			served = true
-		case foldEqual(f.Name, "date"):
-			dated = true
+		if !hopByHop(f.Name) && !foldEqual(f.Name, "content-length") && !(named && nominated(fields, f.Name)) {
+			add(f.Name, f.Value)
 		}
-		dst = appendField(dst, f.Name, f.Value)
 	}
-	if !served {
-		dst = appendField(dst, "Server", server)
-	}
-	if !dated {
-		dst = appendField(dst, "Date", date)
-	}
-	return dst
 }
 
 // append appends the fields that say so, and the head's end.

@@ -73,6 +73,9 @@ func CheckResponse(status int, fields []gateway.Field) error {
 // 7.6.1). name may be in any case.
 func HopByHop(name string) bool { return hopByHop(name) }
 
+// ParseLength parses a Content-Length: digits only, at most 18 of them.
+func ParseLength(value string) (n int64, ok bool) { return parseLength(value) }
+
 // TrailerHostile reports whether a client's trailer field is to be refused
 // rather than dropped. name is lower case.
 func TrailerHostile(name string) bool { return hostileTrailer(name) }

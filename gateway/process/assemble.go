@@ -176,7 +176,12 @@ func (p *process) makeFront(handler *pipeline.Pipeline) error {
 		Streams: s.MaxStreams, Window: s.WindowSize, Frame: s.FrameSize, HeaderList: s.HeaderListSize,
 		Proxy: s.ProxyProtocol, ProxyAllow: proxies.Contains, Log: p.log,
 	}
+	if err := p.makeLoop(o.HTTP2 || o.HTTP2Cleartext); err != nil {
+		return err
+	}
+	o.Events.Loop = p.loop
 	if p.python != nil {
+		o.Events.Backend, o.Events.Pipeline = p.python, handler
 		o.Direct = func(host front.Host) front.Direct {
 			return direct.New(direct.Options{Loop: p.loop, Backend: p.python, HTTP: server, Pipeline: handler, Host: host})
 		}
@@ -187,6 +192,14 @@ func (p *process) makeFront(handler *pipeline.Pipeline) error {
 	}
 	if p.front, err = front.New(o); err == nil && p.loop != nil {
 		go p.loop.Run() // all that belongs to it is there
+	}
+	return err
+}
+
+// makeLoop makes an event loop, if there is none and one is needed.
+func (p *process) makeLoop(needed bool) (err error) {
+	if p.loop == nil && needed {
+		p.loop, err = loop.New()
 	}
 	return err
 }

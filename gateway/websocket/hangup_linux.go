@@ -11,6 +11,9 @@ import (
 // nobody who does not read would notice.
 func (c *Conn) HungUp() bool {
 	conn := c.conn
+	if stream, is := conn.(interface{ HungUp() bool }); is {
+		return stream.HungUp() // of HTTP/2
+	}
 	for {
 		inner, is := conn.(interface{ NetConn() net.Conn })
 		if !is {

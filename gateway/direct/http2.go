@@ -1,0 +1,68 @@
+package direct
+
+import (
+	"syscall"
+
+	"github.com/gonicorn/gonicorn/gateway/http1"
+	"github.com/gonicorn/gonicorn/gateway/http2"
+	"github.com/gonicorn/gonicorn/gateway/loop"
+	"golang.org/x/sys/unix"
+)
+
+// greets looks whether a connection begins with HTTP/2's preface, and gives it to
+// who serves that. False means that it speaks HTTP/1.
+func (c *conn) greets() bool {
+	if c.served || c.s.http2 == nil || c.n == 0 {
+		return false
+	}
+	n := min(c.n, len(http2.Preface))
+	if string(c.in[:n]) != http2.Preface[:n] {
+		return false
+	}
+	if n == len(http2.Preface) {
+		c.multiplex()
+	} else if c.deadline.List() != c.s.head || !c.deadline.Armed() {
+		c.s.head.Arm(&c.deadline)
+	}
+	return true
+}
+
+// multiplex has the connection served as one of HTTP/2, on the same loop.
+func (c *conn) multiplex() {
+	s := c.s
+	ahead := append([]byte(nil), c.in[:c.n]...)
+	about := http1.Conn{Scheme: "http", Remote: c.remote, Local: c.local, LocalUnix: c.unix, Peer: c.peer()}
+	t := &socket{loop: s.o.Loop, fd: c.fd}
+	s.o.Host.Expect()
+	c.leave()
+	h := s.http2.Enter(t, about, ahead, false, s.o.Host.Left)
+	if t.fd < 0 {
+		return // it is over already
+	}
+	if err := s.o.Loop.Watch(t.fd, h); err != nil {
+		s.o.Host.NoAccept("connection", err)
+		h.Ready(loop.HungUp)
+	}
+}
+
+// socket is a connection's descriptor as a streams.Transport.
+type socket struct {
+	loop *loop.Loop
+	fd   int
+}
+
+// Read implements streams.Transport.
+func (t *socket) Read(p []byte) (int, syscall.Errno) { return read(t.fd, p) }
+
+// Write implements streams.Transport.
+func (t *socket) Write(p []byte) (int, syscall.Errno) { return write(t.fd, p) }
+
+// CloseWrite implements streams.Transport.
+func (t *socket) CloseWrite() { _ = unix.Shutdown(t.fd, unix.SHUT_WR) } // the end is read
+
+// Close implements streams.Transport.
+func (t *socket) Close() {
+	t.loop.Forget(t.fd)
+	unix.Close(t.fd)
+	t.fd = -1
+}

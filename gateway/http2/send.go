@@ -1,0 +1,118 @@
+package http2
+
+import (
+	"github.com/gonicorn/gonicorn/gateway"
+	"golang.org/x/net/http2/hpack"
+)
+
+// BeginHead begins the head of a response. What follows up to EndHead is one
+// head; no other may be begun meanwhile.
+func (c *Conn) BeginHead() { c.codec.block.Reset() }
+
+// Field adds a field, whose name is lower case. One that is unique is not
+// remembered for later heads.
+func (c *Conn) Field(name, value string, unique bool) {
+	_ = c.encoder.WriteField(hpack.HeaderField{Name: name, Value: value, Sensitive: unique}) // goes into memory
+}
+
+// EndHead writes the head. end says that no body follows.
+func (c *Conn) EndHead(s *Stream, end bool) {
+	c.codec.head(c, s.ID, end)
+	if end {
+		s.localEnded = true
+		c.over(s)
+	}
+}
+
+// Send sends a part of a body, with end its last, and trailers behind that. It
+// returns false if some of it has to wait: Sent is called later, until which p and
+// the trailers must stay. Nothing else may be sent on the stream meanwhile. The
+// stream may be Closed when it returns.
+func (c *Conn) Send(s *Stream, p []byte, end bool, trailers []gateway.Field) bool {
+	s.out, s.outEnd, s.trailers = p, end, trailers
+	if c.queue.Len() == 0 {
+		for c.next(s) {
+		}
+	}
+	if len(s.out) == 0 && !s.outEnd {
+		c.over(s)
+		return true
+	}
+	s.turn.Of, s.queued = s, true
+	c.queue.Push(&s.turn)
+	return false
+}
+
+// TakeBack takes back what has not been sent of what Send got: it returns how many
+// bytes that is.
+func (c *Conn) TakeBack(s *Stream) int {
+	n := len(s.out)
+	c.unqueue(s)
+	s.out, s.outEnd, s.trailers = nil, false, nil
+	return n
+}
+
+func (c *Conn) unqueue(s *Stream) {
+	if s.queued {
+		c.queue.Remove(&s.turn)
+		s.queued = false
+	}
+}
+
+// next makes one frame of what a stream has to send; false means that none can
+// be made.
+func (c *Conn) next(s *Stream) bool {
+	if len(c.out)-c.from >= outMost || len(s.out) == 0 && !s.outEnd {
+		return false
+	}
+	n := int(max(0, min(int64(len(s.out)), int64(min(c.frame, dataMost)), c.window, s.window)))
+	if n == 0 && len(s.out) > 0 {
+		return false
+	}
+	last := n == len(s.out) && s.outEnd
+	p := s.out[:n]
+	s.out = s.out[n:]
+	c.window -= int64(n)
+	s.window -= int64(n)
+	if n > 0 || len(s.trailers) == 0 {
+		c.codec.data(c, s.ID, p, last && len(s.trailers) == 0)
+	}
+	if last {
+		s.outEnd, s.localEnded = false, true
+		c.trail(s)
+	}
+	return true
+}
+
+// trail writes trailers.
+func (c *Conn) trail(s *Stream) {
+	if len(s.trailers) == 0 {
+		return
+	}
+	c.BeginHead()
+	for _, f := range s.trailers {
+		c.Field(f.Name, f.Value, true)
+	}
+	c.codec.head(c, s.ID, true)
+	s.trailers = nil
+}
+
+// Fill makes frames of what waits, as far as there is room: one a stream in turn.
+func (c *Conn) Fill() {
+	for going := true; going && !c.dead; {
+		going = false
+		for n := c.queue.Len(); n > 0 && c.queue.Len() > 0; n-- {
+			s := c.queue.First().Of
+			made := c.next(s)
+			going = going || made
+			c.unqueue(s)
+			if len(s.out) > 0 || s.outEnd {
+				s.queued = true
+				c.queue.Push(&s.turn)
+				continue
+			}
+			s.Owner.Sent()
+			c.over(s)
+		}
+	}
+}

@@ -1,0 +1,233 @@
+package streams
+
+import (
+	"errors"
+
+	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/gateway/channel"
+	"github.com/gonicorn/gonicorn/gateway/http2"
+	"github.com/gonicorn/gonicorn/gateway/loop"
+	"github.com/gonicorn/gonicorn/gateway/python"
+	h2 "golang.org/x/net/http2"
+)
+
+// state is what a stream does.
+type state int
+
+const (
+	collecting state = iota // waits for the rest of its request
+	busy                    // is with the backend
+	answering               // has its answer, and the backend is told so
+	sending                 // the client has not taken all of it
+	handed                  // has a goroutine
+)
+
+// stream is a request on the loop. It implements http2.Owner and python.Direct.
+type stream struct {
+	http2.Stream
+	c        *conn
+	state    state
+	deadline loop.Deadline
+	call     python.Call
+	req      gateway.Request
+	body     []byte // that was collected; nil for none
+	trailers []gateway.Field
+	task     *task // once it is handed
+	pending  *part // that its goroutine sends
+	left     int   // bytes that the client had not taken when it was last looked at
+	fields   []gateway.Field
+	kept     []gateway.Field
+	rest     []byte // of the answer, what the client could not take
+}
+
+// reset makes a stream ready for another request.
+func (st *stream) reset() {
+	clear(st.fields)
+	clear(st.kept)
+	*st = stream{
+		Stream: st.Stream, deadline: loop.Deadline{Owner: st}, call: python.Call{Direct: st},
+		fields: st.fields[:0], kept: st.kept[:0], rest: st.rest[:0],
+	}
+	st.Head = http2.Head{}
+}
+
+// Begin implements http2.Owner.
+func (st *stream) Begin() {
+	st.c.begun()
+	st.state = collecting
+	h := &st.Head
+	if bad := st.check(); bad != nil {
+		st.hand(bad)
+		return
+	}
+	switch {
+	case st.Whole():
+		st.serve()
+	case h.Protocol != "" || !st.collects():
+		st.hand(nil)
+	default:
+		if h.Continue && h.Length != 0 {
+			st.invite()
+		}
+		st.c.s.body.Arm(&st.deadline)
+	}
+}
+
+// collects reports whether the loop waits for the body: one that is said to be
+// empty in any case, since it may not be.
+func (st *stream) collects() bool {
+	s, n := st.c.s, st.Head.Length
+	return n == 0 || s.o.Backend != nil && s.o.Pipeline.RequestBuffering && n <= bodyMost
+}
+
+// serve has a request answered that has come in full.
+func (st *stream) serve() {
+	s := st.c.s
+	if s.o.Backend == nil || st.Head.Protocol != "" {
+		st.hand(nil)
+		return
+	}
+	if len(st.body) > 0 {
+		st.req.Body.Inline, st.req.Body.Length = st.body, int64(len(st.body))
+	}
+	if err := s.o.Pipeline.Forward.Apply(&st.req); err != nil {
+		st.hand(nil)
+		return
+	}
+	st.state = busy
+	s.answer.Arm(&st.deadline)
+	st.call.Request = &st.req
+	s.o.Backend.Submit(&st.call)
+}
+
+// Data implements http2.Owner.
+func (st *stream) Data(p []byte) {
+	s := st.c.s
+	switch {
+	case st.state == handed && st.task.body != nil:
+		st.task.body.add(p)
+		return
+	case st.state != collecting:
+	case s.o.HTTP.MaxBody > 0 && st.Got() > s.o.HTTP.MaxBody:
+		st.hand(&gateway.BadRequest{Status: 413, Reason: "request body too large"})
+	case !st.collect(p):
+		st.hand(nil)
+		st.task.body.add(p)
+		return
+	default:
+		s.body.Arm(&st.deadline)
+	}
+	st.c.wire.Consumed(&st.Stream, len(p))
+}
+
+// collect keeps a part of a body; false means that it is too much for the loop.
+func (st *stream) collect(p []byte) bool {
+	if len(st.body)+len(p) > bodyMost {
+		return false
+	}
+	if st.body == nil {
+		if st.body = st.c.s.room(); st.body == nil {
+			return false
+		}
+	}
+	st.body = append(st.body, p...)
+	return true
+}
+
+// End implements http2.Owner.
+func (st *stream) End(trailers []gateway.Field) {
+	switch {
+	case st.state == handed && st.task.body != nil:
+		st.task.body.end(st.Short(), trailers)
+	case st.state != collecting:
+	case st.Short():
+		st.hand(&gateway.BadRequest{Status: 400, Reason: "body shorter than its Content-Length"})
+	case len(trailers) > 0:
+		st.trailers = trailers
+		st.hand(nil)
+	default:
+		st.deadline.Disarm()
+		st.serve()
+	}
+}
+
+// Sent implements http2.Owner.
+func (st *stream) Sent() {
+	st.deadline.Disarm()
+	if p := st.pending; p != nil {
+		st.pending = nil
+		p.finish(nil)
+	}
+}
+
+// Closed implements http2.Owner.
+func (st *stream) Closed(err error) {
+	c := st.c
+	st.deadline.Disarm()
+	switch st.state {
+	case busy:
+		c.s.o.Backend.Promote(&st.call) // which finds its client gone
+	case answering:
+		return // until Done
+	}
+	if p := st.pending; p != nil {
+		st.pending = nil
+		p.finish(gateway.ErrClientGone)
+	}
+	if t := st.task; t != nil {
+		t.closed(err)
+	}
+	st.release()
+}
+
+// release gives the stream back.
+func (st *stream) release() {
+	c := st.c
+	if st.body != nil {
+		c.s.giveRoom(st.body)
+	}
+	c.s.give(st)
+	c.rests()
+	c.touch()
+}
+
+// Expired implements loop.Expirer.
+func (st *stream) Expired(*loop.Deadline) {
+	c := st.c
+	switch st.state {
+	case collecting:
+		st.hand(&gateway.BadRequest{Status: 408, Reason: "the body took too long"})
+	case busy:
+		c.s.o.Backend.Promote(&st.call) // whose goroutine says so
+	default:
+		if n, some := st.Left(); !some {
+			return
+		} else if n < st.left { // it has taken some
+			st.left = n
+			c.s.write.Arm(&st.deadline)
+			return
+		}
+		c.wire.Reset(&st.Stream, h2.ErrCodeCancel)
+	}
+	c.touch()
+}
+
+// waits has the client take what is left of the response within its time.
+func (st *stream) waits() {
+	st.left, _ = st.Left()
+	st.c.s.write.Arm(&st.deadline)
+}
+
+// Promote implements python.Direct: the request goes on in a goroutine.
+func (st *stream) Promote(x *channel.Exchange) {
+	st.req.Begun, st.req.Asked = x, st.call.Began()
+	st.state = collecting
+	st.hand(nil)
+}
+
+// toBad is an error as what the client has done wrong; nil if it is another's.
+func toBad(err error) *gateway.BadRequest {
+	var bad *gateway.BadRequest
+	errors.As(err, &bad)
+	return bad
+}
