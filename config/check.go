@@ -46,6 +46,7 @@ func (k *checker) run() Errors {
 	k.admin()
 	k.monitoring()
 	k.class()
+	k.headers()
 	k.places()
 	k.together()
 	return k.errs

@@ -123,6 +123,8 @@ type Config struct {
 	AdminToken                    string
 	ReadyMaxQueue                 int
 	ServerTiming                  bool
+	ResponseHeaders               []string
+	ServerHeader, DateHeader      bool
 
 	// Gateway
 	QueueSize         int
@@ -198,6 +200,8 @@ type Config struct {
 	ReforkOpenSockets         bool
 	ASGIPathsend              bool
 	WebsocketMaxMessageSize   int64 // bytes
+	WebsocketPingInterval     time.Duration
+	WebsocketPingTimeout      time.Duration
 	WebsocketConnections      int
 	Paste                     string
 	RawPasteGlobalConf        []string

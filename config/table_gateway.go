@@ -1,7 +1,9 @@
 package config
 
+import "slices"
+
 func gatewaySettings() []Setting {
-	return append(queueSettings(), bufferSettings()...)
+	return slices.Concat(queueSettings(), bufferSettings(), headerSettings())
 }
 
 func queueSettings() []Setting {
@@ -86,6 +88,24 @@ func bufferSettings() []Setting {
 			Name: "sendfile_roots", Flag: "sendfile-root", Kind: List, Own: true, Example: "/srv/files",
 			Help: "Folders below which an app may have a file sent with X-Sendfile or X-Accel-Redirect. " +
 				"The flag may be given several times.",
+		},
+	)
+}
+
+func headerSettings() []Setting {
+	return section(sectionGateway,
+		Setting{
+			Name: "response_headers", Flag: "header", Kind: List, Own: true, Example: "X-Frame-Options:DENY",
+			Help: "Header fields that each response has besides the app's, as NAME: VALUE; the flag may be given several times. As under uvicorn, " +
+				"a response has such a field twice where the app sends it too; only Server is sent where the app sends none.",
+		},
+		Setting{
+			Name: "server_header", Kind: Bool, Default: "true", Own: true,
+			Help: "Responses have a Server field where the app sends none.",
+		},
+		Setting{
+			Name: "date_header", Kind: Bool, Default: "true", Own: true,
+			Help: "Responses have a Date field where the app sends none.",
 		},
 	)
 }

@@ -88,6 +88,14 @@ func asgiSettings() []Setting {
 				"answered 503. With 0 they count as requests, as they do under sync and threaded, where each takes a thread.",
 		},
 		Setting{
+			Name: "websocket_ping_interval", Kind: Duration, Default: "20", Own: true,
+			Help: "How long a silent client of an ASGI app's WebSocket is left alone before it is pinged; 0 is for ever.",
+		},
+		Setting{
+			Name: "websocket_ping_timeout", Kind: Duration, Default: "20", Own: true,
+			Help: "How long that client then has to answer until its WebSocket is ended (1011); 0 is for ever.",
+		},
+		Setting{
 			Name: "websocket_max_message_size", Kind: Size, Default: "16MiB",
 			Help: "The largest message of a WebSocket; 0 is no bound.",
 		},

@@ -38,7 +38,7 @@ func TestForeignFlags(t *testing.T) {
 		"--reload-dir src":          "--reload watches what the app has imported",
 		"--static-map /a=/b":        "--sendfile-root",
 		"--module wsgi:application": "name the app without a flag",
-		"--no-server-header":        "middleware",
+		"--ws-max-queue 8":          "once the app has taken the last",
 		"--ini uwsgi.ini":           "from-uwsgi",
 	} {
 		if _, err := parseArgs(strings.Fields(line), config.Settings()); err == nil || !strings.Contains(err.Error(), want) {

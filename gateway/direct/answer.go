@@ -42,7 +42,7 @@ func (c *conn) Answer(f *wire.Frame) bool {
 	c.kept = append(c.kept, gateway.Field{Name: "x-request-id", Value: c.req.ID})
 	c.last = c.last || s.draining
 	framing := http1.Framing{Minor: c.head.Minor, Bodyless: bodyless, Last: c.last}
-	s.out = http1.AppendResponseHead(s.out[:0], status, reason, c.kept, length, framing, s.o.HTTP.Name, s.o.HTTP.DateAt(s.o.Loop.Now()))
+	s.out = http1.AppendResponseHead(s.out[:0], status, reason, c.kept, length, framing, s.o.HTTP.OwnAt(s.o.Loop.Now()))
 	sent := int64(0)
 	if !bodyless {
 		s.out = append(s.out, body...)

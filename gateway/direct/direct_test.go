@@ -135,7 +135,7 @@ func start(t *testing.T, looped bool, change func(*http1.Server)) *service {
 		Backend: a, Forward: rules, RequestBuffering: true, ResponseBuffering: true, Body: buffer.Options{Dir: t.TempDir()},
 		Response: buffer.SpoolOptions{Dir: t.TempDir(), Budget: buffer.NewBudget(1 << 20)}, Log: slog.New(slog.DiscardHandler),
 	})
-	server := &http1.Server{Handler: p, Name: "test", HeaderTimeout: patience, BodyTimeout: patience, WriteTimeout: patience, KeepAlive: patience, MaxBody: 1 << 20}
+	server := &http1.Server{Handler: p, Adds: http1.Adds{Name: "test"}, HeaderTimeout: patience, BodyTimeout: patience, WriteTimeout: patience, KeepAlive: patience, MaxBody: 1 << 20}
 	if change != nil {
 		change(server)
 	}

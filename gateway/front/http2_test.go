@@ -110,7 +110,7 @@ func TestResponseOverHTTP2(t *testing.T) {
 			t.Errorf("%s: %v", r.Path, err)
 		}
 	}))
-	o.HTTP1.Name = "test"
+	o.HTTP1.Adds.Name = "test"
 	c := start(t, o).client(t, nil)
 	resp := want(t, c, request(t, "GET", "/fields", nil), 299, "")
 	date := resp.Header.Get("Date")

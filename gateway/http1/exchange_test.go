@@ -51,7 +51,7 @@ func TestResponseFraming(t *testing.T) {
 					t.Error(err)
 				}
 			}))
-			s.Name = "gonicorn"
+			s.Adds.Name = "gonicorn"
 			c := start(t, s).dial(t).send(tc.request + "\r\nHost: a\r\n\r\n")
 			if err := c.CloseWrite(); err != nil {
 				t.Fatal(err)
@@ -75,7 +75,7 @@ func TestServerAndDateOfTheAppStay(t *testing.T) {
 		_ = w.Head(200, "Fine", []gateway.Field{{Name: "server", Value: "app"}, {Name: "date", Value: "now"}}, 0)
 		_ = w.End(nil)
 	}))
-	s.Name = "gonicorn"
+	s.Adds.Name = "gonicorn"
 	q := start(t, s).dial(t).send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").want(200, "")
 	if got := q.Header; len(got["Server"]) != 1 || got.Get("Server") != "app" || len(got["Date"]) != 1 || got.Get("Date") != "now" || q.Status != "200 Fine" {
 		t.Errorf("%s %v", q.Status, got)

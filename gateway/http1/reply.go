@@ -105,7 +105,7 @@ func (r *reply) Head(status int, reason string, fields []gateway.Field, length i
 	r.frame(status, length)
 	r.mu.Unlock()
 	r.statusLine(status, reason)
-	r.out = appendResponseFields(r.out, fields, r.x.s.Name, r.x.s.DateAt(time.Now()))
+	r.out = appendResponseFields(r.out, fields, r.x.s.OwnAt(time.Now()))
 	r.out = Framing{Minor: r.x.head.Minor, Bodyless: r.bodyless, Chunked: r.chunked, Last: r.last}.append(r.out, status, length)
 	return nil
 }

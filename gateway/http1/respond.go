@@ -20,13 +20,19 @@ func Bodyless(method string, status int) bool {
 	return method == "HEAD" || status == 204 || status == 304
 }
 
+// Own are the fields that are the gateway's.
+type Own struct {
+	More   []gateway.Field // with every response, before the app's, whatever that sends
+	Server string          // the Server field where the app sends none; empty for none
+	Date   string          // likewise the Date field
+}
+
 // AppendResponseHead appends a whole head: what the app has sent, less what
-// belongs to its connection, and what it should have. server is the Server field
-// where the app sends none, date the Date field. length is the body's in bytes, -1
+// belongs to its connection, and what it should have. length is the body's in bytes, -1
 // when it is not known. The fields have been checked (CheckResponse).
-func AppendResponseHead(dst []byte, status int, reason string, fields []gateway.Field, length int64, f Framing, server, date string) []byte {
+func AppendResponseHead(dst []byte, status int, reason string, fields []gateway.Field, length int64, f Framing, own Own) []byte {
 	dst = appendStatusLine(dst, status, reason)
-	dst = appendResponseFields(dst, fields, server, date)
+	dst = appendResponseFields(dst, fields, own)
 	return f.append(dst, status, length)
 }
 
@@ -40,26 +46,28 @@ func appendStatusLine(dst []byte, status int, reason string) []byte {
 	return append(append(dst, reason...), "\r\n"...)
 }
 
-func appendResponseFields(dst []byte, fields []gateway.Field, server, date string) []byte {
-	EachResponseField(fields, server, date, func(name, value string) { dst = appendField(dst, name, value) })
+func appendResponseFields(dst []byte, fields []gateway.Field, own Own) []byte {
+	EachResponseField(fields, own, func(name, value string) { dst = appendField(dst, name, value) })
 	return dst
 }
 
 // EachResponseField calls add with the fields of a response that go to the client:
-// those that the app has sent (EachOwnField), and what it should have. server is
-// the Server field where the app sends none, date the Date field.
-func EachResponseField(fields []gateway.Field, server, date string, add func(name, value string)) {
-	served, dated := server == "", false
+// those that the app has sent (EachOwnField), and what it should have.
+func EachResponseField(fields []gateway.Field, own Own, add func(name, value string)) {
+	served, dated := own.Server == "", own.Date == ""
+	for i := range own.More {
+		add(own.More[i].Name, own.More[i].Value)
+	}
 	EachOwnField(fields, func(name, value string) {
 		served = served || foldEqual(name, "server")
 		dated = dated || foldEqual(name, "date")
 		add(name, value)
 	})
 	if !served {
-		add("Server", server)
+		add("Server", own.Server)
 	}
 	if !dated {
-		add("Date", date)
+		add("Date", own.Date)
 	}
 }
 

@@ -14,6 +14,13 @@ import (
 	"github.com/gonicorn/gonicorn/gateway/budget"
 )
 
+// Adds is what responses have besides the app's fields.
+type Adds struct {
+	Name    string          // the Server field, where the app sends none; empty for none
+	Fields  []gateway.Field // with every response
+	Undated bool            // responses have no Date field but the app's
+}
+
 // Server serves HTTP/1 connections. Its fields are not changed once a
 // connection is served. Durations of 0 are no bound, but for KeepAlive.
 type Server struct {
@@ -25,7 +32,7 @@ type Server struct {
 	KeepAlive     time.Duration  // for the next request to begin; 0 closes after each
 	Heads         *budget.Budget // of bytes of heads beyond 4 KiB each; nil is no bound
 	MaxBody       int64          // bytes of a request's body; 0 is no bound
-	Name          string         // the Server field, where the app sends none; empty for none
+	Adds          Adds           // to responses
 	// Trusted tells the proxies that may send Rules.ForwarderHeaders.
 	Trusted func(peer netip.Addr, unix bool) bool
 	Log     *slog.Logger // nil is slog.Default
@@ -160,8 +167,16 @@ type date struct {
 	text   string
 }
 
-// DateAt returns the Date field for a time.
-func (s *Server) DateAt(now time.Time) string {
+// OwnAt are the server's own fields for a time.
+func (s *Server) OwnAt(now time.Time) Own {
+	return Own{More: s.Adds.Fields, Server: s.Adds.Name, Date: s.dateAt(now)}
+}
+
+// dateAt returns the Date field for a time, empty if there is to be none.
+func (s *Server) dateAt(now time.Time) string {
+	if s.Adds.Undated {
+		return ""
+	}
 	second := now.Unix()
 	d := s.date.Load()
 	if d == nil || d.second != second {

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gonicorn/gonicorn/gateway"
 	"github.com/gonicorn/gonicorn/gateway/budget"
 	"github.com/gonicorn/gonicorn/gateway/buffer"
 	"github.com/gonicorn/gonicorn/gateway/channel"
@@ -120,7 +121,7 @@ func (p *process) makeBackend() error {
 		RootPath: p.set.RootPath, Pathsend: p.set.Pathsend, Epoch: p.from.Epoch, Board: p.from.Board, Log: p.log,
 		Broken: p.link.reportBroken,
 		WebSocket: websocket.Config{
-			MaxMessage: p.set.WebSocketMessage, Deflate: true, PingInterval: pingInterval, PingTimeout: pingTimeout,
+			MaxMessage: p.set.WebSocketMessage, Deflate: true, PingInterval: p.set.PingInterval, PingTimeout: p.set.PingTimeout,
 			FrameTimeout: p.set.BodyTimeout, WriteTimeout: p.set.WriteTimeout,
 			Memory: budget.New(packedMemory), Inflating: make(chan struct{}, inflaters),
 		},
@@ -159,7 +160,7 @@ func (p *process) makeFront(handler *pipeline.Pipeline) error {
 	s := &p.set
 	server := &http1.Server{
 		Heads: budget.New(headMemory),
-		Rules: p.rules(), Handler: handler, Trusted: p.trusted, Log: p.log, Name: s.ServerName, MaxBody: s.MaxBody,
+		Rules: p.rules(), Handler: handler, Trusted: p.trusted, Log: p.log, Adds: http1.Adds{Name: s.ServerName, Fields: fieldsOf(s.ResponseFields), Undated: s.Undated}, MaxBody: s.MaxBody,
 		HeaderTimeout: s.HeaderTimeout, BodyTimeout: s.BodyTimeout, WriteTimeout: s.WriteTimeout, KeepAlive: s.Keepalive,
 	}
 	proxies, err := forward.ParsePeers(s.ProxyAllow)
@@ -226,4 +227,12 @@ func (p *process) rules() http1.Rules {
 		r.ForwarderHeaders = append(r.ForwarderHeaders, strings.ToLower(name))
 	}
 	return r
+}
+
+// fieldsOf are fields by name and value.
+func fieldsOf(pairs [][2]string) (fields []gateway.Field) {
+	for _, p := range pairs {
+		fields = append(fields, gateway.Field{Name: p[0], Value: p[1]})
+	}
+	return fields
 }

@@ -2,15 +2,8 @@ package process
 
 import (
 	"slices"
-	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
-)
-
-// WebSockets are asked for a sign of life as uvicorn asks.
-const (
-	pingInterval = 20 * time.Second
-	pingTimeout  = 20 * time.Second
 )
 
 // update hands a list of workers and their sockets to the backend.

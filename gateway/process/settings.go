@@ -63,14 +63,16 @@ type Settings struct {
 	Uwsgi               bool              `json:"uwsgi"` // clients speak the uwsgi protocol
 	UwsgiAllow          []string          `json:"uwsgi_allow"`
 
-	HTTP1          bool   `json:"http1"`
-	HTTP2          bool   `json:"http2"`
-	HTTP2Cleartext bool   `json:"http2_cleartext"`
-	MaxStreams     int    `json:"max_streams"`
-	WindowSize     int    `json:"window_size"`
-	FrameSize      int    `json:"frame_size"`
-	HeaderListSize int    `json:"header_list_size"`
-	ServerName     string `json:"server_name"` // the Server field
+	HTTP1          bool        `json:"http1"`
+	HTTP2          bool        `json:"http2"`
+	HTTP2Cleartext bool        `json:"http2_cleartext"`
+	MaxStreams     int         `json:"max_streams"`
+	WindowSize     int         `json:"window_size"`
+	FrameSize      int         `json:"frame_size"`
+	HeaderListSize int         `json:"header_list_size"`
+	ServerName     string      `json:"server_name"`     // the Server field; empty: none
+	Undated        bool        `json:"undated"`         // no Date field
+	ResponseFields [][2]string `json:"response_fields"` // that each response has
 
 	AccessLog        string   `json:"access_log"` // a path, "-" for stdout, empty for none
 	AccessLogFormat  string   `json:"access_log_format"`
@@ -92,7 +94,9 @@ type Settings struct {
 	WebSocketConnections int `json:"websocket_connections"`
 
 	// Python apps.
-	RootPath         string `json:"root_path"`
-	WebSocketMessage int64  `json:"websocket_message"`
-	Pathsend         bool   `json:"pathsend"` // offer ASGI apps http.response.pathsend
+	RootPath         string        `json:"root_path"`
+	WebSocketMessage int64         `json:"websocket_message"`
+	PingInterval     time.Duration `json:"ping_interval"` // of WebSockets; 0 is never
+	PingTimeout      time.Duration `json:"ping_timeout"`  // 0 is no bound
+	Pathsend         bool          `json:"pathsend"`      // offer ASGI apps http.response.pathsend
 }

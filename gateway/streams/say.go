@@ -46,7 +46,7 @@ func (st *stream) head(status int, fields []gateway.Field, length int64, bodyles
 	w := c.wire
 	w.BeginHead()
 	w.Field(":status", c.s.status(status), false)
-	http1.EachResponseField(fields, http.Name, http.DateAt(c.now()), func(name, value string) {
+	http1.EachResponseField(fields, http.OwnAt(c.now()), func(name, value string) {
 		name = c.s.lower(name)
 		w.Field(name, value, unique(name))
 	})

@@ -166,7 +166,7 @@ func start(t *testing.T, looped bool, change func(*front.Options)) *service {
 		Response: buffer.SpoolOptions{Dir: t.TempDir(), Budget: buffer.NewBudget(1 << 20)}, Log: discard,
 	})
 	server := &http1.Server{
-		Handler: p, Name: "test", HeaderTimeout: patience, BodyTimeout: patience, WriteTimeout: patience, KeepAlive: patience, MaxBody: 1 << 20, Log: discard,
+		Handler: p, Adds: http1.Adds{Name: "test"}, HeaderTimeout: patience, BodyTimeout: patience, WriteTimeout: patience, KeepAlive: patience, MaxBody: 1 << 20, Log: discard,
 	}
 	o := front.Options{HTTP1: server, Log: discard, Events: front.Events{Loop: l}, HTTP2Cleartext: true, Streams: 20, Window: 65535, Frame: 16384, HeaderList: 65536}
 	if change != nil {

@@ -112,12 +112,25 @@ func (a goHandler) speaks(*config.Config) bool        { return true }
 func (a goHandler) inside() bool                      { return true }
 func (a goHandler) backend(workers.Class) string      { return "" }
 
+// goHeaders are what each response of a Go handler has. It has a Server field
+// only if that is among them: net/http sends none.
+//
+//config:workers
+func goHeaders(c *config.Config) [][2]string {
+	all := c.Headers()
+	if name := c.ServerName(); name != "" && name != config.DefaultServer {
+		all = append(all, [2]string{"Server", name})
+	}
+	return all
+}
+
 //config:workers
 func (a goHandler) launcher(s *supervisor, p *prepared) (*launch.Launcher, error) {
 	c := p.config
 	set, err := json.Marshal(handler.Settings{
 		Class: p.class.Name(), Threads: c.Threads, WorkerConnections: c.WorkerConnections,
 		Keepalive: c.Keepalive, Timeout: c.Timeout, GracefulTimeout: c.GracefulTimeout, RequestWarning: c.RequestWarning(),
+		Headers: goHeaders(c), Undated: !c.DateHeader,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("encode worker settings: %w", err)

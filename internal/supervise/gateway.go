@@ -118,7 +118,8 @@ func gatewaySettings(p *prepared) process.Settings {
 		HTTP1: slices.Contains(c.HTTPProtocols, "h1"), HTTP2: slices.Contains(c.HTTPProtocols, "h2"),
 		HTTP2Cleartext: c.HTTP2Cleartext == "prior-knowledge" || c.HTTP2Cleartext == "both",
 		MaxStreams:     c.HTTP2MaxConcurrentStreams, WindowSize: c.HTTP2InitialWindowSize,
-		FrameSize: c.HTTP2MaxFrameSize, HeaderListSize: c.HTTP2MaxHeaderListSize, ServerName: "gonicorn",
+		FrameSize: c.HTTP2MaxFrameSize, HeaderListSize: c.HTTP2MaxHeaderListSize, ServerName: c.ServerName(), Undated: !c.DateHeader, ResponseFields: c.Headers(),
+		PingInterval: c.WebsocketPingInterval, PingTimeout: c.WebsocketPingTimeout,
 
 		AccessLog: c.Accesslog, AccessLogFormat: c.AccessLogFormat, LogLevel: c.Loglevel, LogJSON: c.LogFormat == "json",
 		RootPath:         cmp.Or(c.RootPath, proc.Getenv(launch.Environ(c), "SCRIPT_NAME")),

@@ -88,7 +88,7 @@ func (p *process) run(signals <-chan os.Signal) int {
 
 func (p *process) serve(ctx context.Context, drain <-chan struct{}) error {
 	return p.class.Serve(ctx, &workers.Session{
-		Listeners: workers.Patient(p.listeners, p.log), Handler: p.handler,
+		Listeners: workers.Patient(p.listeners, p.log), Handler: p.settings.dressed(p.handler),
 		Limits:    workers.Limits{Threads: p.settings.Threads, Connections: p.settings.WorkerConnections},
 		Keepalive: p.settings.Keepalive, HeaderTimeout: p.settings.headerTimeout(),
 		MaxHeaderBytes: p.settings.maxHeaderBytes(),

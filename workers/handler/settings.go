@@ -2,7 +2,10 @@
 // inherited sockets, keeps the scoreboard, and obeys the arbiter's signals.
 package handler
 
-import "time"
+import (
+	"net/http"
+	"time"
+)
 
 // Settings is what a worker needs of the config. It travels as JSON in
 // GONICORN_WORKER; durations are nanoseconds.
@@ -15,6 +18,8 @@ type Settings struct {
 	MaxHeaderBytes    int           // of a request's head; 0 is 64 KiB
 	Timeout           time.Duration // 0 is off
 	GracefulTimeout   time.Duration
+	Headers           [][2]string   // fields that each response has
+	Undated           bool          // no Date field but the app's
 	RequestWarning    time.Duration // a request without an answer for so long is explained in the log; 0 is off
 }
 
@@ -45,4 +50,20 @@ func (s Settings) heartbeat() time.Duration {
 		return time.Second
 	}
 	return min(time.Second, max(s.Timeout/4, time.Millisecond))
+}
+
+// dressed is a handler whose responses have the fields that the settings want.
+func (s Settings) dressed(h http.Handler) http.Handler {
+	if h == nil || len(s.Headers) == 0 && !s.Undated {
+		return h
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for _, field := range s.Headers {
+			w.Header().Add(field[0], field[1])
+		}
+		if s.Undated {
+			w.Header()["Date"] = nil // net/http adds none then
+		}
+		h.ServeHTTP(w, r)
+	})
 }
