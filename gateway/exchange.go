@@ -46,8 +46,23 @@ type Request struct {
 	WorkerPID int           // who had it last, for the logs; the backend's
 	Slot      int           // that worker's, on the scoreboard
 	ASGI      bool          // that worker's app is one, for the logs
-	Begun     any           // what the backend has done for it already; nil, but where a loop hands it over
-	Asked     time.Time     // when the backend got it then
+	Before
+}
+
+// Before is what has been done for a request that a loop hands over.
+type Before struct {
+	Begun   any       // what the backend has done for it; nil for nothing
+	Asked   time.Time // when the backend got it
+	Resumed *Resumed  // what has been sent of the answer; nil for nothing
+}
+
+// Resumed is an answer whose head was sent, and perhaps a part of its body.
+type Resumed struct {
+	Status int
+	Fields []Field // the client's
+	Length int64   // of the body in bytes, -1 if it is not known
+	Sent   int64   // bytes of the body
+	Plain  bool    // nothing of it is to be held back
 }
 
 // Get returns the value of the first field called name (lower case), or "".

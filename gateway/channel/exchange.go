@@ -45,9 +45,15 @@ type Exchange struct {
 	over     bool  // the last frame is there
 	told     bool  // the worker knows that nobody wants the answer
 
-	window *window      // of what goes to the worker; Run's
-	credit int          // bytes taken that the worker does not know of; Run's
+	resume *Begun       // how far the answer was without a goroutine; nil where it had not begun
 	first  firstPayload // the link's
+	flow                // Run's
+}
+
+// flow is what goes either way unread.
+type flow struct {
+	window *window // of what goes to the worker
+	credit int     // bytes taken that the worker does not know of
 }
 
 // firstPayload is room for the first frame's payload, if it is short.
@@ -139,6 +145,51 @@ func (x *Exchange) Attach(r *gateway.Request, w gateway.Reply) {
 	close(x.attached)
 }
 
+// Begun is how far an answer is that the loop has begun.
+type Begun struct {
+	Length int64 // announced, -1 if not
+	Sent   int64 // bytes of the body that have been sent, or are the connection's to send
+	Owed   int   // bytes that the client has taken, and the worker does not know of
+}
+
+// Resume says that the answer has begun; it is called before Run. What was not
+// sent of it comes by Add.
+func (x *Exchange) Resume(b Begun) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.begun, x.resume, x.credit = true, &b, b.Owed
+}
+
+// Add hands over a part of the body that came without a goroutine, which is
+// copied; end says that it is the last.
+func (x *Exchange) Add(body []byte, end bool) {
+	f := wire.Frame{Kind: wire.FrameBody, Number: x.Number}
+	if end {
+		f.Flags = wire.FlagEnd
+	}
+	x.take(nil, f, body)
+}
+
+// take hands over a frame without a body, and the body, in parts of MaxChunk bytes;
+// both are copied.
+func (x *Exchange) take(l *Link, f wire.Frame, body []byte) {
+	end := f.Flags & wire.FlagEnd
+	for f.Flags &^= wire.FlagEnd; ; f = (wire.Frame{Kind: wire.FrameBody, Number: f.Number}) {
+		n := min(len(body), wire.MaxChunk)
+		if n == len(body) {
+			f.Flags |= end
+		}
+		d := carry(f, body[:n])
+		if !x.deliver(l, d) {
+			d.release()
+			return
+		}
+		if body = body[n:]; len(body) == 0 {
+			return
+		}
+	}
+}
+
 // Claimed is how long the exchange waited until a worker took it, as far as that
 // is known.
 func (x *Exchange) Claimed() time.Duration {
@@ -179,8 +230,12 @@ func (x *Exchange) deliver(l *Link, d delivery) bool {
 		x.claimed = max(time.Since(x.began)-d.InHand.Duration(), 0)
 	}
 	x.bytes += len(d.Payload)
-	if x.bytes > wire.Window+overdraft {
-		x.failure = &gateway.WorkerError{Slot: l.Slot, PID: l.PID, Err: errFlood}
+	if x.bytes > wire.MemoryWindow+overdraft {
+		e := &gateway.WorkerError{Err: errFlood}
+		if l != nil {
+			e.Slot, e.PID = l.Slot, l.PID
+		}
+		x.failure = e
 	} else {
 		x.waiting = append(x.waiting, d)
 	}
@@ -236,6 +291,9 @@ func (x *Exchange) next(ctx context.Context, idle func() error) (delivery, error
 // response has been ended, else what gateway.Backend says of Serve.
 func (x *Exchange) Run(ctx context.Context) error {
 	a := answer{x: x, length: -1}
+	if x.resume != nil {
+		a.started, a.length, a.sent = true, x.resume.Length, x.resume.Sent
+	}
 	err := a.run(ctx)
 	if !a.started {
 		x.Request.QueueWait += x.Claimed()
@@ -248,6 +306,9 @@ func (x *Exchange) Run(ctx context.Context) error {
 	x.endFeed()
 	return err
 }
+
+// Leave ends an exchange that nobody runs: its client has gone.
+func (x *Exchange) Leave() { x.leave() }
 
 // leave drops what comes from now on and tells the worker, unless it is done.
 func (x *Exchange) leave() {
@@ -281,7 +342,7 @@ func (x *Exchange) taken(n int) {
 	x.credit += n
 	if x.credit >= wire.Window/2 {
 		if link := x.Link(); link != nil {
-			link.sendCredit(x.Number, x.credit)
+			link.Credit(x.Number, x.credit)
 		}
 		x.credit = 0
 	}

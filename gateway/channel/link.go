@@ -51,6 +51,9 @@ type Owner interface {
 	// is answered in a way that needs one. Nil means that there is no such
 	// request.
 	Adopt(l *Link, number uint64) *Exchange
+	// Settle is called before a frame that comes behind what the worker has
+	// written into shared memory: that is to be handed out first.
+	Settle(l *Link)
 	// Closed is called once, when nothing more will come from the worker.
 	Closed(l *Link, err error)
 }
@@ -75,6 +78,8 @@ type Plane struct {
 	RequestSize int // bytes of one
 	Answers     int // slots for answers
 	AnswerSize  int // bytes of one
+	Large       int // slots for parts of long answers
+	LargeSize   int // bytes of one
 	// Files are the requests' memory, the answers', the pipe of requests' tokens
 	// to read from and that of answers' to write to. The link closes them.
 	Files []*os.File
@@ -94,13 +99,15 @@ func NewLink(fd, slot, pid int, plane Plane, registry *Registry, owner Owner) (*
 	go func() { defer l.done.Done(); l.out.run() }()
 	go func() { defer l.done.Done(); l.read() }()
 	l.out.addFiles(plane.Files, func(m *wire.Marshal) {
-		m.Tuple(6)
+		m.Tuple(8)
 		m.Int(wire.OpHello)
 		m.Uint(registry.env.Epoch)
 		m.Int(int64(plane.Slots))
 		m.Int(int64(plane.RequestSize))
 		m.Int(int64(plane.Answers))
 		m.Int(int64(plane.AnswerSize))
+		m.Int(int64(plane.Large))
+		m.Int(int64(plane.LargeSize))
 	})
 	return l, nil
 }
@@ -153,7 +160,8 @@ func (l *Link) sendOp(op int64, number uint64) {
 	})
 }
 
-func (l *Link) sendCredit(number uint64, n int) {
+// Credit tells the worker that n bytes of an answer have been taken.
+func (l *Link) Credit(number uint64, n int) {
 	l.out.add(nil, func(m *wire.Marshal) {
 		m.Tuple(3)
 		m.Int(wire.OpCredit)
@@ -192,17 +200,16 @@ func (l *Link) read() {
 	}
 }
 
-// Deliver hands over an answer that came otherwise than over the socket: it is
-// copied. The exchange ends with it.
-func (l *Link) Deliver(x *Exchange, f wire.Frame) {
+// Deliver hands over a part of an answer that came otherwise than over the
+// socket: f, whose payload is its fields, and a body. Both are copied.
+func (l *Link) Deliver(x *Exchange, f wire.Frame, body []byte) {
 	if !x.belongs(l) {
 		return
 	}
-	f.Payload = append([]byte(nil), f.Payload...)
 	if f.End() {
 		l.registry.end(x)
 	}
-	x.deliver(l, delivery{Frame: f, fd: -1})
+	x.take(l, f, body)
 }
 
 // Cancel tells the worker that nobody wants the answer of a request any more.
@@ -248,6 +255,9 @@ func (l *Link) frame(d delivery) (took bool, err error) {
 	case wire.FrameFetch:
 		l.owner.Fetch(l, d.Number, l.registry.find(d.Number))
 	default:
+		if d.Flags&wire.FlagBehind != 0 {
+			l.owner.Settle(l)
+		}
 		x := l.registry.find(d.Number)
 		if x == nil {
 			x = l.owner.Adopt(l, d.Number)

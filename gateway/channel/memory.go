@@ -16,6 +16,18 @@ type memory struct{ p [wire.MaxMessage]byte }
 
 var memories = sync.Pool{New: func() any { return new(memory) }}
 
+// carry makes a delivery of a frame without a body and the body, which are copied.
+func carry(f wire.Frame, body []byte) delivery {
+	d := delivery{Frame: f, fd: -1}
+	var p []byte
+	if n := len(f.Payload) + len(body); n >= handOver {
+		d.memory = memories.Get().(*memory)
+		p = d.memory.p[:0]
+	}
+	d.Payload = append(append(p, f.Payload...), body...)
+	return d
+}
+
 // release gives the delivery's memory back and closes its descriptor.
 func (d *delivery) release() {
 	if d.memory != nil {

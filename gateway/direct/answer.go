@@ -7,13 +7,14 @@ import (
 	"github.com/gonicorn/gonicorn/gateway/channel"
 	"github.com/gonicorn/gonicorn/gateway/http1"
 	"github.com/gonicorn/gonicorn/gateway/pipeline"
+	"github.com/gonicorn/gonicorn/gateway/python"
 	"github.com/gonicorn/gonicorn/internal/wire"
 	"golang.org/x/sys/unix"
 )
 
 // Answer implements python.Direct.
-func (c *conn) Answer(f *wire.Frame) bool {
-	s := c.s
+func (c *conn) Answer(f *wire.Frame, part python.Part) bool {
+	s, end, body := c.s, f.End(), int64(len(part.Body))
 	reason, fields, err := channel.ParseFields(f, c.fields[:0])
 	if err != nil || f.Status < 200 || f.Status > 999 {
 		return false
@@ -23,16 +24,24 @@ func (c *conn) Answer(f *wire.Frame) bool {
 		return false
 	}
 	c.fields = fields
-	status, body := int(f.Status), f.Body()
-	bodyless := http1.Bodyless(c.req.Method, status)
-	if !bodyless {
-		if length >= 0 && length != int64(len(body)) {
-			return false
-		}
-		length = int64(len(body))
+	status := int(f.Status)
+	framing := http1.Framing{Minor: c.head.Minor, Bodyless: http1.Bodyless(c.req.Method, status)}
+	switch {
+	case framing.Bodyless && !end:
+		return false
+	case framing.Bodyless:
+	case length >= 0 && (body > length || end && body != length):
+		return false
+	case end:
+		length = body
+	case length < 0 && c.head.Minor == 0:
+		return false
+	default:
+		framing.Chunked = length < 0
 	}
 	c.kept = c.kept[:0]
-	if said := s.o.Pipeline.Inspect(&c.kept, fields); said.File != "" || http1.CheckResponse(status, c.kept) != nil {
+	said := s.o.Pipeline.Inspect(&c.kept, fields)
+	if said.File != "" || http1.CheckResponse(status, c.kept) != nil {
 		return false
 	}
 	queue, app := c.took(f)
@@ -41,13 +50,18 @@ func (c *conn) Answer(f *wire.Frame) bool {
 	}
 	c.kept = append(c.kept, gateway.Field{Name: "x-request-id", Value: c.req.ID})
 	c.last = c.last || s.draining
-	framing := http1.Framing{Minor: c.head.Minor, Bodyless: bodyless, Last: c.last}
+	framing.Last = c.last
 	s.out = http1.AppendResponseHead(s.out[:0], status, reason, c.kept, length, framing, s.o.HTTP.OwnAt(s.o.Loop.Now()))
-	sent := int64(0)
-	if !bodyless {
-		s.out = append(s.out, body...)
-		sent = int64(len(body))
+	if !end {
+		c.stream(status, length, framing.Chunked, said.Plain, queue, part)
+		return true
 	}
+	sent := int64(0)
+	if !framing.Bodyless {
+		s.out = append(s.out, part.Body...)
+		sent = body
+	}
+	part.Release()
 	c.state = writing
 	c.send(s.out)
 	c.req.QueueWait = queue
@@ -91,7 +105,7 @@ func (c *conn) send(p []byte) {
 
 // Done implements python.Direct: the call can be used again.
 func (c *conn) Done() {
-	if len(c.out) == 0 {
+	if c.state == writing && len(c.out) == 0 {
 		c.sent()
 	}
 }

@@ -20,6 +20,7 @@ const (
 	reading   state = iota // waits for a request, or for the rest of one
 	busy                   // has a request at the backend
 	writing                // has a response that the client has not taken
+	streaming              // has one that comes in parts
 	lingering              // has sent its last response; the client may read it
 	gone                   // is not the loop's any more
 )
@@ -47,15 +48,21 @@ type conn struct {
 	fields   []gateway.Field // of the response
 	kept     []gateway.Field // of those, the client's
 
-	out []byte // of the response, what the client has not taken
+	out   []byte  // of the response, what the client has not taken
+	parts *stream // nil but while streaming
 
+	ends
+}
+
+// ends are the addresses of a connection; unix is the path of a unix socket.
+type ends struct {
 	remote, local netip.AddrPort
 	unix          string
 }
 
 // add serves a connection that was accepted.
 func (s *Server) add(fd int, from netip.AddrPort, l *listener) {
-	c := &conn{s: s, fd: fd, remote: from, unix: l.unix}
+	c := &conn{s: s, fd: fd, ends: ends{remote: from, unix: l.unix}}
 	if l.unix == "" {
 		c.local = localAddr(fd)
 	}
@@ -96,6 +103,11 @@ func (c *conn) Ready(ev loop.Events) {
 		c.more = c.more || ev&(loop.Readable|loop.HungUp) != 0
 		if ev&loop.Writable != 0 {
 			c.flush()
+		}
+	case streaming:
+		c.more = c.more || ev&(loop.Readable|loop.HungUp) != 0
+		if ev&loop.Writable != 0 {
+			c.soon()
 		}
 	case lingering:
 		c.discard()
@@ -170,6 +182,8 @@ func (c *conn) Expired(d *loop.Deadline) {
 		c.hand(nil) // which says that it took too long
 	case c.state == busy:
 		c.s.o.Backend.Promote(&c.call) // likewise
+	case c.state == streaming:
+		c.s.o.Backend.Promote(&c.call) // which holds it elsewhere than in the worker's memory
 	default:
 		c.close()
 	}
@@ -209,6 +223,7 @@ func (c *conn) used() {
 func (c *conn) leave() {
 	s := c.s
 	c.deadline.Disarm()
+	c.dropStream()
 	s.o.Loop.Forget(c.fd)
 	if c.in != nil {
 		s.give(c.in)
@@ -256,7 +271,11 @@ func (c *conn) hand(begun *http1.Begun) {
 
 // Promote implements python.Direct: the request goes on in a goroutine.
 func (c *conn) Promote(x *channel.Exchange) {
-	c.hand(&http1.Begun{Number: c.req.Number, ID: c.req.ID, Asked: c.call.Began(), With: x})
+	b := &http1.Begun{Number: c.req.Number, ID: c.req.ID, Asked: c.call.Began(), With: x}
+	if c.parts != nil {
+		c.handStream(x, b)
+	}
+	c.hand(b)
 }
 
 // takeBack takes a connection from a goroutine, while it waits for a request. It
@@ -266,7 +285,7 @@ func (s *Server) takeBack(from *http1.Conn) bool {
 	if err != nil {
 		return false
 	}
-	c := &conn{s: s, fd: fd, remote: from.Remote, local: from.Local, unix: from.LocalUnix, served: true}
+	c := &conn{s: s, fd: fd, ends: ends{from.Remote, from.Local, from.LocalUnix}, served: true}
 	s.o.Loop.Post(func() { s.enter(c, s.kept) })
 	return true
 }

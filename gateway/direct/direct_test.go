@@ -68,7 +68,7 @@ func (a *app) Submit(c *python.Call) {
 	block := strings.Join(lines, "\n")
 	f := wire.Frame{
 		Kind: wire.FrameHead, Flags: wire.FlagEnd, Status: uint16(status),
-		FieldBytes: uint32(len(block)), Fields: uint16(len(fields)), Payload: []byte(block + text),
+		FieldBytes: uint32(len(block)), Fields: uint16(len(fields)), Payload: []byte(block),
 	}
 	a.given[c] = true
 	a.loop.Post(func() {
@@ -76,7 +76,7 @@ func (a *app) Submit(c *python.Call) {
 			return
 		}
 		delete(a.given, c)
-		if c.Direct.Answer(&f) {
+		if c.Direct.Answer(&f, python.Part{Body: []byte(text)}) {
 			a.direct <- r.Path
 			c.Direct.Done()
 			return
@@ -90,6 +90,12 @@ func (a *app) Promote(c *python.Call) {
 	delete(a.given, c)
 	c.Direct.Promote(channel.NewRegistry(&channel.Env{}).New(1, time.Now(), &gateway.Request{}, nil, nil, nil))
 }
+
+// Taken implements direct.Backend.
+func (a *app) Taken(*python.Call, int) {}
+
+// Abandon implements direct.Backend.
+func (a *app) Abandon(*python.Call) {}
 
 func (a *app) Update([]gateway.Worker) {}
 

@@ -38,6 +38,8 @@ const (
 type Backend interface {
 	Submit(c *python.Call)
 	Promote(c *python.Call)
+	Abandon(c *python.Call)
+	Taken(c *python.Call, n int)
 }
 
 // Options are the parts of a server. HTTP's settings are the server's, Host serves
@@ -59,13 +61,12 @@ type Server struct {
 	conns     map[*conn]struct{} // loop
 	draining  bool               // loop
 	empty     chan struct{}      // loop: closed when the last connection has left while draining
-	blocks    [][]byte           // loop: buffers to be used again
-	large     [][]byte           // loop: likewise
-	largeUsed int                // loop
+	buffers                      // loop
 	out       []byte             // loop: the response that is being written
+	pusher                       // loop
 	full      bool               // loop: no listener is watched until a seat is free
 
-	first, kept, head, body, answer, write, linger, drain *loop.Deadlines
+	first, kept, head, body, answer, write, stuck, linger, drain *loop.Deadlines
 }
 
 // New makes a server. It is called before the loop runs.
@@ -77,8 +78,10 @@ func New(o Options) *Server {
 	s.body = o.Loop.Deadlines(o.HTTP.BodyTimeout)
 	s.answer = o.Loop.Deadlines(o.Pipeline.RequestTimeout)
 	s.write = o.Loop.Deadlines(o.HTTP.WriteTimeout)
+	s.stuck = o.Loop.Deadlines(stuckAfter)
 	s.linger = o.Loop.Deadlines(lingerTime)
 	s.drain = o.Loop.Deadlines(drainIdle)
+	o.Loop.AtTurnEnd(s.pushAll)
 	return s
 }
 
@@ -225,7 +228,7 @@ func (s *Server) Drain(ctx context.Context) {
 	}
 	s.o.Loop.Do(func() {
 		for c := range s.conns {
-			if c.state == busy {
+			if c.state == busy || c.state == streaming {
 				s.o.Backend.Promote(&c.call)
 			} else {
 				c.close()
@@ -246,46 +249,4 @@ func (s *Server) leftLast() {
 func (s *Server) Open() (n int) {
 	s.o.Loop.Do(func() { n = len(s.conns) })
 	return n
-}
-
-// take lends a buffer of block bytes.
-func (s *Server) take() []byte {
-	if n := len(s.blocks); n > 0 {
-		p := s.blocks[n-1]
-		s.blocks = s.blocks[:n-1]
-		return p
-	}
-	return make([]byte, block)
-}
-
-// takeLarge lends a buffer of largeBlock bytes; nil means that there is none now.
-func (s *Server) takeLarge() []byte {
-	if s.largeUsed >= largeMost {
-		return nil
-	}
-	s.largeUsed++
-	if n := len(s.large); n > 0 {
-		p := s.large[n-1]
-		s.large = s.large[:n-1]
-		return p
-	}
-	return make([]byte, largeBlock)
-}
-
-// keepBuffers is how many buffers of each size are kept for later.
-const keepBuffers = 256
-
-// give takes a buffer back.
-func (s *Server) give(p []byte) {
-	switch len(p) {
-	case block:
-		if len(s.blocks) < keepBuffers {
-			s.blocks = append(s.blocks, p)
-		}
-	case largeBlock:
-		s.largeUsed--
-		if len(s.large) < keepBuffers/8 {
-			s.large = append(s.large, p)
-		}
-	}
 }

@@ -100,10 +100,10 @@ func (x *conn) serve(ctx context.Context) {
 	}
 }
 
-// common reports whether the last request was a small one, and its answer.
+// common reports whether the last request was a small one.
 func (x *conn) common() bool {
 	r := &x.reply
-	return x.c.Return != nil && x.head.Length >= 0 && x.head.Length < commonMost && !r.chunked && r.sent < commonMost
+	return x.c.Return != nil && x.head.Length >= 0 && x.head.Length < commonMost && !r.upgraded
 }
 
 // commonMost is how many bytes a body has that is worth an event loop.
@@ -185,8 +185,13 @@ func (x *conn) exchange(ctx context.Context) bool {
 		return false
 	}
 	x.describe()
+	begun := x.begun
+	x.begun = nil
 	x.body.begin()
 	x.reply.begin()
+	if begun != nil && begun.Resumed != nil {
+		x.reply.resume(begun)
+	}
 	x.watch.begin()
 	x.handle(ctx)
 	x.watch.stop()
@@ -228,8 +233,7 @@ func (x *conn) describe() {
 	r.Remote, r.Local, r.LocalUnix, r.TLS = x.c.Remote, x.c.Local, x.c.LocalUnix, x.c.TLS
 	r.Peer = x.c.Peer
 	if b := x.begun; b != nil {
-		r.Number, r.ID, r.Asked, r.Begun = b.Number, b.ID, b.Asked, b.With
-		x.begun = nil
+		r.Number, r.ID, r.Asked, r.Begun, r.Resumed, r.QueueWait = b.Number, b.ID, b.Asked, b.With, b.Resumed, b.QueueWait
 	}
 }
 

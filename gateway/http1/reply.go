@@ -43,6 +43,14 @@ func (r *reply) begin() {
 	r.last = !x.head.KeepAlive || x.s.KeepAlive <= 0 || x.s.draining.Load()
 }
 
+// resume goes on with a response that somebody else has begun.
+func (r *reply) resume(b *Begun) {
+	s := b.Resumed
+	r.headed, r.flushed, r.length, r.sent, r.chunked = true, true, s.Length, s.Sent, b.Chunked
+	r.last = r.last || b.Last
+	r.out = append(r.x.s.blocks.get()[:0], b.Unsent...)
+}
+
 // Started implements gateway.Reply.
 func (r *reply) Started() bool { return r.flushed }
 
@@ -156,7 +164,7 @@ func (r *reply) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	if r.chunked {
-		r.out = appendChunkSize(r.out, len(p))
+		r.out = AppendChunkSize(r.out, len(p))
 	}
 	if len(r.out)+len(p) <= cap(r.out) {
 		r.out = append(r.out, p...)
@@ -306,6 +314,9 @@ func (r *reply) finish() bool {
 		if r.Head(500, "", nil, 0) != nil || r.End(nil) != nil {
 			return false
 		}
+	}
+	if !r.ended && r.flushed {
+		_ = r.send(nil) // the client sees as much as there was, and then that it was cut
 	}
 	if !r.ended && !r.chunked && !r.bodyless && r.length < 0 {
 		// The connection's end is the body's end: only a reset tells another.

@@ -77,6 +77,13 @@ type Begun struct {
 	ID     string
 	Asked  time.Time // when the backend got it
 	With   any       // gateway.Request's Begun
+
+	// Of an answer that has begun: Resumed is what was sent of it, nil for none.
+	Resumed   *gateway.Resumed
+	QueueWait time.Duration
+	Chunked   bool
+	Last      bool
+	Unsent    []byte // what was framed of it and not sent
 }
 
 // ServeConn serves the requests of one connection, one after another, and

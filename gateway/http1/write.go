@@ -14,12 +14,13 @@ func AppendChunk(dst, p []byte) []byte {
 	if len(p) == 0 {
 		return dst
 	}
-	dst = appendChunkSize(dst, len(p))
+	dst = AppendChunkSize(dst, len(p))
 	dst = append(dst, p...)
 	return append(dst, "\r\n"...)
 }
 
-func appendChunkSize(dst []byte, n int) []byte {
+// AppendChunkSize appends the line in front of a chunk of n bytes.
+func AppendChunkSize(dst []byte, n int) []byte {
 	dst = strconv.AppendInt(dst, int64(n), 16)
 	return append(dst, "\r\n"...)
 }
@@ -57,7 +58,7 @@ func (c *ChunkedWriter) Write(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	c.buf = appendChunkSize(c.buf[:0], len(p))
+	c.buf = AppendChunkSize(c.buf[:0], len(p))
 	if len(p) <= 4<<10 {
 		c.buf = append(append(c.buf, p...), "\r\n"...)
 		if _, err := c.W.Write(c.buf); err != nil {

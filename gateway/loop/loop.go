@@ -106,7 +106,8 @@ func (l *Loop) Forget(fd int) {
 	l.poller.remove(fd)
 }
 
-// AtTurnEnd has f called at the end of every turn, before the loop waits.
+// AtTurnEnd has f called at the end of every turn, before the loop waits. What
+// was added last is called first: it builds on what was there.
 func (l *Loop) AtTurnEnd(f func()) { l.atEnd = append(l.atEnd, f) }
 
 // Post has f called on the loop's thread, soon and in order.
@@ -183,8 +184,8 @@ func (l *Loop) turn() {
 	}
 	l.runPosted()
 	l.expire()
-	for _, f := range l.atEnd {
-		f()
+	for i := len(l.atEnd) - 1; i >= 0; i-- {
+		l.atEnd[i]()
 	}
 }
 

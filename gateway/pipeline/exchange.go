@@ -54,6 +54,15 @@ func newExchange(p *Pipeline, r *gateway.Request, w gateway.Reply) *exchange {
 	return &exchange{p: p, r: r, w: w, plain: !p.ResponseBuffering, begun: r.Received}
 }
 
+// resume goes on with an answer that has begun.
+func (e *exchange) resume(s *gateway.Resumed) {
+	e.status, e.fields, e.length, e.sent, e.headed = s.Status, s.Fields, s.Length, s.Sent, true
+	e.started.Store(true)
+	if e.plain = e.plain || s.Plain; !e.plain {
+		e.stream()
+	}
+}
+
 // again forgets an answer of which nothing has gone out.
 func (e *exchange) again() {
 	e.headed, e.ended, e.body, e.fields, e.file, e.trailer = false, false, e.body[:0], nil, "", nil
@@ -204,7 +213,10 @@ func (e *exchange) stream() {
 
 // drain sends what the spool holds until its end.
 func (e *exchange) drain() error {
-	err := e.sendHead()
+	var err error
+	if e.r.Resumed == nil {
+		err = e.sendHead()
+	}
 	if err == nil {
 		var n int64
 		n, err = e.spool.Drain(e.w)

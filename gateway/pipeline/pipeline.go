@@ -62,6 +62,9 @@ func New(o Options) *Pipeline { return &Pipeline{o} }
 func (p *Pipeline) Serve(ctx context.Context, r *gateway.Request, w gateway.Reply) {
 	e := newExchange(p, r, w)
 	defer e.finish()
+	if r.Resumed != nil {
+		e.resume(r.Resumed)
+	}
 	if err := p.Forward.Apply(r); err != nil {
 		e.failed(ctx, err)
 		return
@@ -141,7 +144,7 @@ func (e *exchange) crashed(ctx context.Context, worker *gateway.WorkerError) boo
 
 // once has the request answered by one worker.
 func (e *exchange) once(ctx context.Context) error {
-	if e.p.RequestTimeout <= 0 || e.r.Upgrade != "" {
+	if e.p.RequestTimeout <= 0 || e.r.Upgrade != "" || e.r.Resumed != nil {
 		return e.settle(e.ask(ctx))
 	}
 	timed, cancel := context.WithCancelCause(ctx)
@@ -162,6 +165,9 @@ func (e *exchange) ask(ctx context.Context) error {
 	e.asked, e.waited = time.Now(), e.r.QueueWait
 	if !e.r.Asked.IsZero() {
 		e.asked, e.r.Asked = e.r.Asked, time.Time{}
+	}
+	if e.r.Resumed != nil {
+		e.waited = 0 // the wait came behind that
 	}
 	err := e.p.Backend.Serve(ctx, e.r, e)
 	e.last = max(time.Since(e.asked)-(e.r.QueueWait-e.waited), 0)
@@ -191,7 +197,7 @@ func (e *exchange) failed(ctx context.Context, err error) {
 	status, fields := 500, []gateway.Field(nil)
 	switch {
 	case errors.Is(err, gateway.ErrClientGone) || errors.Is(context.Cause(ctx), gateway.ErrClientGone):
-		e.status = 499 // as nginx has it in its log; nobody is there to see it
+		e.status = ClientGone
 		return
 	case errors.As(err, &bad):
 		status = bad.Status
@@ -258,6 +264,6 @@ func (e *exchange) page(status int, fields []gateway.Field) {
 	e.again()
 	e.status, e.plain, e.upload = status, true, nil
 	if err := errorpage.Write(e, e.r, status, fields); err != nil {
-		e.status = 499
+		e.status = ClientGone
 	}
 }

@@ -10,6 +10,10 @@ import (
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
 )
 
+// ClientGone is the status of a request whose client has gone, as nginx has it in
+// its log: nobody is there to see it.
+const ClientGone = 499
+
 // Record is what is counted and logged of a request.
 type Record struct {
 	Request *gateway.Request

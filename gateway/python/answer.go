@@ -15,6 +15,10 @@ import (
 // then.
 const answerHead = 512
 
+// mostUntaken is how many bytes of a worker's answer the loop holds that the
+// client has not taken: the window, and the part that the worker had begun.
+const mostUntaken = wire.MemoryWindow + shm.LargeSize
+
 var errToken = errors.New("token that cannot be")
 
 // answered handles the tokens that a worker has written.
@@ -60,57 +64,104 @@ func (b *Backend) answer(m *member, t shm.Token) error {
 		}
 		return nil
 	}
-	if m.answers == nil || t.Answer() >= m.answers.Len() {
+	if m.answers == nil || m.answers.Size(t.Answer()) == 0 {
 		return errToken
 	}
 	if c == nil {
 		m.answers.Give(t.Answer())
 		return nil
 	}
-	f, err := b.read(m.answers, t.Answer())
+	f, part, err := b.read(m.answers, t.Answer())
 	if err != nil {
+		m.answers.Give(t.Answer())
 		return err
 	}
-	if f.Kind != wire.FrameHead || !f.End() || f.Number != c.number {
+	if f.Number != c.number || f.Kind != wire.FrameHead && f.Kind != wire.FrameBody {
+		part.Release()
 		return fmt.Errorf("answer of kind %d: %w", f.Kind, wire.ErrFrame)
 	}
-	b.deliver(m, c, &f)
+	b.deliver(m, c, &f, part)
 	return nil
 }
 
-// read copies an answer, of which the worker may change every byte at any time,
-// gives its slot back, and takes it apart.
-func (b *Backend) read(a *shm.Answers, slot int) (wire.Frame, error) {
-	defer a.Give(slot)
+// read copies the head of a part of an answer, of which the worker may change
+// every byte at any time, and takes it apart. The part's body stays where it is.
+func (b *Backend) read(a *shm.Answers, slot int) (wire.Frame, Part, error) {
 	p := b.scratch[:]
 	a.Copy(slot, p[:answerHead])
-	n := wire.FrameSize(p)
-	if n > len(p) {
-		return wire.Frame{}, fmt.Errorf("answer of %d bytes in shared memory: %w", n, wire.ErrFrame)
+	size := wire.FrameSize(p)
+	if size > a.Size(slot) {
+		return wire.Frame{}, Part{}, fmt.Errorf("answer of %d bytes in shared memory: %w", size, wire.ErrFrame)
 	}
-	if n > answerHead {
-		a.Tail(slot, answerHead, p[answerHead:n])
+	f, err := wire.ParseHeader(p)
+	if err != nil {
+		return f, Part{}, err
 	}
-	f, _, err := wire.NextFrame(p[:n])
-	return f, err
+	head := wire.FrameHeader + int(f.FieldBytes)
+	if head > len(p) {
+		return f, Part{}, fmt.Errorf("%d bytes of fields in shared memory: %w", f.FieldBytes, wire.ErrFrame)
+	}
+	if head > answerHead {
+		a.Copy(slot, p[:head])
+	}
+	f.Payload = p[wire.FrameHeader:head]
+	return f, Part{Body: a.Lend(slot, head, size-head), answers: a, slot: slot}, nil
 }
 
-// deliver hands an answer to whoever waits for it.
-func (b *Backend) deliver(m *member, c *call, f *wire.Frame) {
-	if c.direct != nil {
-		c.worker = m
-		d := c.direct
-		if d.Direct.Answer(f) {
-			b.end(c)
-			d.Direct.Done()
+// deliver hands a part of an answer to whoever waits for it.
+func (b *Backend) deliver(m *member, c *call, f *wire.Frame, part Part) {
+	c.worker = m
+	if d := c.direct; d != nil {
+		if b.serve(c, f, part) {
+			if f.End() {
+				b.end(c)
+				d.Direct.Done()
+			}
 			return
 		}
 		b.promote(c)
 		c = b.calls[c.slot]
 	}
-	b.end(c)
+	if f.End() {
+		b.end(c)
+	}
 	if m.link != nil {
-		m.link.Deliver(c.exchange, *f)
+		m.link.Deliver(c.exchange, *f, part.Body)
+	}
+	part.Release()
+}
+
+// serve hands a part of an answer to the loop's connection. False means that it
+// needs a goroutine: the part is still the caller's.
+func (b *Backend) serve(c *call, f *wire.Frame, part Part) bool {
+	switch {
+	case f.Kind == wire.FrameHead && !c.begun:
+		c.untaken = len(part.Body)
+		c.begun = c.direct.Direct.Answer(f, part)
+		return c.begun
+	case f.Kind == wire.FrameBody && c.begun && c.untaken+len(part.Body) <= mostUntaken:
+		c.untaken += len(part.Body)
+		return c.direct.Direct.Part(part, f.End())
+	}
+	return false
+}
+
+// Taken says that the client has taken n bytes of the parts of an answer: the
+// worker may send as much more.
+func (b *Backend) Taken(d *Call, n int) {
+	c := &d.call
+	c.untaken -= n
+	c.owed += n
+	if c.owed >= wire.MemoryWindow/4 && c.stage == given && c.worker.link != nil {
+		c.worker.link.Credit(c.number, c.owed)
+		c.owed = 0
+	}
+}
+
+// Abandon ends the answer of a request whose client has gone.
+func (b *Backend) Abandon(d *Call) {
+	if d.call.stage == given {
+		b.hide(&d.call).Leave()
 	}
 }
 

@@ -19,19 +19,61 @@ import (
 type judge struct {
 	t      *testing.T
 	number uint64
-	got    int
+	begun  int
+	ended  bool
+
+	promoted bool
 }
 
-func (j *judge) Answer(f *wire.Frame) bool {
-	j.got++
-	if f.Number != j.number || f.Kind != wire.FrameHead || !f.End() || int(f.FieldBytes) > len(f.Payload) || len(f.Payload) > shm.AnswerSize {
+func (j *judge) Answer(f *wire.Frame, p Part) bool {
+	j.begun++
+	if f.Number != j.number || f.Kind != wire.FrameHead || int(f.FieldBytes) != len(f.Payload) || len(f.Payload)+len(p.Body) > shm.LargeSize {
 		j.t.Errorf("got %+v as the answer to %d", f, j.number)
 	}
+	p.Release()
+	j.ended = f.End()
 	return true
 }
 
-func (j *judge) Done()                     {}
-func (j *judge) Promote(*channel.Exchange) { j.t.Error("promoted") }
+func (j *judge) Part(p Part, end bool) bool {
+	if j.begun == 0 || j.ended {
+		j.t.Error("a part of no answer")
+	}
+	p.Release()
+	j.ended = end
+	return true
+}
+
+func (j *judge) Done() {}
+
+func (j *judge) Promote(*channel.Exchange) { j.promoted = true }
+
+// deafLink is the socket of a worker that reads and says nothing.
+func deafLink(f *testing.F, b *Backend) *channel.Link {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		f.Fatal(err)
+	}
+	link, err := channel.NewLink(fds[0], 0, 1, channel.Plane{}, b.registry, owner{b})
+	if err != nil {
+		f.Fatal(err)
+	}
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		for p := make([]byte, wire.MaxMessage); ; {
+			if n, err := unix.Read(fds[1], p); err != nil || n == 0 {
+				return
+			}
+		}
+	}()
+	f.Cleanup(func() {
+		link.Close()
+		<-read
+		unix.Close(fds[1])
+	})
+	return link
+}
 
 // Whatever a worker writes as a token and into its memory, nothing breaks, a
 // request has at most one answer, and nothing is used up.
@@ -46,8 +88,8 @@ func FuzzAnswer(f *testing.F) {
 	}
 	app := channel.WSGI
 	b.app.Store(&app)
-	m := &member{b: b, known: true, ready: true, link: new(channel.Link), done: -1, worker: gateway.Worker{Capacity: 10}}
-	if m.answers, err = shm.NewAnswers(4); err != nil {
+	m := &member{b: b, known: true, ready: true, link: deafLink(f, b), done: -1, worker: gateway.Worker{Capacity: 10}}
+	if m.answers, err = shm.NewAnswers(3, 1); err != nil {
 		f.Fatal(err)
 	}
 	if m.own, err = newPipe(); err != nil {
@@ -55,7 +97,7 @@ func FuzzAnswer(f *testing.F) {
 	}
 	b.set(0, m)
 	const control = 4096
-	memory, err := unix.Mmap(m.answers.FD(), 0, control+4*shm.AnswerSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	memory, err := unix.Mmap(m.answers.FD(), 0, control+3*shm.AnswerSize+shm.LargeSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -82,10 +124,17 @@ func FuzzAnswer(f *testing.F) {
 		if again := b.answer(m, shm.Token(token)); err == nil && again != nil {
 			t.Errorf("the same token again: %v", again)
 		}
-		if j.got > 1 {
-			t.Errorf("%d answers", j.got)
+		if j.begun > 1 {
+			t.Errorf("%d answers", j.begun)
 		}
-		b.end(&d.call)
+		if c := &d.call; !j.promoted {
+			b.end(c)
+		}
+		for _, c := range b.calls { // it was promoted
+			if c != nil {
+				b.end(c)
+			}
+		}
 		m.own.out, m.own.sent = m.own.out[:0], 0
 		if b.requests.Free() != b.requests.Len() || m.load != 0 {
 			t.Errorf("%d of %d slots are free, %d in hand", b.requests.Free(), b.requests.Len(), m.load)

@@ -55,7 +55,7 @@ type Backend struct {
 	taking   bool                      // loop: requests are taken, until TakeNoMore
 	doubt    doubt                     // loop
 	again    *loop.Timer               // loop: admit is called again
-	scratch  [shm.AnswerSize]byte      // loop: a copy of the answer that is being looked at
+	scratch  [shm.AnswerSize]byte      // loop: a copy of the head that is being looked at
 	tokens   []byte                    // loop: that are read
 	app      atomic.Pointer[string]    // the app's interface, once a worker has said it
 	known    chan struct{}             // closed then

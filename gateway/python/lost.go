@@ -18,9 +18,10 @@ import (
 //
 //  1. Its token has left the pipe.
 //  2. Of every worker, each thread was once not between taking and claiming.
-//  3. All that these workers had sent by then was read.
-//  4. Neither has any worker claimed it nor has anybody answered.
+//  3. No worker has claimed it.
+//  4. All that the workers had sent by then was read, and it is not answered.
 //
+// The order counts: who has begun it has claimed it until its answer is sent.
 // There is no time in it: a worker that is stopped with a request in its hand
 // keeps it until it goes on, or dies. Claims are the worker's word: an app may
 // have seen a lost request, so it counts as one that a worker has died with.
@@ -39,6 +40,7 @@ type doubt struct {
 // inquest is about requests that have left the pipe and that nobody has claimed.
 type inquest struct {
 	about     []*call
+	heard     bool                       // what is left is unclaimed: answers may be on their way
 	witnesses map[*channel.Link]*witness // those still to be heard
 }
 
@@ -65,10 +67,12 @@ func (b *Backend) seek() {
 	if b.doubt.asked != nil {
 		later = lookSoon
 		if b.hear(b.doubt.asked) {
-			lost := b.unclaimed(b.doubt.asked.about)
+			about := b.doubt.asked.about
 			b.doubt.asked = nil
-			for _, c := range lost {
-				b.lose(&member{}, c, 0)
+			for _, c := range about {
+				if b.open(c) {
+					b.lose(&member{}, c, 0)
+				}
 			}
 		}
 	}
@@ -114,34 +118,57 @@ func (b *Backend) claims() map[uint64]bool {
 func (b *Backend) unclaimed(all []*call) (lost []*call) {
 	claimed := b.claims()
 	for _, c := range all {
-		if c.stage == given && b.calls[c.slot] == c && !b.has(c, claimed) {
+		if b.open(c) && !claimed[c.number] {
 			lost = append(lost, c)
 		}
 	}
 	return lost
 }
 
+// open reports whether a request is with the workers, and none of them has said
+// anything of it.
+func (b *Backend) open(c *call) bool {
+	return c.stage == given && b.calls[c.slot] == c && !b.has(c, nil)
+}
+
 func (b *Backend) newInquest(about []*call) *inquest {
-	q := &inquest{about: about, witnesses: map[*channel.Link]*witness{}}
-	for l := range b.links {
-		q.witnesses[l] = &witness{}
-	}
+	q := &inquest{about: about}
+	q.callAll(b)
 	return q
 }
 
-// hear asks the witnesses, and reports whether all have been heard.
-func (b *Backend) hear(q *inquest) bool {
-	q.about = b.unclaimed(q.about)
-	if len(q.about) == 0 {
-		return true
+// callAll makes all workers witnesses.
+func (q *inquest) callAll(b *Backend) {
+	q.witnesses = map[*channel.Link]*witness{}
+	for l := range b.links {
+		q.witnesses[l] = &witness{}
 	}
-	for l, w := range q.witnesses {
+}
+
+// hear asks the witnesses, and reports whether all has been heard.
+func (b *Backend) hear(q *inquest) bool {
+	if q.about = b.unclaimed(q.about); !q.heard {
+		q.excuse(func(l *channel.Link, w *witness) bool { return b.links[l] == nil || w.heard(b.env.Board, l) })
+		if len(q.witnesses) > 0 && len(q.about) > 0 {
+			return false
+		}
+		q.about, q.heard = b.unclaimed(q.about), true
+		q.callAll(b)
+	}
+	q.excuse(func(l *channel.Link, _ *witness) bool {
 		m := b.links[l]
-		if m == nil || w.heard(b.env.Board, l) && l.Settled() && m.settled() {
+		return m == nil || l.Settled() && m.settled()
+	})
+	return len(q.witnesses) == 0 || len(q.about) == 0
+}
+
+// excuse lets those witnesses go that have said all.
+func (q *inquest) excuse(said func(*channel.Link, *witness) bool) {
+	for l, w := range q.witnesses {
+		if said(l, w) {
 			delete(q.witnesses, l)
 		}
 	}
-	return len(q.witnesses) == 0
 }
 
 // settled reports whether all tokens that the worker has written were read.
@@ -243,7 +270,7 @@ func (b *Backend) held() (all []wire.Held) {
 			continue
 		}
 		r := c.request
-		h := wire.Held{Number: c.number, ID: r.ID, Method: r.Method, Path: r.Path, Age: now.Sub(c.sent)}
+		h := wire.Held{Number: c.number, ID: r.ID, Method: r.Method, Path: r.Path, Age: now.Sub(c.sent), Begun: c.begun}
 		if c.worker != nil {
 			h.Slot, h.PID = c.worker.worker.Slot, c.worker.pid
 		}

@@ -12,12 +12,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// answerSlots is how many answers a worker can have written that the gateway has
-// not read: of workers that take one request a thread, and of others.
-const (
-	fewAnswers  = 32
-	manyAnswers = 256
-)
+// slots is how many answers a worker that takes so many requests at once can have
+// written that the gateway has not read, and how many parts of long ones. shared
+// says that it takes one request a thread.
+func slots(shared bool, capacity int) (small, large int) {
+	if shared {
+		return max(32, 2*capacity), max(8, min(3*capacity, 64))
+	}
+	return 256, 32
+}
 
 // member is a worker as far as it is known: from Update, from attach, or both.
 // It is the loop's.
@@ -43,12 +46,8 @@ type member struct {
 // attach makes what a worker needs and says hello to it.
 func (b *Backend) attach(w gateway.Worker, fd int) error {
 	m := &member{b: b, worker: w, pid: w.PID, done: -1}
-	slots := manyAnswers
-	if b.o.Shared {
-		slots = max(fewAnswers, 2*w.Capacity)
-	}
 	var err error
-	if m.answers, err = shm.NewAnswers(slots); err != nil {
+	if m.answers, err = shm.NewAnswers(slots(b.o.Shared, w.Capacity)); err != nil {
 		unix.Close(fd)
 		return err
 	}
@@ -92,8 +91,10 @@ func (b *Backend) greet(m *member, fd, done int) error {
 		unix.Close(fd)
 		return err
 	}
+	small, large := m.answers.Len()
 	plane := channel.Plane{
-		Slots: b.requests.Len(), RequestSize: shm.RequestSize, Answers: m.answers.Len(), AnswerSize: shm.AnswerSize, Files: all,
+		Slots: b.requests.Len(), RequestSize: shm.RequestSize, Files: all,
+		Answers: small, AnswerSize: shm.AnswerSize, Large: large, LargeSize: shm.LargeSize,
 	}
 	m.link, err = channel.NewLink(fd, m.worker.Slot, m.pid, plane, b.registry, owner{b})
 	return err

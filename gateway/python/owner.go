@@ -69,6 +69,15 @@ func (o owner) Fetch(l *channel.Link, number uint64, x *channel.Exchange) {
 	}
 }
 
+// Settle implements channel.Owner.
+func (o owner) Settle(l *channel.Link) {
+	o.loop.Do(func() {
+		if m := o.links[l]; m != nil {
+			o.answered(m)
+		}
+	})
+}
+
 // Adopt implements channel.Owner: what the loop serves directly gets a goroutine.
 func (o owner) Adopt(l *channel.Link, number uint64) (x *channel.Exchange) {
 	o.loop.Do(func() {

@@ -238,15 +238,29 @@ func (b *Backend) fail(c *call, err error) {
 // promote gives a request that the loop has served a goroutine, and an exchange
 // that goes with it.
 func (b *Backend) promote(c *call) *channel.Exchange {
-	r := c.request
 	d := c.direct
+	x := b.hide(c)
+	d.Direct.Promote(x)
+	return x
+}
+
+// hide takes a request from its connection: it goes on in an exchange.
+func (b *Backend) hide(c *call) *channel.Exchange {
+	r := c.request
 	own := new(call) // the connection's is used again
 	x := b.registry.New(c.number, c.began, &gateway.Request{ID: r.ID, Method: r.Method, Path: r.Path}, nil, own, func(*channel.Exchange) {
 		b.loop.Post(func() { b.end(own) })
 	})
 	*own = *c
 	own.exchange, own.direct, own.request = x, nil, nil
+	if c.worker != nil && c.worker.link != nil {
+		x.SetLink(c.worker.link)
+	}
 	switch c.stage {
+	case idle:
+		if c.begun { // its worker has said its last: only the client is waited for
+			b.registry.Forget(x)
+		}
 	case waits:
 		own.late, own.turn = loop.Deadline{Owner: own}, fifo.Place[*call]{Of: own}
 		b.waiting.Replace(&c.turn, &own.turn)
@@ -254,12 +268,8 @@ func (b *Backend) promote(c *call) *channel.Exchange {
 	case given:
 		b.calls[c.slot] = own
 		x.Dispatched(c.sent)
-		if c.worker != nil && c.worker.link != nil {
-			x.SetLink(c.worker.link)
-		}
 	}
 	c.stage = idle
-	d.Direct.Promote(x)
 	return x
 }
 

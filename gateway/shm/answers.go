@@ -9,48 +9,82 @@ import (
 // says whose it is: 0 is free for the worker, 1 is its.
 type Answers struct {
 	region *region
-	n      int
+	small  int  // the first slots have AnswerSize bytes
+	large  int  // those behind them LargeSize
+	lent   int  // parts of the memory that are still read
+	closed bool // it is unmapped when none is
 }
 
-// NewAnswers makes n slots, at most MostAnswers.
-func NewAnswers(n int) (*Answers, error) {
-	n = min(n, MostAnswers)
-	r, err := newRegion("gonicorn-answers", controlPage+n*AnswerSize, false)
+// NewAnswers makes slots, at most MostAnswers: small ones of AnswerSize bytes, and
+// behind them large ones of LargeSize.
+func NewAnswers(small, large int) (*Answers, error) {
+	large = min(large, MostAnswers/2)
+	small = min(small, MostAnswers-large)
+	r, err := newRegion("gonicorn-answers", controlPage+small*AnswerSize+large*LargeSize, false)
 	if err != nil {
 		return nil, err
 	}
-	return &Answers{region: r, n: n}, nil
+	return &Answers{region: r, small: small, large: large}, nil
 }
 
 // FD is the descriptor to hand to the worker; it stays this type's.
 func (a *Answers) FD() int { return int(a.region.file.Fd()) }
 
-// Len is how many slots there are.
-func (a *Answers) Len() int { return a.n }
+// Len is how many small slots there are, and large ones.
+func (a *Answers) Len() (small, large int) { return a.small, a.large }
 
-// Copy copies what is at the front of a slot into p, which is at most
-// AnswerSize long. False means that there is no such slot.
-func (a *Answers) Copy(slot int, p []byte) bool {
-	if slot < 0 || slot >= a.n {
-		return false
+// Size is how many bytes a slot has; 0 means that there is no such slot.
+func (a *Answers) Size(slot int) int {
+	switch {
+	case slot < 0 || slot >= a.small+a.large:
+		return 0
+	case slot < a.small:
+		return AnswerSize
 	}
-	at := controlPage + slot*AnswerSize
-	copy(p, a.region.mem[at:at+AnswerSize])
-	return true
+	return LargeSize
 }
 
-// Tail copies what follows the first from bytes of a slot into p.
-func (a *Answers) Tail(slot, from int, p []byte) {
-	at := controlPage + slot*AnswerSize
-	copy(p, a.region.mem[at+from:at+AnswerSize])
+// at is where a slot begins.
+func (a *Answers) at(slot int) int {
+	if slot < a.small {
+		return controlPage + slot*AnswerSize
+	}
+	return controlPage + a.small*AnswerSize + (slot-a.small)*LargeSize
 }
 
-// Give gives the slot back to the worker.
+// Copy copies what is at the front of a slot into p, which is not longer than
+// that.
+func (a *Answers) Copy(slot int, p []byte) {
+	at := a.at(slot)
+	copy(p, a.region.mem[at:at+len(p)])
+}
+
+// Lend returns n bytes of a slot from an offset on, without copying them, until
+// Return. The worker can change them at any time.
+func (a *Answers) Lend(slot, from, n int) []byte {
+	a.lent++
+	at := a.at(slot)
+	return a.region.mem[at+from : at+from+n : at+from+n]
+}
+
+// Return ends Lend, and gives the slot back to the worker.
+func (a *Answers) Return(slot int) {
+	a.Give(slot)
+	if a.lent--; a.closed && a.lent == 0 {
+		a.region.close()
+	}
+}
+
+// Give gives a slot back to the worker.
 func (a *Answers) Give(slot int) {
-	if slot >= 0 && slot < a.n {
+	if a.Size(slot) > 0 {
 		atomic.StoreUint64((*uint64)(unsafe.Pointer(&a.region.mem[8*slot])), 0)
 	}
 }
 
-// Close unmaps the memory.
-func (a *Answers) Close() { a.region.close() }
+// Close unmaps the memory, as soon as nothing of it is lent.
+func (a *Answers) Close() {
+	if a.closed = true; a.lent == 0 {
+		a.region.close()
+	}
+}

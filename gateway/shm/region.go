@@ -15,9 +15,10 @@ import (
 
 // Sizes, in bytes. The runner has the same in runner/plane.py.
 const (
-	RequestSize = 64 << 10 // of a slot for a request
-	AnswerSize  = 64 << 10 // of a slot for an answer
-	controlPage = 4 << 10  // in front of the answers: a word a slot
+	RequestSize = 64 << 10  // of a slot for a request
+	AnswerSize  = 64 << 10  // of a slot for an answer
+	LargeSize   = 260 << 10 // of one for a part of a long answer: 256 KiB of it, and its head
+	controlPage = 4 << 10   // in front of the answers: a word a slot
 
 	largeRequests = 512     // slots whose whole size is used
 	smallRequest  = 8 << 10 // what is used of all others

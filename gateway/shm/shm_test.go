@@ -87,7 +87,7 @@ func TestRegionsAreSealed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer q.Close()
-	a, err := NewAnswers(2)
+	a, err := NewAnswers(1, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +103,7 @@ func TestRegionsAreSealed(t *testing.T) {
 			t.Errorf("making a region shorter: %v", err)
 		}
 	}
-	theirs, err := unix.Mmap(a.FD(), 0, controlPage+2*AnswerSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	theirs, err := unix.Mmap(a.FD(), 0, controlPage+AnswerSize+LargeSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,15 +111,34 @@ func TestRegionsAreSealed(t *testing.T) {
 	theirs[8] = 1
 	copy(theirs[controlPage+AnswerSize:], "answer")
 	var got [6]byte
-	if !a.Copy(1, got[:]) || string(got[:]) != "answer" {
+	if a.Copy(1, got[:]); string(got[:]) != "answer" {
 		t.Errorf("read %q", got)
 	}
 	if a.Give(1); theirs[8] != 0 {
 		t.Error("the slot was not given back")
 	}
+	if a.Size(0) != AnswerSize || a.Size(1) != LargeSize {
+		t.Errorf("slots of %d and %d bytes", a.Size(0), a.Size(1))
+	}
 	for _, slot := range []int{-1, 2, 1 << 30} {
-		if a.Give(slot); a.Copy(slot, got[:]) {
+		if a.Give(slot); a.Size(slot) != 0 {
 			t.Errorf("there is no slot %d", slot)
 		}
+	}
+}
+
+// What is lent can be read until it is returned, whatever becomes of the rest.
+func TestLentAnswersOutliveTheirWorker(t *testing.T) {
+	a, err := NewAnswers(2, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := a.Lend(1, 8, 100)
+	a.Close()
+	if p[99] != 0 || a.region.mem == nil {
+		t.Error("it was unmapped")
+	}
+	if a.Return(1); a.region.mem != nil {
+		t.Error("it was not unmapped")
 	}
 }

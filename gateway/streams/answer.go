@@ -7,11 +7,15 @@ import (
 	"github.com/gonicorn/gonicorn/gateway/channel"
 	"github.com/gonicorn/gonicorn/gateway/http1"
 	"github.com/gonicorn/gonicorn/gateway/pipeline"
+	"github.com/gonicorn/gonicorn/gateway/python"
 	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
-// Answer implements python.Direct.
-func (st *stream) Answer(f *wire.Frame) bool {
+// Answer implements python.Direct. An answer in parts has a goroutine.
+func (st *stream) Answer(f *wire.Frame, part python.Part) bool {
+	if !f.End() {
+		return false
+	}
 	s := st.c.s
 	_, fields, err := channel.ParseFields(f, st.fields[:0])
 	if err != nil || f.Status < 200 || f.Status > 999 {
@@ -22,7 +26,7 @@ func (st *stream) Answer(f *wire.Frame) bool {
 		return false
 	}
 	st.fields = fields
-	status, body := int(f.Status), f.Body()
+	status, body := int(f.Status), part.Body
 	bodyless := http1.Bodyless(st.req.Method, status)
 	if !bodyless {
 		if length >= 0 && length != int64(len(body)) {
@@ -45,6 +49,7 @@ func (st *stream) Answer(f *wire.Frame) bool {
 	st.state = answering
 	st.deadline.Disarm()
 	st.send(status, length, body, bodyless)
+	part.Release()
 	st.req.QueueWait = queue
 	st.req.Slot, st.req.WorkerPID = st.call.Worker()
 	s.o.Pipeline.Finish(&pipeline.Record{
@@ -52,6 +57,9 @@ func (st *stream) Answer(f *wire.Frame) bool {
 	})
 	return true
 }
+
+// Part implements python.Direct.
+func (st *stream) Part(python.Part, bool) bool { return false }
 
 // send sends a whole response. What the client cannot take now is copied: the
 // answer's memory is the backend's.

@@ -89,13 +89,13 @@ func (a *app) Submit(c *python.Call) {
 	block := strings.Join(lines, "\n")
 	f := wire.Frame{
 		Kind: wire.FrameHead, Flags: wire.FlagEnd, Status: uint16(status),
-		FieldBytes: uint32(len(block)), Fields: uint16(len(fields)), Payload: []byte(block + text),
+		FieldBytes: uint32(len(block)), Fields: uint16(len(fields)), Payload: []byte(block),
 	}
 	a.loop.Post(func() {
 		if !a.given[c] {
 			return
 		}
-		if path := r.Path; c.Direct.Answer(&f) {
+		if path := r.Path; c.Direct.Answer(&f, python.Part{Body: []byte(text)}) {
 			delete(a.given, c)
 			a.direct <- path
 			c.Direct.Done()
@@ -326,3 +326,9 @@ func wait[T any](t *testing.T, what string, c <-chan T) T {
 		panic("not reached")
 	}
 }
+
+// Taken implements direct.Backend.
+func (a *app) Taken(*python.Call, int) {}
+
+// Abandon implements direct.Backend.
+func (a *app) Abandon(*python.Call) {}

@@ -14,7 +14,10 @@ import (
 //	(number, request id, kind, environ or scope, body)
 //
 // or its number alone, which has the worker ask for it with FrameFetch; None is
-// one that was taken back. An answer is one frame, a whole FrameHead.
+// one that was taken back. An answer is a FrameHead, and FrameBody as often as it
+// takes, each in a slot of its own, of which MemoryWindow bytes of body may be on
+// their way. A worker that finds no free slot sends what is left over its socket,
+// with FlagBehind in the first frame.
 //
 // What does not fit goes over a SOCK_SEQPACKET socket of the worker's own, so
 // that neither a crash nor a partial write can put the two out of step. The
@@ -31,6 +34,8 @@ const (
 	Window      = 256 << 10 // bytes of a body, or of an app's WebSocket messages, that may be on their way unread
 	EpochShift  = 40        // a number's bits from here up are the epoch
 	FrameHeader = 24        // bytes of a frame's header
+
+	MemoryWindow = 512 << 10 // as Window, of an answer that goes through shared memory
 )
 
 // Kind says what the app of a request is to be called with.
@@ -90,6 +95,7 @@ const (
 	FlagEnd    = 1 // the response is complete
 	FlagReason = 2 // the first of the fields' lines is the reason phrase
 	FlagMore   = 4 // a WebSocket message goes on in the next frame
+	FlagBehind = 8 // what the worker has written into shared memory comes first
 )
 
 // ErrFrame says that bytes from a worker are not frames.
@@ -122,24 +128,33 @@ func NextFrame(message []byte) (f Frame, rest []byte, err error) {
 	if len(message) < FrameHeader {
 		return Frame{}, nil, fmt.Errorf("%d bytes for a header: %w", len(message), ErrFrame)
 	}
-	size := binary.LittleEndian.Uint32(message)
-	if uint64(size) > uint64(len(message)-FrameHeader) {
+	size := FrameSize(message) - FrameHeader
+	if size > len(message)-FrameHeader {
 		return Frame{}, nil, fmt.Errorf("%d bytes announced, %d there: %w", size, len(message)-FrameHeader, ErrFrame)
 	}
-	f = Frame{
-		Kind:       FrameKind(message[4]),
-		Flags:      message[5],
-		Status:     binary.LittleEndian.Uint16(message[6:]),
-		Number:     binary.LittleEndian.Uint64(message[8:]),
-		FieldBytes: binary.LittleEndian.Uint32(message[16:]),
-		Fields:     binary.LittleEndian.Uint16(message[20:]),
-		InHand:     InHand(binary.LittleEndian.Uint16(message[22:])),
-		Payload:    message[FrameHeader : FrameHeader+size],
+	if f, err = ParseHeader(message); err != nil {
+		return Frame{}, nil, err
 	}
-	if f.Kind != FrameCredit && f.FieldBytes > size {
-		return Frame{}, nil, fmt.Errorf("%d bytes of fields in %d: %w", f.FieldBytes, size, ErrFrame)
-	}
+	f.Payload = message[FrameHeader : FrameHeader+size]
 	return f, message[FrameHeader+size:], nil
+}
+
+// ParseHeader takes a frame's header apart, which is at the front of p. The
+// payload is left out. Bytes that are none match ErrFrame.
+func ParseHeader(p []byte) (Frame, error) {
+	f := Frame{
+		Kind:       FrameKind(p[4]),
+		Flags:      p[5],
+		Status:     binary.LittleEndian.Uint16(p[6:]),
+		Number:     binary.LittleEndian.Uint64(p[8:]),
+		FieldBytes: binary.LittleEndian.Uint32(p[16:]),
+		Fields:     binary.LittleEndian.Uint16(p[20:]),
+		InHand:     InHand(binary.LittleEndian.Uint16(p[22:])),
+	}
+	if size := binary.LittleEndian.Uint32(p); f.Kind != FrameCredit && f.FieldBytes > size {
+		return Frame{}, fmt.Errorf("%d bytes of fields in %d: %w", f.FieldBytes, size, ErrFrame)
+	}
+	return f, nil
 }
 
 // FrameSize is how many bytes the frame has whose header is at the front of p.

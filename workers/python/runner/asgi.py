@@ -9,14 +9,17 @@ from collections import deque
 from . import bodies, frames, memory
 from .bodies import ClientGone
 from .frames import (
+    BEHIND,
     BODY,
     CHUNK,
     END,
     FAIL,
     HEAD,
     INTERIM,
+    LARGE,
+    MEMORY_WINDOW,
     MORE,
-    ROOM,
+    PART,
     SENDFILE,
     TRAILER,
     WEBSOCKET,
@@ -37,16 +40,19 @@ INBOX = 16 << 10  # bytes of messages after which the gateway is told that the a
 class Exchange:
     """One request: its receive() and send() as the specification has them (asgi.readthedocs.io).
 
-    `carrier` sends frames: post(frame bytes, descriptor or -1), and whole answers: answer(exchange, frame bytes), if
-    there is room for them in shared memory; and it knows the loop. `carrier.known` says that the
+    `carrier` sends frames: post(frame bytes, descriptor or -1), and parts of an answer: answer(exchange, head, data),
+    if there is room for them in shared memory; and it knows the loop. `carrier.known` says that the
     gateway knows who has the request, `carrier.closing` that WebSockets are to be closed.
     """
 
     status = 0
     headers = ()
+    block = b""  # of the head
+    count = 0  # of headers in it
     started = False  # the head has gone out
     ended = False  # the app has said its last
     final = False  # the gateway has been told that this was all
+    behind = 0  # BEHIND while parts that went through shared memory are the last that were sent
     trailers = False  # the app has announced some
     window = WINDOW
     gone = False  # the client is
@@ -73,6 +79,8 @@ class Exchange:
         self.carrier = carrier
         self.plane = plane
         self.token = token  # for an answer through shared memory; 0 where it has to go in frames
+        if token:
+            self.window = MEMORY_WINDOW
         self.number = number
         self.request_id = request_id
         self.scope = scope
@@ -232,7 +240,7 @@ class Exchange:
                 raise Malformed("http.response.body before http.response.start")
             data = message.get("body", b"")
             end = not message.get("more_body", False) and not self.trailers
-            if self.sending or self.window <= 0 or self.carrier.congested or len(data) > CHUNK:
+            if self.sending or self.window <= 0 or self.carrier.congested or len(data) > PART:
                 await self.send_in_turn(data, end)
             else:
                 self.send_body(data, end)
@@ -285,40 +293,70 @@ class Exchange:
         if self.ended:
             raise Malformed("http.response.body after the end of the response")
         if not self.started:
-            block, count = frames.byte_fields(self.headers)
+            self.block, self.count = frames.byte_fields(self.headers)
         flags = END if end else 0
         self.ended = self.final = end
         if end and self.waiters:
             self.wake_waiters()  # http.disconnect, as the specification has it after a response
-        self.window -= len(data)
+        self.emit(data, flags)
+
+    def emit(self, data, flags: int) -> None:
+        """Sends a part of the body, with the head if it is the first."""
+        size = len(data)
         if self.started:
-            self.carrier.post(pack(len(data), BODY, flags, 0, self.number, 0, 0, 0) + data)
-            return
-        self.started = True
-        held = frames.held(self.start)
-        head = pack(len(block) + len(data), HEAD, flags, self.status, self.number, len(block), count, held)
-        frame = head + block + data
-        if not (end and self.token and len(frame) <= ROOM and self.carrier.answer(self, frame)):
-            self.carrier.post(frame)
+            head = pack(size, BODY, flags, 0, self.number, 0, 0, 0)
+        else:
+            self.started = True
+            block, held = self.block, frames.held(self.start)
+            head = pack(len(block) + size, HEAD, flags, self.status, self.number, len(block), self.count, held) + block
+        self.window -= size
+        if self.token:
+            if self.carrier.answer(self, head, data):
+                self.behind = BEHIND
+                return
+            self.token = 0  # what follows must not overtake it
+            if size > CHUNK:
+                for at in range(0, size, CHUNK):
+                    part = data[at : at + CHUNK]
+                    self.post(pack(len(part), BODY, flags if at + CHUNK >= size else 0, 0, self.number, 0, 0, 0) + part)
+                return
+        self.post(head + data)
+
+    def post(self, frame: bytes, fd: int = -1) -> None:
+        """Sends a frame over the worker's socket, behind what went through shared memory."""
+        if self.behind:
+            self.behind = self.token = 0
+            frame = frames.behind(frame)
+        self.carrier.post(frame, fd)
 
     async def send_in_turn(self, data, end: bool) -> None:
         """Sends a part of the body when those who came before have sent theirs, as the gateway takes it."""
         await self.turn()
         try:
             await self.room()
-            if len(data) > CHUNK and isinstance(data, (bytes, bytearray, memoryview)):
+            if len(data) > PART and isinstance(data, (bytes, bytearray, memoryview)):
                 data = bytes(data)
                 if not self.started and end and not any(name.lower() == b"content-length" for name, _ in self.headers):
                     self.headers = [*self.headers, (b"content-length", b"%d" % len(data))]
-                at = 0
-                while len(data) - at > CHUNK:
-                    self.send_body(data[at : at + CHUNK], False)
-                    at += CHUNK
-                    await self.room()
-                data = data[at:]
+                data = await self.send_long_body(data)
             self.send_body(data, end)
         finally:
             self.pass_turn()
+
+    async def send_long_body(self, data: bytes) -> bytes:
+        """Sends all but the last part of a long body."""
+        if not self.started:
+            self.send_body(b"", False)
+            await self.room()
+        if self.ended:
+            raise Malformed("http.response.body after the end of the response")
+        rest, at = memoryview(data), 0
+        while len(data) - at > CHUNK and not self.gone:
+            size = LARGE if self.token else CHUNK
+            self.emit(rest[at : at + size], 0)
+            at += size
+            await self.room()
+        return data[at:]
 
     def send_trailers(self, message: dict) -> None:
         if not self.trailers:
@@ -330,7 +368,7 @@ class Exchange:
             self.wake_waiters()
             if not self.gone:
                 self.final = True
-                self.carrier.post(frames.fields_frame(TRAILER, self.number, message.get("headers", ()), END))
+                self.post(frames.fields_frame(TRAILER, self.number, message.get("headers", ()), END))
 
     def send_path(self, path: str) -> None:
         if not self.status or self.started:
@@ -343,7 +381,7 @@ class Exchange:
             self.send_body(b"", False)
             self.ended = self.final = True
             payload = frames.pack_range(0, size)
-            self.carrier.post(pack(len(payload), SENDFILE, END, 0, self.number, 0, 0, 0) + payload, fd)
+            self.post(pack(len(payload), SENDFILE, END, 0, self.number, 0, 0, 0) + payload, fd)
         finally:
             os.close(fd)
 
@@ -512,7 +550,7 @@ class Exchange:
         if self.accepted:
             self.carrier.post(frames.frame(frames.CLOSE, self.number, b"", END, 1000))
         else:
-            self.carrier.post(pack(0, FAIL, END, 0, self.number, 0, 0, 0))
+            self.post(pack(0, FAIL, END, 0, self.number, 0, 0, 0))
 
     async def unfinished(self) -> None:
         if self.socket and not self.denied:
@@ -528,7 +566,7 @@ class Exchange:
             return
         self.ended = self.final = True
         text = why.encode("utf-8", "replace")[:2000]
-        self.carrier.post(pack(len(text), FAIL, END, 0, self.number, 0, 0, 0) + text)
+        self.post(pack(len(text), FAIL, END, 0, self.number, 0, 0, 0) + text)
 
 
 def wake(future) -> None:

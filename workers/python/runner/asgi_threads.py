@@ -97,8 +97,8 @@ class Blocking:
         except OSError:
             pass  # there is no gateway any more, and no client
 
-    def answer(self, exchange: Exchange, frame: bytes) -> bool:
-        return exchange.plane.answer(exchange.token, frame)
+    def answer(self, exchange: Exchange, head: bytes, data) -> bool:
+        return exchange.plane.answer(exchange.token, head, data)
 
     def end(self, number: int) -> None:
         """Called when the app has returned; serve() does the rest."""

@@ -10,10 +10,13 @@ from time import monotonic_ns
 MAX_MESSAGE = 128 << 10  # bytes of one message
 CHUNK = 64 << 10  # bytes of a body that one frame carries
 WINDOW = 256 << 10  # bytes of a body that may be on their way unread
+MEMORY_WINDOW = 512 << 10  # bytes of one that goes through shared memory
 EPOCH_SHIFT = 40
 ANCILLARY = 64  # room for descriptors that come along
 FRAME_HEADER = 24  # bytes
 ROOM = 64 << 10  # bytes of a frame that fits into a slot for an answer
+PART = ROOM - FRAME_HEADER  # bytes of a part of a body that fits into one
+LARGE = 256 << 10  # bytes of one that fits into a large slot
 
 WSGI, HTTP, WEBSOCKET = 0, 1, 2
 FILE, PIPE, CHUNKS, FRAMES, SOCKET = 1, 2, 3, 4, 5
@@ -22,7 +25,7 @@ OP_REQUEST, OP_BODY, OP_CREDIT, OP_CANCEL, OP_TEXT, OP_BINARY, OP_CLOSED, OP_HEL
 
 HEAD, BODY, TRAILER, INTERIM, SENDFILE, FAIL, ACCEPT, TEXT, BINARY, CLOSE, CREDIT, HELLO, GOAWAY, FETCH = range(1, 15)
 
-END, REASON, MORE = 1, 2, 4
+END, REASON, MORE, BEHIND = 1, 2, 4, 8
 
 # length of payload, kind, flags, status, number, bytes of fields, count of fields, time in hand
 pack = struct.Struct("<IBBHQIHH").pack
@@ -37,6 +40,11 @@ class Malformed(RuntimeError):
 def frame(kind: int, number: int, payload: bytes = b"", flags: int = 0, status: int = 0) -> bytes:
     """A frame without fields."""
     return pack(len(payload), kind, flags, status, number, 0, 0, 0) + payload
+
+
+def behind(frame: bytes) -> bytes:
+    """The frame, with a flag that it comes behind what went through shared memory."""
+    return frame[:5] + bytes((frame[5] | BEHIND,)) + frame[6:]
 
 
 def held(start: int) -> int:

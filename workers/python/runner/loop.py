@@ -332,9 +332,9 @@ class Worker(Crowd):
             self.flushing = True
             self.loop.call_soon(self.flush)
 
-    def answer(self, exchange: Exchange, frame: bytes) -> bool:
-        """Sends a whole answer through shared memory, with all others of this turn of the loop."""
-        told = exchange.plane.put(exchange.token, frame)
+    def answer(self, exchange: Exchange, head: bytes, data) -> bool:
+        """Sends a part of an answer through shared memory, with all others of this turn of the loop."""
+        told = exchange.plane.put(exchange.token, head, data)
         if not told:
             return False
         if exchange.plane is self.plane:

@@ -29,11 +29,13 @@ loads = marshal.loads
 class Plane:
     """Closes its descriptors when nobody uses it any more."""
 
-    def __init__(self, slots: int, request_size: int, answers: int, answer_size: int, fds: list[int]):
+    def __init__(
+        self, slots: int, request_size: int, answers: int, answer_size: int, large: int, large_size: int, fds: list[int]
+    ):
         requests, region, self.todo, self.done = fds
         try:
             self.requests = mmap.mmap(requests, slots * request_size, mmap.MAP_SHARED, mmap.PROT_READ)
-            self.region = mmap.mmap(region, CONTROL + answers * answer_size)
+            self.region = mmap.mmap(region, CONTROL + answers * answer_size + large * large_size)
         finally:
             close(requests)
             close(region)
@@ -42,10 +44,15 @@ class Plane:
         self.memory = memoryview(self.requests)
         self.views: list = [None] * slots
         self.control = memoryview(self.region)[:CONTROL].cast("Q")
-        self.free: list[int] = list(range(answers - 1, -1, -1))  # slots that are the worker's and not in use
-        for slot in self.free:
+        self.at = [CONTROL + i * answer_size for i in range(answers)]  # where each slot for an answer begins
+        self.at += [CONTROL + answers * answer_size + i * large_size for i in range(large)]
+        for slot in range(answers + large):
             self.control[slot] = 1
-        self.sent: deque[int] = deque()  # slots that the gateway reads, or has read, in the order of their answers
+        # Slots that are the worker's and not in use, and those that the gateway reads, or has read, in the order of
+        # their answers.
+        self.small = list(range(answers - 1, -1, -1)), deque()
+        self.large = list(range(answers + large - 1, answers - 1, -1)), deque()
+        self.large_size = large_size
         self.lock = Lock()
         planes.add(self)
 
@@ -58,9 +65,9 @@ class Plane:
             view = self.views[slot] = self.memory[at : at + self.request_size]
         return loads(view)
 
-    def take(self) -> int:
-        """A slot for an answer, -1 if the gateway has not read enough of them."""
-        sent = self.sent
+    def take(self, kind: tuple[list[int], deque[int]]) -> int:
+        """A slot, -1 if the gateway has not read enough of them."""
+        free, sent = kind
         if sent:
             try:
                 slot = sent.popleft()
@@ -72,25 +79,36 @@ class Plane:
                     return slot
                 sent.appendleft(slot)
         try:
-            return self.free.pop()
+            return free.pop()
         except IndexError:
             return -1
 
-    def put(self, token: int, frame: bytes) -> bytes:
-        """Writes an answer, and returns the token that tells the gateway; empty if there is no room for it."""
-        if len(frame) > self.answer_size:
+    def put(self, token: int, head: bytes, data=b"") -> bytes:
+        """Writes a frame of head and data, which may be a memoryview.
+
+        Returned is the token that tells the gateway; it is empty if there is no room for the frame.
+        """
+        size = len(head) + len(data)
+        if size <= self.answer_size:
+            kind, head, data = self.small, head + data, b""
+        elif size <= self.large_size:
+            kind = self.large
+        else:
             return b""
-        slot = self.take()
+        slot = self.take(kind)
         if slot < 0:
             return b""
-        at = CONTROL + slot * self.answer_size
-        self.region[at : at + len(frame)] = frame
-        self.sent.append(slot)
+        at = self.at[slot]
+        middle = at + len(head)
+        self.region[at:middle] = head
+        if data:
+            self.region[middle : at + size] = data
+        kind[1].append(slot)
         return pack_token(token | slot << ANSWER)
 
-    def answer(self, token: int, frame: bytes) -> bool:
-        """Writes an answer and tells the gateway; false if there is no room for it."""
-        told = self.put(token, frame)
+    def answer(self, token: int, head: bytes, data=b"") -> bool:
+        """Writes a frame and tells the gateway; false if there is no room for it."""
+        told = self.put(token, head, data)
         if not told:
             return False
         self.tell(told)

@@ -9,10 +9,28 @@ from io import FileIO
 
 from . import frames
 from .bodies import ClientGone
-from .frames import BODY, CHUNK, END, FAIL, FRAME_HEADER, HEAD, REASON, ROOM, SENDFILE, WINDOW, Malformed, flatten, pack
+from .frames import (
+    BEHIND,
+    BODY,
+    CHUNK,
+    END,
+    FAIL,
+    HEAD,
+    LARGE,
+    MEMORY_WINDOW,
+    PART,
+    REASON,
+    SENDFILE,
+    WINDOW,
+    Malformed,
+    flatten,
+    pack,
+)
 from .link import Link
 from .logs import current
 from .stacks import log_exception
+
+HEAD_MOST = 3 << 10  # bytes of headers that fit into a large slot beside a part of the body
 
 
 class FileWrapper:
@@ -62,6 +80,7 @@ class Response:
     spent = 0  # written by the app's thread only
     cancelled = False
     left = -1  # bytes of the body to come, if the app has said
+    behind = 0  # BEHIND while parts that went through shared memory are the last that were sent
     input = None  # a body that comes in frames
     thread = 0  # of a pool that works on it
     greenlet = None  # likewise
@@ -145,8 +164,12 @@ class Response:
             if data:
                 raise Malformed("body longer than its Content-Length")
             return
-        if end and self.token and not self.sent and self.answer(data):
-            return
+        if self.token:
+            if end and not self.sent and self.answer(data):
+                return
+            data = self.send_parts(data, end)
+            if self.token:
+                return
         if len(data) > CHUNK:
             data = self.send_chunks(memoryview(data).cast("B"))
         flags = END if end else 0
@@ -154,32 +177,71 @@ class Response:
         self.ended = end
         if self.sent:
             self.pace()
-            self.link.send([pack(len(data), BODY, flags, 0, self.number, 0, 0, 0), data])
+            self.link.send([pack(len(data), BODY, flags | self.behind, 0, self.number, 0, 0, 0), data])
+            self.behind = 0
             return
-        self.sent = True
+        head = self.head(len(data), flags)
+        if not end:
+            self.link.exchanges[self.number] = self
+        if len(data) < 4096:
+            self.link.send([head + data])
+        else:
+            self.link.send([head, data])
+
+    def head(self, size: int, flags: int) -> bytes:
+        """The answer's first frame but for the `size` bytes of body in it."""
         block = self.block
-        held = frames.held(self.begun)
-        head = pack(
-            len(block) + len(data), HEAD, flags | REASON, self.status, self.number, len(block), self.count, held
-        )
         if len(block) > CHUNK:
             raise Malformed("%d bytes of headers" % len(block))
-        if len(data) < 4096:
-            self.link.send([head + block + data])
-        else:
-            self.link.send([head, block, data])
+        self.sent = True
+        held = frames.held(self.begun)
+        size += len(block)
+        return pack(size, HEAD, flags | REASON, self.status, self.number, len(block), self.count, held) + block
 
     def answer(self, data: bytes) -> bool:
         """Sends a whole answer through shared memory; false if there is no room."""
         block = self.block
         size = len(block) + len(data)
-        if size > ROOM - FRAME_HEADER:
+        if size > PART:
             return False
         head = pack(size, HEAD, END | REASON, self.status, self.number, len(block), self.count, frames.held(self.begun))
         self.ended = self.sent = self.plane.answer(self.token, head + block + data)
         if self.ended:
             self.spent = len(data)  # for hooks and access lines
         return self.ended
+
+    def send_parts(self, data, end: bool):
+        """Sends a part of the body through shared memory. What finds no room there is returned, and the token is 0."""
+        plane, size, at = self.plane, len(data), 0
+        rest = memoryview(data).cast("B") if size > PART else data
+        if self.sent:
+            self.pace()
+        elif len(self.block) > HEAD_MOST:
+            self.token = 0
+            return data
+        else:
+            self.link.exchanges[self.number] = self
+            self.granted = MEMORY_WINDOW
+            if end and self.left < 0 and self.status not in (204, 304):  # how long it is, is known
+                self.block += b"\nContent-Length\n%d" % size
+                self.count += 1
+        while True:
+            part = rest[at : at + LARGE] if size > LARGE else rest
+            last = at + len(part) == size
+            flags = END if end and last else 0
+            was = self.sent
+            head = pack(len(part), BODY, flags, 0, self.number, 0, 0, 0) if was else self.head(len(part), flags)
+            if not plane.answer(self.token, head, part):
+                self.sent, self.token = was, 0
+                return rest[at:]
+            at += len(part)
+            self.spent += len(part)
+            self.behind = BEHIND
+            if last:
+                self.ended = end
+                return b""
+            if self.spent >= self.granted:
+                self.pace()
 
     def send_chunks(self, data: memoryview) -> memoryview:
         """Sends all but the last part of a long body."""
@@ -190,7 +252,8 @@ class Response:
         while len(data) > CHUNK:
             self.pace()
             self.spent += CHUNK
-            self.link.send([pack(CHUNK, BODY, 0, 0, self.number, 0, 0, 0), data[:CHUNK]])
+            self.link.send([pack(CHUNK, BODY, self.behind, 0, self.number, 0, 0, 0), data[:CHUNK]])
+            self.behind = 0
             data = data[CHUNK:]
         return data
 
@@ -222,7 +285,7 @@ class Response:
             self.send(b"", False)
         self.ended = True
         payload = frames.pack_range(offset, length)
-        self.link.send([pack(len(payload), SENDFILE, END, 0, self.number, 0, 0, 0) + payload], fd)
+        self.link.send([pack(len(payload), SENDFILE, END | self.behind, 0, self.number, 0, 0, 0) + payload], fd)
         return True
 
     def fail(self, why: str = "") -> None:
@@ -232,7 +295,7 @@ class Response:
         if not self.ended:
             self.ended = True
             text = why.encode("utf-8", "replace")[:2000]
-            self.link.send([pack(len(text), FAIL, END, 0, self.number, 0, 0, 0) + text])
+            self.link.send([pack(len(text), FAIL, END | self.behind, 0, self.number, 0, 0, 0) + text])
 
     # What the link calls, with link.changed not held.
 
