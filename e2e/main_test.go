@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/gonicorn/gonicorn/internal/platform"
 )
 
 // envRole makes this test binary play an app instead of running tests.
@@ -37,6 +39,9 @@ func run(m *testing.M) int {
 	args := []string{"build"}
 	if raceEnabled {
 		args = append(args, "-race")
+	}
+	if platform.Portable {
+		args = append(args, "-tags", "portable")
 	}
 	build := exec.Command("go", append(args, "-o", filepath.Join(dir, "gonicorn"), "../cmd/gonicorn")...)
 	build.Stdout, build.Stderr = os.Stderr, os.Stderr

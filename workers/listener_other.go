@@ -1,10 +1,24 @@
-//go:build !linux
+//go:build !linux || portable
 
 package workers
 
-import "net"
+import (
+	"syscall"
 
-// wait does not outside Linux: a place is held while Accept waits.
-func (d *Listener) wait() error { return nil }
+	"golang.org/x/sys/unix"
+)
 
-func (d *Listener) try() (net.Conn, error) { return d.Listener.Accept() }
+// accept takes a connection that does not block.
+func accept(listener int) (fd int, err error) {
+	syscall.ForkLock.RLock() // between the making and the marking nobody forks
+	defer syscall.ForkLock.RUnlock()
+	if fd, _, err = unix.Accept(listener); err != nil {
+		return -1, err
+	}
+	unix.CloseOnExec(fd)
+	if err := unix.SetNonblock(fd, true); err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}

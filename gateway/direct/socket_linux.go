@@ -1,16 +1,14 @@
+//go:build !portable
+
 package direct
 
 import (
-	"net"
 	"net/netip"
-	"os"
 	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
-
-const keepIdle = unix.TCP_KEEPIDLE
 
 // Calls that cannot block are made without telling the scheduler.
 
@@ -53,29 +51,4 @@ func accept(fd int) (int, netip.AddrPort, error) {
 		return -1, netip.AddrPort{}, err
 	}
 	return c, addrPort(from), nil
-}
-
-func localAddr(fd int) netip.AddrPort {
-	at, err := unix.Getsockname(fd)
-	if err != nil {
-		return netip.AddrPort{}
-	}
-	return addrPort(at)
-}
-
-func addrPort(a unix.Sockaddr) netip.AddrPort {
-	switch a := a.(type) {
-	case *unix.SockaddrInet4:
-		return netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port))
-	case *unix.SockaddrInet6:
-		return netip.AddrPortFrom(netip.AddrFrom16(a.Addr).Unmap(), uint16(a.Port))
-	}
-	return netip.AddrPort{}
-}
-
-// toNet makes a connection of Go's of a descriptor, which it closes.
-func toNet(fd int) (net.Conn, error) {
-	f := os.NewFile(uintptr(fd), "connection")
-	defer f.Close()
-	return net.FileConn(f)
 }

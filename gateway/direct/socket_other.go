@@ -1,26 +1,56 @@
-//go:build !linux
+//go:build !linux || portable
 
 package direct
 
 import (
-	"net"
+	"errors"
 	"net/netip"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-const keepIdle = unix.TCP_KEEPALIVE
+func read(fd int, p []byte) (int, syscall.Errno) {
+	n, err := unix.Read(fd, p)
+	return n, number(err)
+}
 
-// There is no event loop on these systems yet: nothing here is called.
+// write need not say that it wants no SIGPIPE: Go takes none for descriptors from
+// 3 up.
+func write(fd int, p []byte) (int, syscall.Errno) {
+	n, err := unix.Write(fd, p)
+	return n, number(err)
+}
 
-func read(int, []byte) (int, syscall.Errno)  { return 0, syscall.ENOTSUP }
-func write(int, []byte) (int, syscall.Errno) { return 0, syscall.ENOTSUP }
+func number(err error) syscall.Errno {
+	var errno syscall.Errno
+	if err != nil && !errors.As(err, &errno) {
+		return syscall.EINVAL
+	}
+	return errno
+}
 
 type iovecs struct{}
 
-func (s *Server) writev(int, [][]byte) (int, syscall.Errno) { return 0, syscall.ENOTSUP }
+// writev is sendmsg(2) of several parts.
+func (s *Server) writev(fd int, parts [][]byte) (int, syscall.Errno) {
+	n, err := unix.SendmsgBuffers(fd, parts, nil, nil, 0)
+	return n, number(err)
+}
 
-func accept(int) (int, netip.AddrPort, error) { return -1, netip.AddrPort{}, syscall.ENOTSUP }
-func localAddr(int) netip.AddrPort            { return netip.AddrPort{} }
-func toNet(int) (net.Conn, error)             { return nil, syscall.ENOTSUP }
+// accept takes a connection, which does not block; a unix socket's peer has no
+// address.
+func accept(fd int) (int, netip.AddrPort, error) {
+	syscall.ForkLock.RLock() // between the making and the marking nobody forks
+	defer syscall.ForkLock.RUnlock()
+	c, from, err := unix.Accept(fd)
+	if err != nil {
+		return -1, netip.AddrPort{}, err
+	}
+	unix.CloseOnExec(c)
+	if err := unix.SetNonblock(c, true); err != nil {
+		unix.Close(c)
+		return -1, netip.AddrPort{}, err
+	}
+	return c, addrPort(from), nil
+}

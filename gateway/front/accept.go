@@ -113,7 +113,7 @@ func (s *seats) set(most int) {
 	}
 	s.most = 1 << 20
 	var files syscall.Rlimit
-	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files) == nil && files.Cur < uint64(s.most) {
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files) == nil && uint64(files.Cur) < uint64(s.most) {
 		s.most = max(1, int(files.Cur)*3/4)
 	}
 }

@@ -25,11 +25,11 @@ import (
 	backend "github.com/gonicorn/gonicorn/gateway/python"
 	"github.com/gonicorn/gonicorn/gateway/websocket"
 	"github.com/gonicorn/gonicorn/internal/control"
+	"github.com/gonicorn/gonicorn/internal/packet"
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
 	"github.com/gonicorn/gonicorn/internal/wire"
 	"github.com/gonicorn/gonicorn/workers/python"
 	"go.uber.org/goleak"
-	"golang.org/x/sys/unix"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -148,11 +148,11 @@ func (f *fleet) add(slot, capacity int, interpreter string) *worker {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	ours, its, err := packet.Pair()
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	theirs := os.NewFile(uintptr(pair[1]), "conn")
+	theirs := os.NewFile(uintptr(its), "conn")
 	defer theirs.Close()
 	source, err := python.Runner()
 	if err != nil {
@@ -196,7 +196,7 @@ func (f *fleet) add(slot, capacity int, interpreter string) *worker {
 			f.t.Logf("worker %d said:\n%s", slot, w.said)
 		}
 	})
-	if err := f.backend.Attach(w.Worker, pair[0]); err != nil {
+	if err := f.backend.Attach(w.Worker, ours); err != nil {
 		f.t.Fatal(err)
 	}
 	return w

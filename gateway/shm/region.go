@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/gonicorn/gonicorn/internal/memfile"
 	"golang.org/x/sys/unix"
 )
 
@@ -39,17 +40,20 @@ type region struct {
 // newRegion makes one of so many bytes, which nobody can resize. With readOnly
 // only this process can write into it.
 func newRegion(name string, size int, readOnly bool) (*region, error) {
-	file, err := create(name, size)
+	fd, err := memfile.New(name, int64(size))
 	if err != nil {
 		return nil, fmt.Errorf("make shared memory of %d bytes: %w", size, err)
 	}
-	r := &region{file: file}
-	fd := int(file.Fd())
+	r := &region{file: os.NewFile(uintptr(fd), name)}
 	if r.mem, err = unix.Mmap(fd, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err != nil {
 		r.close()
 		return nil, fmt.Errorf("map shared memory: %w", err)
 	}
-	if err := seal(fd, readOnly); err != nil {
+	seals := memfile.Size | memfile.Final
+	if readOnly {
+		seals |= memfile.FutureWrite
+	}
+	if err := memfile.Protect(fd, seals); err != nil {
 		r.close()
 		return nil, fmt.Errorf("seal shared memory: %w", err)
 	}

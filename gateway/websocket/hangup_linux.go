@@ -1,39 +1,12 @@
+//go:build !portable
+
 package websocket
 
-import (
-	"net"
-	"syscall"
+import "golang.org/x/sys/unix"
 
-	"golang.org/x/sys/unix"
-)
-
-// HungUp reports whether the client has closed its end of the connection, which
-// nobody who does not read would notice.
-func (c *Conn) HungUp() bool {
-	conn := c.conn
-	if stream, is := conn.(interface{ HungUp() bool }); is {
-		return stream.HungUp() // of HTTP/2
-	}
-	for {
-		inner, is := conn.(interface{ NetConn() net.Conn })
-		if !is {
-			break
-		}
-		conn = inner.NetConn()
-	}
-	sc, is := conn.(syscall.Conn)
-	if !is {
-		return false
-	}
-	raw, err := sc.SyscallConn()
-	if err != nil {
-		return true // it is closed
-	}
-	gone := false
-	err = raw.Control(func(fd uintptr) {
-		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
-		n, err := unix.Poll(fds, 0)
-		gone = err == nil && n > 0
-	})
-	return gone || err != nil
+// hungUp reports whether the peer has closed its end of a socket.
+func hungUp(fd int) bool {
+	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
+	n, err := unix.Poll(fds, 0)
+	return err == nil && n > 0
 }

@@ -1,7 +1,21 @@
-//go:build !linux
+//go:build !linux || portable
 
 package websocket
 
-// HungUp reports whether the client has closed its end of the connection; here
-// nobody can tell without reading.
-func (c *Conn) HungUp() bool { return false }
+import "golang.org/x/sys/unix"
+
+// hungUp reports whether the peer has closed its end of a socket. There is no
+// event for that alone: it shows once all before it has been read, or when both
+// directions are closed.
+func hungUp(fd int) bool {
+	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	if n, err := unix.Poll(fds, 0); err != nil || n == 0 {
+		return false
+	}
+	if fds[0].Revents&(unix.POLLHUP|unix.POLLERR) != 0 {
+		return true
+	}
+	var one [1]byte
+	n, _, err := unix.Recvfrom(fd, one[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+	return err == nil && n == 0
+}

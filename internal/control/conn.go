@@ -1,5 +1,5 @@
 // Package control carries messages between the arbiter and the gateway: JSON
-// objects with descriptors (SCM_RIGHTS, unix(7)) over a SOCK_SEQPACKET socket.
+// objects with descriptors (SCM_RIGHTS, unix(7)), each a message (see internal/packet).
 package control
 
 import (
@@ -10,6 +10,7 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/gonicorn/gonicorn/internal/packet"
 	"github.com/gonicorn/gonicorn/internal/wire"
 	"golang.org/x/sys/unix"
 )
@@ -26,6 +27,7 @@ type Conn struct {
 	fd     int
 	buf    []byte
 	rights []byte
+	in     packet.In
 
 	mu     sync.Mutex
 	closed bool
@@ -47,42 +49,31 @@ func (c *Conn) Send(m any, files []int) error {
 	if len(files) > 0 {
 		rights = unix.UnixRights(files...)
 	}
-	for {
-		err := unix.Sendmsg(c.fd, text, rights, nil, unix.MSG_NOSIGNAL)
-		if !errors.Is(err, syscall.EINTR) {
-			if err != nil {
-				return fmt.Errorf("send message: %w", err)
-			}
-			return nil
-		}
+	if err := packet.Send(c.fd, text, rights); err != nil {
+		return fmt.Errorf("send message: %w", err)
 	}
+	return nil
 }
 
 // Receive waits for a message. The descriptors that came along are the
 // caller's. It returns io.EOF when the peer is gone, and ErrMessage when what
 // came is no message, after which it can be called again.
 func (c *Conn) Receive(m any) (files []int, err error) {
-	var n, rightsLen, flags int
-	for {
-		n, rightsLen, flags, _, err = unix.Recvmsg(c.fd, c.buf, c.rights, recvFlags)
-		if !errors.Is(err, syscall.EINTR) {
-			break
-		}
-	}
-	if errors.Is(err, syscall.ECONNRESET) || err == nil && n == 0 {
+	got, err := c.in.Take(c.fd, c.buf, c.rights, true)
+	if errors.Is(err, syscall.ECONNRESET) || err == nil && got.N == 0 {
 		return nil, io.EOF
 	}
 	if err != nil {
 		return nil, fmt.Errorf("receive message: %w", err)
 	}
-	if files, err = parseRights(c.rights[:rightsLen]); err != nil {
+	if files, err = parseRights(c.rights[:got.OOB]); err != nil {
 		return nil, err
 	}
-	if flags&(unix.MSG_TRUNC|unix.MSG_CTRUNC) != 0 {
+	if got.Cut || got.Short {
 		closeAll(files)
 		return nil, fmt.Errorf("receive message: cut off: %w", ErrMessage)
 	}
-	if err := json.Unmarshal(c.buf[:n], m); err != nil {
+	if err := json.Unmarshal(c.buf[:got.N], m); err != nil {
 		closeAll(files)
 		return nil, fmt.Errorf("receive message: %w: %w", err, ErrMessage)
 	}

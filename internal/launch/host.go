@@ -3,6 +3,8 @@ package launch
 import (
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -11,6 +13,7 @@ import (
 	"github.com/gonicorn/gonicorn/internal/notify"
 	"github.com/gonicorn/gonicorn/internal/proc"
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
+	"github.com/gonicorn/gonicorn/internal/wire"
 	"github.com/gonicorn/gonicorn/workers/python"
 	"golang.org/x/sys/unix"
 )
@@ -88,6 +91,21 @@ func (h *Host) OpenRunner() error {
 	}
 	h.runner, err = control.File(text)
 	return err
+}
+
+// Expect gives a process that is about to be started a socket of its own to say
+// that it is ready, where the system does not say who has sent a message.
+// started is told its pid, or 0 if it was not started.
+func (h *Host) Expect(spec proc.Spec) (_ proc.Spec, started func(pid int)) {
+	speaks := func(kv string) bool { return strings.HasPrefix(kv, wire.EnvNotifySocket+"=") }
+	if !slices.ContainsFunc(spec.Env, speaks) {
+		return spec, func(int) {}
+	}
+	addr, started := h.Notify.Expect()
+	if addr != "" {
+		spec.Env = append(append([]string{}, spec.Env...), wire.EnvNotifySocket+"="+addr)
+	}
+	return spec, started
 }
 
 // Runner is that file; -1 until it is open.

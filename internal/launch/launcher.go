@@ -130,7 +130,9 @@ func (l *Launcher) start(spec proc.Spec, p arbiter.Place) (arbiter.Process, erro
 		}
 		return arbiter.Process{}, fmt.Errorf("start %s: %w", l.Role, err)
 	}
+	spec, started := l.Host.Expect(spec)
 	pid, err := proc.Start(spec)
+	started(pid)
 	if own.Started != nil {
 		own.Started(err)
 	}

@@ -1,3 +1,5 @@
+//go:build !portable
+
 package notify
 
 import (
@@ -5,18 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strings"
 	"sync"
 
 	"golang.org/x/sys/unix"
 )
-
-// maxMessage bounds a datagram; a longer one is ignored, as systemd does.
-const maxMessage = 4096
-
-// maxFiles is how many descriptors a message may carry without some being
-// dropped by the kernel. One is needed, by BARRIER=1.
-const maxFiles = 16
 
 // Server receives the notifications of all workers.
 //
@@ -65,6 +59,10 @@ func passCredentials(conn *net.UnixConn) (err error) {
 // Addr is what NOTIFY_SOCKET should hold.
 func (s *Server) Addr() string { return s.addr }
 
+// Expect prepares for a process that is about to be started. Its pid comes with
+// its messages: it needs no address of its own, so that addr is empty.
+func (s *Server) Expect() (addr string, started func(pid int)) { return "", func(int) {} }
+
 // Messages are what the workers say. The channel is not closed by Close.
 func (s *Server) Messages() <-chan Message { return s.messages }
 
@@ -96,12 +94,7 @@ func (s *Server) receive() {
 		if pid > 0 && flags&unix.MSG_TRUNC == 0 {
 			s.hand(Message{PID: pid, PGID: groupOf(pid), Fields: parseFields(text[:n])})
 		}
-		// Nobody wants descriptors. But the sender of a BARRIER=1 waits until its
-		// own is closed, to know that all it said before was taken
-		// (sd_notify_barrier(3)).
-		for _, fd := range files {
-			_ = unix.Close(fd)
-		}
+		closeAll(files)
 	}
 }
 
@@ -110,15 +103,6 @@ func (s *Server) hand(m Message) {
 	case s.messages <- m:
 	case <-s.done:
 	}
-}
-
-// groupOf is the process group of a sender that still lives, else 0.
-func groupOf(pid int) int {
-	pgid, err := unix.Getpgid(pid)
-	if err != nil {
-		return 0
-	}
-	return pgid
 }
 
 // parseControl returns the sender's pid and the descriptors that came along.
@@ -143,16 +127,4 @@ func parseControl(b []byte) (pid int, files []int) {
 		}
 	}
 	return pid, files
-}
-
-// parseFields reads KEY=VALUE lines; others are ignored, and of a key that
-// comes twice the last counts.
-func parseFields(text []byte) map[string]string {
-	fields := map[string]string{}
-	for line := range strings.SplitSeq(string(text), "\n") {
-		if key, value, found := strings.Cut(line, "="); found && key != "" {
-			fields[key] = value
-		}
-	}
-	return fields
 }

@@ -1,26 +1,174 @@
-//go:build !linux
+//go:build !linux || portable
 
 package notify
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
-// Server needs Linux.
-type Server struct{}
+// Server receives the notifications of all workers. The kernel does not say here
+// who has sent a message, so that each process has a socket of its own, whose
+// name nobody else knows.
+type Server struct {
+	folder   string
+	messages chan Message
+	done     chan struct{}
+	close    sync.Once
+	ended    sync.WaitGroup
 
-// Listen fails outside Linux: it rests on credentials that the kernel sends
-// along.
-func Listen() (*Server, error) {
-	return nil, fmt.Errorf("open notify socket: needs Linux: %w", errors.ErrUnsupported)
+	mu    sync.Mutex
+	ports map[*port]bool
 }
 
-// Addr is never reached.
+// port is where one process sends.
+type port struct {
+	conn  *net.UnixConn
+	path  string
+	known chan struct{} // closed when pid is
+	pid   int
+}
+
+// Listen makes a folder for the sockets. The caller closes the server.
+func Listen() (*Server, error) {
+	folder, err := os.MkdirTemp("", "gonicorn-")
+	if err == nil {
+		err = os.Chmod(folder, 0o711) // a worker of another user finds its socket, and lists none
+	}
+	if err != nil {
+		return nil, fmt.Errorf("make folder for notify sockets: %w", err)
+	}
+	return &Server{folder: folder, messages: make(chan Message), done: make(chan struct{}), ports: map[*port]bool{}}, nil
+}
+
+// Addr is empty: see Expect.
 func (s *Server) Addr() string { return "" }
 
-// Messages is never reached.
-func (s *Server) Messages() <-chan Message { return nil }
+// Expect opens the socket of a process that is about to be started, for its
+// NOTIFY_SOCKET; an empty address says that it has none. started is told its
+// pid, or 0 if it was not started.
+func (s *Server) Expect() (addr string, started func(pid int)) {
+	s.sweep()
+	path := filepath.Join(s.folder, rand.Text()[:10])
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err == nil {
+		if err = os.Chmod(path, 0o666); err != nil {
+			conn.Close()
+		}
+	}
+	if err != nil {
+		return "", func(int) {} // its boot_grace makes it ready
+	}
+	p := &port{conn: conn, path: path, known: make(chan struct{})}
+	s.mu.Lock()
+	s.ports[p] = true
+	s.mu.Unlock()
+	s.ended.Go(func() { s.receive(p) })
+	return path, func(pid int) {
+		p.pid = pid
+		close(p.known)
+		if pid == 0 {
+			s.drop(p)
+		}
+	}
+}
 
-// Close does nothing.
-func (s *Server) Close() error { return nil }
+// sweep closes the sockets of processes that are gone.
+func (s *Server) sweep() {
+	s.mu.Lock()
+	var gone []*port
+	for p := range s.ports {
+		select {
+		case <-p.known:
+			if errors.Is(syscall.Kill(p.pid, 0), syscall.ESRCH) {
+				gone = append(gone, p)
+			}
+		default:
+		}
+	}
+	s.mu.Unlock()
+	for _, p := range gone {
+		s.drop(p)
+	}
+}
+
+func (s *Server) drop(p *port) {
+	s.mu.Lock()
+	delete(s.ports, p)
+	s.mu.Unlock()
+	p.conn.Close()
+	_ = os.Remove(p.path) // a restart finds its own
+}
+
+// Messages are what the workers say. The channel is not closed by Close.
+func (s *Server) Messages() <-chan Message { return s.messages }
+
+// Close ends the receiving and returns when it has ended. Closing twice is
+// harmless.
+func (s *Server) Close() (err error) {
+	s.close.Do(func() {
+		close(s.done)
+		s.mu.Lock()
+		for p := range s.ports {
+			p.conn.Close()
+		}
+		s.mu.Unlock()
+		s.ended.Wait()
+		if err = os.RemoveAll(s.folder); err != nil {
+			err = fmt.Errorf("remove folder of notify sockets: %w", err)
+		}
+	})
+	return err
+}
+
+func (s *Server) receive(p *port) {
+	text := make([]byte, maxMessage+1)
+	control := make([]byte, unix.CmsgSpace(maxFiles*4))
+	for {
+		n, nc, _, _, err := p.conn.ReadMsgUnix(text, control)
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			continue // of one message: it is gone
+		}
+		if n <= maxMessage {
+			s.hand(p, parseFields(text[:n]))
+		}
+		closeAll(filesIn(control[:nc]))
+	}
+}
+
+// hand hands a message over once it is known whose it is.
+func (s *Server) hand(p *port, fields map[string]string) {
+	select {
+	case <-p.known:
+	case <-s.done:
+		return
+	}
+	select {
+	case s.messages <- Message{PID: p.pid, PGID: groupOf(p.pid), Fields: fields}:
+	case <-s.done:
+	}
+}
+
+func filesIn(control []byte) (files []int) {
+	messages, err := unix.ParseSocketControlMessage(control)
+	if err != nil {
+		return nil
+	}
+	for i := range messages {
+		if fds, err := unix.ParseUnixRights(&messages[i]); err == nil {
+			files = append(files, fds...)
+		}
+	}
+	return files
+}

@@ -1,3 +1,5 @@
+//go:build !portable
+
 package proc
 
 import (
@@ -50,6 +52,9 @@ func (l *Limits) around(fork func() (int, error)) func() (int, error) {
 		return pid, nil
 	}
 }
+
+// enter has nothing to change: see setOn.
+func (l *Limits) enter(*Spec) {}
 
 // takeOn gives this thread what a child inherits from a thread.
 func (l *Limits) takeOn() error {

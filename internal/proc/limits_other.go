@@ -1,15 +1,71 @@
-//go:build !linux
+//go:build !linux || portable
 
 package proc
 
-import "syscall"
+import (
+	"fmt"
+	"runtime"
+	"strconv"
+	"syscall"
 
-// AllowedCPUs needs Linux.
-func AllowedCPUs() ([]int, error) { return nil, unsupported("CPU affinity") }
+	"golang.org/x/sys/unix"
+)
 
-// NoFile needs Linux.
-func NoFile() (uint64, error) { return 0, unsupported("the limit of descriptors") }
+// AllowedCPUs are all: there is no affinity here.
+func AllowedCPUs() ([]int, error) {
+	cpus := make([]int, runtime.NumCPU())
+	for i := range cpus {
+		cpus[i] = i
+	}
+	return cpus, nil
+}
 
-func (l *Limits) around(fork func() (int, error)) func() (int, error) { return fork }
+// NoFile is how many descriptors a process of this one may have open, at most.
+func NoFile() (uint64, error) {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return 0, fmt.Errorf("get limit of descriptors: %w", err)
+	}
+	return uint64(limit.Max), nil
+}
+
+// enter has a shell set the limits that a process can set for itself alone, and
+// become the program.
+func (l *Limits) enter(s *Spec) {
+	script := ""
+	if l.NoFile > 0 {
+		script += "ulimit -n " + strconv.FormatUint(l.NoFile, 10) + " && "
+	}
+	if l.Core >= 0 {
+		script += "ulimit -c " + strconv.FormatInt(l.Core/512, 10) + " && "
+	}
+	if script != "" {
+		s.Args = append([]string{"sh", "-c", script + `exec "$0" "$@"`, s.Path}, s.Args[1:]...)
+		s.Path = "/bin/sh"
+	}
+}
+
+// around has fork's child get the nice value. The CPUs that it may run on are
+// not this system's to say.
+func (l *Limits) around(fork func() (int, error)) func() (int, error) {
+	return func() (int, error) {
+		pid, err := fork()
+		if err != nil || l.Nice == 0 {
+			return pid, err
+		}
+		mine, err := unix.Getpriority(unix.PRIO_PROCESS, 0)
+		if runtime.GOOS == "linux" {
+			mine = 20 - mine // getpriority(2) itself
+		}
+		if err == nil {
+			err = unix.Setpriority(unix.PRIO_PROCESS, pid, mine+l.Nice)
+		}
+		if err != nil {
+			_ = syscall.Kill(pid, syscall.SIGKILL) // it is not what was asked for
+			return 0, fmt.Errorf("set nice: %w", err)
+		}
+		return pid, nil
+	}
+}
 
 func (l *Limits) intoCgroup(*syscall.SysProcAttr) {}

@@ -1,5 +1,5 @@
-// Package proc starts, signals and reaps processes, and knows what Linux says
-// of them. It never hands an os.File to a child: see Start.
+// Package proc starts, signals and reaps processes, and knows what the system
+// says of them. It never hands an os.File to a child: see Start.
 package proc
 
 import (
@@ -48,6 +48,9 @@ func Start(s Spec) (pid int, err error) {
 	sys := &syscall.SysProcAttr{Setpgid: !s.NewSession, Setsid: s.NewSession}
 	if c := s.Credential; c != nil && !isSelf(c) {
 		sys.Credential = c.forKernel()
+	}
+	if s.Limits != nil {
+		s.Limits.enter(&s)
 	}
 	attr := &syscall.ProcAttr{Dir: s.Dir, Env: lastWins(s.Env), Files: files, Sys: sys}
 	fork := func() (int, error) { return syscall.ForkExec(s.Path, s.Args, attr) }

@@ -1,34 +1,16 @@
+//go:build !portable
+
 package proc
 
 import (
 	"errors"
 	"fmt"
 	"os"
-	"syscall"
-	"time"
 	"unsafe"
 
 	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 )
-
-// Reaper waits for children that have ended. It belongs to one goroutine.
-type Reaper struct {
-	all     bool
-	helpers *Helpers
-	mine    map[int]bool
-}
-
-// NewReaper returns a reaper of its own children only, or of all: PID 1 and a
-// subreaper must wait for processes that they did not start, while a program
-// that links gonicorn in may start processes of its own. What helpers, which
-// may be nil, has started is left alone.
-func NewReaper(all bool, helpers *Helpers) *Reaper {
-	return &Reaper{all: all, helpers: helpers, mine: map[int]bool{}}
-}
-
-// Own makes a process one whose end Reap returns.
-func (r *Reaper) Own(pid int) { r.mine[pid] = true }
 
 // Adopt makes a process one whose end Reap returns that somebody else says it has
 // started for this one. It fails unless it is a child of this process, nobody's
@@ -52,11 +34,6 @@ func (r *Reaper) Adopt(pid int) error {
 	return nil
 }
 
-var errNotNew = errors.New("it is no new child of this process")
-
-// Disown takes that back. A process that Reap has returned is disowned already.
-func (r *Reaper) Disown(pid int) { delete(r.mine, pid) }
-
 // Reap waits, without blocking, for every child that has ended and returns how
 // those ended that were owned. They are owned no more.
 //
@@ -71,7 +48,7 @@ func (r *Reaper) Reap(before func(pid int)) []Exit {
 			return exits // children, but none has ended
 		}
 		if err == nil && (r.mine[pid] || r.all && !r.helpers.has(pid)) {
-			exits = r.collect(exits, pid, before)
+			exits = r.take(exits, pid, before)
 			continue
 		}
 		// A stranger is the first in the queue and hides the others, or there
@@ -89,14 +66,14 @@ func (r *Reaper) reapEach(exits []Exit, before func(pid int)) []Exit {
 			delete(r.mine, pid)
 			exits = append(exits, Exit{PID: pid, Lost: true})
 		case err == nil && got == pid:
-			exits = r.collect(exits, pid, before)
+			exits = r.take(exits, pid, before)
 		}
 	}
 	return exits
 }
 
-// collect waits for a process that is a zombie.
-func (r *Reaper) collect(exits []Exit, pid int, before func(pid int)) []Exit {
+// take waits for a process that is a zombie.
+func (r *Reaper) take(exits []Exit, pid int, before func(pid int)) []Exit {
 	owned := r.mine[pid]
 	if owned && before != nil {
 		before(pid)
@@ -130,29 +107,6 @@ func siginfoPID(info *unix.Siginfo) int {
 	const pointer = unsafe.Sizeof(uintptr(0))
 	const offset = (3*4 + pointer - 1) / pointer * pointer
 	return int(*(*int32)(unsafe.Add(unsafe.Pointer(info), offset)))
-}
-
-func waitFor(pid int) Exit { return wait(pid, syscall.WNOHANG) }
-
-// waitBlocking waits until the process ends.
-func waitBlocking(pid int) Exit { return wait(pid, 0) }
-
-func wait(pid, options int) Exit {
-	var status syscall.WaitStatus
-	var usage syscall.Rusage
-	for {
-		got, err := syscall.Wait4(pid, &status, options, &usage)
-		switch {
-		case errors.Is(err, syscall.EINTR):
-			continue
-		case err != nil || got != pid:
-			return Exit{PID: pid, Lost: true}
-		}
-		return Exit{
-			PID: pid, Status: status, MaxRSS: int64(usage.Maxrss) * 1024,
-			UserTime: time.Duration(usage.Utime.Nano()), SysTime: time.Duration(usage.Stime.Nano()),
-		}
-	}
 }
 
 // BecomeSubreaper makes this process the parent of its descendants' orphans

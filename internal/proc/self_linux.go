@@ -1,3 +1,5 @@
+//go:build !portable
+
 package proc
 
 const self = "/proc/self/exe"

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/gonicorn/gonicorn/internal/platform"
 	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
@@ -34,6 +35,9 @@ func TestStart(t *testing.T) {
 }
 
 func TestStartAsAnotherUser(t *testing.T) {
+	if platform.Portable {
+		t.Skip("needs /proc/self/exe")
+	}
 	if os.Getuid() != 0 {
 		t.Skip("needs root")
 	}

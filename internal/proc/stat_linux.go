@@ -1,3 +1,5 @@
+//go:build !portable
+
 package proc
 
 import (
@@ -19,12 +21,6 @@ func StartTicks(pid int) (uint64, error) {
 		return 0, fmt.Errorf("look at process %d: %w", pid, err)
 	}
 	return stat.Starttime, nil
-}
-
-// Use is what a process group uses, all its processes together.
-type Use struct {
-	RSS int64         // resident bytes
-	CPU time.Duration // taken since their start
 }
 
 // clockTick is what /proc counts CPU time in: USER_HZ, 100 on every

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gonicorn/gonicorn/config"
 	"github.com/gonicorn/gonicorn/internal/launch"
+	"github.com/gonicorn/gonicorn/internal/platform"
 	"github.com/gonicorn/gonicorn/internal/resources"
 	"github.com/gonicorn/gonicorn/internal/template"
 	"github.com/gonicorn/gonicorn/internal/wire"
@@ -39,6 +40,9 @@ func (a *pythonApp) loadApp(ctx context.Context, s *supervisor, p *prepared, num
 	defer done()
 	go s.tellProgress(ctx, a.name)
 	var told python.Told
+	if p.wantsFork() && platform.Portable {
+		s.log.Warn("workers are not forked, which needs Linux: each loads the app itself", "start_method", "spawn")
+	}
 	if p.forks() {
 		var t *template.Template
 		if t, err = template.Start(ctx, s.loads(l, p, number)); err == nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/gonicorn/gonicorn/internal/control"
 	"github.com/gonicorn/gonicorn/internal/errcode"
 	"github.com/gonicorn/gonicorn/internal/launch"
+	"github.com/gonicorn/gonicorn/internal/platform"
 	"github.com/gonicorn/gonicorn/internal/proc"
 	"github.com/gonicorn/gonicorn/internal/template"
 	"github.com/gonicorn/gonicorn/internal/wire"
@@ -182,10 +183,15 @@ func (a *pythonApp) launch(s *supervisor, p *prepared, told python.Settings) (*l
 	}, nil
 }
 
-// forks reports whether workers are forked from a template.
+// forks reports whether workers are forked from a template. Outside Linux no
+// process becomes the parent of those that it has not started (subreapers), and
+// system libraries do not survive a fork.
+func (p *prepared) forks() bool { return p.wantsFork() && !platform.Portable }
+
+// wantsFork reports whether the config asks for that.
 //
 //config:workers
-func (p *prepared) forks() bool {
+func (p *prepared) wantsFork() bool {
 	_, is := p.app.(*pythonApp)
 	return is && (p.config.PreloadApp || p.config.StartMethod == "fork")
 }

@@ -88,7 +88,9 @@ func (e *First) start(set python.Settings, generation, id int) (*firstWorker, er
 	spec = launch.With(spec, wire.EnvTemplate, theirs)
 	spec = launch.With(spec, wire.EnvRunner, e.l.Host.Runner())
 	spec.Limits = e.l.Limits.Base()
+	spec, started := e.l.Host.Expect(spec)
 	pid, wait, err := e.l.Host.Helpers.Start(spec)
+	started(pid)
 	if err != nil {
 		proc.CloseAll(ours, r)
 		return nil, err

@@ -1,3 +1,5 @@
+//go:build !portable
+
 package watch
 
 import "golang.org/x/sys/unix"

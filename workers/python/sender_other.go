@@ -2,12 +2,10 @@
 
 package python
 
-import "golang.org/x/sys/unix"
+// senderRoom is what the sender of a message takes.
+const senderRoom = 0
 
 func passCredentials(int) {}
 
-// receive takes a message; nobody says here who has sent it.
-func receive(fd int, buf []byte) (n, sender int, err error) {
-	n, err = unix.Read(fd, buf)
-	return n, 0, err // there is no template then
-}
+// sender is never known here: there is no template then.
+func sender([]byte) int { return 0 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gonicorn/gonicorn/internal/packet"
 	"golang.org/x/sys/unix"
 )
 
@@ -17,6 +18,7 @@ const templateMessage = 16 << 10
 // forked from: runner/template.py. It belongs to one goroutine at a time.
 type Template struct {
 	fd     int
+	in     packet.In
 	number int
 	told   Told
 }
@@ -90,7 +92,8 @@ func (t *Template) Close() { unix.Close(t.fd) }
 // Promote tells the worker at the other end that it is to leave a copy of itself
 // as the next template when it ends. It does not wait.
 func (t *Template) Promote() error {
-	if err := unix.Sendmsg(t.fd, []byte(`{"promote": true}`), nil, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL); err != nil {
+	var out packet.Out
+	if err := out.Put(t.fd, []byte(`{"promote": true}`), nil); err != nil {
 		return fmt.Errorf("promote worker: %w", err)
 	}
 	return nil
@@ -160,8 +163,8 @@ func (t *Template) order(f Fork) error {
 	if f.PromoteAfter > 0 {
 		fds = append(fds, f.Promote)
 	}
-	err = unix.Sendmsg(t.fd, order, unix.UnixRights(fds...), nil, unix.MSG_DONTWAIT)
-	if err != nil {
+	var out packet.Out
+	if err := out.Put(t.fd, order, unix.UnixRights(fds...)); err != nil {
 		return fmt.Errorf("fork worker: %w: %w", ErrTemplateGone, err)
 	}
 	return nil
@@ -173,21 +176,16 @@ func (t *Template) answer(limit time.Duration) (templateAnswer, error) {
 	if limit != 0 {
 		timeout = max(0, int(limit.Milliseconds()))
 	}
-	for {
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(t.fd), Events: unix.POLLIN}}, timeout)
-		if errors.Is(err, unix.EINTR) {
-			continue
-		}
-		if err == nil && n == 0 {
-			return templateAnswer{}, ErrTemplateSlow
-		}
-		if err != nil {
-			return templateAnswer{}, fmt.Errorf("hear template: %w", err)
-		}
-		break
+	switch err := packet.Await(t.fd, unix.POLLIN, timeout); {
+	case errors.Is(err, unix.EAGAIN):
+		return templateAnswer{}, ErrTemplateSlow
+	case err != nil:
+		return templateAnswer{}, fmt.Errorf("hear template: %w", err)
 	}
 	buf := make([]byte, templateMessage)
-	n, sender, err := receive(t.fd, buf)
+	rights := make([]byte, senderRoom)
+	got, err := t.in.Take(t.fd, buf, rights, true)
+	n := got.N
 	if err != nil || n == 0 {
 		return templateAnswer{}, ErrTemplateGone
 	}
@@ -195,6 +193,6 @@ func (t *Template) answer(limit time.Duration) (templateAnswer, error) {
 	if err := json.Unmarshal(buf[:n], &a); err != nil {
 		return templateAnswer{}, fmt.Errorf("hear template: %w: %s", err, strings.TrimSpace(string(buf[:n])))
 	}
-	a.sender = sender
+	a.sender = sender(rights[:got.OOB])
 	return a, nil
 }

@@ -10,7 +10,7 @@ from select import POLLIN
 from select import poll as make_poll
 
 from . import loader, template
-from .link import Socket
+from .packets import wrap
 from .settings import Settings
 
 LONG = 10  # seconds of an import, whereupon its stack is shown
@@ -37,7 +37,7 @@ def explained():
 
 def wait(chosen: Settings, broken: loader.AppError | None) -> Settings:
     """Says what the app is, if that is asked, and waits for a place. Returns the worker's settings."""
-    sock = Socket(fileno=chosen.template_fd)
+    sock = wrap(chosen.template_fd)
     if chosen.tell:
         template.tell_files(sock, chosen, broken)
         template.send(sock, {"ready": True, "class": chosen.worker_class, "broken": str(broken) if broken else ""})
@@ -56,7 +56,7 @@ def wait(chosen: Settings, broken: loader.AppError | None) -> Settings:
 
 def give_up(chosen: Settings, error: loader.AppError) -> None:
     """Says why the app cannot be loaded, and ends."""
-    sock = Socket(fileno=chosen.template_fd)
+    sock = wrap(chosen.template_fd)
     template.tell_files(sock, chosen, error)
     sys.stdout.flush()
     sys.stderr.flush()

@@ -13,20 +13,9 @@ from socket import socket as Socket  # the class as it is before anybody patches
 from threading import Condition
 
 from . import frames
+from .packets import NOSIGNAL, wrap
+from .packets import descriptors as passed
 from .plane import Plane
-
-INT = array("i").itemsize
-
-
-def passed(ancillary: list) -> list[int]:
-    """The descriptors that came along with a message."""
-    fds: list[int] = []
-    for level, kind, data in ancillary:
-        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-            got = array("i")
-            got.frombytes(data[: len(data) - len(data) % INT])
-            fds.extend(got)
-    return fds
 
 
 def decode(buffer: bytearray, fds: list[int]):
@@ -38,9 +27,9 @@ def decode(buffer: bytearray, fds: list[int]):
         return marshal.loads(file.read(message))
 
 
-def attach(fd: int) -> Socket:
-    """Takes over a SOCK_SEQPACKET descriptor; a child that is only forked does not keep it."""
-    sock = Socket(fileno=fd)
+def attach(fd: int):
+    """Takes over a descriptor for messages; a child that is only forked does not keep it."""
+    sock = wrap(fd)
     sock.set_inheritable(False)
     os.register_at_fork(after_in_child=sock.close)
     return sock
@@ -75,7 +64,7 @@ class Link:
     somebody else always does.
     """
 
-    def __init__(self, sock: socket.socket, interface: str, external: bool = False):
+    def __init__(self, sock, interface: str, external: bool = False):
         self.sock = sock
         self.interface = interface
         self.leading = external
@@ -99,7 +88,7 @@ class Link:
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", [fd]))] if fd >= 0 else []
         while True:
             try:
-                self.sock.sendmsg(parts, rights, socket.MSG_NOSIGNAL)
+                self.sock.sendmsg(parts, rights, NOSIGNAL)
                 return
             except BlockingIOError:
                 poll = select.poll()

@@ -20,6 +20,7 @@ from .frames import EPOCH_SHIFT, MAX_MESSAGE, OP_REQUEST
 from .lifecycle import Lifecycle
 from .lifespan import Lifespan
 from .link import Link, attach, decode, passed
+from .packets import NOSIGNAL
 from .plane import TOKEN, Plane
 from .settings import Settings
 from .slot import BEATS, DRAINING, IN_FLIGHT, READY, REQUEST_ID, REQUEST_START, STATE, Crowd, open_slot
@@ -361,10 +362,10 @@ class Worker(Crowd):
             data, fd = out[0]
             try:
                 if fd < 0:
-                    self.sock.send(data, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+                    self.sock.send(data, socket.MSG_DONTWAIT | NOSIGNAL)
                 else:
                     rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", [fd]))]
-                    self.sock.sendmsg([data], rights, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+                    self.sock.sendmsg([data], rights, socket.MSG_DONTWAIT | NOSIGNAL)
             except BlockingIOError:
                 self.congest()
                 return

@@ -1,6 +1,6 @@
 """The template: a process that has loaded the app, serves nothing, and is copied into workers by fork(2).
 
-It talks to the arbiter over a SOCK_SEQPACKET socket. An order is one JSON object, with the new worker's descriptors
+It talks to the arbiter over a socket for messages. An order is one JSON object, with the new worker's descriptors
 (SCM_RIGHTS): its socket to the gateway; its page of the scoreboard; where its output goes, if the order says output;
 and, if it says promote_after, the socket where the worker takes orders itself once it is a template. The answer is one
 JSON object with the worker's pid.
@@ -20,7 +20,8 @@ from select import POLLIN
 from select import poll as make_poll
 
 from . import classes, inheritance, loader
-from .link import Socket, passed
+from .link import passed
+from .packets import wrap
 from .settings import Settings
 
 MESSAGE = 16 << 10
@@ -34,7 +35,7 @@ def serve(interface: str, chosen: Settings) -> Settings:
     classes.named(chosen.worker_class).preload(interface, chosen)
     gc.collect()
     gc.freeze()  # what is there by now is never looked at again, and so its pages stay shared
-    sock = Socket(fileno=chosen.template_fd)
+    sock = wrap(chosen.template_fd)
     tell_files(sock, chosen, None)
     send(sock, {"ready": True, "class": chosen.worker_class, "pid": os.getpid()})
     poll = make_poll()
@@ -64,7 +65,7 @@ def serve(interface: str, chosen: Settings) -> Settings:
             send(sock, {"number": order["number"], "pid": pid})
 
 
-def receive(sock: Socket) -> tuple[dict | None, list[int]]:
+def receive(sock) -> tuple[dict | None, list[int]]:
     """An order and its descriptors; None when there will be no more."""
     data, ancillary, _, _ = sock.recvmsg(MESSAGE, ANCILLARY)
     return (json.loads(data) if data else None), passed(ancillary)
@@ -74,18 +75,18 @@ def fail(chosen: Settings, why: str, failed: bool) -> None:
     """Says why there will be no template, and ends."""
     sys.stdout.flush()
     sys.stderr.flush()
-    send(Socket(fileno=chosen.template_fd), {"error": why, "failed": failed})
+    send(wrap(chosen.template_fd), {"error": why, "failed": failed})
     os._exit(1)
 
 
-def send(sock: Socket, message: dict) -> None:
+def send(sock, message: dict) -> None:
     try:
         sock.send(json.dumps(message).encode())
     except OSError:
         os._exit(0)  # nobody wants to know any more
 
 
-def tell_files(sock: Socket, chosen: Settings, error: BaseException | None) -> None:
+def tell_files(sock, chosen: Settings, error: BaseException | None) -> None:
     """Names the app's sources, where somebody watches them."""
     if not chosen.develop:
         return
@@ -160,7 +161,7 @@ def promoted(chosen: Settings) -> bool:
     """Whether this worker, which has finished, was told to become the template, and can."""
     if chosen.promote_fd < 0:
         return False
-    sock = Socket(fileno=os.dup(chosen.promote_fd))
+    sock = wrap(os.dup(chosen.promote_fd))
     try:
         if not sock.recv(MESSAGE, socket.MSG_DONTWAIT):
             return False

@@ -7,7 +7,7 @@ import select
 import signal
 import threading
 
-from . import bodies, frames, wsgi
+from . import bodies, frames, packets, wsgi
 from .lifecycle import Lifecycle
 from .link import Link, attach
 from .plane import TOKEN
@@ -83,11 +83,11 @@ class Server:
 
     def poller(self):
         """Waits for news of the gateway, or for the end, and for what run() adds."""
-        poller = select.epoll()
-        poller.register(self.link.sock, select.EPOLLIN)  # exclusive, it would be woken in place of a thread that reads
-        poller.register(self.life.wake, select.EPOLLIN)
+        poller, self.exclusive = packets.poller(not isinstance(self.link.sock, packets.Packets))
+        poller.register(self.link.sock, select.POLLIN)  # exclusive, it would be woken in place of a thread that reads
+        poller.register(self.life.wake, select.POLLIN)
         if self.lifeline >= 0:
-            poller.register(self.lifeline, select.EPOLLIN)
+            poller.register(self.lifeline, select.POLLIN)
         return poller
 
     def run(self, thread: int) -> None:
@@ -157,7 +157,7 @@ class Server:
             poller.unregister(old)
         if plane is None:
             return -1
-        poller.register(plane.todo, select.EPOLLIN | select.EPOLLEXCLUSIVE)
+        poller.register(plane.todo, select.POLLIN | self.exclusive)
         return plane.todo
 
     def held(self) -> list[Held]:

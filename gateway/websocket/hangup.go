@@ -1,0 +1,35 @@
+package websocket
+
+import (
+	"net"
+	"syscall"
+)
+
+// HungUp reports whether the client has closed its end of the connection, which
+// nobody who does not read would notice.
+func (c *Conn) HungUp() bool {
+	conn := c.conn
+	if stream, is := conn.(interface{ HungUp() bool }); is {
+		return stream.HungUp() // of HTTP/2
+	}
+	for {
+		inner, is := conn.(interface{ NetConn() net.Conn })
+		if !is {
+			break
+		}
+		conn = inner.NetConn()
+	}
+	sc, is := conn.(syscall.Conn)
+	if !is {
+		return false
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return true // it is closed
+	}
+	gone := false
+	err = raw.Control(func(fd uintptr) {
+		gone = hungUp(int(fd))
+	})
+	return gone || err != nil
+}

@@ -1,0 +1,30 @@
+//go:build !linux || portable
+
+package memfile
+
+import (
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// New makes a file of a size. No child inherits the descriptor, which the
+// caller closes.
+func New(name string, size int64) (fd int, err error) {
+	f, err := os.CreateTemp("", strings.ReplaceAll(name, "/", "-"))
+	if err != nil {
+		return -1, err
+	}
+	defer f.Close()
+	if err := os.Remove(f.Name()); err != nil {
+		return -1, err
+	}
+	if err := f.Truncate(size); err != nil {
+		return -1, err
+	}
+	return unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 3)
+}
+
+// Protect does nothing: there are no seals here.
+func Protect(int, Seal) error { return nil }
