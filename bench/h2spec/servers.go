@@ -20,6 +20,7 @@ import (
 	"github.com/gonicorn/gonicorn/gateway/front"
 	"github.com/gonicorn/gonicorn/gateway/http1"
 	"github.com/gonicorn/gonicorn/gateway/loop"
+	"github.com/gonicorn/gonicorn/internal/certificates"
 )
 
 const (
@@ -118,7 +119,7 @@ func startFront(l net.Listener, p *pair) (func(), error) {
 	}
 	if p != nil {
 		o.TLS = front.NewTLS(o.Protocols())
-		if err := o.TLS.Set(front.Material{Pairs: []front.Pair{{Cert: p.cert, Key: p.key}}}); err != nil {
+		if err := o.TLS.Set(certificates.Bundle{Pairs: []certificates.Pair{{Cert: p.cert, Key: p.key}}}); err != nil {
 			return nil, err
 		}
 	}

@@ -13,6 +13,7 @@ import (
 const (
 	continuations = 32      // frames that may continue any head
 	oneContinues  = 1 << 10 // bytes of a large one that each should bring
+	fieldRoom     = 24      // fields that there is room for from the start
 	fieldExtra    = 32      // bytes that a field counts beyond its name and value (RFC 7541, 4.1)
 )
 
@@ -54,7 +55,11 @@ func (c *Conn) headers(f *h2.HeadersFrame) error {
 	}
 	s := c.streams[id]
 	b := &c.block
-	*b = block{id: id, end: f.StreamEnded(), new: s == nil, fields: append(b.fields[:0], gateway.Field{})}
+	if cap(b.fields) < fieldRoom {
+		b.fields = make([]gateway.Field, 0, fieldRoom)
+	}
+	*b = block{id: id, end: f.StreamEnded(), new: s == nil, fields: b.fields[:1]}
+	b.fields[0] = gateway.Field{}
 	b.head.Length = -1
 	switch {
 	case s != nil:

@@ -12,8 +12,24 @@ func (c *Conn) BeginHead() { c.codec.block.Reset() }
 // Field adds a field, whose name is lower case. One that is unique is not
 // remembered for later heads.
 func (c *Conn) Field(name, value string, unique bool) {
+	if unique && len(name) < shortString && len(value) < shortString {
+		b := &c.codec.block // a search in the tables would find nothing
+		b.WriteByte(neverIndexed)
+		b.WriteByte(byte(len(name)))
+		b.WriteString(name)
+		b.WriteByte(byte(len(value)))
+		b.WriteString(value)
+		return
+	}
 	_ = c.encoder.WriteField(hpack.HeaderField{Name: name, Value: value, Sensitive: unique}) // goes into memory
 }
+
+// A literal that is never indexed, with a new name (RFC 7541, 6.2.3), and from how
+// many bytes on a string's length needs more than one (5.2).
+const (
+	neverIndexed = 0x10
+	shortString  = 127
+)
 
 // EndHead writes the head. end says that no body follows.
 func (c *Conn) EndHead(s *Stream, end bool) {

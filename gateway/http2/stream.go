@@ -56,6 +56,12 @@ type sending struct {
 // queue are streams that wait for room or for their windows.
 type queue = fifo.List[*Stream]
 
+// Forget drops what is held of the request. The stream was Closed.
+func (s *Stream) Forget() {
+	clear(s.kept)
+	s.Head = Head{}
+}
+
 // Whole reports whether the request has come in full, and Short whether its body
 // was then shorter than its Content-Length.
 func (s *Stream) Whole() bool { return s.remoteEnded }

@@ -43,6 +43,7 @@ func (st *stream) say(p *part) {
 // head sends the head of a response whose fields have been checked.
 func (st *stream) head(status int, fields []gateway.Field, length int64, bodyless, end bool) {
 	c, http := st.c, st.c.s.o.HTTP
+	st.headed = true
 	w := c.wire
 	w.BeginHead()
 	w.Field(":status", c.s.status(status), false)
@@ -65,8 +66,12 @@ func (st *stream) interim(status int, fields []gateway.Field) {
 	w.EndHead(&st.Stream, false)
 }
 
-// invite sends 100 (Continue).
-func (st *stream) invite() { st.interim(100, nil) }
+// invite sends 100 (Continue), unless the response has begun.
+func (st *stream) invite() {
+	if !st.headed {
+		st.interim(100, nil)
+	}
+}
 
 // unique reports whether a field is worth no place in the client's memory of
 // fields: the next response has another value, as a rule, or it is a secret.

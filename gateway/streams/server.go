@@ -23,6 +23,7 @@ const (
 	inputSize  = 64 << 10         // bytes that are read at once, at least
 	outputSize = 16 << 10         // bytes of a buffer for what is to be sent
 	keepMost   = 256              // buffers and streams that are kept for later, of each kind
+	keepRest   = 4 << 10          // bytes of an answer's memory that is kept
 	namesMost  = 1024             // names of response fields that are known in lower case
 	partMoment = time.Second      // for requests that come after the client was told to leave
 	lingerTime = time.Second      // for a client to read why its connection is closed

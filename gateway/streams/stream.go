@@ -34,27 +34,28 @@ type stream struct {
 	trailers []gateway.Field
 	task     *task // once it is handed
 	pending  *part // that its goroutine sends
+	headed   bool  // the response has begun
 	left     int   // bytes that the client had not taken when it was last looked at
 	fields   []gateway.Field
 	kept     []gateway.Field
 	rest     []byte // of the answer, what the client could not take
 }
 
-// reset makes a stream ready for another request.
+// reset makes a stream ready for another request, which overwrites the rest.
 func (st *stream) reset() {
 	clear(st.fields)
 	clear(st.kept)
-	*st = stream{
-		Stream: st.Stream, deadline: loop.Deadline{Owner: st}, call: python.Call{Direct: st},
-		fields: st.fields[:0], kept: st.kept[:0], rest: st.rest[:0],
+	st.c, st.state, st.body, st.trailers, st.task, st.pending = nil, collecting, nil, nil, nil, nil
+	if cap(st.rest) > keepRest {
+		st.rest = nil
 	}
-	st.Head = http2.Head{}
+	st.Forget()
 }
 
 // Begin implements http2.Owner.
 func (st *stream) Begin() {
 	st.c.begun()
-	st.state = collecting
+	st.state, st.headed = collecting, false
 	h := &st.Head
 	if bad := st.check(); bad != nil {
 		st.hand(bad)
@@ -227,6 +228,9 @@ func (st *stream) Promote(x *channel.Exchange) {
 
 // toBad is an error as what the client has done wrong; nil if it is another's.
 func toBad(err error) *gateway.BadRequest {
+	if err == nil {
+		return nil
+	}
 	var bad *gateway.BadRequest
 	errors.As(err, &bad)
 	return bad
