@@ -55,6 +55,7 @@ func Load(in Inputs) (*Loaded, error) {
 	l.config.ClassGiven = l.origin["worker_class"] != ""
 	l.config.StallWarningGiven = l.origin["stall_warning"] != ""
 	l.config.ConfigFile = file
+	l.pythonClass()
 	l.sslContext()
 	c := checker{
 		config: &l.config, settings: l.settings, origin: l.origin, failed: l.failed,
@@ -78,7 +79,8 @@ type loader struct {
 	failed   map[string]bool // settings with a mistake already told
 	errs     Errors
 	warnings []string
-	sslHook  string // where a gunicorn.conf.py has ssl_context
+	sslHook  string       // where a gunicorn.conf.py has ssl_context
+	class    *PythonClass // that a gunicorn.conf.py has as worker_class
 }
 
 func (l *loader) find(name string) (Setting, bool) {

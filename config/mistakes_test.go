@@ -25,8 +25,7 @@ func TestMistakesInFile(t *testing.T) {
 		"worker_class = \"eventloop\"": `gunicorn.toml:1: worker_class: there is no class "eventloop"; ` +
 			`did you mean event-loop? there are: sync, gthread, event-loop`,
 		"worker_class = \"shop.workers.Worker\"": `gunicorn.toml:1: worker_class: "shop.workers.Worker" is a class of Python's, which is not loaded; ` +
-			`for a subclass of uvicorn's worker take uvicorn.workers.UvicornWorker, and for what its CONFIG_KWARGS say the settings: ` +
-			`loop is asgi_loop, lifespan asgi_lifespan, root_path root_path, ws_max_size websocket_max_message_size; what http and ws choose is gonicorn's own`,
+			`it derives from no class that gonicorn knows; there are: sync, gthread, event-loop`,
 		"worker_class = \"\"":   `gunicorn.toml:1: worker_class: must not be empty; try worker_class = "sync"`,
 		"umask = 0o1777":        `gunicorn.toml:1: umask: must be at most 0o777, but is 0o1777; try umask = 0o22`,
 		"bind = []":             `gunicorn.toml:1: bind: names no address; try bind = ["127.0.0.1:8000"]`,

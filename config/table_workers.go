@@ -21,7 +21,7 @@ func processSettings() []Setting {
 				"time. event-loop (asgi, uvicorn.workers.UvicornWorker): up to worker_connections at a time. " +
 				"gevent: likewise for WSGI apps, a greenlet each, with Python patched before the app is loaded. " +
 				"sync with more than one thread means threaded. Without this setting an ASGI app and a command are event-loop.",
-			Differs: "Python paths of other classes are not loaded",
+			Differs: "of a Python class, such as a subclass of uvicorn's worker, what it derives from and its CONFIG_KWARGS are taken, and its methods are not called",
 		},
 		Setting{
 			Name: "threads", Kind: Int, Default: "1", Min: 1, Max: 4096, Example: "4",

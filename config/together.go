@@ -63,8 +63,7 @@ func (k *checker) class() {
 	}
 	if strings.Contains(strings.TrimPrefix(c.WorkerClass, "."), ".") { // a Python class
 		k.fail("worker_class", quote(c.WorkerClass)+" is a class of Python's, which is not loaded",
-			"for a subclass of uvicorn's worker take uvicorn.workers.UvicornWorker, and for what its CONFIG_KWARGS say the settings: loop is asgi_loop, "+
-				"lifespan asgi_lifespan, root_path root_path, ws_max_size websocket_max_message_size; what http and ws choose is gonicorn's own")
+			"it derives from no class that gonicorn knows; there are: "+strings.Join(k.classes, ", "))
 		return
 	}
 	k.fail("worker_class", "there is no class "+quote(c.WorkerClass), hint)

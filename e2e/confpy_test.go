@@ -96,12 +96,15 @@ func TestPythonConfigFiles(t *testing.T) {
 func TestBrokenPythonConfigFiles(t *testing.T) {
 	t.Parallel()
 	for want, conf := range map[string]string{
-		"gunicorn.conf.py:2: NameError: name 'nothing' is not defined":      "workers = 1\nthreads = nothing\n",
-		"gunicorn.conf.py:2: syntax error":                                  "workers = 1\nthreads = = 2\n",
-		"gunicorn.conf.py:1: workers":                                       "workers = 'many'\n",
-		"gunicorn.conf.py:3: bind: is a Python object":                      "\n\nbind = object()\n",
-		"gunicorn.conf.py:1: ModuleNotFoundError: No module named 'absent'": "import absent\n",
-		"gunicorn.conf.py:1: it imports gunicorn, which is not installed":   "from gunicorn.glogging import Logger\n",
+		"gunicorn.conf.py:2: NameError: name 'nothing' is not defined":                                          "workers = 1\nthreads = nothing\n",
+		"gunicorn.conf.py:2: syntax error":                                                                      "workers = 1\nthreads = = 2\n",
+		"gunicorn.conf.py:1: workers":                                                                           "workers = 'many'\n",
+		"gunicorn.conf.py:3: bind: is a Python object":                                                          "\n\nbind = object()\n",
+		"gunicorn.conf.py:1: ModuleNotFoundError: No module named 'absent'":                                     "import absent\n",
+		"gunicorn.conf.py:2: post_fork: takes 1 argument, and is called with 2: server, worker":                 "workers = 1\ndef post_fork(server):\n    pass\n",
+		"gunicorn.conf.py:1: post_request: takes 5 arguments, and is called with 4: worker, req, environ, resp": "def post_request(a, b, c, d, e):\n    pass\n",
+		"gunicorn.conf.py:1: when_ready: takes arguments by name only, and is called with server":               "def when_ready(*, server):\n    pass\n",
+		"gunicorn.conf.py:1: it imports gunicorn, which is not installed":                                       "from gunicorn.glogging import Logger\n",
 	} {
 		t.Run(want, func(t *testing.T) {
 			t.Parallel()

@@ -1,12 +1,14 @@
 """Evaluates a gunicorn.conf.py and prints, as one line of JSON, the names that were asked for.
 
-Its arguments are the file, or python:module, and a JSON list of names.
+Its arguments are the file, or python:module, and a JSON list of names; or class:module.Class, of a worker class, and a
+JSON list of folders where it may be.
 """
 
 from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 import json
 import os
 import sys
@@ -16,6 +18,9 @@ SIMPLE = (str, int, float, bool)
 
 
 def main(path: str, names: list[str]) -> dict:
+    if path.startswith("class:"):
+        sys.path[:0] = [os.path.abspath(folder or ".") for folder in names]
+        return {"class": worker_class(path[len("class:") :])}
     sys.path.insert(0, os.getcwd())
     if path.startswith("python:"):
         name = path[len("python:") :]
@@ -31,7 +36,20 @@ def main(path: str, names: list[str]) -> dict:
         "file": path,
         "source": source,
         "values": {n: describe(values[n], lines.get(n, 0)) for n in names if n in values},
+        "unread": unread(source, values, names, lines),
     }
+
+
+def unread(source: str, values: dict, names: list[str], lines: dict[str, int]) -> dict[str, int]:
+    """The line of each name that the file gives a value, that is no setting, and that nothing in the file reads."""
+    if not source:
+        return {}
+    tree = ast.parse(source)
+    read = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Store)}
+    stored = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    defined = {n.name for n in tree.body if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))}
+    candidates = (stored | defined) - read - set(names)
+    return {n: lines[n] for n in candidates if n in lines and n in values and not n.startswith("_") and n.islower()}
 
 
 def positions(path: str) -> dict[str, int]:
@@ -65,8 +83,92 @@ def describe(value, line: int) -> dict:
     except TypeError:
         kind = "function" if callable(value) and not isinstance(value, type) else type(value).__name__
         if isinstance(value, type):
-            return {"line": line, "kind": "class", "name": "%s.%s" % (value.__module__, value.__qualname__)}
+            name = "%s.%s" % (value.__module__, value.__qualname__)
+            return {"line": line, "kind": "class", "name": name, "class": of_class(value)}
+        if kind == "function":
+            return {"line": line, "kind": kind, **arity(value)}
         return {"line": line, "kind": kind}
+
+
+def arity(function) -> dict:
+    """How many positional arguments a function must and may have; nothing if Python does not know."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return {}
+    places = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    most = 100 if any(p.kind is p.VAR_POSITIONAL for p in parameters) else len(places)
+    least = len([p for p in places if p.default is p.empty])
+    keywords = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
+    return {"arity": [least, -1 if keywords else most]}
+
+
+def worker_class(name: str) -> dict:
+    """What a worker class of Python's has: what it derives from, and its CONFIG_KWARGS.
+
+    The file is read, where that is enough: its imports may need what is not installed any more.
+    """
+    module, _, cls = name.replace(":", ".").rpartition(".")
+    found = in_source(module, cls)
+    return found or of_class(getattr(importlib.import_module(module), cls))
+
+
+def of_class(cls: type) -> dict:
+    """The same of a class that is imported."""
+    bases = ["%s.%s" % (c.__module__, c.__qualname__) for c in cls.__mro__[1:]]
+    bases = [b.replace("uvicorn_worker._workers.", "uvicorn_worker.") for b in bases]
+    own = [
+        c
+        for c in cls.__mro__
+        if c.__module__.partition(".")[0] not in ("builtins", "gunicorn", "uvicorn", "uvicorn_worker")
+    ]
+    methods = sorted({n for c in own for n, v in vars(c).items() if inspect.isfunction(v)})
+    try:
+        kwargs = plain(getattr(cls, "CONFIG_KWARGS", {}))
+    except TypeError:
+        kwargs = {}
+    return {"bases": bases, "kwargs": kwargs, "methods": methods}
+
+
+def in_source(module: str, cls: str) -> dict | None:
+    """The same of a class whose file says all of it; None where it does not."""
+    for folder in sys.path:
+        path = os.path.join(folder, *module.split("."))
+        for file in (path + ".py", os.path.join(path, "__init__.py")):
+            if os.path.isfile(file):
+                with open(file, encoding="utf-8") as f:
+                    return of_tree(ast.parse(f.read()), cls)
+    return None
+
+
+def of_tree(tree: ast.Module, cls: str) -> dict | None:
+    names, classes = {}, {}
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.update({a.asname or a.name: "%s.%s" % (node.module, a.name) for a in node.names})
+        elif isinstance(node, ast.Import):
+            names.update({a.asname or a.name: a.name for a in node.names})
+        elif isinstance(node, ast.ClassDef):
+            classes[node.name] = node
+    found: dict = {"bases": [], "kwargs": {}, "methods": []}
+    while cls in classes:
+        node = classes.pop(cls)
+        if len(node.bases) != 1:
+            return None
+        for part in node.body:
+            if isinstance(part, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                found["methods"].append(part.name)
+            elif isinstance(part, (ast.Assign, ast.AnnAssign)):
+                target = part.targets[0] if isinstance(part, ast.Assign) else part.target
+                if isinstance(target, ast.Name) and target.id == "CONFIG_KWARGS" and not found["kwargs"]:
+                    try:
+                        found["kwargs"] = plain(ast.literal_eval(part.value))
+                    except (TypeError, ValueError):
+                        return None
+        cls = ast.unparse(node.bases[0])
+        head, _, rest = cls.partition(".")
+        found["bases"].append(names.get(cls) or (names[head] + "." + rest if head in names and rest else cls))
+    return found if found["bases"] else None
 
 
 def plain(value):
