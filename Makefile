@@ -6,7 +6,7 @@ PYTHON ?= python3
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.8.0
 
-.PHONY: wheels build run test race soak check fuzz check-examples release-check check-release dist bench bench-gateway bench-python bench-cost bench-fork clean docs docs-site
+.PHONY: wheels build run test test-portable race soak check fuzz check-examples release-check check-release dist bench bench-gateway bench-python bench-cost bench-fork clean docs docs-site
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/gonicorn ./cmd/gonicorn
@@ -27,6 +27,15 @@ test: .venv
 	GOOS=darwin $(GO) vet ./...
 	$(GO) test -race -timeout 20m $$($(GO) list ./... | grep -v '/e2e$$')
 	GO="$(GO)" sh tools/e2e.sh -parallel 4
+	$(MAKE) test-portable
+
+# What macOS has in place of what Linux alone has, on Linux: all but kqueue. Of
+# the tests from outside, those of what a developer does; PORTABLE=. is all.
+PORTABLE ?= FirstMinutes|ReloadOnChange|ReloadWatches|ReloadFollows|CommandsToARunning|TopInATerminal|TestTLS$$|NodeRuns|DemoAnswers|KilledWorkerIs|ReadyWhen|BodiesStream|WebSocketLong|FastAPI|TestFlask$$|Mistakes|GracefulStop|HangsAre|UpgradesLose|BrokenAppUnderReload|FailNoRequest
+
+test-portable: .venv
+	$(GO) test -tags portable -timeout 10m $$($(GO) list ./... | grep -v '/e2e$$')
+	$(GO) test -tags portable -timeout 20m -parallel 4 -run '$(PORTABLE)' ./e2e
 
 # The binary and its tests from outside under the race detector, which takes
 # twice as long.
@@ -44,7 +53,10 @@ check: .venv
 	.venv/bin/ruff check .
 	@test -z "$$(git ls-files '*.go' | xargs gofmt -l | tee /dev/stderr)"
 	$(GO) vet ./...
-	GOOS=darwin $(GO) vet ./...
+	for target in darwin/arm64 darwin/amd64 freebsd/amd64; do \
+		GOOS=$${target%/*} GOARCH=$${target#*/} $(GO) build -o /dev/null ./cmd/gonicorn && \
+		GOOS=$${target%/*} GOARCH=$${target#*/} $(GO) vet ./... || exit 1; done
+	$(GO) vet -tags portable ./...
 	GO="$(GO)" FETCHED=$(VULNCHECK) sh tools/fetched.sh $(STATICCHECK) ./...
 	GO="$(GO)" FETCHED=$(VULNCHECK) sh tools/vulncheck.sh sh tools/fetched.sh $(GOVULNCHECK) ./...
 

@@ -1,3 +1,5 @@
+//go:build !windows
+
 // Package gonicorn runs a Go http.Handler the way the gonicorn command runs an
 // app: an arbiter keeps worker processes alive, restarts them when they crash,
 // hang, leak or grow old, and reloads without anybody noticing.

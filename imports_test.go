@@ -44,7 +44,7 @@ var laws = []law{
 	{"internal/daemon", "internal/errcode internal/proc"},
 	{"internal/upgrade", "internal/daemon internal/errcode internal/launch internal/proc internal/sockets internal/wire signals"},
 	{"internal/template", "arbiter internal/control internal/errcode internal/launch internal/proc internal/wire workers/python"},
-	{"internal/resources", "arbiter config internal/cgroup internal/proc"},
+	{"internal/resources", "arbiter config internal/cgroup internal/platform internal/proc"},
 	{"internal/servicemanager", "internal/listen internal/notify internal/sockets internal/wire"},
 	{"internal/sockets", "internal/errcode internal/listen internal/status internal/wire"},
 	{"internal/gateways", "arbiter internal/control internal/wire"},

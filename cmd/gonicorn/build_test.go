@@ -49,3 +49,16 @@ func TestReleaseBinary(t *testing.T) {
 		t.Errorf("it holds %s", here)
 	}
 }
+
+// A build for Windows fails with one line, which says what to do instead.
+func TestWindowsIsToldOfWSL(t *testing.T) {
+	for _, name := range []string{".", "../.."} {
+		cmd := exec.Command("go", "build", "-o", os.DevNull, name)
+		cmd.Env = append(os.Environ(), "GOOS=windows", "CGO_ENABLED=0")
+		out, err := cmd.CombinedOutput()
+		lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+		if err == nil || len(lines) != 2 || !strings.Contains(lines[1], "gonicorn_does_not_run_on_Windows_use_it_in_WSL") {
+			t.Errorf("%s: %v, said %q", name, err, out)
+		}
+	}
+}

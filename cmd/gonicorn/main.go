@@ -1,3 +1,5 @@
+//go:build !windows
+
 // Command gonicorn runs an app in any language under an arbiter: see
 // gonicorn --help.
 package main

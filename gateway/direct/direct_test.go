@@ -1,5 +1,3 @@
-//go:build linux
-
 package direct_test
 
 import (

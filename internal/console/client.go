@@ -129,6 +129,9 @@ func Folder(env func(string) string) string {
 		return filepath.Join(dir, "gonicorn")
 	}
 	if os.Geteuid() == 0 {
+		if _, err := os.Stat("/run"); err != nil {
+			return "/var/run/gonicorn" // of other systems than Linux
+		}
 		return "/run/gonicorn"
 	}
 	return filepath.Join(os.TempDir(), "gonicorn-"+strconv.Itoa(os.Geteuid()))

@@ -8,11 +8,13 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
-	maxUnixPath = 107  // sun_path of unix(7) less its final NUL
-	defaultPort = 8000 // Gunicorn's
+	maxUnixPath = len(unix.RawSockaddrUnix{}.Path) - 1 // less its final NUL
+	defaultPort = 8000                                 // Gunicorn's
 )
 
 // Address is where to listen.

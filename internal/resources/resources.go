@@ -10,6 +10,7 @@ import (
 	"github.com/gonicorn/gonicorn/arbiter"
 	"github.com/gonicorn/gonicorn/config"
 	"github.com/gonicorn/gonicorn/internal/cgroup"
+	"github.com/gonicorn/gonicorn/internal/platform"
 	"github.com/gonicorn/gonicorn/internal/proc"
 )
 
@@ -50,6 +51,9 @@ func Of(c *config.Config, groups *Groups) (*Limits, error) {
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cpu_affinity: %w", err)
+	}
+	if platform.Portable && c.CPUAffinity != "" && groups != nil {
+		groups.log.Warn("cpu_affinity has no effect: it needs Linux")
 	}
 	if l.group != (cgroup.Limits{}) && groups.open() {
 		l.groups = groups

@@ -25,7 +25,3 @@ type Stall struct {
 	More   int           `json:"more"`   // other requests, held up there before or elsewhere now
 	Stack  []string      `json:"stack"`  // the innermost place last
 }
-
-// SignalDump has a Python worker's own thread write all stacks without the GIL.
-// It is a real-time signal that no C library keeps for itself.
-const SignalDump = 44

@@ -144,7 +144,7 @@ def become_worker(chosen: Settings, order: dict, fds: list[int]) -> Settings:
     for fd in fds[:2]:
         os.set_inheritable(fd, False)
     os.environ.update(order["environ"])
-    if order.get("cpus"):
+    if order.get("cpus") and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, order["cpus"])
     chosen = dataclasses.replace(
         chosen, slot_fd=fds[1], age=order["age"], conn_fd=fds[0], template_fd=-1, template_output=-1

@@ -23,7 +23,8 @@ from .notify import notify
 from .slot import PULSE, WATCHER
 
 SHOW = signal.SIGUSR2  # asks for what Python knows
-DUMP = 44 if sys.platform == "linux" else 0  # asks for what C knows; see internal/wire/stall.go
+# Asks for what C knows; see internal/wire/dump_linux.go.
+DUMP = 44 if sys.platform == "linux" else getattr(signal, "SIGINFO", 0)
 TICK = 0.5  # seconds between two looks, at most
 EXAMINED = 5  # requests a look; others that are as late are counted
 REPEAT = 4  # seconds until the same line is told again; the arbiter logs it less often

@@ -1,0 +1,3 @@
+package gonicorn
+
+var _ = gonicorn_does_not_run_on_Windows_use_it_in_WSL()
