@@ -141,7 +141,7 @@ func derived(t *testing.T) (read map[string]bool, effects map[string]config.Effe
 	t.Helper()
 	read, effects = map[string]bool{}, map[string]config.Effect{}
 	settings := map[string]string{ // fields that Load makes of settings
-		"FileEnv": "env_file", "BindGiven": "bind", "ClassGiven": "worker_class", "StallWarningGiven": "stall_warning", "Hooks": "hook_timeout",
+		"FileEnv": "env_file", "BindGiven": "bind", "ClassGiven": "worker_class", "OwnClass": "worker_class", "StallWarningGiven": "stall_warning", "Hooks": "hook_timeout",
 	}
 	for _, s := range config.Settings() {
 		settings[s.Field()] = s.Name

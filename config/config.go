@@ -17,6 +17,10 @@ type Config struct {
 	// default. Load sets them.
 	BindGiven, ClassGiven, StallWarningGiven bool
 
+	// OwnClass is the Python class that WorkerClass is the base of, as module.Class;
+	// empty where there is none. Load sets it.
+	OwnClass string
+
 	// Conf is the gunicorn.conf.py that was evaluated; its Path is empty where
 	// there is none. Load sets it.
 	Conf PythonConf

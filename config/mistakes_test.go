@@ -24,8 +24,8 @@ func TestMistakesInFile(t *testing.T) {
 		"transport = \"pigeon\"": `gunicorn.toml:1: transport: "pigeon" is not one of inherit, none, gateway; try transport = "inherit"`,
 		"worker_class = \"eventloop\"": `gunicorn.toml:1: worker_class: there is no class "eventloop"; ` +
 			`did you mean event-loop? there are: sync, gthread, event-loop`,
-		"worker_class = \"shop.workers.Worker\"": `gunicorn.toml:1: worker_class: "shop.workers.Worker" is a class of Python's, which is not loaded; ` +
-			`it derives from no class that gonicorn knows; there are: sync, gthread, event-loop`,
+		"worker_class = \"gunicorn.workers.tornado.Worker\"": `gunicorn.toml:1: worker_class: there is no class "gunicorn.workers.tornado.Worker"; ` +
+			`there are: sync, gthread, event-loop`,
 		"worker_class = \"\"":   `gunicorn.toml:1: worker_class: must not be empty; try worker_class = "sync"`,
 		"umask = 0o1777":        `gunicorn.toml:1: umask: must be at most 0o777, but is 0o1777; try umask = 0o22`,
 		"bind = []":             `gunicorn.toml:1: bind: names no address; try bind = ["127.0.0.1:8000"]`,

@@ -47,20 +47,29 @@ func (l *loader) pythonClass() {
 		class = got.Class
 	}
 	if class == nil {
-		return
+		return // the runner, which has bases of its own, finds out
 	}
 	at := slices.IndexFunc(class.Bases, func(base string) bool { return slices.Contains(l.in.Classes, base) })
 	if at < 0 {
-		return // the checker says so
+		return // likewise
 	}
 	l.config.WorkerClass = class.Bases[at]
 	if len(class.Methods) > 0 {
-		l.warnings = append(l.warnings, fmt.Sprintf("%s: %s runs as %s: its own methods are not called: %s",
-			l.origin["worker_class"], name, class.Bases[at], strings.Join(class.Methods, ", ")))
+		l.config.OwnClass = name
+	}
+	if never := slices.DeleteFunc(slices.Clone(class.Methods), func(m string) bool { return !slices.Contains(neverCalled(), m) }); len(never) > 0 {
+		l.warnings = append(l.warnings, fmt.Sprintf("%s: %s runs as %s, whose connections gonicorn carries: these methods are not called: %s",
+			l.origin["worker_class"], name, class.Bases[at], strings.Join(never, ", ")))
 	}
 	if strings.Contains(class.Bases[at], "vicorn") {
 		l.kwargs(name+".CONFIG_KWARGS", class.Kwargs)
 	}
+}
+
+// neverCalled are the methods of Gunicorn's workers that carry connections.
+func neverCalled() []string {
+	return []string{"accept", "callback_notify", "enqueue_req", "finish_request", "handle", "handle_error", "handle_request", "is_parent_alive",
+		"murder_keepalived", "reuse_connection", "run_for_multiple", "run_for_one", "wait"}
 }
 
 // kwargs applies CONFIG_KWARGS.

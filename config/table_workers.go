@@ -20,8 +20,8 @@ func processSettings() []Setting {
 			Help: "How a worker serves. sync: one connection at a time. threaded (gthread): threads connections at a " +
 				"time. event-loop (asgi, uvicorn.workers.UvicornWorker): up to worker_connections at a time. " +
 				"gevent: likewise for WSGI apps, a greenlet each, with Python patched before the app is loaded. " +
-				"sync with more than one thread means threaded. Without this setting an ASGI app and a command are event-loop.",
-			Differs: "of a Python class, such as a subclass of uvicorn's worker, what it derives from and its CONFIG_KWARGS are taken, and its methods are not called",
+				"sync with more than one thread means threaded. module.Class is a Python class of your own. Without this setting an ASGI app and a command are event-loop.",
+			Differs: "a Python class of your own is derived from gonicorn's counterparts of Gunicorn's and uvicorn's; its requests are carried by gonicorn",
 		},
 		Setting{
 			Name: "threads", Kind: Int, Default: "1", Min: 1, Max: 4096, Example: "4",

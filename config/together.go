@@ -61,12 +61,17 @@ func (k *checker) class() {
 	if near := Nearest(c.WorkerClass, k.classes); near != "" {
 		hint = "did you mean " + near + "? " + hint
 	}
-	if strings.Contains(strings.TrimPrefix(c.WorkerClass, "."), ".") { // a Python class
-		k.fail("worker_class", quote(c.WorkerClass)+" is a class of Python's, which is not loaded",
-			"it derives from no class that gonicorn knows; there are: "+strings.Join(k.classes, ", "))
-		return
+	if IsPythonClass(c.WorkerClass) {
+		return // the runner loads it
 	}
 	k.fail("worker_class", "there is no class "+quote(c.WorkerClass), hint)
+}
+
+// IsPythonClass reports whether a worker_class may be a Python class: module.Class,
+// and none of Gunicorn's own, all of which have a name here.
+func IsPythonClass(name string) bool {
+	dot := strings.LastIndexByte(name, '.')
+	return dot > 0 && dot < len(name)-1 && !strings.HasPrefix(name, "gunicorn.") && !strings.ContainsAny(name, "/#: ")
 }
 
 // forsaken says what to take in place of worker classes that gonicorn does not

@@ -157,6 +157,14 @@ func TestPython(t *testing.T) {
 	}
 }
 
+func TestPythonWorkerClass(t *testing.T) {
+	run(t, "python-worker-class")
+	got := get(t, "http://127.0.0.1:8007/")
+	if !strings.HasPrefix(got, "/shop: ") || !strings.Contains(got, " tea left, served by worker ") {
+		t.Fatalf("it answers %q", got)
+	}
+}
+
 func TestQueueConsumer(t *testing.T) {
 	lines := run(t, "queue-consumer")
 	queue := "/tmp/gonicorn-jobs" // the README's

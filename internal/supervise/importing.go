@@ -28,7 +28,7 @@ var errStopped = errors.New("stopped while the app was loaded")
 //config:workers
 func (a *pythonApp) loadApp(ctx context.Context, s *supervisor, p *prepared, number int) error {
 	c := p.config
-	chosen := c.ClassGiven || c.Threads > 1
+	chosen := unknownClass(c) == "" && (c.ClassGiven || c.Threads > 1)
 	if chosen && !c.Reload || p.transport != transportGateway {
 		return nil
 	}
@@ -69,6 +69,9 @@ func (a *pythonApp) loadApp(ctx context.Context, s *supervisor, p *prepared, num
 	}
 	p.launcher = l
 	if !chosen {
+		if err := c.Adopt(told.Settings); err != nil {
+			return fmt.Errorf("worker_class %s: CONFIG_KWARGS: %w", a.own, err)
+		}
 		c.WorkerClass = told.Class
 		if err := s.findClass(p); err != nil {
 			return err

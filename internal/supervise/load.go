@@ -89,9 +89,13 @@ func (p *prepared) longestRequest() time.Duration {
 
 //config:workers
 func (s *supervisor) findClass(p *prepared) error {
+	if a, is := p.app.(*pythonApp); is && a.own != "" && p.config.WorkerClass == a.own {
+		p.class = workers.Sync{} // until it is loaded, and says which it is
+		return nil
+	}
 	var found bool
 	if p.class, found = workers.Choose(s.given.Classes, p.config.WorkerClass, p.config.Threads); !found {
-		return fmt.Errorf("worker_class %q: there is no such class", p.config.WorkerClass)
+		return fmt.Errorf("worker_class %q: it is a Python class, and %s is no Python app", p.config.WorkerClass, p.app.describe())
 	}
 	if _, is := p.app.(goHandler); !is && workers.ModelOf(p.class) == workers.NoModel {
 		return fmt.Errorf("worker_class %q: it is a class for the Go handler of this program, and %s is none", p.config.WorkerClass, p.app.describe())

@@ -29,6 +29,7 @@ import (
 // changed once it is made: a reload's check makes another one.
 type pythonApp struct {
 	name        string
+	own         string             // a worker class of its own, as module.Class; check finds it
 	interpreter python.Interpreter // found by check
 	helpers     *proc.Helpers      // runs Python beside the arbiter; nil before there is one
 }
@@ -73,7 +74,7 @@ func (a *pythonApp) check(c *config.Config) (App, error) {
 	if err != nil {
 		return nil, errcode.With("GON014", &errcode.AppError{Err: err})
 	}
-	found := &pythonApp{name: a.nameIn(c), interpreter: interpreter, helpers: a.helpers}
+	found := &pythonApp{name: a.nameIn(c), own: ownClass(c), interpreter: interpreter, helpers: a.helpers}
 	if found.name == "" {
 		return nil, errcode.With("GON010", &errcode.AppError{Err: errors.New("wsgi_app: the config names no app any more")})
 	}
@@ -93,6 +94,25 @@ func (a *pythonApp) check(c *config.Config) (App, error) {
 		return nil, errcode.With("GON011", &errcode.AppError{Err: err})
 	}
 	return found, nil
+}
+
+// ownClass is the worker class of the app's own that a config names, or empty.
+//
+//config:workers
+func ownClass(c *config.Config) string {
+	if c.OwnClass != "" {
+		return c.OwnClass
+	}
+	return unknownClass(c)
+}
+
+// unknownClass is a Python class of which nobody knows yet by what it is served:
+// the first worker tells.
+func unknownClass(c *config.Config) string {
+	if _, builtin := workers.Lookup(workers.Builtin(), c.WorkerClass); builtin || !config.IsPythonClass(c.WorkerClass) {
+		return ""
+	}
+	return c.WorkerClass
 }
 
 // chosenClass is the name of the class that somebody has chosen, or empty.
@@ -122,7 +142,7 @@ func (a *pythonApp) settings(c *config.Config, class string) python.Settings {
 		dir = c.Chdir
 	}
 	set := python.Settings{
-		App: a.name, Factory: c.Factory, Class: class, Threads: c.Threads, Chdir: dir, Pythonpath: c.Pythonpath,
+		App: a.name, Factory: c.Factory, Class: class, OwnClass: a.own, Threads: c.Threads, Chdir: dir, Pythonpath: c.Pythonpath,
 		Lifespan: c.ASGILifespan, Loop: c.ASGILoop, DisconnectGrace: c.ASGIDisconnectGracePeriod.Seconds(), Spew: c.Spew, Multiprocess: c.Workers > 1,
 		StallWarning: c.StallWarning.Seconds(), RequestWarning: c.RequestWarning().Seconds(),
 		ReforkSockets: c.ReforkOpenSockets,
@@ -141,6 +161,10 @@ func (a *pythonApp) settings(c *config.Config, class string) python.Settings {
 		if len(c.Conf.Source) < maxConfSource {
 			set.ConfSource = c.Conf.Source
 		}
+	}
+	if a.own != "" {
+		set.Cfg = c.Plain()
+		set.Cfg["worker_class"] = a.own
 	}
 	return set
 }

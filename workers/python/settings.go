@@ -4,9 +4,10 @@ package python
 
 // Settings is what a worker is told, as JSON; runner/settings.py reads it.
 type Settings struct {
-	App             string   `json:"app"`          // module:attribute, or a factory's call
-	Factory         bool     `json:"factory"`      // the attribute is to be called
-	Class           string   `json:"worker_class"` // sync, threaded, event-loop; empty for what suits the app
+	App             string   `json:"app"`                 // module:attribute, or a factory's call
+	Factory         bool     `json:"factory"`             // the attribute is to be called
+	Class           string   `json:"worker_class"`        // sync, threaded, event-loop; empty for what suits the app
+	OwnClass        string   `json:"own_class,omitempty"` // module.Class, which says by what Class it is served
 	Threads         int      `json:"threads"`
 	Chdir           string   `json:"chdir"`
 	Pythonpath      []string `json:"pythonpath"`

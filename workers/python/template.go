@@ -25,9 +25,12 @@ type Template struct {
 
 // Told is what a process says of the app that it has loaded.
 type Told struct {
-	Class  string   // that the app is to be served by: the one that was chosen, or else the one that suits it
-	Files  []string // its sources, where they were asked for
-	Broken string   // why the app cannot be loaded, where its place is taken by a page that says so
+	Class string   // that the app is to be served by: the one that was chosen, or else the one that suits it
+	Files []string // its sources, where they were asked for
+	// Settings are those of the gateway that a class of the app's own wants, by
+	// their names.
+	Settings map[string]any
+	Broken   string // why the app cannot be loaded, where its place is taken by a page that says so
 }
 
 // Fork is what a new worker has for itself.
@@ -56,6 +59,8 @@ type templateAnswer struct {
 	Class  string   `json:"class"`
 	Files  []string `json:"files"`
 	Broken string   `json:"broken"`
+
+	Settings map[string]any `json:"settings"`
 }
 
 // RefusedError says why a worker that was told to does not become a template.
@@ -109,7 +114,7 @@ func (t *Template) Ready(limit time.Duration) (pid int, err error) {
 		a, err := t.answer(limit)
 		t.told.Files = append(t.told.Files, a.Files...)
 		if err != nil || a.Ready {
-			t.told.Class, t.told.Broken = a.Class, a.Broken
+			t.told.Class, t.told.Broken, t.told.Settings = a.Class, a.Broken, a.Settings
 			return a.sender, err
 		}
 		if a.Refused {

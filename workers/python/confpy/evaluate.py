@@ -15,6 +15,7 @@ import sys
 import traceback
 
 SIMPLE = (str, int, float, bool)
+BASES = ("gonicorn", "gunicorn", "uvicorn", "uvicorn_worker")  # which workers have, whether they are installed or not
 
 
 def main(path: str, names: list[str]) -> dict:
@@ -103,25 +104,28 @@ def arity(function) -> dict:
     return {"arity": [least, -1 if keywords else most]}
 
 
-def worker_class(name: str) -> dict:
+def worker_class(name: str) -> dict | None:
     """What a worker class of Python's has: what it derives from, and its CONFIG_KWARGS.
 
     The file is read, where that is enough: its imports may need what is not installed any more.
     """
     module, _, cls = name.replace(":", ".").rpartition(".")
     found = in_source(module, cls)
-    return found or of_class(getattr(importlib.import_module(module), cls))
+    if found is not None:
+        return found
+    try:
+        return of_class(getattr(importlib.import_module(module), cls))
+    except ModuleNotFoundError as e:
+        if (e.name or "").partition(".")[0] not in BASES:
+            raise
+        return None
 
 
 def of_class(cls: type) -> dict:
     """The same of a class that is imported."""
     bases = ["%s.%s" % (c.__module__, c.__qualname__) for c in cls.__mro__[1:]]
     bases = [b.replace("uvicorn_worker._workers.", "uvicorn_worker.") for b in bases]
-    own = [
-        c
-        for c in cls.__mro__
-        if c.__module__.partition(".")[0] not in ("builtins", "gunicorn", "uvicorn", "uvicorn_worker")
-    ]
+    own = [c for c in cls.__mro__ if c.__module__.partition(".")[0] not in ("builtins", *BASES)]
     methods = sorted({n for c in own for n, v in vars(c).items() if inspect.isfunction(v)})
     try:
         kwargs = plain(getattr(cls, "CONFIG_KWARGS", {}))

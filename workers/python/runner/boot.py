@@ -22,7 +22,9 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
 
     def find_spec(self, fullname, path=None, target=None):
         if fullname == PUBLIC:
-            return installed() or importlib.util.spec_from_loader(fullname, self, origin="<gonicorn logs>")
+            return installed() or importlib.util.spec_from_loader(
+                fullname, self, origin="<gonicorn logs>", is_package=True
+            )
         package, _, name = fullname.partition(".")
         if package != PACKAGE or (name and name not in self.sources):
             return None
@@ -31,7 +33,7 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
         )
 
     def is_package(self, fullname):
-        return fullname == PACKAGE
+        return fullname in (PACKAGE, PUBLIC)
 
     def get_source(self, fullname):
         if fullname == PUBLIC:

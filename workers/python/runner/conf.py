@@ -6,6 +6,7 @@ The text was read by the arbiter, so that all processes of a generation have the
 from __future__ import annotations
 
 import importlib
+import signal
 
 from . import glogging, logs, records
 from .access import Access
@@ -34,6 +35,7 @@ class Hooks:
     def __init__(self, chosen):
         self.per_request = False
         self.functions: dict = {}
+        self.own = None  # the worker, where its class is the app's own
         values = evaluate(chosen.conf, chosen.conf_source) if chosen.conf else {}
         log = logs.configure(chosen, values)
         self.access = Access(log, glogging.own_class(chosen))
@@ -45,6 +47,10 @@ class Hooks:
         self.before = self.functions.get("pre_request")
         self.after = self.functions.get("post_request")
         self.per_request = bool(self.before or self.after)
+
+    def employ(self, worker) -> None:
+        """Has hooks be given a worker of the app's own class."""
+        self.own = self.worker = worker
 
     def started(self, chosen) -> None:
         """In a new worker."""
@@ -63,6 +69,15 @@ class Hooks:
         self.may("worker_int", "worker")
 
     def aborted(self) -> None:
+        if self.own is None:
+            self.worker_aborts()
+        else:
+            try:
+                guarded("handle_abort", self.own.handle_abort, signal.SIGABRT, None)
+            except SystemExit:
+                pass  # the worker ends anyhow
+
+    def worker_aborts(self) -> None:
         self.may("worker_abort", "worker")
 
     def ended(self) -> None:

@@ -40,7 +40,15 @@ def wait(chosen: Settings, broken: loader.AppError | None) -> Settings:
     sock = wrap(chosen.template_fd)
     if chosen.tell:
         template.tell_files(sock, chosen, broken)
-        template.send(sock, {"ready": True, "class": chosen.worker_class, "broken": str(broken) if broken else ""})
+        template.send(
+            sock,
+            {
+                "ready": True,
+                "class": chosen.worker_class,
+                "broken": str(broken) if broken else "",
+                "settings": chosen.gateway_settings,
+            },
+        )
     poll = make_poll()
     poll.register(sock, POLLIN)
     if chosen.lifeline_fd >= 0:

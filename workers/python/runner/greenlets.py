@@ -16,7 +16,7 @@ from os import close
 from socket import MSG_DONTWAIT, MSG_NOSIGNAL, SCM_RIGHTS, SOL_SOCKET
 from time import monotonic_ns
 
-from . import bodies, frames, loader, wsgi
+from . import bodies, frames, loader, own_class, wsgi
 from .lifecycle import Lifecycle
 from .link import Link, attach
 from .plane import TOKEN, Plane
@@ -58,6 +58,7 @@ def serve(app, interface: str, chosen: Settings) -> None:
     watch.loop = "hub"
     worker.life.forks.handle(signal.SIGABRT, aborter(watch, chosen.own_hooks))
     watch.start(worker.life.forks)
+    own_class.tick_in_greenlet(chosen.own_hooks, worker.life)
     try:
         worker.serve()
     finally:

@@ -27,13 +27,21 @@ class Lifecycle:
 
     def install(self, *fds: int) -> None:
         """Takes the signals. The descriptors are the worker's, and not for what the app forks."""
-        handle = self.forks.handle
-        handle(signal.SIGTERM, self.drain)
-        handle(signal.SIGINT, self.quit)
-        handle(signal.SIGQUIT, self.quit)
-        handle(signal.SIGUSR1, signal.SIG_IGN)
+        own = self.hooks.own if self.hooks is not None else None
+        if own is None:
+            self.take_signals(self.drain, self.quit, signal.SIG_IGN)
+        else:
+            own.life = self
+            own.init_signals()
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # as Python has it
         self.forks.close(self.wake, self.waker, *fds)
+
+    def take_signals(self, drain, quit, reopen) -> None:
+        handle = self.forks.handle
+        handle(signal.SIGTERM, drain)
+        handle(signal.SIGINT, quit)
+        handle(signal.SIGQUIT, quit)
+        handle(signal.SIGUSR1, reopen)
 
     def drain(self, *_) -> None:
         if self.draining:

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import get_ident
 from time import monotonic_ns
 
-from . import bodies, frames, loader, memory, wsgi
+from . import bodies, frames, loader, memory, own_class, wsgi
 from .asgi import Exchange
 from .frames import EPOCH_SHIFT, MAX_MESSAGE, OP_REQUEST
 from .lifecycle import Lifecycle
@@ -65,6 +65,7 @@ def serve(app, interface: str, chosen: Settings) -> None:
     watch = Watch(worker.slot, chosen, worker.held, worker.stands)
     worker.life.forks.handle(signal.SIGABRT, aborter(watch, chosen.own_hooks))
     watch.start(worker.life.forks)
+    own_class.tick_on_loop(chosen.own_hooks, worker.life, loop)
     try:
         loop.run_until_complete(worker.serve())
     finally:

@@ -7,8 +7,9 @@ import os
 import signal
 import sys
 import traceback
+from typing import Any
 
-from . import classes, conf, early, loader, notify, records, settings, template
+from . import classes, conf, early, loader, notify, own_class, records, settings, template
 from .loader import AppError
 from .stacks import trim
 
@@ -31,30 +32,12 @@ def main() -> None:
         show_name("gonicorn hooks", chosen)
         master.serve(chosen)
         return
+    course = Course(chosen)
     try:
-        prepare(chosen)
-        hooks = chosen.own_hooks = configure(chosen)
-        if chosen.template_fd < 0 or chosen.early:
-            begin(hooks, chosen)
-        with early.explained():
-            app, interface, error = load_or_page(chosen)
-        chosen.worker_class = chosen.worker_class or classes.suiting(interface).name
-        if chosen.early:
-            chosen = early.wait(chosen, error)
-        while True:
-            if chosen.template_fd >= 0:
-                show_name("gonicorn template", chosen)
-                chosen = template.serve(interface, chosen)
-                show_name("gonicorn worker", chosen)
-                begin(hooks, chosen)
-            initialized(hooks, app)
-            classes.named(chosen.worker_class).load().serve(app, interface, chosen)
-            hooks.ended()
-            if not template.promoted(chosen):
-                break
-            chosen = template.promote(chosen)
+        course.run()
     except AppError as e:
-        if chosen.tell:
+        chosen = course.chosen
+        if chosen.template_fd >= 0 and chosen.tell:
             show(e)
             early.give_up(chosen, e)
         if chosen.template_fd >= 0 and not chosen.early:
@@ -63,9 +46,70 @@ def main() -> None:
         report(e, "" if isinstance(e, loader.BootFailure) else "app: ")
 
 
+class Course:
+    """What a worker or a template does, in its order."""
+
+    def __init__(self, chosen: settings.Settings):
+        self.chosen = chosen
+        self.app: Any = None
+        self.interface = ""
+
+    def run(self) -> None:
+        prepare(self.chosen)
+        self.hooks = self.chosen.own_hooks = configure(self.chosen)
+        if self.chosen.template_fd >= 0 and not self.chosen.early:
+            self.load()
+        elif not self.work(self.load):
+            return
+        while True:
+            show_name("gonicorn template", self.chosen)
+            self.chosen = template.serve(self.interface, self.chosen)  # it returns in a worker
+            show_name("gonicorn worker", self.chosen)
+            if not self.work(lambda: self.app):
+                return
+
+    def work(self, load) -> bool:
+        """A worker's life. True says that it has become the template."""
+        begin(self.hooks, self.chosen)
+        if self.hooks.own is not None:
+            own_class.work(self.chosen, self.hooks, load, self.loaded, self.serve)
+        else:
+            app = load()
+            self.loaded(app)
+            self.serve(app)
+        self.hooks.ended()
+        if not template.promoted(self.chosen):
+            return False
+        self.chosen = template.promote(self.chosen)
+        return True
+
+    def load(self):
+        """Loads the app, and waits for a place where the worker has none yet."""
+        with early.explained():
+            self.app, self.interface, error = load_or_page(self.chosen)
+        self.chosen.worker_class = self.chosen.worker_class or classes.suiting(self.interface).name
+        if self.chosen.early:
+            self.chosen = early.wait(self.chosen, error)
+        return self.app
+
+    def loaded(self, app) -> None:
+        try:
+            self.hooks.loaded(app)
+        except Exception as e:
+            raise loader.BootFailure("the hook post_worker_init failed: %s: %s" % (type(e).__name__, e)) from e
+
+    def serve(self, app) -> None:
+        classes.named(self.chosen.worker_class).load().serve(app, self.interface, self.chosen)
+
+
 def prepare(chosen: settings.Settings) -> None:
     """Has Python patched where the class wants it, before anything of the app's, or of a config file's, is run."""
     loader.prepare_path(chosen.chdir, chosen.pythonpath)
+    if chosen.own_class:
+        chosen.worker_type = own_class.find(chosen.own_class, lambda: conf.evaluate(chosen.conf, chosen.conf_source))
+        if not chosen.worker_class:  # otherwise its file has told, and CONFIG_KWARGS are among the settings
+            chosen.worker_class = chosen.worker_type.serves_as
+            own_class.take_kwargs(chosen)
     if classes.patched_by(chosen.worker_class):
         classes.named(chosen.worker_class).load().patch()
 
@@ -89,17 +133,12 @@ def configure(chosen: settings.Settings) -> conf.Hooks:
 
 
 def begin(hooks: conf.Hooks, chosen: settings.Settings) -> None:
+    if chosen.worker_type is not None:
+        hooks.employ(own_class.make(chosen, hooks))
     try:
         hooks.started(chosen)
     except Exception as e:
         raise loader.BootFailure("the hook post_fork failed: %s: %s" % (type(e).__name__, e)) from e
-
-
-def initialized(hooks: conf.Hooks, app) -> None:
-    try:
-        hooks.loaded(app)
-    except Exception as e:
-        raise loader.BootFailure("the hook post_worker_init failed: %s: %s" % (type(e).__name__, e)) from e
 
 
 def show_title(title: str) -> None:

@@ -50,6 +50,9 @@ class Settings:
     hooks: list[str] = field(default_factory=list)  # that it defines
     cfg: dict = field(default_factory=dict)  # all settings, for hooks
     master: bool = False  # run the master's hooks instead of an app
+    own_class: str = ""  # mypackage.MyClass: see own_class.py
+    worker_type: type | None = None  # that class
+    gateway_settings: dict = field(default_factory=dict)  # what it wants of the gateway
     age: int = 0  # counts starts of workers
     refork_sockets: bool = False  # a worker with open sockets may become the template
     inspect: bool = False  # look at the app, print what it is, and end

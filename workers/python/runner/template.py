@@ -37,7 +37,7 @@ def serve(interface: str, chosen: Settings) -> Settings:
     gc.freeze()  # what is there by now is never looked at again, and so its pages stay shared
     sock = wrap(chosen.template_fd)
     tell_files(sock, chosen, None)
-    send(sock, {"ready": True, "class": chosen.worker_class, "pid": os.getpid()})
+    send(sock, {"ready": True, "class": chosen.worker_class, "pid": os.getpid(), "settings": chosen.gateway_settings})
     poll = make_poll()
     poll.register(sock, POLLIN)
     if chosen.lifeline_fd >= 0:

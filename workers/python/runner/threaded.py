@@ -7,7 +7,7 @@ import select
 import signal
 import threading
 
-from . import bodies, frames, packets, wsgi
+from . import bodies, frames, own_class, packets, wsgi
 from .lifecycle import Lifecycle
 from .link import Link, attach
 from .plane import TOKEN
@@ -39,6 +39,7 @@ def serve(app, interface: str, chosen: Settings) -> None:
         threaded.start()
         server.call = threaded.call
     watch.start(server.life.forks)
+    own_class.tick_in_thread(chosen.own_hooks, server.life)
     slot[STATE] = READY
     server.life.ready()
     server.greet()
