@@ -1,10 +1,6 @@
 package direct
 
 import (
-	"time"
-
-	"github.com/gonicorn/gonicorn/gateway"
-	"github.com/gonicorn/gonicorn/gateway/channel"
 	"github.com/gonicorn/gonicorn/gateway/http1"
 	"github.com/gonicorn/gonicorn/gateway/pipeline"
 	"github.com/gonicorn/gonicorn/gateway/python"
@@ -14,46 +10,15 @@ import (
 
 // Answer implements python.Direct.
 func (c *conn) Answer(f *wire.Frame, part python.Part) bool {
-	s, end, body := c.s, f.End(), int64(len(part.Body))
-	reason, fields, err := channel.ParseFields(f, c.fields[:0])
-	if err != nil || f.Status < 200 || f.Status > 999 {
+	s, end, body, h := c.s, f.End(), int64(len(part.Body)), &c.answer
+	if !h.Read(s.o.Pipeline, &c.call, f, body, s.o.Loop.Now()) || !end && h.Length < 0 && c.head.Minor == 0 {
 		return false
 	}
-	fields, length, err := channel.TakeLength(fields)
-	if err != nil {
-		return false
-	}
-	c.fields = fields
-	status := int(f.Status)
-	framing := http1.Framing{Minor: c.head.Minor, Bodyless: http1.Bodyless(c.req.Method, status)}
-	switch {
-	case framing.Bodyless && !end:
-		return false
-	case framing.Bodyless:
-	case length >= 0 && (body > length || end && body != length):
-		return false
-	case end:
-		length = body
-	case length < 0 && c.head.Minor == 0:
-		return false
-	default:
-		framing.Chunked = length < 0
-	}
-	c.kept = c.kept[:0]
-	said := s.o.Pipeline.Inspect(&c.kept, fields)
-	if said.File != "" || http1.CheckResponse(status, c.kept) != nil {
-		return false
-	}
-	queue, app := c.took(f)
-	if s.o.Pipeline.ServerTiming {
-		c.kept = append(c.kept, gateway.Field{Name: "server-timing", Value: pipeline.Timing(queue, app)})
-	}
-	c.kept = append(c.kept, gateway.Field{Name: "x-request-id", Value: c.req.ID})
 	c.last = c.last || s.draining
-	framing.Last = c.last
-	s.out = http1.AppendResponseHead(s.out[:0], status, reason, c.kept, length, framing, s.o.HTTP.OwnAt(s.o.Loop.Now()))
+	framing := http1.Framing{Minor: c.head.Minor, Bodyless: h.Bodyless, Chunked: !end && h.Length < 0, Last: c.last}
+	s.out = http1.AppendResponseHead(s.out[:0], h.Status, h.Reason, h.Fields, h.Length, framing, s.o.HTTP.OwnAt(s.o.Loop.Now()))
 	if !end {
-		c.stream(status, length, framing.Chunked, said.Plain, queue, part)
+		c.stream(h.Status, h.Length, framing.Chunked, h.Plain, h.Queue, part)
 		return true
 	}
 	sent := int64(0)
@@ -64,23 +29,12 @@ func (c *conn) Answer(f *wire.Frame, part python.Part) bool {
 	part.Release()
 	c.state = writing
 	c.send(s.out)
-	c.req.QueueWait = queue
+	c.req.QueueWait = h.Queue
 	c.req.Slot, c.req.WorkerPID = c.call.Worker()
 	s.o.Pipeline.Finish(&pipeline.Record{
-		Request: &c.req, Status: status, Sent: sent, Fields: c.kept, Begun: c.received, Asked: true, App: app, Last: app,
+		Request: &c.req, Status: h.Status, Sent: sent, Fields: h.Fields, Begun: c.received, Asked: true, App: h.App, Last: h.App,
 	})
 	return true
-}
-
-// took says how long the request has waited for a worker, and how long one has
-// had it.
-func (c *conn) took(f *wire.Frame) (queue, app time.Duration) {
-	all := c.s.o.Loop.Now().Sub(c.call.Began())
-	if app = f.InHand.Duration(); app > 0 {
-		return max(all-app, 0), app
-	}
-	queue = c.call.Sent().Sub(c.call.Began())
-	return queue, max(all-queue, 0)
 }
 
 // send writes a response; what the client does not take now is kept.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/gateway/answer"
 	"github.com/gonicorn/gonicorn/gateway/channel"
 	"github.com/gonicorn/gonicorn/gateway/http1"
 	"github.com/gonicorn/gonicorn/gateway/loop"
@@ -45,8 +46,7 @@ type conn struct {
 	head     http1.RequestHead
 	req      gateway.Request
 	call     python.Call
-	fields   []gateway.Field // of the response
-	kept     []gateway.Field // of those, the client's
+	answer   answer.Head
 
 	out   []byte  // of the response, what the client has not taken
 	parts *stream // nil but while streaming

@@ -96,7 +96,7 @@ func (p *piece) body() int { return min(max(p.taken-p.framed, 0), len(p.part.Bod
 func (c *conn) stream(status int, length int64, chunked, plain bool, queue time.Duration, p python.Part) {
 	st := c.s.takeStream()
 	*st = stream{
-		pieces: st.pieces[:0], head: append(st.head[:0], c.s.out...), fields: append(st.fields[:0], c.kept...), status: status, length: length, chunked: chunked, plain: plain, queue: queue,
+		pieces: st.pieces[:0], head: append(st.head[:0], c.s.out...), fields: append(st.fields[:0], c.answer.Fields...), status: status, length: length, chunked: chunked, plain: plain, queue: queue,
 	}
 	c.parts = st
 	c.state = streaming

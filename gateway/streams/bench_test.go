@@ -47,8 +47,10 @@ func (*memory) Close()      {}
 // echo answers every request alike, when it is told.
 type echo struct{ waiting []*python.Call }
 
-func (e *echo) Submit(c *python.Call)  { e.waiting = append(e.waiting, c) }
-func (e *echo) Promote(c *python.Call) {}
+func (e *echo) Submit(c *python.Call)   { e.waiting = append(e.waiting, c) }
+func (e *echo) Promote(*python.Call)    {}
+func (e *echo) Abandon(*python.Call)    {}
+func (e *echo) Taken(*python.Call, int) {}
 
 // requests are the bytes of n requests as a client sends them that has sent such
 // ones before.

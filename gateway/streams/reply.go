@@ -50,6 +50,14 @@ func (p *part) finish(err error) {
 	}
 }
 
+// begin sets up a reply, which may have begun already.
+func (r *reply) begin(t *task) {
+	r.t = t
+	if s := t.req.Resumed; s != nil {
+		r.status, r.length, r.sent, r.headed, r.committed = s.Status, s.Length, s.Sent, true, true
+	}
+}
+
 // Started implements gateway.Reply.
 func (r *reply) Started() bool { return r.committed }
 

@@ -28,12 +28,19 @@ const (
 	partMoment = time.Second      // for requests that come after the client was told to leave
 	lingerTime = time.Second      // for a client to read why its connection is closed
 	greetTime  = 10 * time.Second // for a client's preface and settings, by default
+	// stuckAfter is how long a client may take none of an answer that lies in its
+	// worker's memory, and restMost how many bytes of a whole one then go into
+	// memory of its stream's.
+	stuckAfter = 100 * time.Millisecond
+	restMost   = 64 << 10
 )
 
 // Backend answers requests on the loop's thread (package python).
 type Backend interface {
 	Submit(c *python.Call)
 	Promote(c *python.Call)
+	Abandon(c *python.Call)
+	Taken(c *python.Call, n int)
 }
 
 // Options are the parts of a server. HTTP's limits, time-outs and handler are
@@ -71,7 +78,7 @@ type lent struct {
 }
 
 // times are the time-outs.
-type times struct{ greet, idle, moment, head, body, answer, write, linger *loop.Deadlines }
+type times struct{ greet, idle, moment, head, body, answer, write, stuck, linger *loop.Deadlines }
 
 // New makes a server. It is called before the loop runs.
 func New(o Options) *Server {
@@ -89,6 +96,7 @@ func New(o Options) *Server {
 	l := o.Loop
 	s.greet, s.idle, s.moment, s.linger = l.Deadlines(o.Greet), l.Deadlines(wait), l.Deadlines(partMoment), l.Deadlines(lingerTime)
 	s.head, s.body, s.write = l.Deadlines(o.HTTP.HeaderTimeout), l.Deadlines(o.HTTP.BodyTimeout), l.Deadlines(o.HTTP.WriteTimeout)
+	s.stuck = l.Deadlines(stuckAfter)
 	if o.Pipeline != nil {
 		s.answer = l.Deadlines(o.Pipeline.RequestTimeout)
 	}

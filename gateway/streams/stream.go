@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/gateway/answer"
 	"github.com/gonicorn/gonicorn/gateway/channel"
 	"github.com/gonicorn/gonicorn/gateway/http2"
 	"github.com/gonicorn/gonicorn/gateway/loop"
@@ -17,8 +18,8 @@ type state int
 const (
 	collecting state = iota // waits for the rest of its request
 	busy                    // is with the backend
-	answering               // has its answer, and the backend is told so
-	sending                 // the client has not taken all of it
+	answering               // has an answer, of which parts may be in their worker's memory
+	sending                 // is counted and logged; the rest is the connection's
 	handed                  // has a goroutine
 )
 
@@ -36,15 +37,15 @@ type stream struct {
 	pending  *part // that its goroutine sends
 	headed   bool  // the response has begun
 	left     int   // bytes that the client had not taken when it was last looked at
-	fields   []gateway.Field
-	kept     []gateway.Field
+	answer   answer.Head
+	parts    parts
 	rest     []byte // of the answer, what the client could not take
 }
 
 // reset makes a stream ready for another request, which overwrites the rest.
 func (st *stream) reset() {
-	clear(st.fields)
-	clear(st.kept)
+	st.answer.Reset()
+	st.parts = parts{waiting: st.parts.waiting[:0]}
 	st.c, st.state, st.body, st.trailers, st.task, st.pending = nil, collecting, nil, nil, nil, nil
 	if cap(st.rest) > keepRest {
 		st.rest = nil
@@ -154,6 +155,11 @@ func (st *stream) End(trailers []gateway.Field) {
 
 // Sent implements http2.Owner.
 func (st *stream) Sent() {
+	if st.state == answering {
+		st.partSent()
+		st.sendParts()
+		return
+	}
 	st.deadline.Disarm()
 	if p := st.pending; p != nil {
 		st.pending = nil
@@ -169,7 +175,13 @@ func (st *stream) Closed(err error) {
 	case busy:
 		c.s.o.Backend.Promote(&st.call) // which finds its client gone
 	case answering:
-		return // until Done
+		if err != nil {
+			st.cut()
+		}
+		return // else it is just being counted
+	case sending:
+		st.settle()
+		return
 	}
 	if p := st.pending; p != nil {
 		st.pending = nil
@@ -200,6 +212,8 @@ func (st *stream) Expired(*loop.Deadline) {
 		st.hand(&gateway.BadRequest{Status: 408, Reason: "the body took too long"})
 	case busy:
 		c.s.o.Backend.Promote(&st.call) // whose goroutine says so
+	case answering:
+		st.stuck()
 	default:
 		if n, some := st.Left(); !some {
 			return
@@ -222,6 +236,9 @@ func (st *stream) waits() {
 // Promote implements python.Direct: the request goes on in a goroutine.
 func (st *stream) Promote(x *channel.Exchange) {
 	st.req.Begun, st.req.Asked = x, st.call.Began()
+	if st.state == answering {
+		st.handParts(x)
+	}
 	st.state = collecting
 	st.hand(nil)
 }

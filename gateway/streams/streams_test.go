@@ -52,6 +52,7 @@ func TestBothWaysAnswerTheSame(t *testing.T) {
 		"status of its own":   {ask("GET", "/status/799"), nil, 1},
 		"30 KiB":              {ask("GET", "/long/30720"), nil, 1},
 		"60 KB":               {ask("GET", "/long/60000"), nil, 1},
+		"in parts":            {ask("GET", "/parts/30000"), nil, 1},
 		"broken answer":       {ask("GET", "/break"), nil, 0},
 		"promoted":            {ask("POST", "/promote"), []int{3}, 0},
 		"post":                {ask("POST", "/", "content-length", "3"), []int{3}, 1},
@@ -174,6 +175,26 @@ func TestResponsesWaitForWindows(t *testing.T) {
 		if got := c.outcome(gone); !strings.HasSuffix(got, "reset CANCEL") {
 			t.Errorf("the one that takes nothing: %s", got)
 		}
+	}
+}
+
+// An answer in parts of which the client takes nothing more is dropped with it.
+func TestResetInTheMiddleOfParts(t *testing.T) {
+	s := start(t, true, nil)
+	c := s.dial(t, http2.Setting{ID: http2.SettingInitialWindowSize, Val: 10})
+	for range 5 {
+		id := c.send(true, ask("GET", "/parts/300")...)
+		for got := 0; got < 10; {
+			frame, err := c.ReadFrame()
+			c.do(err)
+			if f, is := frame.(*http2.DataFrame); is && f.StreamID == id {
+				got += len(f.Data())
+			}
+		}
+		c.do(c.WriteRSTStream(id, http2.ErrCodeCancel))
+	}
+	if got := c.outcome(c.send(true, ask("GET", "/status/204")...)); !strings.HasPrefix(got, ":status=204") {
+		t.Errorf("afterwards: %s", got)
 	}
 }
 

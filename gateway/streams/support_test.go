@@ -58,6 +58,10 @@ func say(r *gateway.Request, body []byte) (status int, fields []gateway.Field, a
 	case "long":
 		size, _ := strconv.Atoi(n)
 		answer = strings.Repeat("x", size)
+	case "parts":
+		size, _ := strconv.Atoi(n)
+		answer = strings.Repeat("x", size)
+		fields = append(fields, gateway.Field{Name: "Content-Length", Value: n})
 	case "break":
 		fields = append(fields, gateway.Field{Name: "X-Broken", Value: "a\x01b"})
 	}
@@ -91,6 +95,10 @@ func (a *app) Submit(c *python.Call) {
 		Kind: wire.FrameHead, Flags: wire.FlagEnd, Status: uint16(status),
 		FieldBytes: uint32(len(block)), Fields: uint16(len(fields)), Payload: []byte(block),
 	}
+	if strings.HasPrefix(r.Path, "/parts/") {
+		a.loop.Post(func() { a.inParts(c, f, text) })
+		return
+	}
 	a.loop.Post(func() {
 		if !a.given[c] {
 			return
@@ -102,6 +110,32 @@ func (a *app) Submit(c *python.Call) {
 			return
 		}
 		a.Promote(c)
+	})
+}
+
+// inParts answers in three parts, in a turn each.
+func (a *app) inParts(c *python.Call, f wire.Frame, text string) {
+	f.Flags = 0
+	third := len(text) / 3
+	if !c.Direct.Answer(&f, python.Part{Body: []byte(text[:third])}) {
+		a.Promote(c)
+		return
+	}
+	path := c.Request.Path
+	a.loop.Post(func() {
+		if !a.given[c] {
+			return
+		}
+		c.Direct.Part(python.Part{Body: []byte(text[third : 2*third])}, false)
+		a.loop.Post(func() {
+			if !a.given[c] {
+				return
+			}
+			c.Direct.Part(python.Part{Body: []byte(text[2*third:])}, true)
+			delete(a.given, c)
+			a.direct <- path
+			c.Direct.Done()
+		})
 	})
 }
 
@@ -327,8 +361,11 @@ func wait[T any](t *testing.T, what string, c <-chan T) T {
 	}
 }
 
-// Taken implements direct.Backend.
+// Taken implements streams.Backend.
 func (a *app) Taken(*python.Call, int) {}
 
-// Abandon implements direct.Backend.
-func (a *app) Abandon(*python.Call) {}
+// Abandon implements streams.Backend.
+func (a *app) Abandon(c *python.Call) {
+	delete(a.given, c)
+	a.left <- c.Request.Path
+}

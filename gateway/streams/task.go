@@ -25,8 +25,9 @@ func (st *stream) hand(bad *gateway.BadRequest) {
 	c := st.c
 	ctx, cancel := context.WithCancelCause(context.Background())
 	t := &task{s: c.s, conn: c, st: st, cancel: cancel, req: st.req}
-	t.reply.t = t
+	t.reply.begin(t)
 	t.req.Header = slices.Clone(st.req.Header)
+	st.req.Before = gateway.Before{}
 	if t.req.Begun != nil { // its sender is found out anew
 		t.req.Scheme, t.req.Client = c.about.Scheme, gateway.Client{}
 	}
