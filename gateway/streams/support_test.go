@@ -95,12 +95,13 @@ func (a *app) Submit(c *python.Call) {
 		Kind: wire.FrameHead, Flags: wire.FlagEnd, Status: uint16(status),
 		FieldBytes: uint32(len(block)), Fields: uint16(len(fields)), Payload: []byte(block),
 	}
-	if strings.HasPrefix(r.Path, "/parts/") {
-		a.loop.Post(func() { a.inParts(c, f, text) })
-		return
-	}
+	number := r.Number
 	a.loop.Post(func() {
-		if !a.given[c] {
+		if !a.given[c] || c.Request.Number != number { // calls are used again
+			return
+		}
+		if strings.HasPrefix(r.Path, "/parts/") {
+			a.inParts(c, f, text)
 			return
 		}
 		if path := r.Path; c.Direct.Answer(&f, python.Part{Body: []byte(text)}) {
@@ -121,14 +122,15 @@ func (a *app) inParts(c *python.Call, f wire.Frame, text string) {
 		a.Promote(c)
 		return
 	}
-	path := c.Request.Path
+	path, number := c.Request.Path, c.Request.Number
+	gone := func() bool { return !a.given[c] || c.Request.Number != number } // calls are used again
 	a.loop.Post(func() {
-		if !a.given[c] {
+		if gone() {
 			return
 		}
 		c.Direct.Part(python.Part{Body: []byte(text[third : 2*third])}, false)
 		a.loop.Post(func() {
-			if !a.given[c] {
+			if gone() {
 				return
 			}
 			c.Direct.Part(python.Part{Body: []byte(text[2*third:])}, true)
