@@ -315,7 +315,7 @@ func (a *Arbiter) inHand() int64 {
 	var held, waiting int64
 	for _, f := range a.fleets() {
 		for _, w := range f.workers() {
-			if v, _ := f.hands.vitals(w); f == a.workers {
+			if v, _ := f.procs.vitals(w); f == a.workers {
 				held += v.inFlight
 			} else if f == a.front {
 				waiting += int64(v.waiting)

@@ -67,7 +67,7 @@ func (a *Arbiter) measureMemory() {
 	f := a.workers
 	m := memoryUse{budget: f.current.Settings.Elastic.Budget}
 	unknown := 0
-	for _, s := range f.seats {
+	for _, s := range f.positions {
 		for _, w := range []*worker{s.current, s.next} {
 			switch {
 			case w == nil || w == s.current && s.next != nil:
@@ -113,7 +113,7 @@ func (a *Arbiter) keepBudget(now time.Duration) {
 	if f.target > least || a.recycled > 0 && now-a.recycled < recycleEvery {
 		return // scaling lets one go
 	}
-	s := f.largestSeat()
+	s := f.largestPosition()
 	if s == nil || s.current.retire.given() {
 		return
 	}
@@ -126,10 +126,10 @@ func (a *Arbiter) keepBudget(now time.Duration) {
 // floor is the fewest workers that may run.
 func (a *Arbiter) floor(e Elastic) int { return min(max(0, e.Min+a.workers.floor), e.Max) }
 
-// largestSeat is that of the largest worker that serves, or nil.
-func (f *fleet) largestSeat() *seat {
-	var largest *seat
-	for _, s := range f.seats {
+// largestPosition is that of the largest worker that serves, or nil.
+func (f *fleet) largestPosition() *position {
+	var largest *position
+	for _, s := range f.positions {
 		if s.current != nil && !s.fresh && (largest == nil || s.current.rss > largest.current.rss) {
 			largest = s
 		}
@@ -140,10 +140,10 @@ func (f *fleet) largestSeat() *seat {
 // letLargest lets the n largest workers go, without successors.
 func (f *fleet) letLargest(n int, now time.Duration) {
 	for range n {
-		s := f.largestSeat()
+		s := f.largestPosition()
 		if s == nil {
 			return
 		}
-		f.dropSeat(s, now, byMemoryBudget)
+		f.dropPosition(s, now, byMemoryBudget)
 	}
 }

@@ -47,7 +47,7 @@ func TestMemoryOfABootingWorkerIsReserved(t *testing.T) {
 	th.readyAll()
 	a := &Arbiter{workers: th.fleet}
 	th.fleet.current.Settings.Elastic.Budget = 400 * mib
-	th.fleet.seats[0].current.rss, th.fleet.seats[1].current.rss = 60*mib, 100*mib
+	th.fleet.positions[0].current.rss, th.fleet.positions[1].current.rss = 60*mib, 100*mib
 	a.measureMemory()
 	if want := int64(260 * mib); a.memory.held != want {
 		t.Fatalf("held %d, want %d: the third was not measured yet", a.memory.held, want)
@@ -69,7 +69,7 @@ func TestWorkersGoWhileOverTheBudget(t *testing.T) {
 	th := newTheatre(t, gen)
 	th.readyAll()
 	a := &Arbiter{workers: th.fleet, kernel: &kernel{}}
-	for i, s := range th.fleet.seats {
+	for i, s := range th.fleet.positions {
 		s.current.rss = int64(60+10*i) * mib // 60 to 90: 300 in all
 	}
 	a.measureMemory()

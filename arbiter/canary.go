@@ -22,16 +22,16 @@ const (
 // beside the others with a bounded share of the requests. It is a scout: when it
 // does well it goes, and the new generation takes over as it would without one.
 type trial struct {
-	seat    *seat
-	began   time.Duration // when it began to serve; 0 before
-	longer  bool          // it has been said that the trial goes on
-	warm    bool          // its first answers are over
-	base    tally         // what it had done then
-	others  map[*worker]tally
-	growth  [2][]sample // of the canary, and of the others
-	sampled time.Duration
-	its     evidence
-	theirs  evidence
+	position *position
+	began    time.Duration // when it began to serve; 0 before
+	longer   bool          // it has been said that the trial goes on
+	warm     bool          // its first answers are over
+	base     tally         // what it had done then
+	others   map[*worker]tally
+	growth   [2][]sample // of the canary, and of the others
+	sampled  time.Duration
+	its      evidence
+	theirs   evidence
 }
 
 // tally is what a worker has done so far.
@@ -49,7 +49,7 @@ func (f *fleet) omitted(cannot string) string {
 	if cannot != "" {
 		return cannot
 	}
-	for _, s := range f.seats {
+	for _, s := range f.positions {
 		if s.current != nil && s.current.stage == ready {
 			return ""
 		}
@@ -60,17 +60,17 @@ func (f *fleet) omitted(cannot string) string {
 // prove starts the canary and watches it until its time is over.
 func (f *fleet) prove(c *rollout, now time.Duration) time.Duration {
 	if c.trial == nil {
-		c.trial = &trial{seat: &seat{id: f.freeID(), fresh: true, trial: true}}
-		f.seats = append(f.seats, c.trial.seat)
-		f.sortSeats()
+		c.trial = &trial{position: &position{id: f.freeID(), fresh: true, trial: true}}
+		f.positions = append(f.positions, c.trial.position)
+		f.sortPositions()
 	}
 	t := c.trial
-	if t.seat.next == nil {
-		if again := f.startNext(t.seat, c, now); again || f.candidate == nil {
+	if t.position.next == nil {
+		if again := f.startNext(t.position, c, now); again || f.candidate == nil {
 			return now
 		}
 	}
-	if t.seat.next.stage != ready {
+	if t.position.next.stage != ready {
 		return forever
 	}
 	set := c.gen.Settings.Reload
@@ -106,14 +106,14 @@ func (f *fleet) beginTrial(c *rollout, now time.Duration) {
 	for _, w := range f.serving() {
 		t.others[w] = f.tally(w)
 	}
-	w := t.seat.next
+	w := t.position.next
 	w.public = true
 	f.log.Info("canary serves", "worker", w.place.ID, "pid", w.pid, "generation", c.gen.Number, "for", set.Canary)
 }
 
 // serving lists the workers that a canary is compared with.
 func (f *fleet) serving() (all []*worker) {
-	for _, s := range f.seats {
+	for _, s := range f.positions {
 		if s.current != nil && s.current.stage == ready {
 			all = append(all, s.current)
 		}
@@ -122,16 +122,16 @@ func (f *fleet) serving() (all []*worker) {
 }
 
 func (f *fleet) tally(w *worker) tally {
-	v, _ := f.hands.vitals(w)
-	app, _ := f.hands.measure(w)
+	v, _ := f.procs.vitals(w)
+	app, _ := f.procs.measure(w)
 	return tally{v.answers, v.errors, app}
 }
 
 // observeTrial takes note of what both sides have done so far.
 func (f *fleet) observeTrial(t *trial, now time.Duration) {
-	w := t.seat.next
+	w := t.position.next
 	now1 := f.tally(w)
-	_, pending := f.hands.measure(w)
+	_, pending := f.procs.measure(w)
 	if !t.warm && now1.answers >= warmAnswers {
 		t.warm, t.base = true, now1
 	}
@@ -172,16 +172,16 @@ func (t *trial) measured() bool { return t.sampled == 0 || len(t.growth[0]) >= f
 
 // sampleTrial keeps what memory was measured since the canary is warm.
 func (f *fleet) sampleTrial(t *trial) {
-	w := t.seat.next
+	w := t.position.next
 	if !t.warm || w.measured <= t.sampled {
 		return
 	}
 	t.sampled = w.measured
-	v, _ := f.hands.vitals(w)
+	v, _ := f.procs.vitals(w)
 	its, theirs := sample{v.requests, w.rss}, sample{}
 	for _, other := range f.serving() {
 		if _, was := t.others[other]; was {
-			v, _ := f.hands.vitals(other)
+			v, _ := f.procs.vitals(other)
 			theirs.requests += v.requests
 			theirs.rss += other.rss
 		}
@@ -215,7 +215,7 @@ func (t *trial) share(set Reload, workers int, now time.Duration) int {
 // steer has the canary get its share: the gateway does it, or, where workers
 // accept themselves, all of them together.
 func (f *fleet) steer(t *trial, share int, _ time.Duration) {
-	w := t.seat.next
+	w := t.position.next
 	if w.share == share {
 		return
 	}
@@ -223,9 +223,9 @@ func (f *fleet) steer(t *trial, share int, _ time.Duration) {
 	if w.gen.Settings.Gated {
 		return // the gateway is told with the list of workers
 	}
-	f.hands.steer(w, share, 0)
+	f.procs.steer(w, share, 0)
 	for _, other := range f.serving() {
-		f.hands.steer(other, 0, share)
+		f.procs.steer(other, 0, share)
 	}
 }
 
@@ -235,7 +235,7 @@ func (f *fleet) prolong(t *trial, set Reload) {
 		return
 	}
 	t.longer = true
-	f.log.Warn("canary has had too few requests to be judged: its trial goes on", "worker", t.seat.id,
+	f.log.Warn("canary has had too few requests to be judged: its trial goes on", "worker", t.position.id,
 		"answers", t.its.answers, "errors", t.its.errors, "canary_min_answers", set.CanaryLeast, "until", canaryTimes*set.Canary)
 }
 
@@ -247,10 +247,10 @@ func (f *fleet) passed(c *rollout, now time.Duration) {
 	if c.gen.Settings.Reload.Blind {
 		c.note = "canary lived: its answers are not known, since it accepts connections itself"
 	}
-	f.log.Info("canary did well", "worker", t.seat.id, "answers", t.its.answers, "errors", t.its.errors,
+	f.log.Info("canary did well", "worker", t.position.id, "answers", t.its.answers, "errors", t.its.errors,
 		"p50", shown(t.its.app.Quantile(0.5)), "p50_others", shown(t.theirs.app.Quantile(0.5)), "rss", t.its.rss)
 	f.endTrial(c)
-	f.dropSeat(t.seat, now, byTrialsEnd)
+	f.dropPosition(t.position, now, byTrialsEnd)
 	c.proven = true
 }
 
@@ -260,7 +260,7 @@ func (f *fleet) endTrial(c *rollout) {
 		return
 	}
 	for _, w := range f.workers() {
-		f.hands.steer(w, 0, 0)
+		f.procs.steer(w, 0, 0)
 	}
 }
 
@@ -275,7 +275,7 @@ func (f *fleet) trialStatus(now time.Duration) *status.Trial {
 	}
 	t := f.candidate.trial
 	return &status.Trial{
-		Generation: f.candidate.gen.Number, Worker: t.seat.id, Age: now - t.began, For: f.candidate.gen.Settings.Reload.Canary,
+		Generation: f.candidate.gen.Number, Worker: t.position.id, Age: now - t.began, For: f.candidate.gen.Settings.Reload.Canary,
 		Longer: t.longer, Answers: t.its.answers, Errors: t.its.errors, P50: t.its.app.Quantile(0.5), OthersP50: t.theirs.app.Quantile(0.5),
 	}
 }

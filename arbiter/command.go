@@ -68,22 +68,22 @@ func (f *fleet) resume() {
 }
 
 func (f *fleet) dismiss(now time.Duration, why cause) {
-	for _, s := range f.seats {
+	for _, s := range f.positions {
 		f.leave(s.current, now, because(why))
 		f.leave(s.next, now, because(why))
 	}
-	f.seats = nil
+	f.positions = nil
 }
 
 // quitAll ends every worker at once; asked a second time, it kills.
 func (f *fleet) quitAll(now time.Duration) {
 	again := f.phase == quitting
 	f.phase, f.candidate = quitting, nil
-	for _, s := range f.seats {
+	for _, s := range f.positions {
 		f.quit(s.current, now)
 		f.quit(s.next, now)
 	}
-	f.seats = nil
+	f.positions = nil
 	for _, w := range f.leaving {
 		switch {
 		case again:

@@ -27,7 +27,7 @@ const (
 	loadLook    = 100 * time.Millisecond // between two looks at the load
 	loadBucket  = time.Second            // over which the load is averaged
 	sparedShare = 0.7                    // of what the others can do must suffice
-	mostPatient = 4                      // doublings of DownIdle at most
+	mostBackoff = 4                      // doublings of DownIdle at most
 	tooSoon     = 3                      // times DownIdle: a growth within that was a mistake to shrink
 	clearWithin = time.Second            // a step is large enough to clear the backlog in this time
 )
@@ -51,7 +51,7 @@ type scaler struct {
 	wait       time.Duration // the longest then
 	spare      time.Duration // since when one could be spared
 	shrunk     time.Duration // when one was let go last
-	patience   int           // doublings of DownIdle
+	backoff    int           // doublings of DownIdle
 	bucket     time.Duration // when the bucket began
 	sum        float64       // of the samples in it
 	samples    int
@@ -102,7 +102,7 @@ func (s *scaler) grow(now time.Duration, e Elastic, n int, booting bool, l load)
 		return n // there are enough by now
 	}
 	if s.shrunk > 0 && now-s.shrunk < tooSoon*e.DownIdle {
-		s.patience = min(s.patience+1, mostPatient)
+		s.backoff = min(s.backoff+1, mostBackoff)
 	}
 	return e.clamp(n + min(step, room))
 }
@@ -141,11 +141,11 @@ func (s *scaler) shrink(now time.Duration, e Elastic, n int, l load) int {
 		s.spare = now
 		return n
 	}
-	if n <= e.Min || now-s.spare < e.DownIdle<<s.patience {
+	if n <= e.Min || now-s.spare < e.DownIdle<<s.backoff {
 		return n
 	}
-	if s.shrunk > 0 && now-s.shrunk > 2*tooSoon*e.DownIdle<<s.patience {
-		s.patience = max(0, s.patience-1)
+	if s.shrunk > 0 && now-s.shrunk > 2*tooSoon*e.DownIdle<<s.backoff {
+		s.backoff = max(0, s.backoff-1)
 	}
 	s.spare, s.shrunk = now, now
 	return n - 1
@@ -183,7 +183,7 @@ func (a *Arbiter) measure(now time.Duration) (l load, starting bool) {
 	set := a.workers.current.Settings
 	l.capacity, l.boot, l.memory = set.Capacity, a.workers.bootTime, a.memory
 	lag := forever
-	for _, s := range a.workers.seats {
+	for _, s := range a.workers.positions {
 		w := s.current
 		if w == nil {
 			continue

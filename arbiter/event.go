@@ -131,7 +131,7 @@ func (a *Arbiter) signalled(ctx context.Context, action signals.Action, now time
 		for _, f := range a.fleets() {
 			for _, w := range f.workers() {
 				if w.gen.Settings.ReopensLogs {
-					f.hands.signal(w, syscall.SIGUSR1)
+					f.procs.signal(w, syscall.SIGUSR1)
 				}
 			}
 		}

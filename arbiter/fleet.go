@@ -17,9 +17,9 @@ import (
 // forever is a wake-up time that never comes.
 const forever = time.Duration(math.MaxInt64)
 
-// hands does what a fleet decides. The loop's are the kernel; a test's keep a
+// processControl does what a fleet decides. The loop's is the kernel; a test's keeps a
 // record.
-type hands interface {
+type processControl interface {
 	// launch starts a worker and returns where it runs. It may say no with
 	// errBusy to be asked again in the next pass.
 	launch(gen *Generation, id, age int, trial bool) (Place, Process, error)
@@ -62,7 +62,7 @@ const (
 type fleet struct {
 	role   string
 	log    *slog.Logger
-	hands  hands
+	procs  processControl
 	random func() float64 // 0 to 1
 	// retired is told of every generation that is wanted no more.
 	retired func(*Generation)
@@ -77,16 +77,16 @@ type fleet struct {
 	observed  int // the target that it knows of
 
 	phase     phase
-	target    int // seats wanted
+	target    int // positions wanted
 	floor     int // by how much an operator has moved the least number of workers
-	seats     []*seat
+	positions []*position
 	leaving   []*worker // told to go, or dying; not yet reaped
 	current   *Generation
 	candidate *rollout // a reload in progress, or nil
 	starts    int      // counts processes ever started: the next one's age
 	restarts  int      // of which replaced one that was lost
 	everReady bool
-	allReady  bool // every seat has been ready at the same time
+	allReady  bool // every position has been ready at the same time
 	gaveUp    *BootError
 	ends      map[string]int // counts workers that have ended, by why
 	bootTime  time.Duration  // that the last worker took to become ready
@@ -102,9 +102,9 @@ type fleet struct {
 	blindUntil time.Duration
 }
 
-func newFleet(role string, gen *Generation, h hands, log *slog.Logger) *fleet {
+func newFleet(role string, gen *Generation, h processControl, log *slog.Logger) *fleet {
 	return &fleet{
-		role: role, log: log, hands: h, random: rand.Float64, retired: func(*Generation) {},
+		role: role, log: log, procs: h, random: rand.Float64, retired: func(*Generation) {},
 		holdFor: func(*worker) hold { return notHeld }, mayCommit: func() bool { return true }, failed: func(string) {},
 		current: gen, target: gen.Settings.Workers, ends: map[string]int{},
 	}
@@ -116,8 +116,8 @@ func (f *fleet) plan(now time.Duration) time.Duration {
 	wake, before := f.watch(now), f.starts
 	if f.phase == serving && f.gaveUp == nil {
 		f.observeWanted()
-		f.fitSeats(now)
-		wake = min(wake, f.replaceWorn(now), f.fillSeats(now), f.advance(now))
+		f.fitPositions(now)
+		wake = min(wake, f.replaceWorn(now), f.fillPositions(now), f.advance(now))
 	}
 	if f.starts != before {
 		return now // watch the new ones from their first moment
@@ -125,23 +125,23 @@ func (f *fleet) plan(now time.Duration) time.Duration {
 	return min(wake, f.enforce(now))
 }
 
-// fitSeats makes as many seats as are wanted: a new one takes the lowest free
+// fitPositions makes as many positions as are wanted: a new one takes the lowest free
 // number, and the one with the oldest worker goes first.
-func (f *fleet) fitSeats(now time.Duration) {
+func (f *fleet) fitPositions(now time.Duration) {
 	for f.committed() < f.target {
-		f.seats = append(f.seats, &seat{id: f.freeID()})
-		f.sortSeats()
+		f.positions = append(f.positions, &position{id: f.freeID()})
+		f.sortPositions()
 	}
 	for f.committed() > f.target {
-		s := f.oldestSeat()
-		f.dropSeat(s, now, byScaling)
+		s := f.oldestPosition()
+		f.dropPosition(s, now, byScaling)
 	}
 }
 
-// committed counts the seats that the current generation has.
+// committed counts the positions that the current generation has.
 func (f *fleet) committed() int {
 	n := 0
-	for _, s := range f.seats {
+	for _, s := range f.positions {
 		if !s.fresh {
 			n++
 		}
@@ -149,13 +149,13 @@ func (f *fleet) committed() int {
 	return n
 }
 
-func (f *fleet) sortSeats() {
-	slices.SortFunc(f.seats, func(a, b *seat) int { return a.id - b.id })
+func (f *fleet) sortPositions() {
+	slices.SortFunc(f.positions, func(a, b *position) int { return a.id - b.id })
 }
 
 func (f *fleet) freeID() int {
 	id := 1
-	for _, s := range f.seats {
+	for _, s := range f.positions {
 		if s.id == id {
 			id++
 		}
@@ -163,15 +163,15 @@ func (f *fleet) freeID() int {
 	return id
 }
 
-func (f *fleet) oldestSeat() *seat {
-	age := func(s *seat) int {
+func (f *fleet) oldestPosition() *position {
+	age := func(s *position) int {
 		if s.current == nil {
 			return 0 // nobody is lost with it
 		}
 		return s.current.place.Age
 	}
-	var oldest *seat
-	for _, s := range f.seats {
+	var oldest *position
+	for _, s := range f.positions {
 		if !s.fresh && (oldest == nil || age(s) < age(oldest)) {
 			oldest = s
 		}
@@ -179,17 +179,17 @@ func (f *fleet) oldestSeat() *seat {
 	return oldest
 }
 
-func (f *fleet) dropSeat(s *seat, now time.Duration, why cause) {
+func (f *fleet) dropPosition(s *position, now time.Duration, why cause) {
 	f.leave(s.current, now, because(why))
 	f.leave(s.next, now, because(why))
 	s.current, s.next = nil, nil
-	f.seats = slices.DeleteFunc(f.seats, func(x *seat) bool { return x == s })
+	f.positions = slices.DeleteFunc(f.positions, func(x *position) bool { return x == s })
 }
 
-// fillSeats starts a worker in every seat that has none.
-func (f *fleet) fillSeats(now time.Duration) time.Duration {
+// fillPositions starts a worker in every position that has none.
+func (f *fleet) fillPositions(now time.Duration) time.Duration {
 	wake := forever
-	for _, s := range f.seats {
+	for _, s := range f.positions {
 		if s.current != nil || s.fresh {
 			continue
 		}
@@ -209,10 +209,10 @@ func (f *fleet) fillSeats(now time.Duration) time.Duration {
 	return wake
 }
 
-// start launches one worker for the seat. It returns nil when that failed, and
+// start launches one worker for the position. It returns nil when that failed, and
 // whether to ask again at once.
-func (f *fleet) start(s *seat, gen *Generation, now time.Duration) (w *worker, again bool) {
-	place, process, err := f.hands.launch(gen, s.id, f.starts+1, s.trial)
+func (f *fleet) start(s *position, gen *Generation, now time.Duration) (w *worker, again bool) {
+	place, process, err := f.procs.launch(gen, s.id, f.starts+1, s.trial)
 	if errors.Is(err, errBusy) {
 		return nil, true
 	}
@@ -246,9 +246,9 @@ func (f *fleet) start(s *seat, gen *Generation, now time.Duration) (w *worker, a
 	return w, false
 }
 
-// vacated decides when a seat whose worker was lost gets the next one, and
+// vacated decides when a position whose worker was lost gets the next one, and
 // whether there is any sense in going on.
-func (f *fleet) vacated(s *seat, w *worker, now time.Duration) {
+func (f *fleet) vacated(s *position, w *worker, now time.Duration) {
 	settings := w.gen.Settings
 	delay := s.restart.lost(now, w.readyAt, settings.RestartImmediately, f.random())
 	s.notBefore = now + delay
@@ -279,7 +279,7 @@ func (f *fleet) mayBeStale(w *worker) {
 // workers lists every process of the fleet.
 func (f *fleet) workers() []*worker {
 	all := slices.Clone(f.leaving)
-	for _, s := range f.seats {
+	for _, s := range f.positions {
 		if s.current != nil {
 			all = append(all, s.current)
 		}

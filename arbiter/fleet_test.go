@@ -33,7 +33,7 @@ type puppet struct {
 	yield   int
 }
 
-// stage is the hands of a fleet under test, with a clock of its own.
+// stage is the process control of a fleet under test, with a clock of its own.
 type theatre struct {
 	t       interface{ Fatalf(string, ...any) }
 	now     time.Duration
@@ -143,7 +143,7 @@ func (th *theatre) leaveAll() {
 }
 
 func (th *theatre) serving() (pids, ids, gens []int) {
-	for _, s := range th.fleet.seats {
+	for _, s := range th.fleet.positions {
 		if s.current != nil && s.current.stage == ready {
 			pids, ids, gens = append(pids, s.current.pid), append(ids, s.id), append(gens, s.current.gen.Number)
 		}
@@ -171,12 +171,12 @@ func TestSignalsByState(t *testing.T) {
 		"stopping": func(th *theatre) { th.readyAll(); th.act(signals.Stop) },
 	}
 	for _, c := range []struct {
-		state  string
-		action signals.Action
-		phase  phase
-		seats  int
-		told   syscall.Signal // what the processes that serve get; 0 for none of them
-		alive  int
+		state     string
+		action    signals.Action
+		phase     phase
+		positions int
+		told      syscall.Signal // what the processes that serve get; 0 for none of them
+		alive     int
 	}{
 		{"booting", signals.Stop, stopping, 0, syscall.SIGTERM, 3},
 		{"booting", signals.Quit, quitting, 0, syscall.SIGINT, 3},
@@ -211,8 +211,8 @@ func TestSignalsByState(t *testing.T) {
 			if th.fleet.phase != c.phase {
 				t.Errorf("phase is %d, want %d", th.fleet.phase, c.phase)
 			}
-			if len(th.fleet.seats) != c.seats {
-				t.Errorf("%d seats, want %d", len(th.fleet.seats), c.seats)
+			if len(th.fleet.positions) != c.positions {
+				t.Errorf("%d positions, want %d", len(th.fleet.positions), c.positions)
 			}
 			if len(th.alive) != c.alive {
 				t.Errorf("%d processes, want %d", len(th.alive), c.alive)
@@ -483,7 +483,7 @@ func TestWornWorkersAreReplacedOneByOne(t *testing.T) {
 }
 
 // Whatever happens in whatever order, the fleet comes to rest with as many
-// ready workers as are wanted, never drops below the seats it has without
+// ready workers as are wanted, never drops below the positions it has without
 // cause, and leaves nobody behind.
 func TestFleetSurvivesAnything(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

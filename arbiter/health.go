@@ -107,7 +107,7 @@ func (f *fleet) lookHalted(w *worker, now time.Duration) {
 		return
 	}
 	w.haltLook = now + haltLook(s.Timeout)
-	if w.halt = f.hands.halted(w); w.halt == "" {
+	if w.halt = f.procs.halted(w); w.halt == "" {
 		w.haltedAt = 0
 	} else if w.haltedAt == 0 {
 		w.haltedAt = now

@@ -18,7 +18,7 @@ const passBudget = 10 * time.Millisecond
 
 var errNoSlot = errors.New("the scoreboard is full: too many workers at once")
 
-// kernel is the hands of the real fleets.
+// kernel is the process control of the real fleets.
 type kernel struct {
 	board    *scoreboard.Board
 	children *scoreboard.Register

@@ -24,7 +24,7 @@ func (f *fleet) leave(w *worker, now time.Duration, why reason) {
 	f.leaving = append(f.leaving, w)
 	f.log.Info(f.role+" is told to finish", f.role, w.place.ID, "pid", w.pid, "reason", why.String())
 	if w.hold == notHeld {
-		f.hands.signal(w, syscall.SIGTERM)
+		f.procs.signal(w, syscall.SIGTERM)
 	}
 }
 
@@ -32,7 +32,7 @@ func (f *fleet) leave(w *worker, now time.Duration, why reason) {
 func (f *fleet) let(w *worker) {
 	w.hold = notHeld
 	if w.stage == draining {
-		f.hands.signal(w, syscall.SIGTERM)
+		f.procs.signal(w, syscall.SIGTERM)
 	}
 }
 
@@ -66,7 +66,7 @@ func (f *fleet) quit(w *worker, now time.Duration) {
 	f.move(w, quick, because(byQuickStop))
 	w.hold = notHeld
 	w.deadline = min(now+quickGrace, now+w.gen.Settings.GracefulTimeout)
-	f.hands.signal(w, syscall.SIGINT)
+	f.procs.signal(w, syscall.SIGINT)
 }
 
 // abort makes a hung worker show its stacks and go. One behind a gateway may
@@ -74,9 +74,9 @@ func (f *fleet) quit(w *worker, now time.Duration) {
 func (f *fleet) abort(w *worker, now time.Duration, why string) {
 	f.leaving = append(f.leaving, w)
 	w.hung = true
-	f.doubts(w, why, now)
+	f.reportLost(w, why, now)
 	s := w.gen.Settings
-	v, _ := f.hands.vitals(w)
+	v, _ := f.procs.vitals(w)
 	others := v.besides(now, s.RequestTimeout)
 	if w.stage == ready && s.Gated && s.boundsRequests() && others > 0 && lifeless(w, v, now) == "" {
 		f.move(w, stalled, reason{byHanging, why})
@@ -97,16 +97,16 @@ func (f *fleet) showStacks(w *worker, now time.Duration, why reason) {
 		"code", "GON040")
 	f.observe(WorkerHung, w, w.leaves.String(), now)
 	if w.gen.Settings.Interpreter {
-		f.hands.show(w) // at ABRT its main thread would have to run Python
+		f.procs.show(w) // at ABRT its main thread would have to run Python
 	}
-	f.hands.signal(w, syscall.SIGABRT)
+	f.procs.signal(w, syscall.SIGABRT)
 }
 
 // watchDraining aborts a worker that hangs while it finishes: it would not
 // finish before its time is over. It returns when to look again.
 func (f *fleet) watchDraining(w *worker, now time.Duration) time.Duration {
 	f.lookHalted(w, now)
-	v, _ := f.hands.vitals(w)
+	v, _ := f.procs.vitals(w)
 	if why := hung(w, v, now); why != "" && now >= f.blindUntil {
 		w.hung = true
 		f.showStacks(w, now, reason{w.leaves.cause, w.leaves.String() + "; " + why})
@@ -123,7 +123,7 @@ func (f *fleet) enforce(now time.Duration) time.Duration {
 			continue
 		}
 		if w.stage == stalled {
-			v, _ := f.hands.vitals(w)
+			v, _ := f.procs.vitals(w)
 			f.lookHalted(w, now)
 			if now >= w.deadline || v.besides(now, w.gen.Settings.RequestTimeout) == 0 || lifeless(w, v, now) != "" {
 				f.showStacks(w, now, reason{})
@@ -148,7 +148,7 @@ func (f *fleet) enforce(now time.Duration) time.Duration {
 		}
 		f.log.Warn(f.role+" did not go in time: killing its process group", f.role, w.place.ID, "pid", w.pid, "reason", w.leaves.String())
 		f.move(w, killed, reason{})
-		f.hands.kill(w)
+		f.procs.kill(w)
 	}
 	return wake
 }

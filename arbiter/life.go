@@ -14,7 +14,7 @@ import (
 // as ready by their age, and aborts the hung ones.
 func (f *fleet) watch(now time.Duration) time.Duration {
 	wake := forever
-	for _, s := range slices.Clone(f.seats) {
+	for _, s := range slices.Clone(f.positions) {
 		for _, w := range []*worker{s.current, s.next} {
 			if w == nil || !w.stage.wanted() {
 				continue
@@ -27,10 +27,10 @@ func (f *fleet) watch(now time.Duration) time.Duration {
 				}
 			}
 			f.lookHalted(w, now)
-			v, _ := f.hands.vitals(w)
+			v, _ := f.procs.vitals(w)
 			if reason := hung(w, v, now); reason != "" && now >= f.blindUntil {
 				f.abort(w, now, reason)
-				f.unseat(s, w, now, reason)
+				f.vacate(s, w, now, reason)
 				continue
 			}
 			wake = min(wake, f.nextLook(w, now))
@@ -82,7 +82,7 @@ func (f *fleet) becameReady(w *worker, now time.Duration) {
 		f.everReady, f.stale = true, ""
 	}
 	if !f.allReady {
-		f.allReady = !slices.ContainsFunc(f.seats, func(s *seat) bool {
+		f.allReady = !slices.ContainsFunc(f.positions, func(s *position) bool {
 			return !s.fresh && (s.current == nil || s.current.stage != ready)
 		}) && f.committed() == f.target
 	}
@@ -143,9 +143,9 @@ func (f *fleet) brokeOff(slot, pid int, now time.Duration) {
 	f.move(w, killed, why)
 	w.hold = notHeld
 	f.log.Error(f.role+" is killed: it sent the gateway nonsense", f.role, w.place.ID, "pid", w.pid)
-	f.hands.kill(w)
-	if s := f.seatOf(w); wanted && s != nil {
-		f.unseat(s, w, now, w.leaves.String())
+	f.procs.kill(w)
+	if s := f.positionOf(w); wanted && s != nil {
+		f.vacate(s, w, now, w.leaves.String())
 	}
 }
 
@@ -181,8 +181,8 @@ func (f *fleet) notified(w *worker, fields map[string]string, now time.Duration)
 
 func (f *fleet) lostHung(w *worker, now time.Duration, reason string) {
 	f.abort(w, now, reason)
-	if s := f.seatOf(w); s != nil {
-		f.unseat(s, w, now, reason)
+	if s := f.positionOf(w); s != nil {
+		f.vacate(s, w, now, reason)
 	}
 }
 
@@ -192,13 +192,13 @@ func (f *fleet) departs(w *worker, now time.Duration) {
 	w.deadline = now + w.gen.Settings.GracefulTimeout
 	f.leaving = append(f.leaving, w)
 	f.log.Info(f.role+" stops by itself", f.role, w.place.ID, "pid", w.pid)
-	if s := f.seatOf(w); s != nil {
-		f.unseat(s, w, now, w.leaves.String())
+	if s := f.positionOf(w); s != nil {
+		f.vacate(s, w, now, w.leaves.String())
 	}
 }
 
-func (f *fleet) seatOf(w *worker) *seat {
-	for _, s := range f.seats {
+func (f *fleet) positionOf(w *worker) *position {
+	for _, s := range f.positions {
 		if s.current == w || s.next == w {
 			return s
 		}
@@ -206,8 +206,8 @@ func (f *fleet) seatOf(w *worker) *seat {
 	return nil
 }
 
-// unseat takes a worker that was lost out of its seat.
-func (f *fleet) unseat(s *seat, w *worker, now time.Duration, reason string) {
+// vacate takes a worker that was lost out of its position.
+func (f *fleet) vacate(s *position, w *worker, now time.Duration, reason string) {
 	candidate := f.candidate != nil && w.gen == f.candidate.gen
 	if s.current == w {
 		s.current = nil
@@ -244,8 +244,8 @@ func (f *fleet) exited(exit proc.Exit, why string, now time.Duration) *worker {
 		"age", (now - w.started).Round(time.Millisecond), "code", "GON041")
 	f.move(w, gone, reason{byCrash, why})
 	f.ends[w.end()]++
-	f.doubts(w, why, now)
-	f.unseat(f.seatOf(w), w, now, why)
+	f.reportLost(w, why, now)
+	f.vacate(f.positionOf(w), w, now, why)
 	return w
 }
 

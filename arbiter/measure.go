@@ -54,7 +54,7 @@ func (a *Arbiter) measured(m measured) {
 			w.uses(m.use[w.pid], m.at)
 		}
 	}
-	for _, s := range a.workers.seats {
+	for _, s := range a.workers.positions {
 		w := s.current
 		if w == nil {
 			continue

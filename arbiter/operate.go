@@ -85,7 +85,7 @@ func (a *Arbiter) operate(e event) {
 
 // renewOne marks one worker for replacement.
 func (f *fleet) renewOne(id int) error {
-	for _, s := range f.seats {
+	for _, s := range f.positions {
 		if s.id == id && s.current != nil {
 			s.current.retireFor(byRestart, false)
 			f.stale = "" // the operator wants another try
@@ -96,14 +96,14 @@ func (f *fleet) renewOne(id int) error {
 }
 
 func (f *fleet) showStacksOf(id int) (pid int, err error) {
-	for _, s := range f.seats {
+	for _, s := range f.positions {
 		if s.id != id || s.current == nil {
 			continue
 		}
 		if !s.current.gen.Settings.ShowsStacks {
 			return 0, fmt.Errorf("show stacks of worker %d: only Python workers and Go handlers do that while they go on: %w", id, errors.ErrUnsupported)
 		}
-		f.hands.show(s.current)
+		f.procs.show(s.current)
 		return s.current.pid, nil
 	}
 	return 0, fmt.Errorf("show stacks of worker %d: %w", id, ErrNoWorker)

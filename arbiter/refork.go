@@ -29,7 +29,7 @@ func (f *fleet) renew(why Renewal) {
 	if why == ReforkUndone {
 		c = byUndoneRefork
 	}
-	for _, s := range f.seats {
+	for _, s := range f.positions {
 		if s.current != nil && !s.current.retire.given() {
 			s.current.retireFor(c, false)
 		}
@@ -75,8 +75,8 @@ func (f *fleet) promotes(w *worker) {
 	}
 }
 
-// doubts tells the generation of a worker that hung or that died young.
-func (f *fleet) doubts(w *worker, why string, now time.Duration) {
+// reportLost tells the generation of a worker that hung or that died young.
+func (f *fleet) reportLost(w *worker, why string, now time.Duration) {
 	if w.gen.Refork != nil && (w.hung || now-w.started < young) {
 		w.gen.Refork.Lost(w.place, why)
 	}

@@ -29,7 +29,7 @@ func reforking(t *testing.T, workers int) (*theatre, *reforks) {
 }
 
 func (th *theatre) pidOf(id int) int {
-	for _, s := range th.fleet.seats {
+	for _, s := range th.fleet.positions {
 		if s.id == id {
 			return s.current.pid
 		}
@@ -46,7 +46,7 @@ func TestOneWorkerIsPromotedWhicheverItIs(t *testing.T) {
 	if len(r.promoted) != 1 || r.promoted[0] != 3 {
 		t.Fatalf("promoted %v, want worker 3 alone", r.promoted)
 	}
-	if w := th.fleet.seats[1].current; w.retire.given() {
+	if w := th.fleet.positions[1].current; w.retire.given() {
 		t.Errorf("worker 2 goes as well: %q", w.retire)
 	}
 }
@@ -55,9 +55,9 @@ func TestOneWorkerIsPromotedWhicheverItIs(t *testing.T) {
 func TestOtherEndsPromoteNobody(t *testing.T) {
 	for name, end := range map[string]func(*theatre){
 		"restart":     func(th *theatre) { _ = th.fleet.renewOne(1) },
-		"over memory": func(th *theatre) { th.fleet.seats[0].current.retireFor(byMaxMemory, false) },
+		"over memory": func(th *theatre) { th.fleet.positions[0].current.retireFor(byMaxMemory, false) },
 		"both": func(th *theatre) {
-			th.fleet.seats[0].current.retireFor(byMaxMemory, false)
+			th.fleet.positions[0].current.retireFor(byMaxMemory, false)
 			th.say(th.pidOf(1), wire.NotifyRetire, byRefork.String())
 		},
 		"stop":        func(th *theatre) { th.fleet.stop(th.now) },

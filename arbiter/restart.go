@@ -11,7 +11,7 @@ const (
 	bootTries     = 3                      // a first generation gets so many
 )
 
-// restart decides how soon a seat gets a new worker after it lost one.
+// restart decides how soon a position gets a new worker after it lost one.
 type restart struct {
 	failures int // in a row; one that had served for restartProven does not count
 }

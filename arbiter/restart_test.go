@@ -42,7 +42,7 @@ func TestAMinuteOfHealthForgetsFailures(t *testing.T) {
 	}
 }
 
-// Whatever happens to a seat, its delays stay within bounds, grow while boots
+// Whatever happens to a position, its delays stay within bounds, grow while boots
 // fail, and vanish for a worker that had served.
 func TestRestartProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -11,14 +11,14 @@ import (
 // the one that serves, and takes over from it as its settings have it.
 type rollout struct {
 	gen     *Generation
-	want    int  // seats that it needs
+	want    int  // positions that it needs
 	rolling bool // exchanged in batches, not all at once
 
 	ready     bool          // all that it needs serve or are ready to
 	trial     *trial        // of a canary; nil without one
 	proven    bool          // the canary did well, or there is none
 	note      string        // what the operator should know of it; may be empty
-	exchanged int           // seats that serve by now, of a rolling one
+	exchanged int           // positions that serve by now, of a rolling one
 	rested    int           // exchanged when the pause after a batch began
 	restUntil time.Duration // when that pause is over
 }
@@ -47,10 +47,10 @@ func (f *fleet) reload(gen *Generation, together bool, noTrial string, now time.
 		f.target = 0 // nobody serves whom the new generation would have to match
 		together = true
 	}
-	if together || len(f.seats) == 0 {
+	if together || len(f.positions) == 0 {
 		c.rolling = false
 	}
-	for _, s := range f.seats {
+	for _, s := range f.positions {
 		f.leave(s.next, now, because(bySuperseding))
 		s.next = nil
 	}
@@ -66,9 +66,9 @@ func (f *fleet) advance(now time.Duration) time.Duration {
 	if !c.proven {
 		return f.prove(c, now)
 	}
-	for len(f.seats) < c.want {
-		f.seats = append(f.seats, &seat{id: f.freeID(), fresh: true})
-		f.sortSeats()
+	for len(f.positions) < c.want {
+		f.positions = append(f.positions, &position{id: f.freeID(), fresh: true})
+		f.sortPositions()
 	}
 	if c.rolling {
 		return f.roll(c, now)
@@ -80,7 +80,7 @@ func (f *fleet) advance(now time.Duration) time.Duration {
 // once.
 func (f *fleet) gather(c *rollout, now time.Duration) time.Duration {
 	isReady := 0
-	for _, s := range f.seats[:c.want] {
+	for _, s := range f.positions[:c.want] {
 		if s.next == nil {
 			if again := f.startNext(s, c, now); again || f.candidate == nil {
 				return now
@@ -93,16 +93,16 @@ func (f *fleet) gather(c *rollout, now time.Duration) time.Duration {
 	return f.finish(c, isReady == c.want, now)
 }
 
-// roll exchanges the seats in batches: a worker goes when its successor is
+// roll exchanges the positions in batches: a worker goes when its successor is
 // ready, and the next batch starts when this one has been exchanged.
 func (f *fleet) roll(c *rollout, now time.Duration) time.Duration {
-	var rest []*seat
+	var rest []*position
 	onTheWay := 0
-	for _, s := range f.seats[:c.want] {
+	for _, s := range f.positions[:c.want] {
 		switch {
 		case s.next != nil && s.next.stage == ready:
 			f.leave(s.current, now, because(byReload))
-			*s = seat{id: s.id, current: s.next, fresh: s.fresh}
+			*s = position{id: s.id, current: s.next, fresh: s.fresh}
 			c.exchanged++
 		case s.next != nil:
 			onTheWay++
@@ -149,9 +149,9 @@ func (f *fleet) leavingBefore(gen *Generation) int {
 	return n
 }
 
-// startNext starts the candidate's worker of a seat. It gives the reload up if
+// startNext starts the candidate's worker of a position. It gives the reload up if
 // that cannot be done, and reports whether to ask again at once.
-func (f *fleet) startNext(s *seat, c *rollout, now time.Duration) (again bool) {
+func (f *fleet) startNext(s *position, c *rollout, now time.Duration) (again bool) {
 	w, again := f.start(s, c.gen, now)
 	if again {
 		return true
@@ -184,14 +184,14 @@ func (f *fleet) commit(now time.Duration) {
 	} else {
 		f.log.Info("new "+f.role+" serves", "generation", c.gen.Number)
 	}
-	for i, s := range slices.Clone(f.seats) {
+	for i, s := range slices.Clone(f.positions) {
 		if i >= c.want {
-			f.dropSeat(s, now, byReload)
+			f.dropPosition(s, now, byReload)
 			continue
 		}
 		if s.next != nil {
 			f.leave(s.current, now, because(byReload))
-			*s = seat{id: s.id, current: s.next}
+			*s = position{id: s.id, current: s.next}
 		}
 		s.fresh = false
 	}
@@ -232,13 +232,13 @@ func (f *fleet) giveUp(now time.Duration, why error, leaves cause) {
 	f.candidate = nil
 	f.outcomes = append(f.outcomes, outcome{c.gen.Number, Outcome{Err: why}})
 	f.retired(c.gen)
-	for _, s := range slices.Clone(f.seats) {
+	for _, s := range slices.Clone(f.positions) {
 		if s.next != nil && s.next.gen == c.gen {
 			f.leave(s.next, now, because(leaves))
 			s.next = nil
 		}
 		if s.fresh {
-			f.dropSeat(s, now, leaves)
+			f.dropPosition(s, now, leaves)
 		}
 	}
 	if f.target == 0 {
@@ -261,15 +261,15 @@ func (f *fleet) replaceWorn(now time.Duration) time.Duration {
 			onTheWay++
 		}
 	}
-	for _, s := range f.seats {
+	for _, s := range f.positions {
 		if s.next != nil {
 			onTheWay++
 		}
 	}
 	most, wake := max(1, f.target/4), forever
-	for _, s := range f.seats {
+	for _, s := range f.positions {
 		if s.current != nil && s.current.stage == ready && s.next == nil {
-			v, limit := f.hands.vitals(s.current)
+			v, limit := f.procs.vitals(s.current)
 			if s.current.gen != f.current {
 				s.current.retireFor(byFailedReload, false)
 			}
@@ -293,7 +293,7 @@ func (f *fleet) replaceWorn(now time.Duration) time.Duration {
 	return wake
 }
 
-func (f *fleet) startSuccessor(s *seat, now time.Duration) time.Duration {
+func (f *fleet) startSuccessor(s *position, now time.Duration) time.Duration {
 	if f.stale != "" {
 		return forever // it would not start: what serves goes on
 	}

@@ -81,13 +81,13 @@ func (f *fleet) stuck(s wire.Stuck, now time.Duration) {
 		if w.endpoint.Address != "" {
 			what += " at " + w.endpoint.Address
 		}
-		if waits := f.hands.waits(w); waits != "" {
+		if waits := f.procs.waits(w); waits != "" {
 			what += "; " + waits
 		}
-	case f.hands.halted(w) != "":
+	case f.procs.halted(w) != "":
 		return // nothing of it runs, whatever the code: the heartbeat tells
 	default:
-		v, _ := f.hands.vitals(w)
+		v, _ := f.procs.vitals(w)
 		kind, code = "gil", codeGIL
 		what = fmt.Sprintf("C code holds Python's GIL for %s: no thread of the worker runs Python", (now - v.pulse).Round(100*time.Millisecond))
 		cure = "the stacks that follow show the call: make it in another process, or use a release of the library that gives up the GIL"
@@ -101,7 +101,7 @@ func (f *fleet) stuck(s wire.Stuck, now time.Duration) {
 	}
 	f.warnOf(w, what+"\nwhat to do: "+cure, code, s.Held.ID, s.Held.Method, s.Held.Path)
 	if kind == "gil" {
-		f.hands.show(w)
+		f.procs.show(w)
 	}
 }
 

@@ -54,8 +54,8 @@ func (a *Arbiter) status(now time.Duration) status.Fleet {
 		State: a.condition(), Reloads: f.reloads, FailedReload: f.failures, Ends: maps.Clone(f.ends),
 		Reloading: a.reloads.loading || a.reloads.wanted || f.candidate != nil, LongestPause: a.longestPause, Stragglers: len(a.stragglers),
 	}
-	for _, seat := range f.seats {
-		if seat.current != nil && a.shown(seat.current, now) == ready.String() {
+	for _, position := range f.positions {
+		if position.current != nil && a.shown(position.current, now) == ready.String() {
 			s.Ready++
 		}
 	}

@@ -35,7 +35,7 @@ type worker struct {
 	endpoint Endpoint      // where it accepts; empty until its probe has found out
 	probed   bool          // it has a probe
 	said     bool          // it has said READY=1
-	public   bool          // a gateway may give it requests though it is only next in its seat
+	public   bool          // a gateway may give it requests though it is only next in its position
 	share    int           // of the requests, per mille, while it is on trial
 	unready  string        // what to say when it is never ready
 	fault    string        // what it said about why it cannot start
@@ -51,8 +51,8 @@ type worker struct {
 	measured time.Duration // when that was
 }
 
-// seat is a place for one worker: an ID that worker and successor share.
-type seat struct {
+// position is a place for one worker: an ID that worker and successor share.
+type position struct {
 	id      int
 	current *worker // serves; nil while none does
 	next    *worker // on its way to replace current; nil if none is

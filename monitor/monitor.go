@@ -12,10 +12,10 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/gonicorn/gonicorn/internal/console"
 	"github.com/gonicorn/gonicorn/internal/inherited"
 	"github.com/gonicorn/gonicorn/internal/logging"
 	"github.com/gonicorn/gonicorn/internal/notify"
+	"github.com/gonicorn/gonicorn/internal/operatorapi"
 	"github.com/gonicorn/gonicorn/internal/proc"
 	"golang.org/x/net/netutil"
 )
@@ -67,7 +67,7 @@ func run(from *inherited.Process, signals <-chan os.Signal) error {
 		return fmt.Errorf("loglevel: %w", err)
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
-	client, gone, err := console.NewAttended(from.Control)
+	client, gone, err := operatorapi.NewAttended(from.Control)
 	if err != nil {
 		return err
 	}

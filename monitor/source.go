@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/gonicorn/gonicorn/internal/console"
+	"github.com/gonicorn/gonicorn/internal/operatorapi"
 	"github.com/gonicorn/gonicorn/internal/status"
 )
 
@@ -23,12 +23,12 @@ type Source interface {
 // now and then.
 const fresh = 250 * time.Millisecond
 
-// patience is how long the arbiter may take to answer.
-const patience = 3 * time.Second
+// answerTimeout is how long the arbiter may take to answer.
+const answerTimeout = 3 * time.Second
 
 // source asks the arbiter. It implements Source.
 type source struct {
-	client *console.Client
+	client *operatorapi.Client
 
 	mu       sync.Mutex
 	status   *status.Status
@@ -36,7 +36,7 @@ type source struct {
 	asked    [2]time.Time
 }
 
-func newSource(client *console.Client) *source {
+func newSource(client *operatorapi.Client) *source {
 	return &source{client: client}
 }
 
@@ -76,7 +76,7 @@ func (s *source) Requests() (json.RawMessage, error) {
 // ask asks over the one connection. An answer that does not come in time ends
 // it, and so the monitor, for another one to take its place.
 func (s *source) ask(path string, into any) error {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)
 	defer cancel()
 	if err := s.client.Get(ctx, path, into); err != nil {
 		return fmt.Errorf("the arbiter does not say: %w", err)

@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// patience is how long a new connection that sends nothing keeps its place
+// silentTimeout is how long a new connection that sends nothing keeps its place
 // where places are lent.
-const patience = 100 * time.Millisecond
+const silentTimeout = 100 * time.Millisecond
 
 // conn is a client's connection and the place that it has.
 type conn struct {

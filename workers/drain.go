@@ -117,7 +117,7 @@ func (d *Drain) admit(nc net.Conn) net.Conn {
 	c := &conn{Conn: nc, drain: d, placed: true}
 	c.waiting.Store(true)
 	if d.lends {
-		c.after(patience, c.lend)
+		c.after(silentTimeout, c.lend)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()

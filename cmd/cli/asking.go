@@ -8,7 +8,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/gonicorn/gonicorn/internal/console"
+	"github.com/gonicorn/gonicorn/internal/operatorapi"
 	"github.com/gonicorn/gonicorn/internal/status"
 	ucli "github.com/urfave/cli/v2"
 )
@@ -18,7 +18,7 @@ const (
 	doneTime  = 2 * time.Minute // that workers may take to start, or to finish
 )
 
-func (l *commandLine) post(c *ucli.Context, client *console.Client, path string, body any, done string) error {
+func (l *commandLine) post(c *ucli.Context, client *operatorapi.Client, path string, body any, done string) error {
 	if err := client.Post(c.Context, path, body); err != nil {
 		return fmt.Errorf("%s: %w", c.Command.Name, err)
 	}
@@ -27,7 +27,7 @@ func (l *commandLine) post(c *ucli.Context, client *console.Client, path string,
 }
 
 // get shows an answer as JSON, or has show write it for people.
-func get[T any](l *commandLine, c *ucli.Context, client *console.Client, path string, show func(T, io.Writer)) error {
+func get[T any](l *commandLine, c *ucli.Context, client *operatorapi.Client, path string, show func(T, io.Writer)) error {
 	if c.Bool("json") {
 		var raw json.RawMessage
 		if err := client.Get(c.Context, path, &raw); err != nil {
@@ -53,7 +53,7 @@ func dash(d time.Duration) string {
 }
 
 // until waits until what was asked for is so.
-func (l *commandLine) until(c *ucli.Context, client *console.Client, done string, so func(status.Status) bool) error {
+func (l *commandLine) until(c *ucli.Context, client *operatorapi.Client, done string, so func(status.Status) bool) error {
 	ctx, cancel := context.WithTimeout(c.Context, doneTime)
 	defer cancel()
 	pause := time.NewTicker(lookEvery)

@@ -9,11 +9,11 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/gonicorn/gonicorn/internal/console"
+	"github.com/gonicorn/gonicorn/internal/operatorapi"
 	ucli "github.com/urfave/cli/v2"
 )
 
-func (l *commandLine) logs(c *ucli.Context, client *console.Client) error {
+func (l *commandLine) logs(c *ucli.Context, client *operatorapi.Client) error {
 	ctx, stop := signal.NotifyContext(c.Context, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	path := "/logs"

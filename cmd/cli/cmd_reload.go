@@ -3,12 +3,12 @@ package cli
 import (
 	"fmt"
 
-	"github.com/gonicorn/gonicorn/internal/console"
+	"github.com/gonicorn/gonicorn/internal/operatorapi"
 	ucli "github.com/urfave/cli/v2"
 )
 
 // reload says what became of it, and what was left out.
-func (l *commandLine) reload(c *ucli.Context, client *console.Client) error {
+func (l *commandLine) reload(c *ucli.Context, client *operatorapi.Client) error {
 	done, err := client.Reload(c.Context)
 	if err != nil {
 		return fmt.Errorf("reload: %w", err)

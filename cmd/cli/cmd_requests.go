@@ -7,13 +7,13 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/gonicorn/gonicorn/internal/console"
+	"github.com/gonicorn/gonicorn/internal/operatorapi"
 	ucli "github.com/urfave/cli/v2"
 )
 
-func (l *commandLine) requests(c *ucli.Context, client *console.Client) error {
-	return get(l, c, client, "/requests", func(all []console.Request, w io.Writer) {
-		slices.SortFunc(all, func(a, b console.Request) int { return cmp.Compare(b.Age, a.Age) })
+func (l *commandLine) requests(c *ucli.Context, client *operatorapi.Client) error {
+	return get(l, c, client, "/requests", func(all []operatorapi.Request, w io.Writer) {
+		slices.SortFunc(all, func(a, b operatorapi.Request) int { return cmp.Compare(b.Age, a.Age) })
 		fmt.Fprintln(w, "AGE\tWORKER\tPID\tMETHOD\tPATH\tID")
 		for _, r := range all {
 			worker := strconv.Itoa(r.Worker)

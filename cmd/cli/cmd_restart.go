@@ -3,12 +3,12 @@ package cli
 import (
 	"fmt"
 
-	"github.com/gonicorn/gonicorn/internal/console"
+	"github.com/gonicorn/gonicorn/internal/operatorapi"
 	"github.com/gonicorn/gonicorn/internal/status"
 	ucli "github.com/urfave/cli/v2"
 )
 
-func (l *commandLine) restart(c *ucli.Context, client *console.Client, id int) error {
+func (l *commandLine) restart(c *ucli.Context, client *operatorapi.Client, id int) error {
 	pidOf := func(s status.Status) (pid int) {
 		for _, w := range s.Workers {
 			if w.Role == "worker" && w.ID == id && w.Leaves == "" && (w.Stage == "ready" || w.Stage == "busy") {

@@ -3,11 +3,11 @@ package cli
 import (
 	"fmt"
 
-	"github.com/gonicorn/gonicorn/internal/console"
+	"github.com/gonicorn/gonicorn/internal/operatorapi"
 	ucli "github.com/urfave/cli/v2"
 )
 
-func (l *commandLine) stacks(c *ucli.Context, client *console.Client, id int) error {
+func (l *commandLine) stacks(c *ucli.Context, client *operatorapi.Client, id int) error {
 	var got struct{ Stacks string }
 	if err := client.Get(c.Context, fmt.Sprintf("/workers/%d/stacks", id), &got); err != nil {
 		return err

@@ -7,12 +7,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gonicorn/gonicorn/internal/console"
+	"github.com/gonicorn/gonicorn/internal/operatorapi"
 	"github.com/gonicorn/gonicorn/internal/status"
 	ucli "github.com/urfave/cli/v2"
 )
 
-func (l *commandLine) status(c *ucli.Context, client *console.Client) error {
+func (l *commandLine) status(c *ucli.Context, client *operatorapi.Client) error {
 	err := get(l, c, client, "/status", func(s status.Status, w io.Writer) {
 		state := s.State
 		if state == "ready" {

@@ -6,14 +6,14 @@ import (
 	"io"
 	"time"
 
-	"github.com/gonicorn/gonicorn/internal/console"
+	"github.com/gonicorn/gonicorn/internal/operatorapi"
 	"github.com/gonicorn/gonicorn/internal/proc"
 	"github.com/gonicorn/gonicorn/internal/status"
 	ucli "github.com/urfave/cli/v2"
 )
 
 // stop returns when gonicorn has gone.
-func (l *commandLine) stop(c *ucli.Context, client *console.Client, _ int) error {
+func (l *commandLine) stop(c *ucli.Context, client *operatorapi.Client, _ int) error {
 	var before status.Status
 	if err := client.Get(c.Context, "/status", &before); err != nil {
 		return fmt.Errorf("stop: %w", err)

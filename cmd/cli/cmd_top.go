@@ -3,14 +3,14 @@ package cli
 import (
 	"os"
 
-	"github.com/gonicorn/gonicorn/internal/console"
+	"github.com/gonicorn/gonicorn/internal/operatorapi"
 	"github.com/gonicorn/gonicorn/internal/top"
 	ucli "github.com/urfave/cli/v2"
 	"golang.org/x/term"
 )
 
 // top shows the app live, in a terminal.
-func (l *commandLine) top(c *ucli.Context, client *console.Client) error {
+func (l *commandLine) top(c *ucli.Context, client *operatorapi.Client) error {
 	if !term.IsTerminal(int(os.Stdout.Fd())) {
 		return &usageError{"top: standard output is no terminal; try: gonicorn status, or gonicorn status --json"}
 	}

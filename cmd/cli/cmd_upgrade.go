@@ -5,13 +5,13 @@ import (
 	"io"
 	"time"
 
-	"github.com/gonicorn/gonicorn/internal/console"
+	"github.com/gonicorn/gonicorn/internal/operatorapi"
 	"github.com/gonicorn/gonicorn/internal/status"
 	ucli "github.com/urfave/cli/v2"
 )
 
 // upgrade returns when the old gonicorn has finished.
-func (l *commandLine) upgrade(c *ucli.Context, client *console.Client) error {
+func (l *commandLine) upgrade(c *ucli.Context, client *operatorapi.Client) error {
 	lines, err := client.Stream(c.Context, "/logs?follow=1")
 	if err != nil {
 		return err
@@ -25,7 +25,7 @@ func (l *commandLine) upgrade(c *ucli.Context, client *console.Client) error {
 }
 
 // answers waits until the new gonicorn has taken over the control socket.
-func (l *commandLine) answers(c *ucli.Context, client *console.Client) error {
+func (l *commandLine) answers(c *ucli.Context, client *operatorapi.Client) error {
 	ctx, cancel := context.WithTimeout(c.Context, doneTime)
 	defer cancel()
 	pause := time.NewTicker(lookEvery)

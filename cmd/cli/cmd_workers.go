@@ -7,12 +7,12 @@ import (
 	"slices"
 	"time"
 
-	"github.com/gonicorn/gonicorn/internal/console"
+	"github.com/gonicorn/gonicorn/internal/operatorapi"
 	"github.com/gonicorn/gonicorn/internal/status"
 	ucli "github.com/urfave/cli/v2"
 )
 
-func (l *commandLine) workers(c *ucli.Context, client *console.Client) error {
+func (l *commandLine) workers(c *ucli.Context, client *operatorapi.Client) error {
 	return get(l, c, client, "/status", func(s status.Status, w io.Writer) { listWorkers(s.Workers, w) })
 }
 

@@ -5,8 +5,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/gonicorn/gonicorn/internal/console"
 	"github.com/gonicorn/gonicorn/internal/errcode"
+	"github.com/gonicorn/gonicorn/internal/operatorapi"
 	"github.com/gonicorn/gonicorn/internal/version"
 	ucli "github.com/urfave/cli/v2"
 )
@@ -17,7 +17,7 @@ func (l *commandLine) commands() []*ucli.Command {
 	socket := &ucli.StringFlag{Name: "control-socket", Usage: "the running gonicorn's control socket; without it, that of this folder, or the only one there is"}
 	asJSON := &ucli.BoolFlag{Name: "json", Usage: "as JSON"}
 	target := "[TARGET]"
-	numbered := func(name, args, usage string, do func(*ucli.Context, *console.Client, int) error, flags ...ucli.Flag) *ucli.Command {
+	numbered := func(name, args, usage string, do func(*ucli.Context, *operatorapi.Client, int) error, flags ...ucli.Flag) *ucli.Command {
 		return &ucli.Command{
 			Name: name, Usage: usage, ArgsUsage: strings.TrimSpace(target + " " + args), Flags: append(flags, socket), HideHelpCommand: true,
 			Action: func(c *ucli.Context) error {
@@ -33,8 +33,8 @@ func (l *commandLine) commands() []*ucli.Command {
 			},
 		}
 	}
-	ask := func(name, usage string, do func(*ucli.Context, *console.Client) error, flags ...ucli.Flag) *ucli.Command {
-		return numbered(name, "", usage, func(c *ucli.Context, client *console.Client, _ int) error { return do(c, client) }, flags...)
+	ask := func(name, usage string, do func(*ucli.Context, *operatorapi.Client) error, flags ...ucli.Flag) *ucli.Command {
+		return numbered(name, "", usage, func(c *ucli.Context, client *operatorapi.Client, _ int) error { return do(c, client) }, flags...)
 	}
 	return []*ucli.Command{
 		{Name: "ls", Usage: "the gonicorns that run, a line each", HideHelpCommand: true, Action: l.list},
@@ -47,7 +47,7 @@ func (l *commandLine) commands() []*ucli.Command {
 		numbered("restart", "ID", "replace one worker; waits until its successor serves", l.restart),
 		numbered("stacks", "ID", "where every thread of a worker is; the worker goes on", l.stacks),
 		numbered("drain", "", "let gateway and workers finish and go, keep the sockets; reload brings them back", l.drain),
-		ask("reopen", "open the log files anew", func(c *ucli.Context, client *console.Client) error {
+		ask("reopen", "open the log files anew", func(c *ucli.Context, client *operatorapi.Client) error {
 			return l.post(c, client, "/reopen", nil, "the logs are being opened anew")
 		}),
 		ask("upgrade", "replace the running binary by the one that is there now; goes back when that does not serve", l.upgrade),

@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/gonicorn/gonicorn/config"
-	"github.com/gonicorn/gonicorn/internal/console"
 	"github.com/gonicorn/gonicorn/internal/errcode"
+	"github.com/gonicorn/gonicorn/internal/operatorapi"
 	"github.com/gonicorn/gonicorn/internal/status"
 	ucli "github.com/urfave/cli/v2"
 )
@@ -23,7 +23,7 @@ const askTime = 2 * time.Second
 
 // target is a running gonicorn.
 type target struct {
-	client *console.Client
+	client *operatorapi.Client
 	path   string
 	status status.Status
 }
@@ -72,9 +72,9 @@ func (t target) isIn(folder string) bool {
 
 // running asks all gonicorns of this user who they are.
 func (l *commandLine) running(ctx context.Context) (all []target, folder string) {
-	folder = console.Folder(os.Getenv)
-	for _, path := range console.Find(folder) {
-		t := target{client: console.NewClient(path), path: path}
+	folder = operatorapi.Folder(os.Getenv)
+	for _, path := range operatorapi.Find(folder) {
+		t := target{client: operatorapi.NewClient(path), path: path}
 		ctx, cancel := context.WithTimeout(ctx, askTime)
 		err := t.client.Get(ctx, "/status", &t.status)
 		cancel()
@@ -90,7 +90,7 @@ func (l *commandLine) running(ctx context.Context) (all []target, folder string)
 
 // find finds the running gonicorn that is meant: by its control socket, by what
 // was typed, or else the one of this folder, or the only one.
-func (l *commandLine) find(c *ucli.Context, word string) (*console.Client, error) {
+func (l *commandLine) find(c *ucli.Context, word string) (*operatorapi.Client, error) {
 	path := c.String("control-socket")
 	if path == "" && word == "" {
 		loaded, err := config.Load(config.Inputs{Environ: os.Environ(), Classes: l.o.classNames()})
@@ -99,11 +99,11 @@ func (l *commandLine) find(c *ucli.Context, word string) (*console.Client, error
 		}
 	}
 	if path != "" {
-		return console.NewClient(path), nil
+		return operatorapi.NewClient(path), nil
 	}
 	all, folder := l.running(c.Context)
 	if len(all) == 0 {
-		if found := console.Find(folder); len(found) > 0 { // that do not answer
+		if found := operatorapi.Find(folder); len(found) > 0 { // that do not answer
 			return nil, errcode.With("GON031", fmt.Errorf("%d gonicorns run and do not say who they are: name one with --control-socket: %s", len(found), strings.Join(found, ", ")))
 		}
 		return nil, errcode.With("GON030", fmt.Errorf("no gonicorn of this user runs: no control socket in %s; name its socket with --control-socket", folder))

@@ -13,13 +13,13 @@ import (
 
 	"github.com/gonicorn/gonicorn/gateway"
 	"github.com/gonicorn/gonicorn/internal/certificates"
-	"github.com/gonicorn/gonicorn/internal/control"
+	"github.com/gonicorn/gonicorn/internal/gatewaylink"
 	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
 // arbiterLink is the gateway's side of its socket to the arbiter.
 type arbiterLink struct {
-	conn *control.Conn
+	conn *gatewaylink.Conn
 	log  *slog.Logger
 
 	update  func([]gateway.Worker)          // takes over a list of workers and their sockets
@@ -27,12 +27,12 @@ type arbiterLink struct {
 	ended   func([]wire.Ended)              // takes note of workers that have ended
 	held    func() []wire.Held              // what the workers have in hand; may be nil
 
-	pending  []gateway.Worker // of a list that is not complete yet
-	pages    map[int]int      // slot to descriptor, likewise
-	conns    map[int]int      // likewise
-	workers  chan struct{}    // closed once the first list is there
-	ready    chan struct{}    // closed once there is a worker
-	material chan struct{}    // closed once the first certificates are there
+	pending   []gateway.Worker // of a list that is not complete yet
+	pages     map[int]int      // slot to descriptor, likewise
+	conns     map[int]int      // likewise
+	workers   chan struct{}    // closed once the first list is there
+	ready     chan struct{}    // closed once there is a worker
+	certified chan struct{}    // closed once the first certificates are there
 
 	mu   sync.Mutex
 	next wire.FromGateway // to be reported
@@ -41,8 +41,8 @@ type arbiterLink struct {
 
 func newArbiterLink(fd int, log *slog.Logger) *arbiterLink {
 	return &arbiterLink{
-		conn: control.NewConn(fd), log: log, pages: map[int]int{}, conns: map[int]int{},
-		workers: make(chan struct{}), ready: make(chan struct{}), material: make(chan struct{}), news: make(chan struct{}, 1),
+		conn: gatewaylink.NewConn(fd), log: log, pages: map[int]int{}, conns: map[int]int{},
+		workers: make(chan struct{}), ready: make(chan struct{}), certified: make(chan struct{}), news: make(chan struct{}, 1),
 	}
 }
 
@@ -54,7 +54,7 @@ func (l *arbiterLink) hear() {
 		switch {
 		case errors.Is(err, io.EOF):
 			return
-		case errors.Is(err, control.ErrMessage):
+		case errors.Is(err, gatewaylink.ErrMessage):
 			l.log.Error("the arbiter sends nonsense", "error", err)
 		case err != nil:
 			l.log.Error("cannot hear the arbiter", "error", err)
@@ -77,8 +77,8 @@ func (l *arbiterLink) take(m wire.ToGateway, files []int) error {
 		files = files[1:]
 		return fd
 	}
-	if m.Material {
-		if err := l.readMaterial(next()); err != nil {
+	if m.Certificates {
+		if err := l.readCertificates(next()); err != nil {
 			return err
 		}
 	}
@@ -122,9 +122,9 @@ func take(files map[int]int, slot int) int {
 	return fd
 }
 
-// readMaterial takes over the certificates in a file, which it closes.
-func (l *arbiterLink) readMaterial(fd int) error {
-	f := os.NewFile(uintptr(fd), "material")
+// readCertificates takes over the certificates in a file, which it closes.
+func (l *arbiterLink) readCertificates(fd int) error {
+	f := os.NewFile(uintptr(fd), "certificates")
 	if f == nil {
 		return errors.New("read certificates: no file came along")
 	}
@@ -136,7 +136,7 @@ func (l *arbiterLink) readMaterial(fd int) error {
 	if err := l.certify(m); err != nil {
 		return err
 	}
-	once(l.material)
+	once(l.certified)
 	return nil
 }
 

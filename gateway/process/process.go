@@ -269,7 +269,7 @@ func (p *process) prepared() <-chan struct{} {
 			<-p.link.ready
 		}
 		if p.tls != nil {
-			<-p.link.material
+			<-p.link.certified
 		}
 		close(all)
 	}()

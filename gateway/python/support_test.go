@@ -24,7 +24,7 @@ import (
 	"github.com/gonicorn/gonicorn/gateway/loop"
 	backend "github.com/gonicorn/gonicorn/gateway/python"
 	"github.com/gonicorn/gonicorn/gateway/websocket"
-	"github.com/gonicorn/gonicorn/internal/control"
+	"github.com/gonicorn/gonicorn/internal/gatewaylink"
 	"github.com/gonicorn/gonicorn/internal/packet"
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
 	"github.com/gonicorn/gonicorn/internal/wire"
@@ -158,7 +158,7 @@ func (f *fleet) add(slot, capacity int, interpreter string) *worker {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	fd, err := control.File(source)
+	fd, err := gatewaylink.File(source)
 	if err != nil {
 		f.t.Fatal(err)
 	}

@@ -75,8 +75,8 @@ const unsentTries = 4
 // it waits a moment for a process that may be about to end: until its sockets
 // are closed, it looks alive.
 const (
-	spared   = 50 * time.Millisecond
-	sparings = 6
+	retryPause = 50 * time.Millisecond
+	retryTries = 6
 )
 
 // Backend carries requests to workers by HTTP/1.1. It implements
@@ -153,7 +153,7 @@ func (b *Backend) Serve(ctx context.Context, r *gateway.Request, w gateway.Reply
 	if err := x.prepare(ctx, r, w); err != nil {
 		return err
 	}
-	failed, spare := r.WorkerPID, sparings
+	failed, spare := r.WorkerPID, retryTries
 	for try := 1; ; {
 		slot, waited, err := b.Pool.Acquire(ctx)
 		r.QueueWait += waited
@@ -167,7 +167,7 @@ func (b *Backend) Serve(ctx context.Context, r *gateway.Request, w gateway.Reply
 		}
 		if worker.pid == failed && spare > 0 {
 			spare--
-			if err := b.spare(ctx, slot); err != nil {
+			if err := b.retryElsewhere(ctx, slot); err != nil {
 				return err
 			}
 			continue
@@ -195,11 +195,11 @@ func (b *Backend) Held() (all []wire.Held) {
 	return all
 }
 
-// spare gives a place back that the worker in slot should not be used for, and
+// retryElsewhere gives a place back that the worker in slot should not be used for, and
 // waits a moment.
-func (b *Backend) spare(ctx context.Context, slot int) error {
+func (b *Backend) retryElsewhere(ctx context.Context, slot int) error {
 	b.Pool.Release(slot)
-	timer := time.NewTimer(spared)
+	timer := time.NewTimer(retryPause)
 	defer timer.Stop()
 	select {
 	case <-timer.C:

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/gonicorn/gonicorn/arbiter"
-	"github.com/gonicorn/gonicorn/internal/control"
+	"github.com/gonicorn/gonicorn/internal/gatewaylink"
 	"github.com/gonicorn/gonicorn/internal/wire"
 	"golang.org/x/sys/unix"
 )
@@ -42,7 +42,7 @@ type Links struct {
 type link struct {
 	generation int
 	own        []byte // its generation's certificates, until they are everybody's; nil without TLS
-	conn       *control.Conn
+	conn       *gatewaylink.Conn
 	news       chan struct{} // has one element when there is something to send
 	held       chan []wire.Held
 	closed     bool // guarded by Links.asking
@@ -69,7 +69,7 @@ func New(log *slog.Logger, page func(slot int) (fd int, err error), say Events) 
 // end of it, which the caller closes once the process has it. certificates are the
 // certificates of its generation.
 func (g *Links) Connect(generation int, certificates []byte) (theirs int, err error) {
-	conn, theirs, err := control.Pair()
+	conn, theirs, err := gatewaylink.Pair()
 	if err != nil {
 		return -1, err
 	}
@@ -209,7 +209,7 @@ func (g *Links) hear(l *link) {
 	for {
 		var m wire.FromGateway
 		_, err := l.conn.Receive(&m)
-		if errors.Is(err, control.ErrMessage) {
+		if errors.Is(err, gatewaylink.ErrMessage) {
 			g.log.Error("the gateway sends nonsense", "error", err)
 			continue
 		}
@@ -271,11 +271,11 @@ func (g *Links) send(l *link) error {
 	}
 	g.mu.Unlock()
 	if len(certificates) > 0 && l.certificates != &certificates[0] {
-		file, err := control.File(certificates)
+		file, err := gatewaylink.File(certificates)
 		if err != nil {
 			return err
 		}
-		err = l.conn.Send(wire.ToGateway{Material: true}, []int{file})
+		err = l.conn.Send(wire.ToGateway{Certificates: true}, []int{file})
 		unix.Close(file)
 		if err != nil {
 			return err

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/gonicorn/gonicorn/arbiter"
-	"github.com/gonicorn/gonicorn/internal/control"
+	"github.com/gonicorn/gonicorn/internal/gatewaylink"
 	"github.com/gonicorn/gonicorn/internal/wire"
 	"golang.org/x/sys/unix"
 )
@@ -21,19 +21,19 @@ func links(t *testing.T, say Events) *Links {
 	return g
 }
 
-func connect(t *testing.T, g *Links, generation int, certificates []byte) *control.Conn {
+func connect(t *testing.T, g *Links, generation int, certificates []byte) *gatewaylink.Conn {
 	t.Helper()
 	fd, err := g.Connect(generation, certificates)
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn := control.NewConn(fd)
+	conn := gatewaylink.NewConn(fd)
 	t.Cleanup(conn.Close)
 	return conn
 }
 
 // until reads what a gateway is told until it is what the test waits for.
-func until(t *testing.T, conn *control.Conn, so func(m wire.ToGateway, files []int) bool) {
+func until(t *testing.T, conn *gatewaylink.Conn, so func(m wire.ToGateway, files []int) bool) {
 	t.Helper()
 	for {
 		var m wire.ToGateway
@@ -67,7 +67,7 @@ func TestEachGatewayHearsOfItsWorkers(t *testing.T) {
 		{Place: arbiter.Place{Slot: 0, Generation: 1}}, {Place: arbiter.Place{Slot: 1, Generation: 2}},
 		{Place: arbiter.Place{Slot: 2, Generation: 3}}, {Place: arbiter.Place{Slot: 3, Generation: 3, Trial: true}},
 	})
-	for conn, want := range map[*control.Conn][]int{old: {0, 1, 3}, next: {2}} {
+	for conn, want := range map[*gatewaylink.Conn][]int{old: {0, 1, 3}, next: {2}} {
 		until(t, conn, func(m wire.ToGateway, _ []int) bool { return m.Snapshot && slices.Equal(slots(m), want) })
 	}
 }
@@ -76,10 +76,10 @@ func TestEachGatewayHearsOfItsWorkers(t *testing.T) {
 // certify gives all of them the new ones.
 func TestCertificatesOfAReload(t *testing.T) {
 	g := links(t, Events{})
-	read := func(conn *control.Conn, want string) {
+	read := func(conn *gatewaylink.Conn, want string) {
 		t.Helper()
 		until(t, conn, func(m wire.ToGateway, files []int) bool {
-			if !m.Material || len(files) != 1 {
+			if !m.Certificates || len(files) != 1 {
 				return false
 			}
 			text := make([]byte, 100)

@@ -8,8 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/gonicorn/gonicorn/internal/control"
 	"github.com/gonicorn/gonicorn/internal/errorlog"
+	"github.com/gonicorn/gonicorn/internal/gatewaylink"
 	"github.com/gonicorn/gonicorn/internal/notify"
 	"github.com/gonicorn/gonicorn/internal/proc"
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
@@ -89,7 +89,7 @@ func (h *Host) OpenRunner() error {
 	if err != nil {
 		return err
 	}
-	h.runner, err = control.File(text)
+	h.runner, err = gatewaylink.File(text)
 	return err
 }
 

@@ -11,10 +11,10 @@ import (
 
 	"github.com/gonicorn/gonicorn/arbiter"
 	"github.com/gonicorn/gonicorn/config"
-	"github.com/gonicorn/gonicorn/internal/console"
-	"github.com/gonicorn/gonicorn/internal/control"
+	"github.com/gonicorn/gonicorn/internal/gatewaylink"
 	"github.com/gonicorn/gonicorn/internal/launch"
 	"github.com/gonicorn/gonicorn/internal/listen"
+	"github.com/gonicorn/gonicorn/internal/operatorapi"
 	"github.com/gonicorn/gonicorn/internal/proc"
 	"github.com/gonicorn/gonicorn/internal/version"
 	"github.com/gonicorn/gonicorn/internal/wire"
@@ -81,7 +81,7 @@ func (s *supervisor) isLocal(sock *listen.Socket) bool {
 
 // attendMonitor gives a monitor about to be started a connection to ask over.
 func (s *supervisor) attendMonitor(_ arbiter.Place, spec *proc.Spec) (launch.Equipment, error) {
-	fd, theirs, err := control.StreamPair()
+	fd, theirs, err := gatewaylink.StreamPair()
 	if err != nil {
 		return launch.Equipment{}, err
 	}
@@ -100,6 +100,6 @@ func (s *supervisor) attendMonitor(_ arbiter.Place, spec *proc.Spec) (launch.Equ
 			conn.Close()
 			return
 		}
-		go console.Attend(conn, &operator{s}, s.log)
+		go operatorapi.Attend(conn, &operator{s}, s.log)
 	}}, nil
 }

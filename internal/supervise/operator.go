@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/gonicorn/gonicorn/config"
-	"github.com/gonicorn/gonicorn/internal/console"
+	"github.com/gonicorn/gonicorn/internal/operatorapi"
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
 	"github.com/gonicorn/gonicorn/internal/status"
 	"github.com/gonicorn/gonicorn/internal/version"
@@ -19,8 +19,8 @@ import (
 
 // controlSocket is where operators ask.
 type controlSocket struct {
-	server *console.Server // nil without one
-	link   string          // to it, where others look; empty for none
+	server *operatorapi.Server // nil without one
+	link   string              // to it, where others look; empty for none
 }
 
 // openConsole opens the control socket. Without one gonicorn runs all the same.
@@ -30,17 +30,17 @@ func (s *supervisor) openConsole(c *config.Config) {
 	}
 	path := c.ControlSocket
 	if path == "" {
-		folder := console.Folder(os.Getenv)
-		if err := console.Private(folder); err != nil {
+		folder := operatorapi.Folder(os.Getenv)
+		if err := operatorapi.Private(folder); err != nil {
 			s.log.Debug("no control socket", "error", err)
 			return
 		}
-		path = filepath.Join(folder, console.Name(os.Getpid()))
+		path = filepath.Join(folder, operatorapi.Name(os.Getpid()))
 	} else if path = c.Below(path); s.upgrade.Replaces() {
 		path += ".2" // until the old one is gone
 	}
 	var err error
-	if s.console.server, err = console.Serve(path, os.FileMode(c.ControlSocketMode), &operator{s}, s.log); err != nil {
+	if s.console.server, err = operatorapi.Serve(path, os.FileMode(c.ControlSocketMode), &operator{s}, s.log); err != nil {
 		s.console.server = nil
 		if c.ControlSocket == "" {
 			s.log.Debug("no control socket", "error", err)
@@ -56,11 +56,11 @@ func (s *supervisor) openConsole(c *config.Config) {
 // linkConsole leaves a link where gonicorn ls looks, to a control socket that is
 // elsewhere.
 func (s *supervisor) linkConsole(c *config.Config) {
-	folder := console.Folder(os.Getenv)
-	if c.ControlSocket == "" || s.upgrade.Replaces() || console.Private(folder) != nil {
+	folder := operatorapi.Folder(os.Getenv)
+	if c.ControlSocket == "" || s.upgrade.Replaces() || operatorapi.Private(folder) != nil {
 		return
 	}
-	link := filepath.Join(folder, console.Name(os.Getpid()))
+	link := filepath.Join(folder, operatorapi.Name(os.Getpid()))
 	_ = os.Remove(link) // of another process that had this pid
 	path, err := filepath.Abs(s.console.server.Path())
 	if err == nil {
@@ -88,7 +88,7 @@ func (s *supervisor) takeConsole() {
 // operator does for the control socket what it asks for.
 type operator struct{ s *supervisor }
 
-// Status implements console.Operator.
+// Status implements operatorapi.Operator.
 func (o *operator) Status(ctx context.Context) (any, error) { return o.status(ctx) }
 
 func (o *operator) status(ctx context.Context) (all status.Status, err error) {
@@ -102,16 +102,16 @@ func (o *operator) status(ctx context.Context) (all status.Status, err error) {
 	return all, nil
 }
 
-// Requests implements console.Operator.
-func (o *operator) Requests(ctx context.Context) ([]console.Request, error) {
+// Requests implements operatorapi.Operator.
+func (o *operator) Requests(ctx context.Context) ([]operatorapi.Request, error) {
 	got, err := o.s.arbiter.Status(ctx)
 	if err != nil {
 		return nil, err
 	}
-	named := map[uint64]console.Request{}
+	named := map[uint64]operatorapi.Request{}
 	if o.s.gateway.links != nil {
 		for _, r := range o.s.gateway.links.Requests(ctx) {
-			named[r.Number] = console.Request{ID: r.ID, Number: r.Number, Method: r.Method, Path: r.Path, PID: r.PID, Age: r.Age}
+			named[r.Number] = operatorapi.Request{ID: r.ID, Number: r.Number, Method: r.Method, Path: r.Path, PID: r.PID, Age: r.Age}
 		}
 	}
 	now := scoreboard.Now()
@@ -141,7 +141,7 @@ func (o *operator) Requests(ctx context.Context) ([]console.Request, error) {
 	for _, w := range got.Workers {
 		ids[w.PID] = w.ID
 	}
-	all := make([]console.Request, 0, len(named))
+	all := make([]operatorapi.Request, 0, len(named))
 	for _, r := range named {
 		r.Worker = ids[r.PID]
 		all = append(all, r)
@@ -149,34 +149,34 @@ func (o *operator) Requests(ctx context.Context) ([]console.Request, error) {
 	return all, nil
 }
 
-// Reload implements console.Operator.
+// Reload implements operatorapi.Operator.
 func (o *operator) Reload(ctx context.Context) (note string, err error) {
 	outcome := o.s.arbiter.Reload(ctx)
 	return outcome.Note, outcome.Err
 }
 
-// Upgrade implements console.Operator.
+// Upgrade implements operatorapi.Operator.
 func (o *operator) Upgrade(ctx context.Context) error { return o.s.upgrade.Upgrade(ctx) }
 
-// Scale implements console.Operator.
+// Scale implements operatorapi.Operator.
 func (o *operator) Scale(_ context.Context, workers int) error {
 	o.s.arbiter.Scale(workers)
 	return nil
 }
 
-// Restart implements console.Operator.
+// Restart implements operatorapi.Operator.
 func (o *operator) Restart(ctx context.Context, id int) error { return o.s.arbiter.Restart(ctx, id) }
 
-// Drain implements console.Operator.
+// Drain implements operatorapi.Operator.
 func (o *operator) Drain() { o.s.arbiter.Do(signals.Drain) }
 
-// Reopen implements console.Operator.
+// Reopen implements operatorapi.Operator.
 func (o *operator) Reopen() { o.s.arbiter.Do(signals.Reopen) }
 
-// Stop implements console.Operator.
+// Stop implements operatorapi.Operator.
 func (o *operator) Stop() { o.s.arbiter.Do(signals.Stop) }
 
-// Logs implements console.Operator.
+// Logs implements operatorapi.Operator.
 func (o *operator) Logs(ctx context.Context, follow bool) <-chan []byte {
 	return o.s.host.Logs.Ring.Read(ctx, 100, follow)
 }
@@ -186,7 +186,7 @@ const (
 	stacksQuiet = 300 * time.Millisecond // without a line: that was all
 )
 
-// Stacks implements console.Operator: what the worker writes when it is asked
+// Stacks implements operatorapi.Operator: what the worker writes when it is asked
 // goes to the log, and is picked up there.
 func (o *operator) Stacks(ctx context.Context, id int) (string, error) {
 	ctx, cancel := context.WithCancel(ctx)

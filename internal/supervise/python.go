@@ -13,8 +13,8 @@ import (
 	"github.com/gonicorn/gonicorn/arbiter"
 	"github.com/gonicorn/gonicorn/config"
 	"github.com/gonicorn/gonicorn/gateway/process"
-	"github.com/gonicorn/gonicorn/internal/control"
 	"github.com/gonicorn/gonicorn/internal/errcode"
+	"github.com/gonicorn/gonicorn/internal/gatewaylink"
 	"github.com/gonicorn/gonicorn/internal/launch"
 	"github.com/gonicorn/gonicorn/internal/platform"
 	"github.com/gonicorn/gonicorn/internal/proc"
@@ -243,7 +243,7 @@ func (s *supervisor) template(ctx context.Context, l *launch.Launcher, p *prepar
 // connectPython gives a Python worker about to be started the runner, and a socket
 // of its own to the gateway, which brings the rest.
 func (s *supervisor) connectPython(place arbiter.Place, spec *proc.Spec) (launch.Equipment, error) {
-	ours, theirs, err := control.SocketPair()
+	ours, theirs, err := gatewaylink.SocketPair()
 	if err != nil {
 		return launch.Equipment{}, err
 	}

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/gonicorn/gonicorn/arbiter"
-	"github.com/gonicorn/gonicorn/internal/control"
 	"github.com/gonicorn/gonicorn/internal/errcode"
+	"github.com/gonicorn/gonicorn/internal/gatewaylink"
 	"github.com/gonicorn/gonicorn/internal/launch"
 	"github.com/gonicorn/gonicorn/internal/proc"
 	"github.com/gonicorn/gonicorn/internal/wire"
@@ -64,7 +64,7 @@ func (e *First) start(set python.Settings, generation, id int) (*firstWorker, er
 	if err != nil {
 		return nil, fmt.Errorf("encode its settings: %w", err)
 	}
-	ours, theirs, err := control.SocketPair()
+	ours, theirs, err := gatewaylink.SocketPair()
 	if err != nil {
 		return nil, err
 	}
@@ -209,7 +209,7 @@ func (e *First) place(w *firstWorker, p arbiter.Place) (arbiter.Process, error) 
 		e.mu.Unlock()
 		return arbiter.Process{}, fmt.Errorf("start worker: %w", err)
 	}
-	ours, theirs, err := control.SocketPair()
+	ours, theirs, err := gatewaylink.SocketPair()
 	if err != nil {
 		return fail(err)
 	}

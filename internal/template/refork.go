@@ -5,7 +5,7 @@ import (
 	"errors"
 
 	"github.com/gonicorn/gonicorn/arbiter"
-	"github.com/gonicorn/gonicorn/internal/control"
+	"github.com/gonicorn/gonicorn/internal/gatewaylink"
 	"github.com/gonicorn/gonicorn/internal/wire"
 	"github.com/gonicorn/gonicorn/workers/python"
 )
@@ -56,7 +56,7 @@ func (t *Template) take(slot int) (theirs int) {
 	if r.state != reforkWanted {
 		return -1
 	}
-	ours, theirs, err := control.SocketPair()
+	ours, theirs, err := gatewaylink.SocketPair()
 	if err != nil {
 		t.log().Warn("this worker cannot become the template", "error", err)
 		return -1

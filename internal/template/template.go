@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"github.com/gonicorn/gonicorn/arbiter"
-	"github.com/gonicorn/gonicorn/internal/control"
 	"github.com/gonicorn/gonicorn/internal/errcode"
+	"github.com/gonicorn/gonicorn/internal/gatewaylink"
 	"github.com/gonicorn/gonicorn/internal/launch"
 	"github.com/gonicorn/gonicorn/internal/proc"
 	"github.com/gonicorn/gonicorn/internal/wire"
@@ -77,7 +77,7 @@ func (t *Template) Told() python.Told {
 
 // start starts a process, and another whenever that is lost.
 func (t *Template) start(ctx context.Context) error {
-	ours, theirs, err := control.SocketPair()
+	ours, theirs, err := gatewaylink.SocketPair()
 	if err != nil {
 		return err
 	}
@@ -230,7 +230,7 @@ func (t *Template) launch(p arbiter.Place) (arbiter.Process, error) {
 	if t.current == nil {
 		return arbiter.Process{}, fmt.Errorf("fork worker: %w", arbiter.ErrLater)
 	}
-	ours, theirs, err := control.SocketPair()
+	ours, theirs, err := gatewaylink.SocketPair()
 	if err != nil {
 		return arbiter.Process{}, err
 	}

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
-	"github.com/gonicorn/gonicorn/internal/console"
+	"github.com/gonicorn/gonicorn/internal/operatorapi"
 )
 
 const (
@@ -17,7 +17,7 @@ const (
 )
 
 // Run shows the gonicorn that client asks until somebody quits.
-func Run(ctx context.Context, client *console.Client, in io.Reader, out io.Writer) error {
+func Run(ctx context.Context, client *operatorapi.Client, in io.Reader, out io.Writer) error {
 	program := tea.NewProgram(newModel(ctx, client), tea.WithContext(ctx), tea.WithAltScreen(), tea.WithInput(in), tea.WithOutput(out))
 	if _, err := program.Run(); err != nil {
 		return fmt.Errorf("top: %w", err)
@@ -28,7 +28,7 @@ func Run(ctx context.Context, client *console.Client, in io.Reader, out io.Write
 // model is the view's state. It implements tea.Model.
 type model struct {
 	ctx    context.Context // commands outlive a call
-	client *console.Client
+	client *operatorapi.Client
 
 	width, height int
 	last, now     *look
@@ -59,7 +59,7 @@ type (
 	timer struct{}
 )
 
-func newModel(ctx context.Context, client *console.Client) *model {
+func newModel(ctx context.Context, client *operatorapi.Client) *model {
 	return &model{ctx: ctx, client: client, width: 80, height: 24, lines: map[string][]float64{}}
 }
 

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/gonicorn/gonicorn/internal/console"
+	"github.com/gonicorn/gonicorn/internal/operatorapi"
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
 	"github.com/gonicorn/gonicorn/internal/status"
 )
@@ -14,7 +14,7 @@ import (
 type look struct {
 	at       time.Time
 	status   status.Status
-	requests []console.Request
+	requests []operatorapi.Request
 }
 
 // totals are the numbers of the head.
@@ -90,8 +90,8 @@ func counts(c scoreboard.Counts) uint64 {
 	return all
 }
 
-func oldest(requests []console.Request, pid int) string {
-	var found *console.Request
+func oldest(requests []operatorapi.Request, pid int) string {
+	var found *operatorapi.Request
 	for i := range requests {
 		if r := &requests[i]; r.PID == pid && (found == nil || r.Age > found.Age) {
 			found = r

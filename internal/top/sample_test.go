@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gonicorn/gonicorn/internal/console"
+	"github.com/gonicorn/gonicorn/internal/operatorapi"
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
 	"github.com/gonicorn/gonicorn/internal/status"
 )
@@ -22,7 +22,7 @@ func TestDerive(t *testing.T) {
 		status.Worker{Role: "worker", ID: 1, PID: 11, Requests: 150, Busy: 2 * time.Second, InFlight: 1},
 		status.Worker{Role: "worker", ID: 2, PID: 12, Requests: 7, InFlight: 1, RequestAge: time.Minute}, // a new one
 		status.Worker{Role: "gateway", ID: 1, PID: 13, Waiting: 5, InFlight: 7})
-	now.requests = []console.Request{{PID: 12, Method: "GET", Path: "/new", Age: 1}, {PID: 12, Method: "GET", Path: "/old", Age: 2}}
+	now.requests = []operatorapi.Request{{PID: 12, Method: "GET", Path: "/new", Age: 1}, {PID: 12, Method: "GET", Path: "/old", Age: 2}}
 	totals, rows := derive(before, now)
 	if totals.perSecond != 102 || totals.errors != 2 || totals.waiting != 5 || totals.inHand != 2 {
 		t.Errorf("%+v", totals)

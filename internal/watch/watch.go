@@ -17,8 +17,8 @@ const (
 	// settle is how long nothing may have changed before a change is reported:
 	// an editor's save is several events, a checkout's thousands.
 	settle = 50 * time.Millisecond
-	// patience is how long a change is held back at most while others follow it.
-	patience = 2 * time.Second
+	// mostDelay is how long a change is held back at most while others follow it.
+	mostDelay = 2 * time.Second
 )
 
 // The engines: how the watcher hears of changes.
@@ -187,7 +187,7 @@ func (w *Watcher) Run(ctx context.Context, changed func(path string)) {
 			if first == "" {
 				first, since = path, time.Now()
 			}
-			timer.Reset(min(settle, max(0, patience-time.Since(since))))
+			timer.Reset(min(settle, max(0, mostDelay-time.Since(since))))
 		case <-timer.C:
 			path := first
 			first = ""

@@ -25,17 +25,17 @@ type Worker struct {
 }
 
 // ToGateway is a message from the arbiter. The descriptors that come along are,
-// in this order, the TLS material's, the workers' pages of the scoreboard and
+// in this order, the certificates', the workers' pages of the scoreboard and
 // their own sockets.
 type ToGateway struct {
-	Material bool     `json:"material,omitempty"` // a file with the certificates, as JSON, comes along
-	Snapshot bool     `json:"snapshot,omitempty"` // Workers is, or belongs to, a list of all workers
-	More     bool     `json:"more,omitempty"`     // the list goes on in the next message
-	Workers  []Worker `json:"workers,omitempty"`
-	Pages    []int    `json:"pages,omitempty"` // slots of the workers whose pages come along
-	Conns    []int    `json:"conns,omitempty"` // slots of the workers whose sockets come along
-	Ask      bool     `json:"ask,omitempty"`   // the gateway is to say what it has in hand
-	Ended    []Ended  `json:"ended,omitempty"` // workers that have ended since the last message
+	Certificates bool     `json:"certificates,omitempty"` // a file with the certificates, as JSON, comes along
+	Snapshot     bool     `json:"snapshot,omitempty"`     // Workers is, or belongs to, a list of all workers
+	More         bool     `json:"more,omitempty"`         // the list goes on in the next message
+	Workers      []Worker `json:"workers,omitempty"`
+	Pages        []int    `json:"pages,omitempty"` // slots of the workers whose pages come along
+	Conns        []int    `json:"conns,omitempty"` // slots of the workers whose sockets come along
+	Ask          bool     `json:"ask,omitempty"`   // the gateway is to say what it has in hand
+	Ended        []Ended  `json:"ended,omitempty"` // workers that have ended since the last message
 }
 
 // Ended is a worker that has ended, and what it did that its requests may have

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gonicorn/gonicorn/internal/control"
+	"github.com/gonicorn/gonicorn/internal/gatewaylink"
 	"github.com/gonicorn/gonicorn/internal/proc"
 	"github.com/gonicorn/gonicorn/internal/wire"
 )
@@ -45,7 +45,7 @@ func Inspect(ctx context.Context, helpers *proc.Helpers, i Interpreter, set Sett
 	if err != nil {
 		return Inspection{}, err
 	}
-	fd, err := control.File(runner)
+	fd, err := gatewaylink.File(runner)
 	if err != nil {
 		return Inspection{}, err
 	}

@@ -11,7 +11,7 @@ import time
 from datetime import timedelta
 from urllib.parse import quote
 
-from .stand_ins import Request, Response
+from .gunicorn_compat import Request, Response
 
 
 class Access:

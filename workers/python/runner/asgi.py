@@ -6,8 +6,7 @@ import asyncio
 import os
 from collections import deque
 
-from . import bodies, frames, memory
-from .bodies import ClientGone
+from . import frames, memory, request_body
 from .frames import (
     BEHIND,
     BODY,
@@ -28,6 +27,7 @@ from .frames import (
     pack,
 )
 from .logs import current
+from .request_body import ClientGone
 from .stacks import log_exception
 
 RESTART = 1012  # the close code of a server that restarts
@@ -200,7 +200,7 @@ class Exchange:
         """A part of a body that is in a file or a pipe; a file is read at the speed of memory."""
         try:
             data = self.file.read(CHUNK)
-        except bodies.ClientGone:
+        except request_body.ClientGone:
             self.gone = True
             return {"type": "http.disconnect"}
         if len(data) < CHUNK:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 
-from . import bodies, loader, memory
+from . import loader, memory, request_body
 from .asgi import Exchange
 from .frames import HTTP
 from .lifespan import Lifespan
@@ -47,7 +47,7 @@ class Threaded:
             if type(body) is bytes:
                 exchange.inline = body
             else:
-                exchange.file = bodies.open_body(body, fds)
+                exchange.file = request_body.open_body(body, fds)
         carrier.serve(exchange, self.asgi)
 
 

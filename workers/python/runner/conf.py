@@ -10,8 +10,8 @@ import signal
 
 from . import glogging, logs, records
 from .access import Access
+from .gunicorn_compat import Request, Response, Server, Worker
 from .stacks import trim
-from .stand_ins import Request, Response, Server, Worker
 
 
 def evaluate(path: str, source: str) -> dict:

@@ -9,8 +9,8 @@ import os
 import time
 
 from . import records
+from .gunicorn_compat import Config
 from .loader import AppError
-from .stand_ins import Config
 
 FORMAT = '%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s"'
 USUAL = ("", "gunicorn.glogging.Logger", "gunicorn.instrument.statsd.Statsd")

@@ -16,7 +16,7 @@ from os import close
 from socket import MSG_DONTWAIT, MSG_NOSIGNAL, SCM_RIGHTS, SOL_SOCKET
 from time import monotonic_ns
 
-from . import bodies, frames, loader, own_class, wsgi
+from . import frames, loader, own_class, request_body, wsgi
 from .lifecycle import Lifecycle
 from .link import Link, attach
 from .plane import TOKEN, Plane
@@ -294,10 +294,10 @@ class Worker(Crowd):
         environ.update(self.base)
         environ["gonicorn.request_id"] = request_id
         if type(body) is tuple and body[0] == frames.FRAMES:
-            response.input = bodies.FrameBody(self.link, response)
+            response.input = request_body.FrameBody(self.link, response)
             environ["wsgi.input"] = io.BufferedReader(response.input)
         else:
-            environ["wsgi.input"] = bodies.open_body(body, fds)
+            environ["wsgi.input"] = request_body.open_body(body, fds)
         response.offer_socket(environ, body, fds)
         close_all(fds)
         self.link.exchanges[number] = response

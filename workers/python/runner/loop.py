@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import get_ident
 from time import monotonic_ns
 
-from . import bodies, frames, loader, memory, own_class, wsgi
+from . import frames, loader, memory, own_class, request_body, wsgi
 from .asgi import Exchange
 from .frames import EPOCH_SHIFT, MAX_MESSAGE, OP_REQUEST
 from .lifecycle import Lifecycle
@@ -277,7 +277,7 @@ class Worker(Crowd):
         if type(body) is bytes:
             exchange.inline = body
         elif body[0] == frames.FILE:
-            exchange.file = bodies.open_body(body, fds)
+            exchange.file = request_body.open_body(body, fds)
         if self.lifespan.state is not None:
             scope["state"] = self.lifespan.state.copy()
         self.exchanges[number] = exchange
@@ -292,10 +292,10 @@ class Worker(Crowd):
         environ.update(self.base)
         environ["gonicorn.request_id"] = request_id
         if type(body) is tuple and body[0] == frames.FRAMES:
-            body_in = response.input = bodies.FrameBody(self.link, response)
+            body_in = response.input = request_body.FrameBody(self.link, response)
             environ["wsgi.input"] = io.BufferedReader(body_in)
         else:
-            environ["wsgi.input"] = bodies.open_body(body, fds)
+            environ["wsgi.input"] = request_body.open_body(body, fds)
         response.offer_socket(environ, body, fds)
         future = self.loop.run_in_executor(self.pool, self.call_wsgi, response, request_id, environ)
         future.add_done_callback(lambda _: self.end(response.number))

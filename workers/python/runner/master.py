@@ -12,8 +12,8 @@ import sys
 import traceback
 
 from . import conf, loader, logs
+from .gunicorn_compat import Config, Server, Worker
 from .stacks import trim
-from .stand_ins import Config, Server, Worker
 
 
 def serve(chosen) -> None:

@@ -17,14 +17,14 @@ from importlib.machinery import ModuleSpec
 from time import monotonic
 from typing import Any, Callable
 
-from . import records, stand_ins
+from . import gunicorn_compat, records
 from .loader import AppError, BootFailure
 from .stacks import trim
 
 NOTIFY = 1.0  # seconds between two calls of notify
 
 
-class Worker(stand_ins.Worker):
+class Worker(gunicorn_compat.Worker):
     """What Gunicorn's workers have and users override. Those who do call super()."""
 
     serves_as = ""  # a class of gonicorn's
@@ -196,7 +196,7 @@ class Job:
 
 def make(chosen, hooks) -> Worker:
     """The worker of this process."""
-    cfg = stand_ins.Config(**chosen.cfg)
+    cfg = gunicorn_compat.Config(**chosen.cfg)
     app = types.SimpleNamespace(cfg=cfg, callable=None, reload=lambda: None)
     log = records_logger(hooks)
     timeout = getattr(cfg, "timeout", 30)

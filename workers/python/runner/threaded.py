@@ -7,7 +7,7 @@ import select
 import signal
 import threading
 
-from . import bodies, frames, own_class, packets, wsgi
+from . import frames, own_class, packets, request_body, wsgi
 from .lifecycle import Lifecycle
 from .link import Link, attach
 from .plane import TOKEN
@@ -179,7 +179,7 @@ class Server:
         self, number: int, request_id: str, kind: int, environ: dict, body, fds, begun: int, plane, token: int
     ) -> None:
         environ.update(self.base)
-        environ["wsgi.input"] = bodies.open_body(body, fds)
+        environ["wsgi.input"] = request_body.open_body(body, fds)
         environ["gonicorn.request_id"] = request_id
         response = wsgi.Response(self.link, number, begun, plane, token)
         if fds:

@@ -8,7 +8,6 @@ import sys
 from io import FileIO
 
 from . import frames
-from .bodies import ClientGone
 from .frames import (
     BEHIND,
     BODY,
@@ -28,6 +27,7 @@ from .frames import (
 )
 from .link import Link
 from .logs import current
+from .request_body import ClientGone
 from .stacks import log_exception
 
 HEAD_MOST = 3 << 10  # bytes of headers that fit into a large slot beside a part of the body

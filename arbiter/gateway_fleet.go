@@ -75,7 +75,7 @@ func (f *fleet) peers() []Peer {
 				Capacity: w.gen.Settings.Capacity, Draining: draining, Share: w.share})
 		}
 	}
-	for _, s := range f.seats {
+	for _, s := range f.positions {
 		if s.current != nil {
 			add(s.current, false)
 		}

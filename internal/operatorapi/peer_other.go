@@ -1,6 +1,6 @@
 //go:build !linux
 
-package console
+package operatorapi
 
 import "golang.org/x/sys/unix"
 

@@ -1,6 +1,6 @@
-// Package control carries messages between the arbiter and the gateway: JSON
+// Package gatewaylink carries messages between the arbiter and the gateway: JSON
 // objects with descriptors (SCM_RIGHTS, unix(7)), each a message (see internal/packet).
-package control
+package gatewaylink
 
 import (
 	"encoding/json"

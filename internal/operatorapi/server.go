@@ -1,6 +1,6 @@
-// Package console is how a running gonicorn is asked and told things: HTTP and
+// Package operatorapi is how a running gonicorn is asked and told things: HTTP and
 // JSON over a unix socket (docs/control.md), for whoever runs it and for root.
-package console
+package operatorapi
 
 import (
 	"context"
