@@ -4,7 +4,7 @@
 
 All servers of one work run in turns, round after round, so that a machine's moods hit all of them. CPU a request hardly
 depends on what else runs; requests/s does. Printed are medians and, in brackets, the lowest and the highest round.
-Needs wrk, and granian, uvicorn and gunicorn on the PATH (make .venv-bench).
+Needs wrk, h2load and openssl, and granian, uvicorn and gunicorn on the PATH (make .venv-bench).
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ import signal
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
 
 APPS = Path(__file__).parent / "apps"
@@ -30,16 +32,29 @@ GUNICORN = "gunicorn -b " + ADDRESS
 UVICORN = "uvicorn --port 18471 --no-access-log"
 
 
-def works(gonicorn: str) -> list[tuple[str, int, dict[str, str]]]:
-    """Name, connections, and the servers' commands."""
+@dataclass
+class Work:
+    """What servers are asked to do, and their commands by name."""
+
+    name: str
+    connections: int
+    servers: dict[str, str]
+    streams: int = 0  # at once on a connection, over HTTP/2; 0 is HTTP/1.1
+    tls: bool = False
+
+    def url(self) -> str:
+        return ("https://" if self.tls else "http://") + ADDRESS
+
+
+def works(gonicorn: str, certificate: Path) -> list[Work]:
     ours = gonicorn + " -b " + ADDRESS
-    rows: list[tuple[str, int, dict[str, str]]] = []
+    rows: list[Work] = []
     for workers in (1, 2):
         for connections in (1, 32, 256):
             w = " -w %d" % workers
             many = " --workers %d" % workers
             rows.append(
-                (
+                Work(
                     "WSGI hello, %d worker%s, %d connection%s"
                     % (workers, "s" * (workers > 1), connections, "s" * (connections > 1)),
                     connections,
@@ -51,7 +66,7 @@ def works(gonicorn: str) -> list[tuple[str, int, dict[str, str]]]:
                 )
             )
             rows.append(
-                (
+                Work(
                     "ASGI hello, %d worker%s, %d connection%s"
                     % (workers, "s" * (workers > 1), connections, "s" * (connections > 1)),
                     connections,
@@ -63,7 +78,7 @@ def works(gonicorn: str) -> list[tuple[str, int, dict[str, str]]]:
                 )
             )
     rows.append(
-        (
+        Work(
             "FastAPI JSON, 2 workers, 32 connections",
             32,
             {
@@ -74,7 +89,7 @@ def works(gonicorn: str) -> list[tuple[str, int, dict[str, str]]]:
         )
     )
     rows.append(
-        (
+        Work(
             "WSGI, 1 MiB from memory, 2 workers, 32 connections",
             32,
             {
@@ -84,7 +99,39 @@ def works(gonicorn: str) -> list[tuple[str, int, dict[str, str]]]:
             },
         )
     )
+    key = certificate.with_suffix(".key")
+    for tls in (False, True):
+        mine = " --http2-cleartext"
+        if tls:
+            mine = " --certfile %s --keyfile %s --http-protocols h2,h1" % (certificate, key)
+        theirs = " --http 2" + (" --ssl-certificate %s --ssl-keyfile %s" % (certificate, key) if tls else "")
+        for streams in (1, 10):
+            rows.append(
+                Work(
+                    "HTTP/2 %s, ASGI hello, 2 workers, 32 connections of %d stream%s"
+                    % ("over TLS" if tls else "clear", streams, "s" * (streams > 1)),
+                    32,
+                    {
+                        "gonicorn": ours + " -w 2 hello_asgi:app" + mine,
+                        "granian": GRANIAN + " --workers 2 --interface asgi --loop uvloop hello_asgi:app" + theirs,
+                    },
+                    streams,
+                    tls,
+                )
+            )
     return rows
+
+
+def certify(folder: str) -> Path:
+    """Makes a certificate, and its key beside it."""
+    path = Path(folder) / "localhost.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+        + ["-subj", "/CN=localhost", "-keyout", str(path.with_suffix(".key")), "-out", str(path)],
+        check=True,
+        capture_output=True,
+    )
+    return path
 
 
 def tree(pid: int) -> list[int]:
@@ -113,11 +160,15 @@ def cpu(pids: list[int]) -> float:
     return total / TICK
 
 
-def answers(server: subprocess.Popen) -> bool:
+def answers(server: subprocess.Popen, work: Work) -> bool:
     """Waits until the server answers."""
     end = time.monotonic() + BOOT
     while time.monotonic() < end and server.poll() is None:
         try:
+            if work.streams:
+                if " 1 succeeded" in run(["h2load", "-n1", "-c1", work.url()]):
+                    return True
+                raise OSError("no answer")
             with urllib.request.urlopen("http://" + ADDRESS, timeout=2) as response:
                 return bool(response.read())
         except OSError:
@@ -125,18 +176,18 @@ def answers(server: subprocess.Popen) -> bool:
     return False
 
 
-def measure(command: str, connections: int, seconds: int) -> tuple[float, float] | None:
+def measure(command: str, work: Work, seconds: int) -> tuple[float, float] | None:
     """CPU microseconds a request, and requests/s; None if the server does not answer."""
     server = subprocess.Popen(
         command.split(), cwd=APPS, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
     try:
-        if not answers(server):
+        if not answers(server, work):
             return None
-        load(connections, 1)
+        load(work, 1)
         pids = tree(server.pid)
         before = cpu(pids)
-        requests, rate = load(connections, seconds)
+        requests, rate = load(work, seconds)
         return (cpu(pids) - before) / max(requests, 1) * 1e6, rate
     finally:
         try:
@@ -147,14 +198,22 @@ def measure(command: str, connections: int, seconds: int) -> tuple[float, float]
             server.wait()
 
 
-def load(connections: int, seconds: int) -> tuple[int, float]:
-    """Has wrk make requests; returns how many were answered, and how many a second."""
-    args = ["wrk", "-t1", "-c%d" % connections, "-d%ds" % seconds, "http://" + ADDRESS]
-    text = subprocess.run(args, capture_output=True, text=True, check=True).stdout
-    found = re.search(r"(\d+) requests in", text)
-    rate = re.search(r"Requests/sec:\s+([\d.]+)", text)
+def run(args: list[str]) -> str:
+    return subprocess.run(args, capture_output=True, text=True, check=True).stdout
+
+
+def load(work: Work, seconds: int) -> tuple[int, float]:
+    """Has wrk or h2load make requests; returns how many were answered, and how many a second."""
+    if work.streams:
+        text = run(["h2load", "-c%d" % work.connections, "-m%d" % work.streams, "-D%d" % seconds, work.url()])
+        found = re.search(r"(\d+) succeeded", text)
+        rate = re.search(r"([\d.]+) req/s", text)
+    else:
+        text = run(["wrk", "-t1", "-c%d" % work.connections, "-d%ds" % seconds, work.url()])
+        found = re.search(r"(\d+) requests in", text)
+        rate = re.search(r"Requests/sec:\s+([\d.]+)", text)
     if found is None or rate is None:
-        raise RuntimeError("wrk said: " + text)
+        raise RuntimeError("no figures in: " + text)
     return int(found[1]), float(rate[1])
 
 
@@ -170,13 +229,18 @@ def main() -> None:
     parser.add_argument("--only", default="")
     chosen = parser.parse_args()
     print("| work | server | CPU a request, µs | requests/s | CPU / best peer |\n|---|---|---|---|---|")
-    for name, connections, servers in works(os.path.abspath(chosen.gonicorn)):
-        if chosen.only not in name:
+    with tempfile.TemporaryDirectory() as folder:
+        table(chosen, works(os.path.abspath(chosen.gonicorn), certify(folder)))
+
+
+def table(chosen: argparse.Namespace, all_works: list[Work]) -> None:
+    for work in all_works:
+        if chosen.only not in work.name:
             continue
-        got: dict[str, list[tuple[float, float]]] = {server: [] for server in servers}
+        got: dict[str, list[tuple[float, float]]] = {server: [] for server in work.servers}
         for _ in range(chosen.rounds):
-            for server, command in servers.items():
-                figures = measure(command, connections, chosen.seconds)
+            for server, command in work.servers.items():
+                figures = measure(command, work, chosen.seconds)
                 if figures is None:
                     print("%s does not answer: %s" % (server, command), file=sys.stderr)
                 else:
@@ -188,7 +252,7 @@ def main() -> None:
             costs = [c for c, _ in all_]
             ratio = "%.2f" % (statistics.median(costs) / min(peers)) if server == "gonicorn" and peers else ""
             rates = spread([r for _, r in all_], "{:,.0f}")
-            print("| %s | %s | %s | %s | %s |" % (name, server, spread(costs, "{:.1f}"), rates, ratio), flush=True)
+            print("| %s | %s | %s | %s | %s |" % (work.name, server, spread(costs, "{:.1f}"), rates, ratio), flush=True)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ func (c *conn) multiplex() {
 	s := c.s
 	ahead := append([]byte(nil), c.in[:c.n]...)
 	about := http1.Conn{Scheme: "http", Remote: c.remote, Local: c.local, LocalUnix: c.unix, Peer: c.peer()}
-	t := &socket{loop: s.o.Loop, fd: c.fd}
+	t := &socket{loop: s.o.Loop, fd: c.fd, bare: true}
 	s.o.Host.Expect()
 	c.leave()
 	h := s.http2.Enter(t, about, ahead, false, s.o.Host.Left)
@@ -49,10 +49,15 @@ func (c *conn) multiplex() {
 type socket struct {
 	loop *loop.Loop
 	fd   int
+	bare bool
 }
 
 // Read implements streams.Transport.
 func (t *socket) Read(p []byte) (int, syscall.Errno) { return read(t.fd, p) }
+
+// Drains says that a short read has taken all there was: of a bare socket, but not
+// of what has records in it.
+func (t *socket) Drains() bool { return t.bare }
 
 // Write implements streams.Transport.
 func (t *socket) Write(p []byte) (int, syscall.Errno) { return write(t.fd, p) }

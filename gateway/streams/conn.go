@@ -26,6 +26,10 @@ type Transport interface {
 	Close()
 }
 
+// draining is a Transport whose Read takes all there is, if it has room for more:
+// the loop tells when there is more.
+type draining interface{ Drains() bool }
+
 // conn is one connection. It is the loop's. It implements http2.Events.
 type conn struct {
 	s     *Server
@@ -36,6 +40,7 @@ type conn struct {
 
 	rest  []byte // of what was read, not used up
 	more  bool   // there may be something to be read
+	short bool   // a read that is shorter than its room was the last
 	stuck bool   // the client takes nothing now
 	dirty bool   // is in Server.dirty
 	patience
@@ -64,6 +69,9 @@ type leaving struct {
 // thread. The loop tells what is returned of events; done is called at the end.
 func (s *Server) Enter(t Transport, about http1.Conn, ahead []byte, preface bool, done func()) loop.Handler {
 	c := &conn{s: s, t: t, about: about, done: done}
+	if d, is := t.(draining); is {
+		c.short = d.Drains()
+	}
 	c.about.Conn = nil
 	c.waits.Owner, c.slow.Owner, c.blocked.Owner = c, c, c
 	s.conns[c] = struct{}{}
@@ -98,6 +106,7 @@ func (c *conn) Ready(ev loop.Events) {
 		c.stuck = false
 		c.touch()
 	}
+	c.short = c.short && ev&loop.HungUp == 0 // the end is to be read, too
 	if ev&(loop.Readable|loop.HungUp) != 0 {
 		c.more = true
 		c.read()
@@ -130,6 +139,10 @@ func (c *conn) read() {
 			c.feed(p[:have+n])
 		} else if c.scrap += n; c.scrap > scrapMost {
 			c.close() // it does not read
+			return
+		}
+		if c.short && have+n < len(p) {
+			c.more = false
 			return
 		}
 	}
