@@ -153,11 +153,11 @@ func TestStoppedArbiterStopsNobodyElse(t *testing.T) {
 	for _, u := range []subject{{"wsgi", "sync", 1}, {"asgi", "event-loop", 2}, {"command", "threaded", 2}, {"handler", "event-loop", 2}} {
 		t.Run(u.String(), func(t *testing.T) {
 			t.Parallel()
-			s := u.start(t, options{}, "--timeout", "2s")
+			s := u.start(t, options{}, "--timeout", "1s")
 			get(t, s.addr(), "/") // the gateway has heard of the workers
 			mark := s.log.mark()
 			s.signal(syscall.SIGSTOP)
-			for end := time.Now().Add(4500 * time.Millisecond); time.Now().Before(end); {
+			for end := time.Now().Add(2200 * time.Millisecond); time.Now().Before(end); {
 				if status, body := get(t, s.addr(), "/"); status != 200 {
 					t.Fatalf("%d %q", status, body)
 				}

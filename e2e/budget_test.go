@@ -67,7 +67,7 @@ func TestMemoryBudgetBoundsGrowth(t *testing.T) {
 	s := hoard(t, 64, "-w", "1", "--workers-min", "1", "--workers-max", "6", "--memory-budget", "200M")
 	stop := crowd(t, s.addr(), 12)
 	eventually(t, "two workers", func() bool { return len(s.pids()) == 2 })
-	for end := time.Now().Add(6 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(3 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		if n := s.resident(); n > 200<<20 {
 			t.Fatalf("%d workers hold %d MiB", len(s.pids()), n>>20)
 		}

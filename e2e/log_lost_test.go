@@ -86,6 +86,16 @@ func logIsLost(t *testing.T, u subject, closed bool) {
 	goneWithin(t, time.Second, pids...)
 }
 
+// freeFD is the lowest descriptor that a process has not open: the next that it
+// would get. RLIMIT_NOFILE bounds these numbers, not how many there are.
+func freeFD(pid int) int {
+	for fd := 0; ; fd++ {
+		if _, err := os.Lstat(fmt.Sprintf("/proc/%d/fd/%d", pid, fd)); err != nil {
+			return fd
+		}
+	}
+}
+
 // An arbiter out of descriptors keeps what serves, says what to do, and goes on
 // by itself once it may have more.
 func TestArbiterOutOfDescriptorsGoesOn(t *testing.T) {
@@ -99,7 +109,7 @@ func TestArbiterOutOfDescriptorsGoesOn(t *testing.T) {
 			if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, nil, &before); err != nil {
 				t.Fatal(err)
 			}
-			few := unix.Rlimit{Cur: uint64(openFDs(pid)), Max: before.Max}
+			few := unix.Rlimit{Cur: uint64(freeFD(pid)), Max: before.Max}
 			if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, &few, nil); err != nil {
 				t.Fatal(err)
 			}
