@@ -41,6 +41,9 @@ func (f *fleet) explain(w *worker, text string, now time.Duration) {
 	if more > 0 {
 		fmt.Fprintf(&b, "; %d more like it", more)
 	}
+	if len(s.Stack) == 1 && strings.HasPrefix(s.Stack[0], s.At) {
+		s.Stack = nil // it says the same
+	}
 	for _, line := range s.Stack {
 		b.WriteString("\n  " + line)
 	}
@@ -101,7 +104,12 @@ func (f *fleet) stuck(s wire.Stuck, now time.Duration) {
 	}
 	f.warnOf(w, what+"\nwhat to do: "+cure, code, s.Held.ID, s.Held.Method, s.Held.Path)
 	if kind == "gil" {
+<<<<<<< HEAD
 		f.procs.show(w)
+=======
+		w.shown = now
+		f.hands.show(w)
+>>>>>>> a71cf15 (arbiter, runner: a hang is shown once; monitoring has a section (U7))
 	}
 }
 

@@ -10,7 +10,7 @@ const (
 	sectionMechanics  Section = "Server mechanics"
 	sectionDebugging  Section = "Debugging and reloading"
 	sectionLogging    Section = "Logging"
-	sectionMonitoring Section = "Syslog and statsd"
+	sectionMonitoring Section = "Monitoring, syslog and statsd"
 	sectionGateway    Section = "Gateway"
 	sectionForwarding Section = "Behind a proxy"
 	sectionStrictness Section = "Limits and strictness"

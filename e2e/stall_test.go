@@ -229,6 +229,21 @@ func TestHeldGILIsShownBeforeTheEnd(t *testing.T) {
 	}
 }
 
+// A hang is shown once: what was explained before its worker is ended is not
+// written again, and idle threads of the runner's are nobody's business.
+func TestHangIsShownOnce(t *testing.T) {
+	t.Parallel()
+	s := python(t, "hangs:wsgi", "-k", "gthread", "--threads", "3", "-w", "1", "--stall-warning", "1", "--timeout", "3").ready()
+	go tryGet(context.Background(), s.addr(), "/gil?20") // its worker is killed
+	s.expect(`worker hangs: its stacks are in the log already .*code=GON040`)
+	s.expect(`worker gone worker=1`)
+	if n := len(regexp.MustCompile(`hangs\.py", line \d+,? in holds`).FindAllString(s.log.text(), -1)); n != 1 {
+		t.Errorf("the line that holds the GIL is there %d times", n)
+	}
+	s.signal(syscall.SIGQUIT)
+	s.wait()
+}
+
 // What a worker says of its hangs is bounded, and cannot make lines of its own.
 func TestStallReportsAreNotTrusted(t *testing.T) {
 	t.Parallel()

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -64,6 +65,35 @@ func TestTimeoutIsAboutWorkers(t *testing.T) {
 				t.Error("the worker was called hung")
 			}
 			s.stop()
+		})
+	}
+}
+
+// A request that no worker may get twice, and whose worker hung on it with the
+// GIL in its hand, is answered 504 as any other that hangs; one whose worker was
+// killed by somebody 502.
+func TestHungWorkerAnswers504(t *testing.T) {
+	t.Parallel()
+	for _, class := range []string{"sync", "gthread --threads 2", "event-loop", "gevent"} {
+		t.Run(class, func(t *testing.T) {
+			t.Parallel()
+			s := python(t, "hangs:wsgi", append([]string{"-w", "1", "--timeout", "2", "-k"}, strings.Fields(class)...)...).ready()
+			resp, _ := fetch(t, "POST", "http://"+s.addr()+"/gil?60", strings.NewReader("once"))
+			if resp.StatusCode != 504 {
+				t.Errorf("POST to a worker that hung: %d", resp.StatusCode)
+			}
+			done := make(chan int, 1)
+			go func() {
+				resp, _ := fetch(t, "POST", "http://"+s.addr()+"/told?60", strings.NewReader("once"))
+				done <- resp.StatusCode
+			}()
+			s.expect(`told begun`)
+			for pid := range s.pids() {
+				kill(t, pid, syscall.SIGKILL)
+			}
+			if status := <-done; status != 502 {
+				t.Errorf("POST to a worker that was killed: %d", status)
+			}
 		})
 	}
 }

@@ -33,6 +33,9 @@ def wsgi(environ, start_response):
         holds(seconds)
     elif path == "/c":
         body = b"%.2f" % sleeps_in_c(seconds)
+    elif path == "/told":
+        print("told begun", flush=True)
+        waits(seconds)
     elif path == "/stream":
         write = start_response("200 OK", [("Content-Type", "text/plain")])
         write(b"begun ")

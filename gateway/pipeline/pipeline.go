@@ -106,10 +106,13 @@ func (e *exchange) carry(ctx context.Context) error {
 	for replayed := false; ; {
 		err := e.once(ctx)
 		var worker *gateway.WorkerError
-		if err == nil || !errors.As(err, &worker) || !worker.Died || e.Started() || e.r.Body.Stream != nil {
+		if err == nil || !errors.As(err, &worker) || !worker.Died || e.Started() {
 			return err
 		}
 		switch {
+		case e.r.Body.Stream != nil:
+			e.verdict(ctx, worker)
+			return err
 		case worker.Unsent && unsent < unsentTries:
 			unsent++
 		case !replayed && !worker.Hung && safe(e.r.Method):
@@ -120,9 +123,18 @@ func (e *exchange) carry(ctx context.Context) error {
 			e.p.Log.Warn("a worker died with a request in hand: it goes to another one",
 				"request", e.r.ID, "method", e.r.Method, "path", e.r.Path, "pid", worker.PID)
 		default:
+			e.verdict(ctx, worker)
 			return err
 		}
 		e.again()
+	}
+}
+
+// verdict asks why a worker has ended: one that hung is another's fault than one
+// that somebody killed, also for a request that nobody may repeat.
+func (e *exchange) verdict(ctx context.Context, worker *gateway.WorkerError) {
+	if e.p.Crash != nil && !worker.Hung {
+		worker.Hung = e.p.Crash(ctx, worker.PID).Hung
 	}
 }
 

@@ -9,6 +9,7 @@ from . import records
 from .where import OWN
 
 ABORTED = 128 + signal.SIGABRT
+HELD = 400_000_000  # nanoseconds: after them the arbiter asks C code for stacks (pulseLate)
 
 
 def trim(tb):
@@ -33,7 +34,8 @@ def aborter(watch, hooks):
     """Answers ABRT, by which the arbiter ends a worker that hangs."""
 
     def abort(*_) -> None:
-        watch.write()
+        if watch.late_by() < HELD:
+            watch.write()
         hooks.aborted()
         hooks.ended()  # as under Gunicorn, where an abort ends the worker by SystemExit
         os._exit(ABORTED)

@@ -254,6 +254,10 @@ class Watch:
         finally:
             self.writing.release()
 
+    def late_by(self) -> int:
+        """For how long this thread has not run, in nanoseconds: something held the GIL, and C code has shown where."""
+        return monotonic_ns() - self.slot[PULSE] - self.tick * 1_000_000
+
     def describe(self) -> list[str]:
         now, held, seen = monotonic_ns(), list(self.held()), {self.me}
         runs = [where.request_of(p) for p in where.of_thread(self.main)]
@@ -277,7 +281,7 @@ class Watch:
             out.append("and %d more requests" % (len(held) - 20))
         for ident, frame in sys._current_frames().items():
             places = where.of_frame(frame)
-            if ident in seen or all(p.own() for p in places):
+            if ident in seen or not places or places[-1].own():  # an idle thread of the runner's
                 continue
             if ident == self.main and self.loop == "hub" and where.waits_for_events(places):
                 continue

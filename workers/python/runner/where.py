@@ -181,5 +181,10 @@ def shown(places: list[Place]) -> list[Place]:
     for i, place in enumerate(places):
         if place.own():
             first = i + 1
+    ours = len(places)
+    while ours and places[ours - 1].own():  # a handler of a signal's, where the app was interrupted
+        ours -= 1
+    if any(p.own() and p.name == "abort" for p in places[ours:]):
+        return shown(places[:ours])
     places = places[first:] or places
     return places[next((i for i, p in enumerate(places) if p.app()), 0) :]
