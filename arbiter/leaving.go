@@ -93,8 +93,8 @@ func (f *fleet) abort(w *worker, now time.Duration, why string) {
 func (f *fleet) showStacks(w *worker, now time.Duration, why reason) {
 	f.move(w, aborting, why)
 	w.deadline = now + abortGrace
-	v, _ := f.hands.vitals(w)
-	seen := w.shown > 0 && v.pulse > 0 && v.pulse < w.shown // nothing of it has run since
+	v, _ := f.procs.vitals(w)
+	seen := f.stalls.seen(w.pid, v.pulse)
 	asking := "asking for its stacks"
 	if seen {
 		asking = "its stacks are in the log already"
@@ -102,13 +102,8 @@ func (f *fleet) showStacks(w *worker, now time.Duration, why reason) {
 	f.log.Error(f.role+" hangs: "+asking, f.role, w.place.ID, "pid", w.pid, "reason", w.leaves.String(),
 		"code", "GON040")
 	f.observe(WorkerHung, w, w.leaves.String(), now)
-<<<<<<< HEAD
-	if w.gen.Settings.Interpreter {
-		f.procs.show(w) // at ABRT its main thread would have to run Python
-=======
 	if w.gen.Settings.Interpreter && !seen {
-		f.hands.show(w) // at ABRT its main thread would have to run Python
->>>>>>> a71cf15 (arbiter, runner: a hang is shown once; monitoring has a section (U7))
+		f.procs.show(w) // at ABRT its main thread would have to run Python
 	}
 	f.procs.signal(w, syscall.SIGABRT)
 }

@@ -104,12 +104,8 @@ func (f *fleet) stuck(s wire.Stuck, now time.Duration) {
 	}
 	f.warnOf(w, what+"\nwhat to do: "+cure, code, s.Held.ID, s.Held.Method, s.Held.Path)
 	if kind == "gil" {
-<<<<<<< HEAD
+		f.stalls.shows(w.pid, now)
 		f.procs.show(w)
-=======
-		w.shown = now
-		f.hands.show(w)
->>>>>>> a71cf15 (arbiter, runner: a hang is shown once; monitoring has a section (U7))
 	}
 }
 
@@ -125,7 +121,8 @@ func (f *fleet) warnOf(w *worker, text, code, id, method, path string) {
 // once a minute, and of one worker a few things at once.
 type stallLog struct {
 	told    map[string]toldStall
-	workers map[int]allowance // by pid
+	workers map[int]allowance     // by pid
+	shown   map[int]time.Duration // by pid: when C code was asked for stacks, because the GIL was held
 }
 
 type toldStall struct {
@@ -147,6 +144,21 @@ const (
 	stallRefill  = 10 * time.Second
 	stallsListed = 1000 // that are remembered
 )
+
+// shows takes note that a worker was asked for its stacks, which C code writes.
+func (l *stallLog) shows(pid int, now time.Duration) {
+	if l.shown == nil || len(l.shown) > stallsListed {
+		l.shown = map[int]time.Duration{}
+	}
+	l.shown[pid] = now
+}
+
+// seen reports whether the stacks of a worker are in the log, and nothing of it
+// has run since.
+func (l *stallLog) seen(pid int, pulse time.Duration) bool {
+	at, is := l.shown[pid]
+	return is && pulse > 0 && pulse < at
+}
 
 // admit says whether a stall is told now, and how many were not since the last
 // one like it, with the more that came along.

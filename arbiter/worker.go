@@ -24,7 +24,6 @@ type worker struct {
 	deadline time.Duration // draining, aborting: when the group is killed
 	leaves   reason        // why it was told to go, or is gone
 	hung     bool          // it gave no sign of life
-	shown    time.Duration // when C code was asked for its stacks, because the GIL was held; 0 is never
 	planned  bool          // it leaves because of its age, requests or memory
 	retire   reason        // why it should be replaced once a successor is ready
 	origin   bool          // it is to leave a copy when it is replaced: see Refork
