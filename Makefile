@@ -26,7 +26,7 @@ test: .venv
 	$(GO) vet ./...
 	GOOS=darwin $(GO) vet ./...
 	$(GO) test -race -timeout 20m $$($(GO) list ./... | grep -v '/e2e$$')
-	GO="$(GO)" sh tools/e2e.sh -parallel 4
+	GO="$(GO)" sh tools/e2e.sh -parallel 8
 	$(MAKE) test-portable
 
 # What macOS has in place of what Linux alone has, on Linux: all but kqueue. Of
@@ -44,7 +44,7 @@ race: .venv
 
 # The long forms of tests: hours. GONICORN_SOAK is what they look for.
 soak: .venv
-	GONICORN_SOAK=1 $(GO) test -count=1 -timeout 12h -parallel 4 -run 'PlannedExits|Chaos' -v ./e2e
+	GONICORN_SOAK=1 $(GO) test -count=1 -timeout 12h -parallel 4 -run 'PlannedExits|Chaos|CanaryJudges|ReloadsLeakNothing|ReloadsAndScaling|WebSocketBombs|Crowd' -v ./e2e
 
 # What can be said of the code without running it. What needs the network says
 # so where there is none. The import laws, generated documents and stray files

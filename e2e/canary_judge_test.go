@@ -266,12 +266,16 @@ func (j *judged) reject(kind, says string) {
 // is let through.
 func TestCanaryJudges(t *testing.T) {
 	t.Parallel()
-	for _, c := range judgedClasses() {
+	for which, c := range judgedClasses() {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			j := startJudged(t, c)
-			for _, bad := range badVersions {
-				j.reject(bad.name, bad.says)
+			for kind, bad := range badVersions {
+				// The verdict is a function that knows no class (arbiter/judge.go): the short
+				// form has each fault with every other class.
+				if soaks() || (which+kind)%2 == 0 {
+					j.reject(bad.name, bad.says)
+				}
 			}
 			j.write("good")
 			mark := j.log.mark()

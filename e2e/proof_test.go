@@ -51,12 +51,12 @@ func TestReloadsAndScalingUnderLoad(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s.ready()
 			fresh, kept := startLoad(t, s.addr(), 2), startKeepAlive(t, s.addr(), 2)
-			for range 50 {
+			for range times(15, 50) {
 				mark := s.log.mark()
 				s.signal(syscall.SIGHUP)
 				s.expectFrom(mark, `new generation serves`)
 			}
-			for i := range 200 {
+			for i := range times(60, 200) {
 				mark := s.log.mark()
 				if i%2 == 0 {
 					s.signal(syscall.SIGTTIN)

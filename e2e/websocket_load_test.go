@@ -55,7 +55,7 @@ func peak(t testing.TB, pids ...int) (stop func() []int) {
 // the worker's have a bound, and are given back.
 func TestWebSocketBombs(t *testing.T) {
 	t.Parallel()
-	const sockets, each = 40, 4
+	sockets, each := times(16, 40), 4
 	bomb := cf(fin|rsv1|wsBinary, packed(strings.Repeat("\x00", 16<<20)))
 	for _, path := range []string{"/deaf", "/told"} {
 		t.Run(path[1:], func(t *testing.T) {
