@@ -28,7 +28,7 @@ func (c *conn) Answer(f *wire.Frame, part python.Part) bool {
 	}
 	part.Release()
 	c.state = writing
-	c.send(s.out)
+	c.send(c.seal(s.out))
 	c.req.QueueWait = h.Queue
 	c.req.Slot, c.req.WorkerPID = c.call.Worker()
 	s.o.Pipeline.Finish(&pipeline.Record{
@@ -92,6 +92,7 @@ func (c *conn) sent() {
 		c.next()
 		return
 	}
+	c.bye()
 	if c.n <= c.total && !c.more && !c.s.draining {
 		c.close()
 		return

@@ -1,6 +1,7 @@
 package direct
 
 import (
+	"crypto/tls"
 	"net/netip"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/gonicorn/gonicorn/gateway/http1"
 	"github.com/gonicorn/gonicorn/gateway/loop"
 	"github.com/gonicorn/gonicorn/gateway/python"
+	"github.com/gonicorn/gonicorn/gateway/secure"
 	"github.com/gonicorn/gonicorn/internal/listen"
 	"golang.org/x/sys/unix"
 )
@@ -51,6 +53,7 @@ type conn struct {
 	out   []byte  // of the response, what the client has not taken
 	parts *stream // nil but while streaming
 
+	sec *secure.Conn // nil without TLS
 	ends
 }
 
@@ -58,11 +61,25 @@ type conn struct {
 type ends struct {
 	remote, local netip.AddrPort
 	unix          string
+	peer          gateway.Peer         // who is connected: remote, or a proxy
+	tls           *tls.ConnectionState // nil without
+}
+
+func (e *ends) scheme() string {
+	if e.tls != nil {
+		return "https"
+	}
+	return "http"
+}
+
+// about is the connection for whom it is handed to, but for its socket.
+func (c *conn) about() http1.Conn {
+	return http1.Conn{Scheme: c.scheme(), Remote: c.remote, Local: c.local, LocalUnix: c.unix, Peer: c.peer, TLS: c.tls}
 }
 
 // add serves a connection that was accepted.
 func (s *Server) add(fd int, from netip.AddrPort, l *listener) {
-	c := &conn{s: s, fd: fd, ends: ends{remote: from, unix: l.unix}}
+	c := &conn{s: s, fd: fd, ends: ends{remote: from, unix: l.unix, peer: gateway.Peer{Addr: from.Addr(), Unix: l.unix != ""}}}
 	if l.unix == "" {
 		c.local = localAddr(fd)
 	}
@@ -71,7 +88,7 @@ func (s *Server) add(fd int, from netip.AddrPort, l *listener) {
 
 // enter puts a connection into the loop, which waits for its next request.
 func (s *Server) enter(c *conn, until *loop.Deadlines) {
-	c.trusted = s.o.HTTP.Trusted != nil && s.o.HTTP.Trusted(c.remote.Addr(), c.unix != "")
+	c.trusted = s.o.HTTP.Trusted != nil && s.o.HTTP.Trusted(c.peer.Addr, c.peer.Unix)
 	c.deadline.Owner = c
 	c.call.Direct = c
 	s.conns[c] = struct{}{}
@@ -86,11 +103,12 @@ func (s *Server) enter(c *conn, until *loop.Deadlines) {
 	until.Arm(&c.deadline) // the first event comes at once if there is something
 }
 
-func (c *conn) peer() gateway.Peer { return gateway.Peer{Addr: c.remote.Addr(), Unix: c.unix != ""} }
-
 // Ready implements loop.Handler.
 func (c *conn) Ready(ev loop.Events) {
 	c.hungUp = c.hungUp || ev&loop.HungUp != 0
+	if c.sec != nil && ev&(loop.Readable|loop.HungUp) != 0 {
+		c.sec.Heard()
+	}
 	switch c.state {
 	case reading:
 		if ev&(loop.Readable|loop.HungUp) != 0 {
@@ -130,11 +148,11 @@ func (c *conn) read() {
 			c.in = c.s.take()
 		}
 		if c.n == len(c.in) {
-			c.hand(nil) // more than the loop wants
+			c.hand(nil, nil) // more than the loop wants
 			return
 		}
 		room := len(c.in) - c.n
-		n, err := read(c.fd, c.in[c.n:])
+		n, err := c.receive(c.in[c.n:])
 		switch {
 		case err == unix.EAGAIN:
 			c.pause()
@@ -142,7 +160,7 @@ func (c *conn) read() {
 		case err == unix.EINTR:
 			continue
 		case err == 0 && n == 0 && c.n > 0:
-			c.hand(nil) // which says what is missing
+			c.hand(nil, nil) // which says what is missing
 			return
 		case err != 0 || n == 0:
 			c.close()
@@ -153,11 +171,11 @@ func (c *conn) read() {
 		}
 		c.n += n
 		c.advance()
-		if n < room && c.state == reading && !c.hungUp {
+		if c.state == reading && c.drained(n, room) {
 			c.pause()
 			return
 		}
-		c.more = n == room || c.hungUp
+		c.more = !c.drained(n, room)
 	}
 	c.listens()
 }
@@ -179,7 +197,7 @@ func (c *conn) Expired(d *loop.Deadline) {
 			c.close()
 		}
 	case c.state == reading:
-		c.hand(nil) // which says that it took too long
+		c.hand(nil, nil) // which says that it took too long
 	case c.state == busy:
 		c.s.o.Backend.Promote(&c.call) // likewise
 	case c.state == streaming:
@@ -240,28 +258,29 @@ func (c *conn) close() {
 	if c.state == gone {
 		return
 	}
+	if c.state == reading {
+		c.bye()
+	}
 	c.leave()
 	unix.Close(c.fd)
 	c.s.o.Host.Unseat()
 }
 
 // hand gives the connection to a goroutine, with what was read of it and what has
-// been done for its request.
-func (c *conn) hand(begun *http1.Begun) {
+// been done for its request. unsent are records of TLS that are still to be sent.
+func (c *conn) hand(begun *http1.Begun, unsent []byte) {
 	s := c.s
-	to := http1.Conn{
-		Scheme: "http", Remote: c.remote, Local: c.local, LocalUnix: c.unix, Peer: c.peer(), Ahead: append([]byte(nil), c.in[:c.n]...),
-		Received: c.received, Begun: begun, Served: c.served, Return: s.takeBack,
-	}
+	to := c.about()
+	to.Ahead, to.Received, to.Begun, to.Served, to.Return = append([]byte(nil), c.in[:c.n]...), c.received, begun, c.served, s.takeBack
 	if c.n == 0 {
 		to.Received = time.Time{}
 	}
-	fd := c.fd
+	fd, sec := c.fd, c.sec
 	s.o.Host.Expect()
 	c.leave()
 	go func() {
 		var err error
-		if to.Conn, err = toNet(fd); err != nil {
+		if to.Conn, err = s.release(fd, sec, unsent); err != nil {
 			to.Conn = nil
 			s.o.Host.NoAccept("connection", err)
 		}
@@ -272,20 +291,32 @@ func (c *conn) hand(begun *http1.Begun) {
 // Promote implements python.Direct: the request goes on in a goroutine.
 func (c *conn) Promote(x *channel.Exchange) {
 	b := &http1.Begun{Number: c.req.Number, ID: c.req.ID, Asked: c.call.Began(), With: x}
+	var unsent []byte
 	if c.parts != nil {
+		if c.sec != nil {
+			unsent = append(unsent, c.out...)
+		}
 		c.handStream(x, b)
 	}
-	c.hand(b)
+	c.hand(b, unsent)
 }
 
 // takeBack takes a connection from a goroutine, while it waits for a request. It
 // implements http1.Conn's Return.
 func (s *Server) takeBack(from *http1.Conn) bool {
+	if sec, is := from.Conn.(*secure.Conn); is {
+		raw := sec.Raw()
+		if !s.Take(from, false) {
+			return false
+		}
+		from.Conn = raw // which is closed already
+		return true
+	}
 	fd, err := listen.Duplicate(from.Conn)
 	if err != nil {
 		return false
 	}
-	c := &conn{s: s, fd: fd, ends: ends{from.Remote, from.Local, from.LocalUnix}, served: true}
+	c := &conn{s: s, fd: fd, ends: ends{from.Remote, from.Local, from.LocalUnix, from.Peer, nil}, served: true}
 	s.o.Loop.Post(func() { s.enter(c, s.kept) })
 	return true
 }

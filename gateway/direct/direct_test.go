@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"io"
 	"log/slog"
 	"net"
@@ -23,6 +24,8 @@ import (
 	"github.com/gonicorn/gonicorn/gateway/loop"
 	"github.com/gonicorn/gonicorn/gateway/pipeline"
 	"github.com/gonicorn/gonicorn/gateway/python"
+	"github.com/gonicorn/gonicorn/internal/certificates"
+	"github.com/gonicorn/gonicorn/internal/certificates/testca"
 	"github.com/gonicorn/gonicorn/internal/wire"
 	"go.uber.org/goleak"
 )
@@ -120,11 +123,35 @@ func (a *app) Serve(_ context.Context, r *gateway.Request, w gateway.Reply) erro
 // service listens with a loop, or with a goroutine for each connection.
 type service struct {
 	addr   string
+	tls    *tls.Config // of clients; nil without
 	direct chan string
 	front  *front.Front
 }
 
 func start(t *testing.T, looped bool, change func(*http1.Server)) *service {
+	t.Helper()
+	return startWith(t, looped, nil, change)
+}
+
+// startSecure is start with TLS.
+func startSecure(t *testing.T, looped bool, change func(*http1.Server)) *service {
+	t.Helper()
+	a := testca.New(t)
+	cert, key := a.Now("server", "a.example")
+	bundle, _, err := certificates.Load(certificates.Files{Certs: []string{cert}, Keys: []string{key}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	over := front.NewTLS([]string{"http/1.1"})
+	if err := over.Set(bundle); err != nil {
+		t.Fatal(err)
+	}
+	s := startWith(t, looped, over, change)
+	s.tls = a.Trust("a.example", "http/1.1")
+	return s
+}
+
+func startWith(t *testing.T, looped bool, over *front.TLS, change func(*http1.Server)) *service {
 	t.Helper()
 	l, err := loop.New()
 	if err != nil {
@@ -143,7 +170,7 @@ func start(t *testing.T, looped bool, change func(*http1.Server)) *service {
 	if change != nil {
 		change(server)
 	}
-	o := front.Options{HTTP1: server, Log: slog.New(slog.DiscardHandler)}
+	o := front.Options{HTTP1: server, TLS: over, Log: slog.New(slog.DiscardHandler)}
 	if looped {
 		o.Direct = func(h front.Host) front.Direct {
 			return direct.New(direct.Options{Loop: l, Backend: a, HTTP: server, Pipeline: p, Host: h})
@@ -171,15 +198,24 @@ func start(t *testing.T, looped bool, change func(*http1.Server)) *service {
 	return &service{addr: addr, direct: a.direct, front: f}
 }
 
-// ask sends bytes and reads all that comes until the connection ends.
-func (s *service) ask(t *testing.T, parts ...string) string {
+func (s *service) dial(t *testing.T) net.Conn {
 	t.Helper()
 	c, err := net.Dial("tcp", s.addr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
 	_ = c.SetDeadline(time.Now().Add(patience))
+	if s.tls != nil {
+		return tls.Client(c, s.tls)
+	}
+	return c
+}
+
+// ask sends bytes and reads all that comes until the connection ends.
+func (s *service) ask(t *testing.T, parts ...string) string {
+	t.Helper()
+	c := s.dial(t)
+	defer c.Close()
 	for i, p := range parts {
 		if i > 0 {
 			time.Sleep(20 * time.Millisecond) // a segment of its own
@@ -202,6 +238,15 @@ const end = "\r\n\r\n"
 // What a client gets does not depend on who serves it. Of each case it is said
 // whether the loop serves it.
 func TestBothWaysAnswerTheSame(t *testing.T) {
+	bothWays(t, start)
+}
+
+// With TLS it does not either.
+func TestBothWaysAnswerTheSameWithTLS(t *testing.T) {
+	bothWays(t, startSecure)
+}
+
+func bothWays(t *testing.T, start func(*testing.T, bool, func(*http1.Server)) *service) {
 	hurry := func(h *http1.Server) {
 		h.KeepAlive, h.HeaderTimeout, h.BodyTimeout = 100*time.Millisecond, 300*time.Millisecond, 300*time.Millisecond
 	}
@@ -272,13 +317,14 @@ func TestBothWaysAnswerTheSame(t *testing.T) {
 
 // A connection whose request was not common comes back to the loop.
 func TestConnectionComesBack(t *testing.T) {
-	s := start(t, true, nil)
-	c, err := net.Dial("tcp", s.addr)
-	if err != nil {
-		t.Fatal(err)
+	for name, start := range map[string]func(*testing.T, bool, func(*http1.Server)) *service{"plain": start, "TLS": startSecure} {
+		t.Run(name, func(t *testing.T) { comesBack(t, start(t, true, nil)) })
 	}
+}
+
+func comesBack(t *testing.T, s *service) {
+	c := s.dial(t)
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(patience))
 	in := bufio.NewReader(c)
 	exchange := func(request string) {
 		t.Helper()

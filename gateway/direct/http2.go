@@ -6,6 +6,7 @@ import (
 	"github.com/gonicorn/gonicorn/gateway/http1"
 	"github.com/gonicorn/gonicorn/gateway/http2"
 	"github.com/gonicorn/gonicorn/gateway/loop"
+	"github.com/gonicorn/gonicorn/gateway/streams"
 	"golang.org/x/sys/unix"
 )
 
@@ -31,15 +32,28 @@ func (c *conn) greets() bool {
 func (c *conn) multiplex() {
 	s := c.s
 	ahead := append([]byte(nil), c.in[:c.n]...)
-	about := http1.Conn{Scheme: "http", Remote: c.remote, Local: c.local, LocalUnix: c.unix, Peer: c.peer()}
+	about := c.about()
 	t := &socket{loop: s.o.Loop, fd: c.fd, bare: true}
 	s.o.Host.Expect()
 	c.leave()
-	h := s.http2.Enter(t, about, ahead, false, s.o.Host.Left)
-	if t.fd < 0 {
+	s.enterHTTP2(t, about, ahead)
+}
+
+// transport is a streams.Transport with a descriptor.
+type transport interface {
+	streams.Transport
+	descriptor() int // -1 once it is closed
+	serves(h loop.Handler) loop.Handler
+}
+
+// enterHTTP2 serves a connection that speaks HTTP/2, whose seat goes along. The
+// host expects it.
+func (s *Server) enterHTTP2(t transport, about http1.Conn, ahead []byte) {
+	h := t.serves(s.http2.Enter(t, about, ahead, false, s.o.Host.Left))
+	if t.descriptor() < 0 {
 		return // it is over already
 	}
-	if err := s.o.Loop.Watch(t.fd, h); err != nil {
+	if err := s.o.Loop.Watch(t.descriptor(), h); err != nil {
 		s.o.Host.NoAccept("connection", err)
 		h.Ready(loop.HungUp)
 	}
@@ -51,6 +65,10 @@ type socket struct {
 	fd   int
 	bare bool
 }
+
+func (t *socket) descriptor() int { return t.fd }
+
+func (t *socket) serves(h loop.Handler) loop.Handler { return h }
 
 // Read implements streams.Transport.
 func (t *socket) Read(p []byte) (int, syscall.Errno) { return read(t.fd, p) }

@@ -15,7 +15,7 @@ func (c *conn) advance() {
 	}
 	if c.n < c.total {
 		if !c.room() {
-			c.hand(nil)
+			c.hand(nil, nil)
 			return
 		}
 		c.s.body.Arm(&c.deadline)
@@ -30,7 +30,7 @@ func (c *conn) parse() bool {
 	n, err := c.head.Parse(c.in[:c.n], c.s.rules, c.trusted)
 	switch {
 	case err != nil || n == 0 && c.n >= headMost:
-		c.hand(nil)
+		c.hand(nil, nil)
 		return false
 	case n == 0:
 		if c.deadline.List() != c.s.head || !c.deadline.Armed() {
@@ -40,7 +40,7 @@ func (c *conn) parse() bool {
 	}
 	c.headLen = n
 	if !c.common() {
-		c.hand(nil)
+		c.hand(nil, nil)
 		return false
 	}
 	c.total = n + int(c.head.Length)
@@ -83,7 +83,7 @@ func (c *conn) begin() {
 	s := c.s
 	c.describe()
 	if err := s.o.Pipeline.Forward.Apply(&c.req); err != nil {
-		c.hand(nil)
+		c.hand(nil, nil)
 		return
 	}
 	c.state = busy
@@ -98,8 +98,8 @@ func (c *conn) describe() {
 	h := &c.head
 	c.req = gateway.Request{
 		Number: c.s.o.HTTP.NextNumber(), Method: h.Method, Target: h.Target, Path: h.Path, Query: h.Query, Host: h.Host,
-		Scheme: "http", Major: h.Major, Minor: h.Minor, Header: h.Fields,
-		Remote: c.remote, Local: c.local, LocalUnix: c.unix, Peer: c.peer(), Received: c.received,
+		Scheme: c.scheme(), TLS: c.tls, Major: h.Major, Minor: h.Minor, Header: h.Fields,
+		Remote: c.remote, Local: c.local, LocalUnix: c.unix, Peer: c.peer, Received: c.received,
 	}
 	if h.Length > 0 {
 		c.req.Body.Length, c.req.Body.Inline = h.Length, c.in[c.headLen:c.total]

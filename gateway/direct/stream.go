@@ -1,6 +1,7 @@
 package direct
 
 import (
+	"syscall"
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
@@ -41,6 +42,7 @@ type pusher struct {
 	streams []*stream // to be used again
 	vectors [mostVectors][]byte
 	iovecs  iovecs
+	sealed  []byte // records of TLS that are being written
 }
 
 // piece is a part on its way to the client: frame, body and end.
@@ -96,7 +98,8 @@ func (p *piece) body() int { return min(max(p.taken-p.framed, 0), len(p.part.Bod
 func (c *conn) stream(status int, length int64, chunked, plain bool, queue time.Duration, p python.Part) {
 	st := c.s.takeStream()
 	*st = stream{
-		pieces: st.pieces[:0], head: append(st.head[:0], c.s.out...), fields: append(st.fields[:0], c.answer.Fields...), status: status, length: length, chunked: chunked, plain: plain, queue: queue,
+		pieces: st.pieces[:0], head: append(st.head[:0], c.seal(c.s.out)...), fields: append(st.fields[:0], c.answer.Fields...),
+		status: status, length: length, chunked: chunked, plain: plain, queue: queue,
 	}
 	c.parts = st
 	c.state = streaming
@@ -167,24 +170,18 @@ func (s *Server) pushAll() {
 func (c *conn) push() {
 	st := c.parts
 	for len(c.out) > 0 || len(st.pieces) > 0 {
-		v := c.s.vectors[:0]
-		if len(c.out) > 0 {
-			v = append(v, c.out)
+		some := c.pushSome
+		if c.sec != nil {
+			some = c.pushSealed
 		}
-		for i := 0; i < len(st.pieces) && len(v)+3 <= mostVectors; i++ {
-			v = st.pieces[i].left(v)
-		}
-		n, err := c.s.writev(c.fd, v)
-		switch {
-		case err == unix.EINTR:
-		case err == unix.EAGAIN:
+		switch some() {
+		case 0, unix.EINTR:
+		case unix.EAGAIN:
 			c.s.stuck.Arm(&c.deadline)
 			return
-		case err != 0:
+		default:
 			c.abort()
 			return
-		default:
-			c.pushed(n)
 		}
 	}
 	c.deadline.Disarm()
@@ -193,13 +190,35 @@ func (c *conn) push() {
 	}
 }
 
-// pushed takes note of n bytes that the client has taken.
-func (c *conn) pushed(n int) {
-	st := c.parts
+// pushSome writes as many parts as one system call takes.
+func (c *conn) pushSome() syscall.Errno {
+	v := c.s.vectors[:0]
+	if len(c.out) > 0 {
+		v = append(v, c.out)
+	}
+	for i := 0; i < len(c.parts.pieces) && len(v)+3 <= mostVectors; i++ {
+		v = c.parts.pieces[i].left(v)
+	}
+	n, err := c.s.writev(c.fd, v)
+	if err == 0 {
+		c.pushed(c.written(n))
+	}
+	return err
+}
+
+// written takes note of n bytes that the client has taken. It returns how many of
+// them are of parts.
+func (c *conn) written(n int) int {
 	k := min(n, len(c.out))
-	if c.out, n = c.out[k:], n-k; len(c.out) == 0 {
+	if c.out = c.out[k:]; len(c.out) == 0 {
 		c.out = nil
 	}
+	return n - k
+}
+
+// pushed takes note of n bytes of parts that need not be kept.
+func (c *conn) pushed(n int) {
+	st := c.parts
 	bytes, done := 0, 0
 	for i := range st.pieces {
 		p := &st.pieces[i]
@@ -274,7 +293,9 @@ func (c *conn) handStream(x *channel.Exchange, b *http1.Begun) {
 	st := c.parts
 	r := &gateway.Resumed{Status: st.status, Fields: append([]gateway.Field(nil), st.fields...), Length: st.length, Plain: st.plain}
 	b.Resumed, b.QueueWait, b.Chunked, b.Last = r, st.queue, st.chunked, c.last
-	b.Unsent = append([]byte(nil), c.out...)
+	if c.sec == nil {
+		b.Unsent = append([]byte(nil), c.out...)
+	}
 	pieces, sent := st.pieces, st.sent
 	if st.chunked && len(pieces) > 0 && pieces[0].taken > 0 {
 		p := &pieces[0]

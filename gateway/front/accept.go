@@ -14,7 +14,7 @@ const acceptPause = 50 * time.Millisecond
 // Serve accepts on a listener, which it closes, until Drain. unix is the path
 // of a unix socket, or empty.
 func (f *Front) Serve(l net.Listener, unix string) {
-	if f.direct != nil {
+	if f.direct != nil && f.o.TLS == nil {
 		if err := f.direct.Listen(l, unix); err != nil {
 			f.NoAccept(l.Addr().String(), err)
 		}
@@ -40,8 +40,9 @@ func (f *Front) Serve(l net.Listener, unix string) {
 		}
 		f.seats.take()
 		f.wg.Go(func() {
-			defer f.seats.free()
-			f.serve(conn, unix)
+			if !f.serve(conn, unix) {
+				f.seats.free()
+			}
 		})
 	}
 }

@@ -5,7 +5,6 @@ package front
 
 import (
 	"context"
-	"crypto/tls"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -17,6 +16,7 @@ import (
 	"github.com/gonicorn/gonicorn/gateway/http1"
 	"github.com/gonicorn/gonicorn/gateway/loop"
 	"github.com/gonicorn/gonicorn/gateway/pipeline"
+	"github.com/gonicorn/gonicorn/gateway/secure"
 	"github.com/gonicorn/gonicorn/gateway/streams"
 )
 
@@ -80,6 +80,9 @@ func (o Options) Protocols() []string {
 // Direct serves connections on an event loop (package direct).
 type Direct interface {
 	Listen(l net.Listener, unix string) error
+	// Take serves a connection, at which nothing was read, and its seat; version2
+	// says that it speaks HTTP/2. False means that it is still the caller's.
+	Take(c *http1.Conn, version2 bool) bool
 	StopAccepting()
 	Drain(ctx context.Context)
 }
@@ -114,51 +117,67 @@ func New(o Options) (*Front, error) {
 	if o.HTTP2 || o.HTTP2Cleartext {
 		f.setUpHTTP2()
 	}
-	if o.Direct != nil && o.TLS == nil && !f.proxied() && !o.Uwsgi && !o.NoHTTP1 {
+	if o.Direct != nil && !f.proxied() && !o.Uwsgi && (!o.NoHTTP1 || o.TLS != nil) {
 		f.direct = o.Direct(f)
 	}
 	return f, nil
 }
 
-// serve serves one connection.
-func (f *Front) serve(raw net.Conn, unix string) {
+// serve serves one connection. It reports whether somebody else goes on with it,
+// and has its seat.
+func (f *Front) serve(raw net.Conn, unix string) (taken bool) {
 	c := http1.Conn{Conn: raw, Scheme: "http", LocalUnix: unix, Remote: addrPort(raw.RemoteAddr()), Local: addrPort(raw.LocalAddr())}
 	c.Peer = gateway.Peer{Addr: c.Remote.Addr(), Unix: unix != ""}
 	if f.o.TLS == nil && !f.o.HTTP2Cleartext && !f.proxied() && !f.o.Uwsgi {
 		f.o.HTTP1.ServeConn(f.ctx, c)
-		return
+		return false
 	}
-	defer raw.Close()
 	defer f.release(raw)
 	if !f.hold(raw) {
-		return
+		raw.Close()
+		return false
 	}
-	_ = raw.SetDeadline(time.Now().Add(f.o.HandshakeTimeout)) // what follows fails too
-	if f.proxied() && !f.unproxy(&c) {
-		return
+	if protocol, ok := f.begun(&c); ok {
+		_ = raw.SetDeadline(time.Time{}) // what follows fails too
+		taken = f.pass(raw, c, protocol)
+	}
+	if !taken {
+		raw.Close()
+	}
+	return taken
+}
+
+// begun does what comes before a connection's first request, and finds out what it
+// speaks. False means that it must be closed.
+func (f *Front) begun(c *http1.Conn) (protocol string, ok bool) {
+	_ = c.SetDeadline(time.Now().Add(f.o.HandshakeTimeout)) // what follows fails too
+	if f.proxied() && !f.unproxy(c) {
+		return "", false
 	}
 	if f.o.Uwsgi {
-		if f.unwrapUwsgi(&c) {
-			_ = raw.SetDeadline(time.Time{}) // likewise
-			f.release(raw)
-			bare(&c)
-			f.o.HTTP1.ServeConn(f.ctx, c)
-		}
-		return
+		return "", f.unwrapUwsgi(c)
 	}
-	protocol, ok := f.negotiate(&c)
-	if !ok {
-		return
+	return f.negotiate(c)
+}
+
+// pass has a connection served by who speaks its protocol; taken says that it and
+// its seat are somebody else's by now.
+func (f *Front) pass(raw net.Conn, c http1.Conn, protocol string) (taken bool) {
+	version2 := protocol == "h2" || protocol == "h2c"
+	if !version2 && f.o.NoHTTP1 && !f.o.Uwsgi {
+		return false
 	}
-	_ = raw.SetDeadline(time.Time{}) // likewise
-	switch {
-	case protocol == "h2" || protocol == "h2c":
+	if f.direct != nil && f.o.TLS != nil && f.direct.Take(&c, version2) {
+		return true
+	}
+	if version2 {
 		f.http2.Serve(c, protocol == "h2c")
-	case !f.o.NoHTTP1:
-		f.release(raw)
-		bare(&c)
-		f.o.HTTP1.ServeConn(f.ctx, c)
+		return false
 	}
+	f.release(raw)
+	bare(&c)
+	f.o.HTTP1.ServeConn(f.ctx, c)
+	return false
 }
 
 // negotiate finds out what a connection speaks: h2, h2c, or anything else for
@@ -179,7 +198,7 @@ func (f *Front) handshake(c *http1.Conn) (protocol string, ok bool) {
 	if config == nil {
 		return "", false // nothing to speak it with yet
 	}
-	conn := tls.Server(c.Conn, config)
+	conn := secure.Server(c.Conn, config)
 	if err := conn.HandshakeContext(f.ctx); err != nil {
 		f.o.Log.Debug("TLS handshake failed", "client", c.Remote, "error", err)
 		tellPlain(err)

@@ -73,7 +73,7 @@ func (x *conn) serve(ctx context.Context) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	x.watch.gone = cancel
 	defer x.release()
-	defer x.c.Close()
+	defer func() { x.c.Close() }() // what it is then: Return may have changed it
 	if x.grown != nil {
 		defer x.grown.Close()
 	}
