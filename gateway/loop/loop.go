@@ -110,33 +110,34 @@ func (l *Loop) Forget(fd int) {
 // was added last is called first: it builds on what was there.
 func (l *Loop) AtTurnEnd(f func()) { l.atEnd = append(l.atEnd, f) }
 
-// Post has f called on the loop's thread, soon and in order.
-func (l *Loop) Post(f func()) {
+// Post has f called on the loop's thread, soon and in order; after Run never.
+func (l *Loop) Post(f func()) { l.post(f) }
+
+// post reports whether f will be called.
+func (l *Loop) post(f func()) bool {
 	l.mu.Lock()
-	l.posted = append(l.posted, f)
-	wake := l.asleep
-	l.asleep = false
-	l.mu.Unlock()
-	if wake {
-		l.poller.wake()
+	defer l.mu.Unlock()
+	if l.closed {
+		return false
 	}
+	l.posted = append(l.posted, f)
+	if l.asleep {
+		l.asleep = false
+		l.poller.wake() // under the lock: the poller is open as long as the loop is not closed
+	}
+	return true
 }
 
 // Do is Post that waits until f has returned. It must not be called on the
-// loop's thread. After Stop it returns without having called f.
+// loop's thread. After Stop it may return without having called f.
 func (l *Loop) Do(f func()) {
 	done := make(chan struct{})
-	l.mu.Lock()
-	if l.closed {
-		l.mu.Unlock()
-		return
-	}
-	l.mu.Unlock()
-	l.Post(func() {
+	if l.post(func() {
 		defer close(done)
 		f()
-	})
-	<-done
+	}) {
+		<-done
+	}
 }
 
 // Stop ends Run once what was posted before has been done.

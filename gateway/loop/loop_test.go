@@ -2,6 +2,7 @@ package loop
 
 import (
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -190,4 +191,33 @@ func BenchmarkDo(b *testing.B) {
 	}
 	l.Stop()
 	<-done
+}
+
+// Whoever asks while the loop ends is not left waiting.
+func TestDoReturnsWhileTheLoopEnds(t *testing.T) {
+	for range 300 {
+		l, err := New()
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan struct{})
+		go func() { defer close(ended); l.Run() }()
+		var asking sync.WaitGroup
+		for range 8 {
+			asking.Go(func() {
+				for range 50 {
+					l.Do(func() {})
+				}
+			})
+		}
+		l.Stop()
+		<-ended
+		asked := make(chan struct{})
+		go func() { asking.Wait(); close(asked) }()
+		select {
+		case <-asked:
+		case <-time.After(10 * time.Second):
+			t.Fatal("somebody waits for a loop that has ended")
+		}
+	}
 }
