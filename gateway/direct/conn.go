@@ -127,6 +127,7 @@ func (c *conn) Ready(ev loop.Events) {
 		if ev&loop.Writable != 0 {
 			c.soon()
 		}
+		c.listens()
 	case lingering:
 		c.discard()
 	}
@@ -135,7 +136,7 @@ func (c *conn) Ready(ev loop.Events) {
 // listens leaves it to a goroutine to find out whether a client that sends nothing
 // more still waits for its answer.
 func (c *conn) listens() {
-	if c.hungUp && c.state == busy {
+	if c.hungUp && (c.state == busy || c.state == streaming && !c.parts.ended) {
 		c.s.o.Backend.Promote(&c.call)
 	}
 }
