@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"os/exec"
 	"strings"
 	"testing"
 )
@@ -84,6 +85,11 @@ func TestLikelySlipsInConfigFiles(t *testing.T) {
 		`gunicorn\.conf\.py:10: when_redy is no setting; did you mean when_ready\?`,
 	} {
 		s.expect(want)
+	}
+	check := exec.Command(binary(), "check", "versioned:app", "--python", interpreter(t))
+	check.Dir, check.Env = dir, cleanEnv()
+	if out, err := check.CombinedOutput(); err != nil || !strings.Contains(string(out), "warning: gunicorn.conf.py:4: worker is no setting; did you mean workers?\n") {
+		t.Errorf("check: %v, %s", err, out)
 	}
 	for _, not := range []string{"keep_alive is no", "shop is no", "os is no"} {
 		if strings.Contains(s.log.text(), not) {

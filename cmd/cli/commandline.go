@@ -86,6 +86,9 @@ func (l *commandLine) run(args []string) (code int, err error) {
 		return errcode.Exit(err), err
 	}
 	if c.CheckConfig {
+		for _, warning := range loaded.Warnings { // as a start would log them
+			fmt.Fprintln(l.stderr, "gonicorn: warning: "+warning)
+		}
 		fmt.Fprintln(l.stdout, "the config is good")
 		return errcode.ExitOK, nil
 	}
