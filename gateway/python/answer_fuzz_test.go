@@ -68,7 +68,11 @@ func deafLink(f *testing.F, b *Backend) *channel.Link {
 		}
 	}()
 	f.Cleanup(func() {
+		ran := make(chan struct{})
+		go func() { defer close(ran); b.loop.Run() }() // it is told that the link is closed
 		link.Close()
+		b.loop.Stop()
+		<-ran
 		<-read
 		unix.Close(fds[1])
 	})
