@@ -24,6 +24,7 @@ type Head struct {
 	Fields                          []gateway.Field // Host first, cookies in one
 	Length                          int64           // Content-Length, -1 for none
 	Continue                        bool            // the client waits for 100 (Continue)
+	Size                            int             // bytes of the list of fields
 	Large                           bool            // the list of fields was too long: some are left out
 	// Bad says what makes the request unacceptable by HTTP/2's own rules, with the
 	// status that it gets; nil for nothing.
@@ -233,6 +234,7 @@ func (c *Conn) request(id uint32) error {
 	free := s.kept
 	s.kept, b.fields = b.fields, free
 	s.Head = b.head
+	s.Head.Size = b.size
 	b.head = Head{}
 	s.Head.finish(s.kept, b.seen.host, b.seen.cookies)
 	if s.Head.Bad != nil {

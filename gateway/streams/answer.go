@@ -7,6 +7,7 @@ import (
 	"github.com/gonicorn/gonicorn/gateway/python"
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
 	"github.com/gonicorn/gonicorn/internal/wire"
+	h2 "golang.org/x/net/http2"
 )
 
 // parts is an answer on its way to the client.
@@ -113,6 +114,7 @@ func (st *stream) taken(n int) {
 // memory.
 func (st *stream) waitsForClient() {
 	st.left, _ = st.Left()
+	st.patient = false
 	st.c.s.stuck.Arm(&st.deadline)
 }
 
@@ -130,8 +132,11 @@ func (st *stream) stuck() {
 		a.told += sent
 		st.taken(sent)
 		st.waitsForClient()
+	case !st.hold(min(n, heldBody)):
+		c.wire.Reset(&st.Stream, h2.ErrCodeEnhanceYourCalm)
 	case a.ended && len(a.waiting) == 1 && n <= restMost:
 		p := a.waiting[0]
+		clear(a.waiting)
 		c.wire.TakeBack(&st.Stream)
 		st.rest = append(st.rest[:0], p.Body[len(p.Body)-n:]...)
 		st.taken(len(p.Body) - n - a.told)

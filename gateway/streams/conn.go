@@ -45,9 +45,15 @@ type conn struct {
 	dirty bool   // is in Server.dirty
 	patience
 	leaving
-	grown   *budget.Account // of HTTP.Heads; nil for nothing
-	tasks   int             // goroutines of its requests
-	orphans int             // of those, whose streams have ended
+	grown *budget.Account // of HTTP.Heads; nil for nothing
+	held  int             // bytes
+	goroutines
+}
+
+// goroutines are those of a connection's requests.
+type goroutines struct {
+	tasks   int // all
+	orphans int // of those, whose streams have ended
 }
 
 // patience are a connection's time-outs.

@@ -36,7 +36,7 @@ func (st *stream) say(p *part) {
 	}
 	st.pending = p
 	if !st.Tunnel { // which has a bound of its own
-		st.waits()
+		st.waitsForClient()
 	}
 }
 

@@ -22,7 +22,9 @@ const (
 	bodiesMost = 512              // of those at once
 	inputSize  = 64 << 10         // bytes that are read at once, at least
 	outputSize = 16 << 10         // bytes of a buffer for what is to be sent
-	keepMost   = 256              // buffers and streams that are kept for later, of each kind
+	spareMost  = 4 << 20          // bytes of those that are kept for later
+	keepMost   = 256              // streams that are
+	keepBodies = 32               // buffers of bodies that are
 	keepRest   = 4 << 10          // bytes of an answer's memory that is kept
 	namesMost  = 1024             // names of response fields that are known in lower case
 	partMoment = time.Second      // for requests that come after the client was told to leave
@@ -72,9 +74,11 @@ type Server struct {
 // lent is memory that is used again. It is the loop's.
 type lent struct {
 	output [][]byte // buffers for what is to be sent
+	spare  int      // bytes of those
 	bodies [][]byte // likewise for bodies
 	inUse  int      // of those
 	free   []*stream
+	held   int // bytes, beyond what each connection may hold
 }
 
 // times are the time-outs.
@@ -178,13 +182,15 @@ func (s *Server) buffer() []byte {
 	if n := len(s.output); n > 0 {
 		p := s.output[n-1]
 		s.output = s.output[:n-1]
+		s.spare -= cap(p)
 		return p
 	}
 	return make([]byte, 0, outputSize)
 }
 
 func (s *Server) giveBuffer(p []byte) {
-	if cap(p) > 0 && cap(p) <= 16*outputSize && len(s.output) < keepMost {
+	if cap(p) > 0 && s.spare+cap(p) <= spareMost {
+		s.spare += cap(p)
 		s.output = append(s.output, p[:0])
 	}
 }
@@ -205,7 +211,7 @@ func (s *Server) room() []byte {
 
 func (s *Server) giveRoom(p []byte) {
 	s.inUse--
-	if len(s.bodies) < keepMost/8 {
+	if len(s.bodies) < keepBodies {
 		s.bodies = append(s.bodies, p[:0])
 	}
 }

@@ -32,14 +32,26 @@ type stream struct {
 	call     python.Call
 	req      gateway.Request
 	body     []byte // that was collected; nil for none
-	trailers []gateway.Field
-	task     *task // once it is handed
-	pending  *part // that its goroutine sends
-	headed   bool  // the response has begun
-	left     int   // bytes that the client had not taken when it was last looked at
-	answer   answer.Head
-	parts    parts
-	rest     []byte // of the answer, what the client could not take
+	headed   bool   // the response has begun
+	held     int    // bytes
+	handing
+	slowness
+	answer answer.Head
+	parts  parts
+	rest   []byte // of the answer, what the client could not take
+}
+
+// handing is what has to do with a stream's goroutine.
+type handing struct {
+	trailers []gateway.Field // that it is to get
+	task     *task           // once it is handed
+	pending  *part           // that it sends
+}
+
+// slowness is how a client is watched that has to take something.
+type slowness struct {
+	left    int  // bytes that it had not taken when it was last looked at
+	patient bool // it has taken nothing for a moment, and has more time
 }
 
 // reset makes a stream ready for another request, which overwrites the rest.
@@ -58,6 +70,10 @@ func (st *stream) Begin() {
 	st.c.begun()
 	st.state, st.headed = collecting, false
 	h := &st.Head
+	if h.Size > heldHead && !st.hold(h.Size) {
+		st.c.wire.Reset(&st.Stream, h2.ErrCodeRefusedStream)
+		return
+	}
 	if bad := st.check(); bad != nil {
 		st.hand(bad)
 		return
@@ -104,22 +120,21 @@ func (st *stream) serve() {
 
 // Data implements http2.Owner.
 func (st *stream) Data(p []byte) {
-	s := st.c.s
+	c := st.c
 	switch {
 	case st.state == handed && st.task.body != nil:
 		st.task.body.add(p)
 		return
 	case st.state != collecting:
-	case s.o.HTTP.MaxBody > 0 && st.Got() > s.o.HTTP.MaxBody:
+	case c.s.o.HTTP.MaxBody > 0 && st.Got() > c.s.o.HTTP.MaxBody:
 		st.hand(&gateway.BadRequest{Status: 413, Reason: "request body too large"})
-	case !st.collect(p):
-		st.hand(nil)
+	case st.collect(p):
+		c.s.body.Arm(&st.deadline)
+	case st.hand(nil):
 		st.task.body.add(p)
 		return
-	default:
-		s.body.Arm(&st.deadline)
 	}
-	st.c.wire.Consumed(&st.Stream, len(p))
+	c.wire.Consumed(&st.Stream, len(p))
 }
 
 // collect keeps a part of a body; false means that it is too much for the loop.
@@ -199,6 +214,8 @@ func (st *stream) release() {
 	if st.body != nil {
 		c.s.giveRoom(st.body)
 	}
+	c.letGo(st.held)
+	st.held = 0
 	c.s.give(st)
 	c.rests()
 	c.touch()
@@ -215,21 +232,34 @@ func (st *stream) Expired(*loop.Deadline) {
 	case answering:
 		st.stuck()
 	default:
-		if n, some := st.Left(); !some {
-			return
-		} else if n < st.left { // it has taken some
-			st.left = n
-			c.s.write.Arm(&st.deadline)
-			return
-		}
-		c.wire.Reset(&st.Stream, h2.ErrCodeCancel)
+		st.slow()
 	}
 	c.touch()
+}
+
+// slow is called when the client may have taken nothing for a while.
+func (st *stream) slow() {
+	c := st.c
+	n, some := st.Left()
+	switch {
+	case !some:
+	case n < st.left && st.patient:
+		st.waits()
+	case n < st.left:
+		st.waitsForClient()
+	case st.patient:
+		c.wire.Reset(&st.Stream, h2.ErrCodeCancel)
+	case st.hold(heldBody):
+		st.waits()
+	default:
+		c.wire.Reset(&st.Stream, h2.ErrCodeEnhanceYourCalm)
+	}
 }
 
 // waits has the client take what is left of the response within its time.
 func (st *stream) waits() {
 	st.left, _ = st.Left()
+	st.patient = true
 	st.c.s.write.Arm(&st.deadline)
 }
 

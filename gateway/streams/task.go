@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/gonicorn/gonicorn/gateway"
+	h2 "golang.org/x/net/http2"
 )
 
 // task is a request that has a goroutine.
@@ -17,12 +18,18 @@ type task struct {
 	req    gateway.Request
 	reply  reply
 	body   *body // nil where it was here already, or nobody wants it
+	held   int   // loop: bytes
 }
 
 // hand gives the request a goroutine, with what has come of its body; with bad it
-// is refused there.
-func (st *stream) hand(bad *gateway.BadRequest) {
+// is refused there. False means that there is no room for its body: the client may
+// send it again.
+func (st *stream) hand(bad *gateway.BadRequest) bool {
 	c := st.c
+	if bad == nil && !st.Whole() && st.Head.Protocol == "" && !st.hold(heldBody) {
+		c.wire.Reset(&st.Stream, h2.ErrCodeRefusedStream)
+		return false
+	}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	t := &task{s: c.s, conn: c, st: st, cancel: cancel, req: st.req}
 	t.reply.begin(t)
@@ -40,8 +47,10 @@ func (st *stream) hand(bad *gateway.BadRequest) {
 	}
 	st.deadline.Disarm()
 	st.state, st.task = handed, t
+	t.held, st.held = st.held, 0
 	c.tasks++
 	go t.run(ctx, bad)
+	return true
 }
 
 // takeBody gives the request its body, of which some may have come.
@@ -85,6 +94,7 @@ func (t *task) run(ctx context.Context, bad *gateway.BadRequest) {
 func (t *task) ended() {
 	c := t.conn
 	c.tasks--
+	c.letGo(t.held)
 	if st := t.st; st != nil {
 		st.task = nil
 		t.leave()
