@@ -96,6 +96,37 @@ func TestGevent(t *testing.T) {
 	}
 }
 
+// Hooks of a worker may wait, also at a quick stop, where the
+// config file patches as well.
+func TestGeventHooksAtTheEnd(t *testing.T) {
+	t.Parallel()
+	conf := filepath.Join(folderOf(t, map[string]string{"gunicorn.conf.py": `from gevent import monkey
+monkey.patch_all()
+worker_class = "gevent"
+
+def worker_int(worker):
+    import time
+    time.sleep(0.2)
+    worker.log.info("hook worker_int")
+
+def worker_exit(server, worker):
+    worker.log.info("hook worker_exit")
+
+def child_exit(server, worker):
+    server.log.info("hook child_exit")
+`}), "gunicorn.conf.py")
+	s := python(t, "gevent_app:app", "-c", conf, "-w", "1").ready()
+	s.signal(syscall.SIGINT)
+	if code := s.wait(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	for _, hook := range []string{"worker_int", "worker_exit", "child_exit"} {
+		if n := strings.Count(s.log.text(), "hook "+hook); n != 1 {
+			t.Errorf("%s was called %d times", hook, n)
+		}
+	}
+}
+
 // What is in hand is finished at TERM, and a slow reader does not hold others up.
 func TestGeventDrains(t *testing.T) {
 	t.Parallel()

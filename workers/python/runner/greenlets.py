@@ -72,10 +72,13 @@ def serve(app, interface: str, chosen: Settings) -> None:
 class Life(Lifecycle):
     """Hooks may use what is patched, which a signal handler cannot: it may run in the hub."""
 
+    quitting = None  # the greenlet that ends the process
+
     def quit(self, *_) -> None:
         from gevent import spawn
 
-        spawn(super().quit)
+        if self.quitting is None:
+            self.quitting = spawn(super().quit)
 
 
 class Wire(Link):
@@ -186,6 +189,8 @@ class Worker(Crowd):
         self.taken.wait()
         while self.exchanges or self.fetching:
             self.idle.wait()
+        if self.life.quitting is not None:
+            self.life.quitting.join()  # its hooks may take a moment; it does not return
         self.stop()
 
     def on_readable(self, fd: int, call) -> None:
