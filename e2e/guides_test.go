@@ -140,6 +140,9 @@ func TestGuides(t *testing.T) {
 			t.Parallel()
 			files, steps := readGuide(t, path)
 			if len(steps) == 0 {
+				if filepath.Base(path) == "macos.md" {
+					t.Skip("it is about another system, and has no commands")
+				}
 				t.Fatal("there is no command in it")
 			}
 			dir, ports := t.TempDir(), map[string]string{}
