@@ -51,7 +51,7 @@ type Request struct {
 
 // Before is what has been done for a request that a loop hands over.
 type Before struct {
-	Begun   any       // what the backend has done for it; nil for nothing
+	Begun   Begun     // what the backend has done for it; nil for nothing
 	Asked   time.Time // when the backend got it
 	Resumed *Resumed  // what has been sent of the answer; nil for nothing
 }

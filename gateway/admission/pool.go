@@ -101,7 +101,7 @@ func (p *Pool) Close() {
 	p.closed = true
 	for w := p.queue.First(); w != nil; w = p.queue.First() {
 		p.queue.Remove(w)
-		w.Of.turn <- noPlace
+		w.Of.call(noPlace)
 	}
 }
 
@@ -346,5 +346,5 @@ func (p *Pool) give(s *slot) {
 	s.held++
 	w := p.queue.First()
 	p.queue.Remove(w)
-	w.Of.turn <- s.worker.Slot
+	w.Of.call(s.worker.Slot)
 }

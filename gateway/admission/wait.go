@@ -9,12 +9,22 @@ import (
 )
 
 // waiter is one request that waits. It belongs to the queue until it has been
-// removed; who removed it to give it a slot sends one.
+// removed; who removed it to give it a slot calls it.
 type waiter struct {
-	turn  chan int // has room for one
-	since time.Time
-	timer *time.Timer // nil without a time-out
-	place fifo.Place[*waiter]
+	turn   chan int     // has room for one; nil while call is called instead
+	called func(at int) // likewise
+	since  time.Time
+	timer  *time.Timer // nil without a time-out
+	place  fifo.Place[*waiter]
+}
+
+// call tells who waits that it has a slot, or noPlace.
+func (w *waiter) call(at int) {
+	if w.turn == nil {
+		w.called(at)
+		return
+	}
+	w.turn <- at
 }
 
 // noPlace is sent in place of a slot to a waiter that gets none.
@@ -27,27 +37,40 @@ const noPlace = -1
 // vanished since.
 func (p *Pool) Acquire(ctx context.Context) (at int, waited time.Duration, err error) {
 	p.mu.Lock()
+	at, err = p.enter()
+	if err != nil || at != noPlace {
+		p.mu.Unlock()
+		return at, 0, err
+	}
+	w := p.newWaiter()
+	p.queueUp(w)
+	p.mu.Unlock()
+	defer p.waiters.Put(w)
+	return p.wait(ctx, w)
+}
+
+// enter takes a place that is free, if nobody waits for one, or returns noPlace
+// where there is room in the queue.
+func (p *Pool) enter() (at int, err error) {
 	p.count()
 	if p.queue.First() == nil && !p.closed {
 		if s := p.pick(); s != nil {
 			s.held++
-			at = s.worker.Slot
-			p.mu.Unlock()
-			return at, 0, nil
+			return s.worker.Slot, nil
 		}
 	}
 	if p.queue.Len() >= p.size || p.closed {
 		p.counts.Refused++
-		p.mu.Unlock()
-		return 0, 0, gateway.ErrNoCapacity
+		return noPlace, gateway.ErrNoCapacity
 	}
-	w := p.newWaiter()
+	return noPlace, nil
+}
+
+func (p *Pool) queueUp(w *waiter) {
 	p.queue.Push(&w.place)
 	if s := p.trial; s != nil && s.open() && p.may(s) {
 		p.give(s)
 	}
-	p.mu.Unlock()
-	return p.wait(ctx, w)
 }
 
 func (p *Pool) newWaiter() *waiter {
@@ -86,7 +109,6 @@ func (p *Pool) wait(ctx context.Context, w *waiter) (at int, waited time.Duratio
 	if w.timer != nil {
 		w.timer.Stop()
 	}
-	p.waiters.Put(w)
 	return at, waited, err
 }
 

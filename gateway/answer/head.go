@@ -1,16 +1,13 @@
-// Package answer reads the answers that Python workers give on the event loop, for
-// whoever sends them to a client there, over whichever version of HTTP.
+// Package answer reads the answers that workers give on the event loop, for whoever
+// sends them to a client there, over whichever version of HTTP.
 package answer
 
 import (
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
-	"github.com/gonicorn/gonicorn/gateway/channel"
 	"github.com/gonicorn/gonicorn/gateway/http1"
 	"github.com/gonicorn/gonicorn/gateway/pipeline"
-	"github.com/gonicorn/gonicorn/gateway/python"
-	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
 // Head is the head of an answer. It can be used again.
@@ -23,50 +20,42 @@ type Head struct {
 	Plain    bool            // nothing of it is to be held back
 	Queue    time.Duration   // that the request has waited for a worker
 	App      time.Duration   // that one has had it
-
-	all []gateway.Field
 }
 
-// Read takes the head apart that f holds; first is how many bytes of the body came
-// with it, all of it where f ends. False means that the answer needs a goroutine.
-func (h *Head) Read(p *pipeline.Pipeline, call *python.Call, f *wire.Frame, first int64, now time.Time) bool {
-	end, err := f.End(), error(nil)
-	if h.Reason, h.all, err = channel.ParseFields(f, h.all[:0]); err != nil || f.Status < 200 || f.Status > 999 {
+// Read takes over the head a of the answer to r; first is how many bytes of the
+// body came with it, all of it where end. False means that the answer needs a
+// goroutine.
+func (h *Head) Read(p *pipeline.Pipeline, r *gateway.Request, call gateway.Call, a *gateway.Answer, first int64, end bool, now time.Time) bool {
+	if a.Status < 200 || a.Status > 999 {
 		return false
 	}
-	if h.all, h.Length, err = channel.TakeLength(h.all); err != nil {
-		return false
-	}
-	h.Status = int(f.Status)
-	h.Bodyless = http1.Bodyless(call.Request.Method, h.Status)
+	h.Status, h.Reason, h.Length = a.Status, a.Reason, a.Length
+	h.Bodyless = http1.Bodyless(r.Method, h.Status)
 	switch {
 	case h.Bodyless && !end:
 		return false
-	case h.Bodyless:
-	case h.Length >= 0 && (first > h.Length || end && first != h.Length):
+	case !h.Bodyless && h.Length >= 0 && (first > h.Length || end && first != h.Length):
 		return false
-	case end:
-		h.Length = first
 	}
 	h.Fields = h.Fields[:0]
-	said := p.Inspect(&h.Fields, h.all)
+	said := p.Inspect(&h.Fields, a.Fields)
 	if said.File != "" || http1.CheckResponse(h.Status, h.Fields) != nil {
 		return false
 	}
 	h.Plain = said.Plain
-	h.took(call, f, now)
+	h.took(call, a.InHand, now)
 	if p.ServerTiming {
 		h.Fields = append(h.Fields, gateway.Field{Name: "server-timing", Value: pipeline.Timing(h.Queue, h.App)})
 	}
-	h.Fields = append(h.Fields, gateway.Field{Name: "x-request-id", Value: call.Request.ID})
+	h.Fields = append(h.Fields, gateway.Field{Name: "x-request-id", Value: r.ID})
 	return true
 }
 
 // took says how long the request has waited for a worker, and how long one has
 // had it.
-func (h *Head) took(call *python.Call, f *wire.Frame, now time.Time) {
+func (h *Head) took(call gateway.Call, inHand time.Duration, now time.Time) {
 	all := now.Sub(call.Began())
-	if h.App = f.InHand.Duration(); h.App > 0 {
+	if h.App = inHand; h.App > 0 {
 		h.Queue = max(all-h.App, 0)
 		return
 	}
@@ -76,7 +65,6 @@ func (h *Head) took(call *python.Call, f *wire.Frame, now time.Time) {
 
 // Reset drops what is held of an answer.
 func (h *Head) Reset() {
-	clear(h.all)
 	clear(h.Fields)
-	*h = Head{all: h.all[:0], Fields: h.Fields[:0]}
+	*h = Head{Fields: h.Fields[:0]}
 }

@@ -45,7 +45,7 @@ type Exchange struct {
 	over     bool  // the last frame is there
 	told     bool  // the worker knows that nobody wants the answer
 
-	resume *Begun       // how far the answer was without a goroutine; nil where it had not begun
+	resume *resumed     // how far the answer was without a goroutine; nil where it had not begun
 	first  firstPayload // the link's
 	flow                // Run's
 }
@@ -145,23 +145,22 @@ func (x *Exchange) Attach(r *gateway.Request, w gateway.Reply) {
 	close(x.attached)
 }
 
-// Begun is how far an answer is that the loop has begun.
-type Begun struct {
-	Length int64 // announced, -1 if not
-	Sent   int64 // bytes of the body that have been sent, or are the connection's to send
-	Owed   int   // bytes that the client has taken, and the worker does not know of
-}
+// resumed is how far an answer is that the loop has begun.
+type resumed struct{ length, sent int64 }
 
-// Resume says that the answer has begun; it is called before Run. What was not
-// sent of it comes by Add.
-func (x *Exchange) Resume(b Begun) {
+// Resume implements gateway.Begun. It is called before Run.
+func (x *Exchange) Resume(length, sent int64, taken int) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.begun, x.resume, x.credit = true, &b, b.Owed
+	x.begun, x.resume = true, &resumed{length, sent}
+	x.credit += taken
 }
 
-// Add hands over a part of the body that came without a goroutine, which is
-// copied; end says that it is the last.
+// Owe says how many bytes of the answer the client has taken that the worker does
+// not know of. It is called before Run.
+func (x *Exchange) Owe(bytes int) { x.credit = bytes }
+
+// Add implements gateway.Begun.
 func (x *Exchange) Add(body []byte, end bool) {
 	f := wire.Frame{Kind: wire.FrameBody, Number: x.Number}
 	if end {
@@ -292,7 +291,7 @@ func (x *Exchange) next(ctx context.Context, idle func() error) (delivery, error
 func (x *Exchange) Run(ctx context.Context) error {
 	a := answer{x: x, length: -1}
 	if x.resume != nil {
-		a.started, a.length, a.sent = true, x.resume.Length, x.resume.Sent
+		a.started, a.length, a.sent = true, x.resume.length, x.resume.sent
 	}
 	err := a.run(ctx)
 	if !a.started {
@@ -307,8 +306,8 @@ func (x *Exchange) Run(ctx context.Context) error {
 	return err
 }
 
-// Leave ends an exchange that nobody runs: its client has gone.
-func (x *Exchange) Leave() { x.leave() }
+// Drop implements gateway.Begun: nobody runs the exchange, whose client has gone.
+func (x *Exchange) Drop() { x.leave() }
 
 // leave drops what comes from now on and tells the worker, unless it is done.
 func (x *Exchange) leave() {

@@ -1,21 +1,25 @@
 package direct
 
 import (
+	"github.com/gonicorn/gonicorn/gateway"
 	"github.com/gonicorn/gonicorn/gateway/http1"
+	"github.com/gonicorn/gonicorn/gateway/loop"
 	"github.com/gonicorn/gonicorn/gateway/pipeline"
-	"github.com/gonicorn/gonicorn/gateway/python"
-	"github.com/gonicorn/gonicorn/internal/wire"
 	"golang.org/x/sys/unix"
 )
 
-// Answer implements python.Direct.
-func (c *conn) Answer(f *wire.Frame, part python.Part) bool {
-	s, end, body, h := c.s, f.End(), int64(len(part.Body)), &c.answer
-	if !h.Read(s.o.Pipeline, &c.call, f, body, s.o.Loop.Now()) || !end && h.Length < 0 && c.head.Minor == 0 {
+// Answer implements gateway.Caller.
+func (c *conn) Answer(a *gateway.Answer, part gateway.Part, end bool) bool {
+	s, body, h := c.s, int64(len(part.Body)), &c.answer
+	if !h.Read(s.o.Pipeline, &c.req, c.call, a, body, end, s.o.Loop.Now()) {
+		return false
+	}
+	chunked := h.Length < 0 && !h.Bodyless
+	if chunked && c.head.Minor == 0 {
 		return false
 	}
 	c.last = c.last || s.draining
-	framing := http1.Framing{Minor: c.head.Minor, Bodyless: h.Bodyless, Chunked: !end && h.Length < 0, Last: c.last}
+	framing := http1.Framing{Minor: c.head.Minor, Bodyless: h.Bodyless, Chunked: chunked, Last: c.last}
 	s.out = http1.AppendResponseHead(s.out[:0], h.Status, h.Reason, h.Fields, h.Length, framing, s.o.HTTP.OwnAt(s.o.Loop.Now()))
 	if !end {
 		c.stream(h.Status, h.Length, framing.Chunked, h.Plain, h.Queue, part)
@@ -23,7 +27,7 @@ func (c *conn) Answer(f *wire.Frame, part python.Part) bool {
 	}
 	sent := int64(0)
 	if !framing.Bodyless {
-		s.out = append(s.out, part.Body...)
+		s.out = framing.AppendBody(s.out, part.Body)
 		sent = body
 	}
 	part.Release()
@@ -40,7 +44,7 @@ func (c *conn) Answer(f *wire.Frame, part python.Part) bool {
 // send writes a response; what the client does not take now is kept.
 func (c *conn) send(p []byte) {
 	for len(p) > 0 {
-		n, err := write(c.fd, p)
+		n, err := loop.Write(c.fd, p)
 		switch {
 		case err == unix.EINTR:
 		case err == unix.EAGAIN:
@@ -57,7 +61,7 @@ func (c *conn) send(p []byte) {
 	c.out = nil
 }
 
-// Done implements python.Direct: the call can be used again.
+// Done implements gateway.Caller: the call can be used again.
 func (c *conn) Done() {
 	if c.state == writing && len(c.out) == 0 {
 		c.sent()
@@ -67,7 +71,7 @@ func (c *conn) Done() {
 // flush writes what the client has not taken.
 func (c *conn) flush() {
 	for len(c.out) > 0 {
-		n, err := write(c.fd, c.out)
+		n, err := loop.Write(c.fd, c.out)
 		switch {
 		case err == unix.EINTR:
 		case err == unix.EAGAIN:
@@ -108,7 +112,7 @@ func (c *conn) sent() {
 // discard reads until the client has gone.
 func (c *conn) discard() {
 	for range 16 {
-		n, err := read(c.fd, c.s.out[:cap(c.s.out)])
+		n, err := loop.Read(c.fd, c.s.out[:cap(c.s.out)])
 		switch {
 		case err == unix.EINTR:
 		case err == unix.EAGAIN:

@@ -7,10 +7,8 @@ import (
 
 	"github.com/gonicorn/gonicorn/gateway"
 	"github.com/gonicorn/gonicorn/gateway/answer"
-	"github.com/gonicorn/gonicorn/gateway/channel"
 	"github.com/gonicorn/gonicorn/gateway/http1"
 	"github.com/gonicorn/gonicorn/gateway/loop"
-	"github.com/gonicorn/gonicorn/gateway/python"
 	"github.com/gonicorn/gonicorn/gateway/secure"
 	"github.com/gonicorn/gonicorn/internal/listen"
 	"golang.org/x/sys/unix"
@@ -47,7 +45,7 @@ type conn struct {
 	received time.Time
 	head     http1.RequestHead
 	req      gateway.Request
-	call     python.Call
+	call     gateway.Call // nil before the first request
 	answer   answer.Head
 
 	out   []byte  // of the response, what the client has not taken
@@ -90,7 +88,6 @@ func (s *Server) add(fd int, from netip.AddrPort, l *listener) {
 func (s *Server) enter(c *conn, until *loop.Deadlines) {
 	c.trusted = s.o.HTTP.Trusted != nil && s.o.HTTP.Trusted(c.peer.Addr, c.peer.Unix)
 	c.deadline.Owner = c
-	c.call.Direct = c
 	s.conns[c] = struct{}{}
 	if err := s.o.Loop.Watch(c.fd, c); err != nil {
 		s.o.Host.NoAccept("connection", err)
@@ -137,7 +134,7 @@ func (c *conn) Ready(ev loop.Events) {
 // more still waits for its answer.
 func (c *conn) listens() {
 	if c.hungUp && (c.state == busy || c.state == streaming && !c.parts.ended) {
-		c.s.o.Backend.Promote(&c.call)
+		c.call.Promote()
 	}
 }
 
@@ -200,9 +197,9 @@ func (c *conn) Expired(d *loop.Deadline) {
 	case c.state == reading:
 		c.hand(nil, nil) // which says that it took too long
 	case c.state == busy:
-		c.s.o.Backend.Promote(&c.call) // likewise
+		c.call.Promote() // likewise
 	case c.state == streaming:
-		c.s.o.Backend.Promote(&c.call) // which holds it elsewhere than in the worker's memory
+		c.call.Promote() // which holds it elsewhere than in the worker's memory
 	default:
 		c.close()
 	}
@@ -289,8 +286,8 @@ func (c *conn) hand(begun *http1.Begun, unsent []byte) {
 	}()
 }
 
-// Promote implements python.Direct: the request goes on in a goroutine.
-func (c *conn) Promote(x *channel.Exchange) {
+// Promote implements gateway.Caller: the request goes on in a goroutine.
+func (c *conn) Promote(x gateway.Begun) {
 	b := &http1.Begun{Number: c.req.Number, ID: c.req.ID, Asked: c.call.Began(), With: x}
 	var unsent []byte
 	if c.parts != nil {

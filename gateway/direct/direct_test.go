@@ -16,17 +16,14 @@ import (
 
 	"github.com/gonicorn/gonicorn/gateway"
 	"github.com/gonicorn/gonicorn/gateway/buffer"
-	"github.com/gonicorn/gonicorn/gateway/channel"
 	"github.com/gonicorn/gonicorn/gateway/direct"
 	"github.com/gonicorn/gonicorn/gateway/forward"
 	"github.com/gonicorn/gonicorn/gateway/front"
 	"github.com/gonicorn/gonicorn/gateway/http1"
 	"github.com/gonicorn/gonicorn/gateway/loop"
 	"github.com/gonicorn/gonicorn/gateway/pipeline"
-	"github.com/gonicorn/gonicorn/gateway/python"
 	"github.com/gonicorn/gonicorn/internal/certificates"
 	"github.com/gonicorn/gonicorn/internal/certificates/testca"
-	"github.com/gonicorn/gonicorn/internal/wire"
 	"go.uber.org/goleak"
 )
 
@@ -37,8 +34,7 @@ const patience = 20 * time.Second
 // app answers a request with what it was, on the loop and off it.
 type app struct {
 	loop   *loop.Loop
-	direct chan string           // paths that the loop has served
-	given  map[*python.Call]bool // those to be answered; the loop's
+	direct chan string // paths that the loop has served
 }
 
 // say is the answer to a request: its fields as lines, and its body.
@@ -54,49 +50,60 @@ func say(r *gateway.Request, body []byte) (status int, fields []gateway.Field, a
 	return status, fields, r.Method + " " + r.Target + " " + r.Host + " " + string(body)
 }
 
-// Submit implements direct.Backend.
-func (a *app) Submit(c *python.Call) {
-	r := c.Request
+// call is one connection's request on the loop. It implements gateway.Call.
+type call struct {
+	a      *app
+	caller gateway.Caller
+	given  bool // it is to be answered
+	began  time.Time
+}
+
+// NewCall implements gateway.Looped.
+func (a *app) NewCall(c gateway.Caller) gateway.Call { return &call{a: a, caller: c} }
+
+func (c *call) Submit(r *gateway.Request) {
+	c.began = c.a.loop.Now()
 	if r.Path == "/promote" {
-		c.Direct.Promote(channel.NewRegistry(&channel.Env{}).New(1, time.Now(), &gateway.Request{}, nil, nil, nil))
+		c.caller.Promote(begun{})
 		return
 	}
 	status, fields, text := say(r, r.Body.Inline)
-	lines := make([]string, 0, 2*len(fields))
-	for _, f := range fields {
-		lines = append(lines, f.Name, f.Value)
+	head := gateway.Answer{Status: status, Fields: fields, Length: int64(len(text))}
+	if http1.Bodyless(r.Method, status) {
+		head.Length = -1 // as of an app that does not say it
 	}
-	block := strings.Join(lines, "\n")
-	f := wire.Frame{
-		Kind: wire.FrameHead, Flags: wire.FlagEnd, Status: uint16(status),
-		FieldBytes: uint32(len(block)), Fields: uint16(len(fields)), Payload: []byte(block),
-	}
-	a.given[c] = true
-	a.loop.Post(func() {
-		if !a.given[c] {
+	c.given = true
+	c.a.loop.Post(func() {
+		if !c.given {
 			return
 		}
-		delete(a.given, c)
-		if c.Direct.Answer(&f, python.Part{Body: []byte(text)}) {
-			a.direct <- r.Path
-			c.Direct.Done()
+		c.given = false
+		if c.caller.Answer(&head, gateway.Part{Body: []byte(text)}, true) {
+			c.a.direct <- r.Path
+			c.caller.Done()
 			return
 		}
-		c.Direct.Promote(channel.NewRegistry(&channel.Env{}).New(1, time.Now(), &gateway.Request{}, nil, nil, nil))
+		c.caller.Promote(begun{})
 	})
 }
 
-// Promote implements direct.Backend.
-func (a *app) Promote(c *python.Call) {
-	delete(a.given, c)
-	c.Direct.Promote(channel.NewRegistry(&channel.Env{}).New(1, time.Now(), &gateway.Request{}, nil, nil, nil))
+func (c *call) Promote() {
+	c.given = false
+	c.caller.Promote(begun{})
 }
 
-// Taken implements direct.Backend.
-func (a *app) Taken(*python.Call, int) {}
+func (c *call) Taken(int)               {}
+func (c *call) Abandon()                {}
+func (c *call) Began() time.Time        { return c.began }
+func (c *call) Sent() time.Time         { return c.began }
+func (c *call) Worker() (slot, pid int) { return -1, 0 }
 
-// Abandon implements direct.Backend.
-func (a *app) Abandon(*python.Call) {}
+// begun says that nothing has been done for a request.
+type begun struct{}
+
+func (begun) Resume(int64, int64, int) {}
+func (begun) Add([]byte, bool)         {}
+func (begun) Drop()                    {}
 
 func (a *app) Update([]gateway.Worker) {}
 
@@ -157,7 +164,7 @@ func startWith(t *testing.T, looped bool, over *front.TLS, change func(*http1.Se
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &app{loop: l, direct: make(chan string, 1000), given: map[*python.Call]bool{}}
+	a := &app{loop: l, direct: make(chan string, 1000)}
 	rules, err := forward.New(forward.Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)

@@ -71,14 +71,14 @@ func (t *socket) descriptor() int { return t.fd }
 func (t *socket) serves(h loop.Handler) loop.Handler { return h }
 
 // Read implements streams.Transport.
-func (t *socket) Read(p []byte) (int, syscall.Errno) { return read(t.fd, p) }
+func (t *socket) Read(p []byte) (int, syscall.Errno) { return loop.Read(t.fd, p) }
 
 // Drains says that a short read has taken all there was: of a bare socket, but not
 // of what has records in it.
 func (t *socket) Drains() bool { return t.bare }
 
 // Write implements streams.Transport.
-func (t *socket) Write(p []byte) (int, syscall.Errno) { return write(t.fd, p) }
+func (t *socket) Write(p []byte) (int, syscall.Errno) { return loop.Write(t.fd, p) }
 
 // CloseWrite implements streams.Transport.
 func (t *socket) CloseWrite() { _ = unix.Shutdown(t.fd, unix.SHUT_WR) } // the end is read

@@ -89,8 +89,10 @@ func (c *conn) begin() {
 	c.state = busy
 	c.last = !c.head.KeepAlive || s.o.HTTP.KeepAlive <= 0
 	s.answer.Arm(&c.deadline)
-	c.call.Request = &c.req
-	s.o.Backend.Submit(&c.call)
+	if c.call == nil {
+		c.call = s.o.Backend.NewCall(c)
+	}
+	c.call.Submit(&c.req)
 }
 
 // describe fills in the request from its head.

@@ -22,7 +22,7 @@ func (s *Server) Take(from *http1.Conn, version2 bool) bool {
 	if !is {
 		return false
 	}
-	fd, err := sec.Detach(read)
+	fd, err := sec.Detach(loop.Read)
 	if err != nil {
 		return false
 	}
@@ -51,14 +51,14 @@ func (s *Server) admit(fd int, sec *secure.Conn, from *http1.Conn, version2 bool
 // receive reads what the client has sent.
 func (c *conn) receive(p []byte) (int, syscall.Errno) {
 	if c.sec == nil {
-		return read(c.fd, p)
+		return loop.Read(c.fd, p)
 	}
 	if c.hungUp {
 		c.sec.Heard()
 	}
 	n, err := c.sec.Receive(p)
 	if owed := c.sec.Owed(); len(owed) > 0 {
-		if m, errno := write(c.fd, owed); errno != 0 || m < len(owed) {
+		if m, errno := loop.Write(c.fd, owed); errno != 0 || m < len(owed) {
 			return 0, syscall.EPIPE // a few bytes that do not fit: the client has long read nothing
 		}
 	}
@@ -97,14 +97,14 @@ func (c *conn) sealParts() []byte {
 // pushSealed is pushSome with TLS.
 func (c *conn) pushSealed() syscall.Errno {
 	if len(c.out) > 0 {
-		n, err := write(c.fd, c.out)
+		n, err := loop.Write(c.fd, c.out)
 		if err == 0 {
 			c.written(n)
 		}
 		return err
 	}
 	p := c.sealParts()
-	n, err := write(c.fd, p)
+	n, err := loop.Write(c.fd, p)
 	if err != 0 {
 		n = 0
 	}
@@ -118,7 +118,7 @@ func (c *conn) pushSealed() syscall.Errno {
 // bye tells the client that nothing follows.
 func (c *conn) bye() {
 	if c.sec != nil && len(c.out) == 0 {
-		_, _ = write(c.fd, c.sec.Bye()) // it need not have room for it
+		_, _ = loop.Write(c.fd, c.sec.Bye()) // it need not have room for it
 	}
 }
 
@@ -177,7 +177,7 @@ func (t *sealed) Ready(ev loop.Events) {
 // flush writes what the client has not taken; false means that there is more.
 func (t *sealed) flush() bool {
 	for len(t.out) > 0 {
-		n, err := write(t.fd, t.out)
+		n, err := loop.Write(t.fd, t.out)
 		if err == unix.EINTR {
 			continue
 		}
@@ -213,7 +213,7 @@ func (t *sealed) Write(p []byte) (int, syscall.Errno) {
 	}
 	p = p[:min(len(p), sealMost)]
 	t.s.sealed = t.sec.Seal(t.s.sealed[:0], p)
-	n, err := write(t.fd, t.s.sealed)
+	n, err := loop.Write(t.fd, t.s.sealed)
 	if err != 0 && err != unix.EAGAIN && err != unix.EINTR {
 		return 0, err
 	}

@@ -11,11 +11,11 @@ import (
 	"net"
 	"time"
 
+	"github.com/gonicorn/gonicorn/gateway"
 	"github.com/gonicorn/gonicorn/gateway/front"
 	"github.com/gonicorn/gonicorn/gateway/http1"
 	"github.com/gonicorn/gonicorn/gateway/loop"
 	"github.com/gonicorn/gonicorn/gateway/pipeline"
-	"github.com/gonicorn/gonicorn/gateway/python"
 	"github.com/gonicorn/gonicorn/gateway/streams"
 	"github.com/gonicorn/gonicorn/internal/listen"
 	"golang.org/x/sys/unix"
@@ -34,19 +34,11 @@ const (
 	acceptPause = 50 * time.Millisecond
 )
 
-// Backend answers requests on the loop's thread (package python).
-type Backend interface {
-	Submit(c *python.Call)
-	Promote(c *python.Call)
-	Abandon(c *python.Call)
-	Taken(c *python.Call, n int)
-}
-
 // Options are the parts of a server. HTTP's settings are the server's, Host serves
 // what the loop does not.
 type Options struct {
 	Loop     *loop.Loop
-	Backend  Backend
+	Backend  gateway.Looped
 	HTTP     *http1.Server
 	Pipeline *pipeline.Pipeline
 	Host     front.Host
@@ -229,7 +221,7 @@ func (s *Server) Drain(ctx context.Context) {
 	s.o.Loop.Do(func() {
 		for c := range s.conns {
 			if c.state == busy || c.state == streaming {
-				s.o.Backend.Promote(&c.call)
+				c.call.Promote()
 			} else {
 				c.close()
 			}

@@ -10,19 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Calls that cannot block are made without telling the scheduler.
-
-func read(fd int, p []byte) (int, syscall.Errno) {
-	n, _, err := syscall.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)))
-	return int(n), err
-}
-
-// write is send(2): without SIGPIPE.
-func write(fd int, p []byte) (int, syscall.Errno) {
-	n, _, err := syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), unix.MSG_NOSIGNAL, 0, 0)
-	return int(n), err
-}
-
 // iovecs is memory for the arguments of writev.
 type iovecs struct {
 	list [mostVectors]unix.Iovec

@@ -3,39 +3,19 @@
 package direct
 
 import (
-	"errors"
 	"net/netip"
 	"syscall"
 
+	"github.com/gonicorn/gonicorn/gateway/loop"
 	"golang.org/x/sys/unix"
 )
-
-func read(fd int, p []byte) (int, syscall.Errno) {
-	n, err := unix.Read(fd, p)
-	return n, number(err)
-}
-
-// write need not say that it wants no SIGPIPE: Go takes none for descriptors from
-// 3 up.
-func write(fd int, p []byte) (int, syscall.Errno) {
-	n, err := unix.Write(fd, p)
-	return n, number(err)
-}
-
-func number(err error) syscall.Errno {
-	var errno syscall.Errno
-	if err != nil && !errors.As(err, &errno) {
-		return syscall.EINVAL
-	}
-	return errno
-}
 
 type iovecs struct{}
 
 // writev is sendmsg(2) of several parts.
 func (s *Server) writev(fd int, parts [][]byte) (int, syscall.Errno) {
 	n, err := unix.SendmsgBuffers(fd, parts, nil, nil, 0)
-	return n, number(err)
+	return n, loop.Number(err)
 }
 
 // accept takes a connection, which does not block; a unix socket's peer has no

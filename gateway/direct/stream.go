@@ -5,10 +5,8 @@ import (
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
-	"github.com/gonicorn/gonicorn/gateway/channel"
 	"github.com/gonicorn/gonicorn/gateway/http1"
 	"github.com/gonicorn/gonicorn/gateway/pipeline"
-	"github.com/gonicorn/gonicorn/gateway/python"
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
 	"golang.org/x/sys/unix"
 )
@@ -47,7 +45,7 @@ type pusher struct {
 
 // piece is a part on its way to the client: frame, body and end.
 type piece struct {
-	part    python.Part
+	part    gateway.Part
 	frame   [12]byte // of a chunk: its size
 	framed, // bytes of that
 	ends, // bytes behind the body
@@ -95,7 +93,7 @@ func (p *piece) size() int { return p.framed + len(p.part.Body) + p.ends }
 func (p *piece) body() int { return min(max(p.taken-p.framed, 0), len(p.part.Body)) }
 
 // stream takes over an answer of which more is to come, and its first part.
-func (c *conn) stream(status int, length int64, chunked, plain bool, queue time.Duration, p python.Part) {
+func (c *conn) stream(status int, length int64, chunked, plain bool, queue time.Duration, p gateway.Part) {
 	st := c.s.takeStream()
 	*st = stream{
 		pieces: st.pieces[:0], head: append(st.head[:0], c.seal(c.s.out)...), fields: append(st.fields[:0], c.answer.Fields...),
@@ -109,8 +107,8 @@ func (c *conn) stream(status int, length int64, chunked, plain bool, queue time.
 	c.soon()
 }
 
-// Part implements python.Direct.
-func (c *conn) Part(p python.Part, end bool) bool {
+// Part implements gateway.Caller.
+func (c *conn) Part(p gateway.Part, end bool) bool {
 	st := c.parts
 	got := st.got + int64(len(p.Body))
 	if st.length >= 0 && (got > st.length || end && got != st.length) {
@@ -238,7 +236,7 @@ func (c *conn) pushed(n int) {
 		st.pieces = st.pieces[:left]
 	}
 	st.sent += int64(bytes)
-	c.s.o.Backend.Taken(&c.call, bytes)
+	c.call.Taken(bytes)
 }
 
 // streamed ends an answer of which the client has taken all.
@@ -267,7 +265,7 @@ func (c *conn) record(cut string) {
 // abort ends an answer whose client has gone.
 func (c *conn) abort() {
 	c.record(scoreboard.CutClient)
-	c.s.o.Backend.Abandon(&c.call)
+	c.call.Abandon()
 	c.close()
 }
 
@@ -289,7 +287,7 @@ func (c *conn) dropStream() {
 
 // handStream gives a goroutine what the client has not taken of an answer: to
 // the connection what has been framed already, the rest to x.
-func (c *conn) handStream(x *channel.Exchange, b *http1.Begun) {
+func (c *conn) handStream(x gateway.Begun, b *http1.Begun) {
 	st := c.parts
 	r := &gateway.Resumed{Status: st.status, Fields: append([]gateway.Field(nil), st.fields...), Length: st.length, Plain: st.plain}
 	b.Resumed, b.QueueWait, b.Chunked, b.Last = r, st.queue, st.chunked, c.last
@@ -309,7 +307,7 @@ func (c *conn) handStream(x *channel.Exchange, b *http1.Begun) {
 		pieces = pieces[1:]
 	}
 	r.Sent = sent
-	x.Resume(channel.Begun{Length: st.length, Sent: sent, Owed: c.call.Owed()})
+	x.Resume(st.length, sent, 0)
 	for i := range pieces {
 		x.Add(pieces[i].part.Body[pieces[i].body():], false)
 	}

@@ -61,7 +61,7 @@ type Options struct {
 // Pipeline, which may be nil, answer common requests on it.
 type Events struct {
 	Loop     *loop.Loop
-	Backend  streams.Backend
+	Backend  gateway.Looped
 	Pipeline *pipeline.Pipeline
 }
 

@@ -43,6 +43,9 @@ func (f *Front) Left() {
 // Hand implements Host.
 func (f *Front) Hand(c http1.Conn) {
 	defer f.wg.Done()
+	if c.Conn == nil {
+		c.Begun.Drop()
+	}
 	if c.Conn == nil || !f.o.HTTP1.ServeConn(f.ctx, c) {
 		f.seats.free()
 	}

@@ -21,6 +21,7 @@ type ChunkedReader struct {
 	left     int64 // of the current chunk
 	inChunk  bool  // data or its CRLF is still to come
 	overhead int64
+	trailing int // bytes of trailers
 	lines    fieldLines
 	trailers []gateway.Field
 	err      error
@@ -36,13 +37,14 @@ func NewChunkedReader(in *Reader, rules *Rules) *ChunkedReader {
 func (c *ChunkedReader) Trailers() []gateway.Field { return c.trailers }
 
 // Read returns decoded data, and io.EOF behind the trailers. Nonsense is a
-// *BadRequest, a body that is cut off io.ErrUnexpectedEOF.
+// *BadRequest, a body that is cut off io.ErrUnexpectedEOF. All errors are final
+// but ErrDry.
 func (c *ChunkedReader) Read(p []byte) (int, error) {
 	if c.err != nil {
 		return 0, c.err
 	}
 	n, err := c.read(p)
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrDry) {
 		switch {
 		case errors.Is(err, errBodyEnd):
 			err = io.EOF
@@ -182,7 +184,6 @@ func parseChunkSize(line []byte) (int64, error) {
 // readTrailers takes the trailer section and the empty line behind it.
 func (c *ChunkedReader) readTrailers() error {
 	limits := c.rules.Limits.withDefaults()
-	total := 0
 	for {
 		n, err := c.nextLine(limits.FieldSize+2, tooLarge("trailer field too long"))
 		if err != nil {
@@ -192,7 +193,7 @@ func (c *ChunkedReader) readTrailers() error {
 			c.in.Discard(2)
 			return nil
 		}
-		if total += n; total > limits.Head {
+		if c.trailing += n; c.trailing > limits.Head {
 			return tooLarge("trailers too long")
 		}
 		line := c.in.Buffered()[:n-2]

@@ -79,6 +79,7 @@ func (x *conn) serve(ctx context.Context) {
 	}
 	defer cancel(nil)
 	defer x.watch.stop()
+	defer func() { x.begun.Drop() }()
 	for {
 		if err := x.await(); err != nil {
 			if bad := (*gateway.BadRequest)(nil); errors.As(err, &bad) {
@@ -195,6 +196,9 @@ func (x *conn) exchange(ctx context.Context) bool {
 	x.watch.begin()
 	x.handle(ctx)
 	x.watch.stop()
+	if x.req.Begun != nil { // the backend has not heard of it
+		begun.Drop()
+	}
 	if ctx.Err() != nil {
 		_ = x.reply.lost() // there is nobody to say more to
 	}

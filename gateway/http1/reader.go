@@ -5,6 +5,10 @@ import (
 	"io"
 )
 
+// ErrDry says that a source has nothing to read yet, and does not wait for it:
+// what failed so may be called again.
+var ErrDry = errors.New("nothing to read yet")
+
 // errFull says that a message's part does not fit into what is allowed.
 var errFull = errors.New("buffer is full")
 

@@ -15,6 +15,14 @@ type Framing struct {
 	Last     bool // the connection ends behind the response
 }
 
+// AppendBody appends a whole body, framed.
+func (f Framing) AppendBody(dst, body []byte) []byte {
+	if f.Chunked {
+		return AppendLastChunk(AppendChunk(dst, body), nil)
+	}
+	return append(dst, body...)
+}
+
 // Bodyless reports whether no body may follow a response to method.
 func Bodyless(method string, status int) bool {
 	return method == "HEAD" || status == 204 || status == 304

@@ -75,8 +75,8 @@ type Conn struct {
 type Begun struct {
 	Number uint64
 	ID     string
-	Asked  time.Time // when the backend got it
-	With   any       // gateway.Request's Begun
+	Asked  time.Time     // when the backend got it
+	With   gateway.Begun // gateway.Request's Begun
 
 	// Of an answer that has begun: Resumed is what was sent of it, nil for none.
 	Resumed   *gateway.Resumed
@@ -84,6 +84,14 @@ type Begun struct {
 	Chunked   bool
 	Last      bool
 	Unsent    []byte // what was framed of it and not sent
+}
+
+// Drop gives back what was taken for a request that nobody goes on with; nil has
+// nothing.
+func (b *Begun) Drop() {
+	if b != nil {
+		b.With.Drop()
+	}
 }
 
 // ServeConn serves the requests of one connection, one after another, and

@@ -68,21 +68,20 @@ func New() (*Loop, error) {
 func (l *Loop) Now() time.Time { return l.now }
 
 // Watch tells h of all that happens to fd, which must not block, until Forget.
-func (l *Loop) Watch(fd int, h Handler) error {
-	f := l.file(fd)
-	if err := l.poller.add(fd, f.generation); err != nil {
-		return fmt.Errorf("watch descriptor %d: %w", fd, err)
-	}
-	f.handler = h
-	return nil
-}
+func (l *Loop) Watch(fd int, h Handler) error { return l.watch(l.poller.add, fd, h) }
+
+// WatchInput is Watch that does not tell of Writable, which happens to a unix
+// socket whenever its peer has read.
+func (l *Loop) WatchInput(fd int, h Handler) error { return l.watch(l.poller.addInput, fd, h) }
 
 // WatchShared is Watch for a descriptor on which other processes wait as well,
 // such as a listening socket: one of them is woken for an event. It is told
 // again as long as the descriptor is readable.
-func (l *Loop) WatchShared(fd int, h Handler) error {
+func (l *Loop) WatchShared(fd int, h Handler) error { return l.watch(l.poller.addShared, fd, h) }
+
+func (l *Loop) watch(add func(fd int, generation int32) error, fd int, h Handler) error {
 	f := l.file(fd)
-	if err := l.poller.addShared(fd, f.generation); err != nil {
+	if err := add(fd, f.generation); err != nil {
 		return fmt.Errorf("watch descriptor %d: %w", fd, err)
 	}
 	f.handler = h

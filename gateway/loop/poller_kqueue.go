@@ -67,6 +67,14 @@ func (p *poller) add(fd int, generation int32) error {
 	return nil
 }
 
+// addInput is add without the other direction.
+func (p *poller) addInput(fd int, generation int32) error {
+	p.generations[fd] = generation
+	var in unix.Kevent_t
+	unix.SetKevent(&in, fd, unix.EVFILT_READ, unix.EV_ADD|unix.EV_CLEAR)
+	return p.change(in)
+}
+
 // addShared tells of a listening socket that other processes have too, as long as
 // something waits there. All of them are woken.
 func (p *poller) addShared(fd int, generation int32) error {

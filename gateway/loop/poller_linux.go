@@ -50,6 +50,10 @@ func (p *poller) add(fd int, generation int32) error {
 	return p.control(fd, generation, unix.EPOLLIN|unix.EPOLLOUT|unix.EPOLLRDHUP|unix.EPOLLET)
 }
 
+func (p *poller) addInput(fd int, generation int32) error {
+	return p.control(fd, generation, unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLET)
+}
+
 func (p *poller) addShared(fd int, generation int32) error {
 	return p.control(fd, generation, unix.EPOLLIN|unix.EPOLLEXCLUSIVE)
 }

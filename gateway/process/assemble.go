@@ -128,25 +128,25 @@ func (p *process) makeBackend() error {
 		Inbox: budget.New(messageMemory),
 	}
 	p.restart = env.Sockets.Restart
+	var err error
+	if p.loop, err = loop.New(); err != nil {
+		return err
+	}
 	switch p.set.Backend {
 	case Shared, Own:
-		l, err := loop.New()
-		if err != nil {
-			return err
-		}
 		b, err := python.New(python.Options{
-			Loop: l, Env: env, Shared: p.set.Backend == Shared, QueueSize: p.set.QueueSize, QueueTimeout: p.set.QueueTimeout,
+			Loop: p.loop, Env: env, Shared: p.set.Backend == Shared, QueueSize: p.set.QueueSize, QueueTimeout: p.set.QueueTimeout,
 			StallAfter: p.set.StallWarning, Sockets: p.set.WebSocketConnections, OnIdle: p.link.reportIdle,
 		})
 		if err != nil {
 			return err
 		}
-		p.loop, p.python, p.backend = l, b, b
+		p.python, p.backend = b, b
 		p.look, p.link.held = b.Look, b.Held
 		return nil
 	case Upstream:
 		b := upstream.New(upstream.Options{
-			Pool: p.pool, Board: p.from.Board, Log: p.log, DrainTimeout: p.set.Graceful, HoldHung: p.set.HoldsHung,
+			Loop: p.loop, Pool: p.pool, Board: p.from.Board, Log: p.log, DrainTimeout: p.set.Graceful, HoldHung: p.set.HoldsHung,
 			Timeout: p.set.Timeout, Sockets: p.set.WebSocketConnections, HealthPath: p.set.HealthPath,
 		})
 		p.backend, p.link.held, p.look = b, b.Held, b.Look
@@ -177,30 +177,17 @@ func (p *process) makeFront(handler *pipeline.Pipeline) error {
 		Streams: s.MaxStreams, Window: s.WindowSize, Frame: s.FrameSize, HeaderList: s.HeaderListSize,
 		Proxy: s.ProxyProtocol, ProxyAllow: proxies.Contains, Log: p.log,
 	}
-	if err := p.makeLoop(o.HTTP2 || o.HTTP2Cleartext); err != nil {
-		return err
-	}
 	o.Events.Loop = p.loop
-	if p.python != nil {
-		o.Events.Backend, o.Events.Pipeline = p.python, handler
-		o.Direct = func(host front.Host) front.Direct {
-			return direct.New(direct.Options{Loop: p.loop, Backend: p.python, HTTP: server, Pipeline: handler, Host: host})
-		}
+	o.Events.Backend, o.Events.Pipeline = p.backend, handler
+	o.Direct = func(host front.Host) front.Direct {
+		return direct.New(direct.Options{Loop: p.loop, Backend: p.backend, HTTP: server, Pipeline: handler, Host: host})
 	}
 	if s.TLS {
 		p.tls = front.NewTLS(o.Protocols())
 		o.TLS, p.link.certify = p.tls, p.tls.Set
 	}
-	if p.front, err = front.New(o); err == nil && p.loop != nil {
+	if p.front, err = front.New(o); err == nil {
 		go p.loop.Run() // all that belongs to it is there
-	}
-	return err
-}
-
-// makeLoop makes an event loop, if there is none and one is needed.
-func (p *process) makeLoop(needed bool) (err error) {
-	if p.loop == nil && needed {
-		p.loop, err = loop.New()
 	}
 	return err
 }

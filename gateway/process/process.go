@@ -45,6 +45,12 @@ const (
 	spareThreads = 8
 )
 
+// backend answers requests, on the event loop and off it.
+type backend interface {
+	gateway.Backend
+	gateway.Looped
+}
+
 // process is the gateway's process.
 type process struct {
 	set   Settings
@@ -61,9 +67,9 @@ type process struct {
 	serving  atomic.Pointer[[]gateway.Worker]
 	trial    atomic.Pointer[gateway.Worker] // the worker on trial; nil without one
 	access   *accesslog.Log                 // nil without one
-	backend  gateway.Backend
+	backend  backend
 	python   *python.Backend // the backend, where it is that of Python workers
-	loop     *loop.Loop      // its event loop
+	loop     *loop.Loop      // the event loop
 	backlogs []int           // descriptors of what listens, for statsd
 	restart  func()          // tells clients of WebSockets that this process ends
 	look     func()          // notices what nobody tells; may be nil

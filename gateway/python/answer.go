@@ -6,6 +6,7 @@ import (
 
 	"github.com/gonicorn/gonicorn/gateway"
 	"github.com/gonicorn/gonicorn/gateway/channel"
+	"github.com/gonicorn/gonicorn/gateway/http1"
 	"github.com/gonicorn/gonicorn/gateway/shm"
 	"github.com/gonicorn/gonicorn/internal/wire"
 	"golang.org/x/sys/unix"
@@ -86,36 +87,36 @@ func (b *Backend) answer(m *member, t shm.Token) error {
 
 // read copies the head of a part of an answer, of which the worker may change
 // every byte at any time, and takes it apart. The part's body stays where it is.
-func (b *Backend) read(a *shm.Answers, slot int) (wire.Frame, Part, error) {
+func (b *Backend) read(a *shm.Answers, slot int) (wire.Frame, gateway.Part, error) {
 	p := b.scratch[:]
 	a.Copy(slot, p[:answerHead])
 	size := wire.FrameSize(p)
 	if size > a.Size(slot) {
-		return wire.Frame{}, Part{}, fmt.Errorf("answer of %d bytes in shared memory: %w", size, wire.ErrFrame)
+		return wire.Frame{}, gateway.Part{}, fmt.Errorf("answer of %d bytes in shared memory: %w", size, wire.ErrFrame)
 	}
 	f, err := wire.ParseHeader(p)
 	if err != nil {
-		return f, Part{}, err
+		return f, gateway.Part{}, err
 	}
 	head := wire.FrameHeader + int(f.FieldBytes)
 	if head > len(p) {
-		return f, Part{}, fmt.Errorf("%d bytes of fields in shared memory: %w", f.FieldBytes, wire.ErrFrame)
+		return f, gateway.Part{}, fmt.Errorf("%d bytes of fields in shared memory: %w", f.FieldBytes, wire.ErrFrame)
 	}
 	if head > answerHead {
 		a.Copy(slot, p[:head])
 	}
 	f.Payload = p[wire.FrameHeader:head]
-	return f, Part{Body: a.Lend(slot, head, size-head), answers: a, slot: slot}, nil
+	return f, gateway.Part{Body: a.Lend(slot, head, size-head), Of: a, Slot: slot}, nil
 }
 
 // deliver hands a part of an answer to whoever waits for it.
-func (b *Backend) deliver(m *member, c *call, f *wire.Frame, part Part) {
+func (b *Backend) deliver(m *member, c *call, f *wire.Frame, part gateway.Part) {
 	c.worker = m
 	if d := c.direct; d != nil {
 		if b.serve(c, f, part) {
 			if f.End() {
 				b.end(c)
-				d.Direct.Done()
+				d.caller.Done()
 			}
 			return
 		}
@@ -133,22 +134,42 @@ func (b *Backend) deliver(m *member, c *call, f *wire.Frame, part Part) {
 
 // serve hands a part of an answer to the loop's connection. False means that it
 // needs a goroutine: the part is still the caller's.
-func (b *Backend) serve(c *call, f *wire.Frame, part Part) bool {
+func (b *Backend) serve(c *call, f *wire.Frame, part gateway.Part) bool {
 	switch {
 	case f.Kind == wire.FrameHead && !c.begun:
+		a, ok := b.head(c, f, len(part.Body))
+		if !ok {
+			return false
+		}
 		c.untaken = len(part.Body)
-		c.begun = c.direct.Direct.Answer(f, part)
+		c.begun = c.direct.caller.Answer(a, part, f.End())
 		return c.begun
 	case f.Kind == wire.FrameBody && c.begun && c.untaken+len(part.Body) <= mostUntaken:
 		c.untaken += len(part.Body)
-		return c.direct.Direct.Part(part, f.End())
+		return c.direct.caller.Part(part, f.End())
 	}
 	return false
 }
 
-// Taken says that the client has taken n bytes of the parts of an answer: the
-// worker may send as much more.
-func (b *Backend) Taken(d *Call, n int) {
+// head takes the head of an answer apart. One that is whole is as long as it is.
+func (b *Backend) head(c *call, f *wire.Frame, body int) (*gateway.Answer, bool) {
+	a := &b.told
+	*a = gateway.Answer{Status: int(f.Status), InHand: f.InHand.Duration()}
+	var err error
+	if a.Reason, b.fields, err = channel.ParseFields(f, b.fields[:0]); err != nil {
+		return nil, false
+	}
+	if a.Fields, a.Length, err = channel.TakeLength(b.fields); err != nil {
+		return nil, false
+	}
+	if f.End() && a.Length < 0 && !http1.Bodyless(c.request.Method, a.Status) {
+		a.Length = int64(body)
+	}
+	return a, true
+}
+
+// Taken implements gateway.Call: the worker may send as much more.
+func (d *Call) Taken(n int) {
 	c := &d.call
 	c.untaken -= n
 	c.owed += n
@@ -158,10 +179,10 @@ func (b *Backend) Taken(d *Call, n int) {
 	}
 }
 
-// Abandon ends the answer of a request whose client has gone.
-func (b *Backend) Abandon(d *Call) {
+// Abandon implements gateway.Call.
+func (d *Call) Abandon() {
 	if d.call.stage == given {
-		b.hide(&d.call).Leave()
+		d.b.hide(&d.call).Drop()
 	}
 }
 

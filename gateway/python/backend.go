@@ -55,10 +55,17 @@ type Backend struct {
 	taking   bool                      // loop: requests are taken, until TakeNoMore
 	doubt    doubt                     // loop
 	again    *loop.Timer               // loop: admit is called again
-	scratch  [shm.AnswerSize]byte      // loop: a copy of the head that is being looked at
+	said                               // loop
 	tokens   []byte                    // loop: that are read
 	app      atomic.Pointer[string]    // the app's interface, once a worker has said it
 	known    chan struct{}             // closed then
+}
+
+// said is the head of an answer that is being looked at.
+type said struct {
+	scratch [shm.AnswerSize]byte // a copy of it
+	told    gateway.Answer
+	fields  []gateway.Field
 }
 
 // New makes a backend without workers.

@@ -6,73 +6,38 @@ import (
 	"github.com/gonicorn/gonicorn/gateway"
 	"github.com/gonicorn/gonicorn/gateway/channel"
 	"github.com/gonicorn/gonicorn/gateway/loop"
-	"github.com/gonicorn/gonicorn/gateway/shm"
 	"github.com/gonicorn/gonicorn/internal/fifo"
-	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
-// Direct is whoever serves a request on the loop's thread, without a goroutine.
-type Direct interface {
-	// Answer takes the head of an answer, which is valid during the call only, and
-	// the first part of its body; all of it where f ends. False means that it is
-	// an answer which needs a goroutine: nothing has been sent, and the part is
-	// still the caller's.
-	Answer(f *wire.Frame, p Part) bool
-	// Part takes a further part of the body; end says that it is the last. False
-	// means the same as of Begin.
-	Part(p Part, end bool) bool
-	// Done is called after the last part: the call may be used again.
-	Done()
-	// Promote hands the request to a goroutine, which goes on with x. What the
-	// client has not taken goes along.
-	Promote(x *channel.Exchange)
-}
-
-// Part is a part of an answer's body, in memory that the worker may change at any
-// time. Whoever takes it releases it.
-type Part struct {
-	Body    []byte
-	answers *shm.Answers
-	slot    int
-}
-
-// Release gives the memory back to the worker.
-func (p *Part) Release() {
-	if p.answers != nil {
-		p.answers.Return(p.slot)
-		*p = Part{}
-	}
-}
-
-// Call is a request that the loop serves directly. It is part of a connection
-// and used again; all of it is the backend's from Submit until Answer or Promote.
+// Call implements gateway.Call.
 type Call struct {
-	Request *gateway.Request
-	Direct  Direct
-	call    call
+	caller gateway.Caller
+	b      *Backend
+	call   call
 }
 
-// Number is the request's, on the wire.
-func (c *Call) Number() uint64 { return c.call.number }
+// NewCall returns a call for the requests of a connection on the loop.
+func (b *Backend) NewCall(c gateway.Caller) gateway.Call { return &Call{caller: c, b: b} }
 
-// Worker is who has answered, by slot on the scoreboard and pid.
-func (c *Call) Worker() (slot, pid int) {
-	if m := c.call.worker; m != nil {
+// Submit implements gateway.Call.
+func (d *Call) Submit(r *gateway.Request) {
+	d.call = call{number: d.b.registry.NextNumber(), request: r, direct: d}
+	d.b.submit(&d.call)
+}
+
+// Worker implements gateway.Call.
+func (d *Call) Worker() (slot, pid int) {
+	if m := d.call.worker; m != nil {
 		return m.worker.Slot, m.pid
 	}
 	return -1, 0
 }
 
-// Began is when the request began to wait for a worker, Sent when it was given
-// to one.
-func (c *Call) Began() time.Time { return c.call.began }
+// Began implements gateway.Call.
+func (d *Call) Began() time.Time { return d.call.began }
 
-// Sent is when it was given to a worker.
-func (c *Call) Sent() time.Time { return c.call.sent }
-
-// Owed is how many bytes the client has taken of the parts of an answer that the
-// worker does not know of.
-func (c *Call) Owed() int { return c.call.owed }
+// Sent implements gateway.Call.
+func (d *Call) Sent() time.Time { return d.call.sent }
 
 // stage is where a call is.
 type stage int

@@ -11,13 +11,6 @@ import (
 	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
-// Submit has a request answered that the loop serves directly. It is called on
-// the loop's thread.
-func (b *Backend) Submit(d *Call) {
-	d.call = call{number: b.registry.NextNumber(), request: d.Request, direct: d}
-	b.submit(&d.call)
-}
-
 // submit gives a request to a worker, or has it wait for one. A request for a
 // WebSocket does not wait where all workers have as many as they may: others
 // would wait behind it for as long as those last.
@@ -240,7 +233,7 @@ func (b *Backend) fail(c *call, err error) {
 func (b *Backend) promote(c *call) *channel.Exchange {
 	d := c.direct
 	x := b.hide(c)
-	d.Direct.Promote(x)
+	d.caller.Promote(x)
 	return x
 }
 
@@ -252,6 +245,7 @@ func (b *Backend) hide(c *call) *channel.Exchange {
 		b.loop.Post(func() { b.end(own) })
 	})
 	*own = *c
+	x.Owe(c.owed)
 	own.exchange, own.direct, own.request = x, nil, nil
 	if c.worker != nil && c.worker.link != nil {
 		x.SetLink(c.worker.link)
@@ -273,9 +267,8 @@ func (b *Backend) hide(c *call) *channel.Exchange {
 	return x
 }
 
-// Promote gives a request a goroutine on behalf of its connection, which does
-// the rest. The exchange goes on.
-func (b *Backend) Promote(d *Call) { b.promote(&d.call) }
+// Promote implements gateway.Call.
+func (d *Call) Promote() { d.b.promote(&d.call) }
 
 // App is what the app speaks, "" until a worker has said it.
 func (b *Backend) App() string {

@@ -2,30 +2,26 @@ package streams
 
 import (
 	"github.com/gonicorn/gonicorn/gateway"
-	"github.com/gonicorn/gonicorn/gateway/channel"
 	"github.com/gonicorn/gonicorn/gateway/pipeline"
-	"github.com/gonicorn/gonicorn/gateway/python"
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
-	"github.com/gonicorn/gonicorn/internal/wire"
 	h2 "golang.org/x/net/http2"
 )
 
 // parts is an answer on its way to the client.
 type parts struct {
-	waiting []python.Part // that the client's windows have not taken; the first is being sent
-	got     int64         // bytes of the body that have come
-	sent    int64         // bytes of it that were sent
-	told    int           // of the first part's, those that the backend knows to be taken
-	whole   bool          // all of it came at once
-	ended   bool          // the last part has come
-	over    bool          // the backend has said Done
+	waiting []gateway.Part // that the client's windows have not taken; the first is being sent
+	got     int64          // bytes of the body that have come
+	sent    int64          // bytes of it that were sent
+	told    int            // of the first part's, those that the backend knows to be taken
+	whole   bool           // all of it came at once
+	ended   bool           // the last part has come
+	over    bool           // the backend has said Done
 }
 
-// Answer implements python.Direct.
-func (st *stream) Answer(f *wire.Frame, p python.Part) bool {
-	c, end := st.c, f.End()
-	h := &st.answer
-	if !h.Read(c.s.o.Pipeline, &st.call, f, int64(len(p.Body)), c.now()) {
+// Answer implements gateway.Caller.
+func (st *stream) Answer(a *gateway.Answer, p gateway.Part, end bool) bool {
+	c, h := st.c, &st.answer
+	if !h.Read(c.s.o.Pipeline, &st.req, st.call, a, int64(len(p.Body)), end, c.now()) {
 		return false
 	}
 	st.state = answering
@@ -50,8 +46,8 @@ func (st *stream) Answer(f *wire.Frame, p python.Part) bool {
 	return true
 }
 
-// Part implements python.Direct.
-func (st *stream) Part(p python.Part, end bool) bool {
+// Part implements gateway.Caller.
+func (st *stream) Part(p gateway.Part, end bool) bool {
 	a, length := &st.parts, st.answer.Length
 	got := a.got + int64(len(p.Body))
 	if length >= 0 && (got > length || end && got != length) {
@@ -106,7 +102,7 @@ func (st *stream) partSent() {
 func (st *stream) taken(n int) {
 	st.parts.sent += int64(n)
 	if !st.parts.over && n > 0 {
-		st.c.s.o.Backend.Taken(&st.call, n)
+		st.call.Taken(n)
 	}
 }
 
@@ -148,11 +144,11 @@ func (st *stream) stuck() {
 			st.waits()
 		}
 	default:
-		c.s.o.Backend.Promote(&st.call)
+		st.call.Promote()
 	}
 }
 
-// Done implements python.Direct: the backend has forgotten the call.
+// Done implements gateway.Caller: the backend has forgotten the call.
 func (st *stream) Done() {
 	st.parts.over = true
 	st.settle()
@@ -190,7 +186,7 @@ func (st *stream) settle() {
 func (st *stream) cut() {
 	st.dropParts()
 	if over := st.parts.over; !over {
-		st.c.s.o.Backend.Abandon(&st.call)
+		st.call.Abandon()
 		st.parts.over = true
 	}
 	st.record(scoreboard.CutClient)
@@ -207,7 +203,7 @@ func (st *stream) dropParts() {
 }
 
 // handParts gives a goroutine what was not sent of an answer.
-func (st *stream) handParts(x *channel.Exchange) {
+func (st *stream) handParts(x gateway.Begun) {
 	a, h := &st.parts, &st.answer
 	left := st.c.wire.TakeBack(&st.Stream)
 	skip := 0
@@ -219,7 +215,7 @@ func (st *stream) handParts(x *channel.Exchange) {
 		Status: h.Status, Fields: append([]gateway.Field(nil), h.Fields...), Length: h.Length, Sent: a.sent, Plain: h.Plain,
 	}
 	st.req.QueueWait = h.Queue
-	x.Resume(channel.Begun{Length: h.Length, Sent: a.sent, Owed: st.call.Owed() + skip - a.told})
+	x.Resume(h.Length, a.sent, skip-a.told)
 	for i := range a.waiting {
 		x.Add(a.waiting[i].Body[skip:], false)
 		skip = 0

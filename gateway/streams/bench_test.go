@@ -5,18 +5,16 @@ package streams
 import (
 	"bytes"
 	"log/slog"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/gonicorn/gonicorn/gateway"
 	"github.com/gonicorn/gonicorn/gateway/forward"
 	"github.com/gonicorn/gonicorn/gateway/http1"
 	"github.com/gonicorn/gonicorn/gateway/http2"
 	"github.com/gonicorn/gonicorn/gateway/loop"
 	"github.com/gonicorn/gonicorn/gateway/pipeline"
-	"github.com/gonicorn/gonicorn/gateway/python"
-	"github.com/gonicorn/gonicorn/internal/wire"
 	h2 "golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 )
@@ -45,12 +43,22 @@ func (*memory) CloseWrite() {}
 func (*memory) Close()      {}
 
 // echo answers every request alike, when it is told.
-type echo struct{ waiting []*python.Call }
+type echo struct{ waiting []*echoed }
 
-func (e *echo) Submit(c *python.Call)   { e.waiting = append(e.waiting, c) }
-func (e *echo) Promote(*python.Call)    {}
-func (e *echo) Abandon(*python.Call)    {}
-func (e *echo) Taken(*python.Call, int) {}
+type echoed struct {
+	of     *echo
+	caller gateway.Caller
+}
+
+func (e *echo) NewCall(c gateway.Caller) gateway.Call { return &echoed{e, c} }
+
+func (c *echoed) Submit(*gateway.Request) { c.of.waiting = append(c.of.waiting, c) }
+func (c *echoed) Promote()                {}
+func (c *echoed) Abandon()                {}
+func (c *echoed) Taken(int)               {}
+func (c *echoed) Began() (t time.Time)    { return t }
+func (c *echoed) Sent() (t time.Time)     { return t }
+func (c *echoed) Worker() (slot, pid int) { return -1, 0 }
 
 // requests are the bytes of n requests as a client sends them that has sent such
 // ones before.
@@ -96,10 +104,7 @@ func benchmark(b *testing.B, n int) {
 	_ = framer.WriteSettings()
 	m.in = out.Bytes()
 	c.Ready(loop.Readable)
-	fields := strings.Join([]string{"content-type", "text/plain", "content-length", "14"}, "\n")
-	f := wire.Frame{
-		Kind: wire.FrameHead, Flags: wire.FlagEnd, Status: 200, FieldBytes: uint32(len(fields)), Fields: 2, Payload: []byte(fields),
-	}
+	head := gateway.Answer{Status: 200, Fields: []gateway.Field{{Name: "content-type", Value: "text/plain"}}, Length: 14}
 	next := uint32(1)
 	b.ReportAllocs()
 	for done := 0; b.Loop(); done += n {
@@ -109,10 +114,10 @@ func benchmark(b *testing.B, n int) {
 		}
 		c.Ready(loop.Readable)
 		for _, call := range back.waiting {
-			if !call.Direct.Answer(&f, python.Part{Body: []byte("Hello, world!\n")}) {
+			if !call.caller.Answer(&head, gateway.Part{Body: []byte("Hello, world!\n")}, true) {
 				b.Fatal("it is not taken")
 			}
-			call.Direct.Done()
+			call.caller.Done()
 		}
 		if len(back.waiting) != n {
 			b.Fatalf("%d requests of %d", len(back.waiting), n)

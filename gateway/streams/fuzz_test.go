@@ -12,14 +12,11 @@ import (
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
-	"github.com/gonicorn/gonicorn/gateway/channel"
 	"github.com/gonicorn/gonicorn/gateway/forward"
 	"github.com/gonicorn/gonicorn/gateway/http1"
 	"github.com/gonicorn/gonicorn/gateway/http2"
 	"github.com/gonicorn/gonicorn/gateway/loop"
 	"github.com/gonicorn/gonicorn/gateway/pipeline"
-	"github.com/gonicorn/gonicorn/gateway/python"
-	"github.com/gonicorn/gonicorn/internal/wire"
 	h2 "golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 )
@@ -49,52 +46,74 @@ func (w *whim) Close() { w.closed = true }
 // moody answers requests in all the ways there are: at once, in parts, by a
 // goroutine, and not at all. It is the loop's.
 type moody struct {
-	calls map[*python.Call]int // parts that were sent
-	taken int                  // bytes more than were given
+	calls map[*mood]int // parts that were sent
+	taken int           // bytes more than were given
 }
 
-func (m *moody) Submit(c *python.Call) { m.calls[c] = 0 }
-
-func (m *moody) Promote(c *python.Call) {
-	delete(m.calls, c)
-	c.Direct.Promote(channel.NewRegistry(&channel.Env{}).New(1, time.Now(), &gateway.Request{}, nil, nil, nil))
+// mood is one request. It implements gateway.Call.
+type mood struct {
+	of     *moody
+	caller gateway.Caller
+	r      *gateway.Request
 }
 
-func (m *moody) Abandon(c *python.Call)      { delete(m.calls, c) }
-func (m *moody) Taken(c *python.Call, n int) { m.taken += n }
+func (m *moody) NewCall(c gateway.Caller) gateway.Call { return &mood{of: m, caller: c} }
+
+func (c *mood) Submit(r *gateway.Request) {
+	c.r = r
+	c.of.calls[c] = 0
+}
+
+func (c *mood) Promote() {
+	delete(c.of.calls, c)
+	c.caller.Promote(nothing{})
+}
+
+func (c *mood) Abandon()                { delete(c.of.calls, c) }
+func (c *mood) Taken(n int)             { c.of.taken += n }
+func (c *mood) Began() (t time.Time)    { return t }
+func (c *mood) Sent() (t time.Time)     { return t }
+func (c *mood) Worker() (slot, pid int) { return -1, 0 }
+
+// nothing has been done for a request.
+type nothing struct{}
+
+func (nothing) Resume(int64, int64, int) {}
+func (nothing) Add([]byte, bool)         {}
+func (nothing) Drop()                    {}
 
 // go on with each request, by what it asks for.
 func (m *moody) turn() {
 	for c, sent := range m.calls {
-		path := c.Request.Path
-		f := &wire.Frame{Kind: wire.FrameHead, Status: 200, Flags: wire.FlagEnd}
-		part := python.Part{Body: make([]byte, 10*len(path))}
+		path := c.r.Path
+		part := gateway.Part{Body: make([]byte, 10*len(path))}
+		head := gateway.Answer{Status: 200, Length: int64(len(part.Body))}
 		m.taken -= len(part.Body)
 		switch kind := len(path) % 4; {
 		case kind == 0: // waits
 			m.taken += len(part.Body)
 		case kind == 1 || sent == 0 && !bytes.Contains([]byte(path), []byte("p")):
-			if !c.Direct.Answer(f, part) {
-				m.Promote(c)
+			if !c.caller.Answer(&head, part, true) {
+				c.Promote()
 				continue
 			}
 			delete(m.calls, c)
-			c.Direct.Done()
+			c.caller.Done()
 		case sent == 0:
-			f.Flags = 0
-			if m.calls[c] = 1; !c.Direct.Answer(f, part) {
-				m.Promote(c)
+			head.Length = -1
+			if m.calls[c] = 1; !c.caller.Answer(&head, part, false) {
+				c.Promote()
 			}
 		case sent < kind+2:
 			m.calls[c]++
 			end := sent == kind+1
-			if !c.Direct.Part(part, end) {
-				m.Promote(c)
+			if !c.caller.Part(part, end) {
+				c.Promote()
 				continue
 			}
 			if end {
 				delete(m.calls, c)
-				c.Direct.Done()
+				c.caller.Done()
 			}
 		}
 	}
@@ -139,7 +158,7 @@ func FuzzServer(f *testing.F) {
 		f.Fatal(err)
 	}
 	discard := slog.New(slog.DiscardHandler)
-	back := &moody{calls: map[*python.Call]int{}}
+	back := &moody{calls: map[*mood]int{}}
 	s := New(Options{
 		Loop: l, HTTP: &http1.Server{KeepAlive: time.Minute, Handler: good{}, MaxBody: 100_000}, Backend: back,
 		Pipeline: pipeline.New(pipeline.Options{Forward: rules, RequestBuffering: true, Log: discard}),

@@ -10,11 +10,11 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/gonicorn/gonicorn/gateway"
 	"github.com/gonicorn/gonicorn/gateway/http1"
 	"github.com/gonicorn/gonicorn/gateway/http2"
 	"github.com/gonicorn/gonicorn/gateway/loop"
 	"github.com/gonicorn/gonicorn/gateway/pipeline"
-	"github.com/gonicorn/gonicorn/gateway/python"
 )
 
 const (
@@ -37,14 +37,6 @@ const (
 	restMost   = 64 << 10
 )
 
-// Backend answers requests on the loop's thread (package python).
-type Backend interface {
-	Submit(c *python.Call)
-	Promote(c *python.Call)
-	Abandon(c *python.Call)
-	Taken(c *python.Call, n int)
-}
-
 // Options are the parts of a server. HTTP's limits, time-outs and handler are
 // HTTP/2's too.
 type Options struct {
@@ -52,7 +44,7 @@ type Options struct {
 	HTTP     *http1.Server
 	Bounds   http2.Bounds
 	Greet    time.Duration      // for a client's preface and settings; 0 is 10 s
-	Backend  Backend            // nil: every request has a goroutine
+	Backend  gateway.Looped     // nil: every request has a goroutine
 	Pipeline *pipeline.Pipeline // nil likewise
 	Log      *slog.Logger
 }
@@ -165,7 +157,7 @@ func (s *Server) stream() *stream {
 		return st
 	}
 	st := new(stream)
-	st.Owner, st.call.Direct, st.deadline.Owner = st, st, st
+	st.Owner, st.deadline.Owner = st, st
 	return st
 }
 

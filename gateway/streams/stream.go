@@ -5,10 +5,8 @@ import (
 
 	"github.com/gonicorn/gonicorn/gateway"
 	"github.com/gonicorn/gonicorn/gateway/answer"
-	"github.com/gonicorn/gonicorn/gateway/channel"
 	"github.com/gonicorn/gonicorn/gateway/http2"
 	"github.com/gonicorn/gonicorn/gateway/loop"
-	"github.com/gonicorn/gonicorn/gateway/python"
 	h2 "golang.org/x/net/http2"
 )
 
@@ -23,13 +21,13 @@ const (
 	handed                  // has a goroutine
 )
 
-// stream is a request on the loop. It implements http2.Owner and python.Direct.
+// stream is a request on the loop. It implements http2.Owner and gateway.Caller.
 type stream struct {
 	http2.Stream
 	c        *conn
 	state    state
 	deadline loop.Deadline
-	call     python.Call
+	call     gateway.Call // nil before the first request
 	req      gateway.Request
 	body     []byte // that was collected; nil for none
 	headed   bool   // the response has begun
@@ -114,8 +112,10 @@ func (st *stream) serve() {
 	}
 	st.state = busy
 	s.answer.Arm(&st.deadline)
-	st.call.Request = &st.req
-	s.o.Backend.Submit(&st.call)
+	if st.call == nil {
+		st.call = s.o.Backend.NewCall(st)
+	}
+	st.call.Submit(&st.req)
 }
 
 // Data implements http2.Owner.
@@ -184,11 +184,10 @@ func (st *stream) Sent() {
 
 // Closed implements http2.Owner.
 func (st *stream) Closed(err error) {
-	c := st.c
 	st.deadline.Disarm()
 	switch st.state {
 	case busy:
-		c.s.o.Backend.Promote(&st.call) // which finds its client gone
+		st.call.Promote() // which finds its client gone
 	case answering:
 		if err != nil {
 			st.cut()
@@ -228,7 +227,7 @@ func (st *stream) Expired(*loop.Deadline) {
 	case collecting:
 		st.hand(&gateway.BadRequest{Status: 408, Reason: "the body took too long"})
 	case busy:
-		c.s.o.Backend.Promote(&st.call) // whose goroutine says so
+		st.call.Promote() // whose goroutine says so
 	case answering:
 		st.stuck()
 	default:
@@ -263,14 +262,15 @@ func (st *stream) waits() {
 	st.c.s.write.Arm(&st.deadline)
 }
 
-// Promote implements python.Direct: the request goes on in a goroutine.
-func (st *stream) Promote(x *channel.Exchange) {
+// Promote implements gateway.Caller: the request goes on in a goroutine.
+func (st *stream) Promote(x gateway.Begun) {
 	st.req.Begun, st.req.Asked = x, st.call.Began()
 	if st.state == answering {
 		st.handParts(x)
 	}
 	st.state = collecting
 	st.hand(nil)
+	st.call = nil // it is the goroutine's
 }
 
 // toBad is an error as what the client has done wrong; nil if it is another's.

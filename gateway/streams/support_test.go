@@ -18,15 +18,12 @@ import (
 
 	"github.com/gonicorn/gonicorn/gateway"
 	"github.com/gonicorn/gonicorn/gateway/buffer"
-	"github.com/gonicorn/gonicorn/gateway/channel"
 	"github.com/gonicorn/gonicorn/gateway/direct"
 	"github.com/gonicorn/gonicorn/gateway/forward"
 	"github.com/gonicorn/gonicorn/gateway/front"
 	"github.com/gonicorn/gonicorn/gateway/http1"
 	"github.com/gonicorn/gonicorn/gateway/loop"
 	"github.com/gonicorn/gonicorn/gateway/pipeline"
-	"github.com/gonicorn/gonicorn/gateway/python"
-	"github.com/gonicorn/gonicorn/internal/wire"
 	"go.uber.org/goleak"
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
@@ -41,10 +38,9 @@ const patience = 20 * time.Second
 // it.
 type app struct {
 	loop   *loop.Loop
-	direct chan string           // paths that the loop has served
-	began  chan string           // paths that wait
-	left   chan string           // paths whose client has gone
-	given  map[*python.Call]bool // those to be answered; the loop's
+	direct chan string // paths that the loop has served
+	began  chan string // paths that wait
+	left   chan string // paths whose client has gone
 }
 
 // say is the answer to a request.
@@ -68,84 +64,100 @@ func say(r *gateway.Request, body []byte) (status int, fields []gateway.Field, a
 	return status, fields, answer
 }
 
-// exchange is one that nobody but its goroutine knows.
-func exchange() *channel.Exchange {
-	return channel.NewRegistry(&channel.Env{}).New(1, time.Now(), &gateway.Request{}, nil, nil, nil)
+// begun says that nothing has been done for a request.
+type begun struct{}
+
+func (begun) Resume(int64, int64, int) {}
+func (begun) Add([]byte, bool)         {}
+func (begun) Drop()                    {}
+
+// call is one stream's request on the loop. It implements gateway.Call.
+type call struct {
+	a      *app
+	caller gateway.Caller
+	r      *gateway.Request
+	given  bool // it is to be answered
+	began  time.Time
 }
 
-// Submit implements streams.Backend.
-func (a *app) Submit(c *python.Call) {
-	r := c.Request
-	a.given[c] = true
+// NewCall implements gateway.Looped.
+func (a *app) NewCall(c gateway.Caller) gateway.Call { return &call{a: a, caller: c} }
+
+func (c *call) Submit(r *gateway.Request) {
+	c.r, c.given, c.began = r, true, c.a.loop.Now()
 	switch r.Path {
 	case "/promote":
-		a.Promote(c)
+		c.Promote()
 		return
 	case "/hold":
-		a.began <- r.Path
+		c.a.began <- r.Path
 		return
 	}
 	status, fields, text := say(r, r.Body.Inline)
-	lines := make([]string, 0, 2*len(fields))
-	for _, f := range fields {
-		lines = append(lines, f.Name, f.Value)
+	head := gateway.Answer{Status: status, Fields: fields, Length: int64(len(text))}
+	if http1.Bodyless(r.Method, status) {
+		head.Length = -1 // as of an app that does not say it
 	}
-	block := strings.Join(lines, "\n")
-	f := wire.Frame{
-		Kind: wire.FrameHead, Flags: wire.FlagEnd, Status: uint16(status),
-		FieldBytes: uint32(len(block)), Fields: uint16(len(fields)), Payload: []byte(block),
-	}
-	number := r.Number
-	a.loop.Post(func() {
-		if !a.given[c] || c.Request.Number != number { // calls are used again
-			return
-		}
+	c.later(func() {
 		if strings.HasPrefix(r.Path, "/parts/") {
-			a.inParts(c, f, text)
+			c.inParts(head, text)
 			return
 		}
-		if path := r.Path; c.Direct.Answer(&f, python.Part{Body: []byte(text)}) {
-			delete(a.given, c)
-			a.direct <- path
-			c.Direct.Done()
+		if path := r.Path; c.caller.Answer(&head, gateway.Part{Body: []byte(text)}, true) {
+			c.done(path)
 			return
 		}
-		a.Promote(c)
+		c.Promote()
 	})
 }
 
+// later calls f in another turn, if the request is still to be answered: calls are
+// used again.
+func (c *call) later(f func()) {
+	number := c.r.Number
+	c.a.loop.Post(func() {
+		if c.given && c.r.Number == number {
+			f()
+		}
+	})
+}
+
+func (c *call) done(path string) {
+	c.given = false
+	c.a.direct <- path
+	c.caller.Done()
+}
+
 // inParts answers in three parts, in a turn each.
-func (a *app) inParts(c *python.Call, f wire.Frame, text string) {
-	f.Flags = 0
-	third := len(text) / 3
-	if !c.Direct.Answer(&f, python.Part{Body: []byte(text[:third])}) {
-		a.Promote(c)
+func (c *call) inParts(head gateway.Answer, text string) {
+	path, third := c.r.Path, len(text)/3
+	if !c.caller.Answer(&head, gateway.Part{Body: []byte(text[:third])}, false) {
+		c.Promote()
 		return
 	}
-	path, number := c.Request.Path, c.Request.Number
-	gone := func() bool { return !a.given[c] || c.Request.Number != number } // calls are used again
-	a.loop.Post(func() {
-		if gone() {
-			return
-		}
-		c.Direct.Part(python.Part{Body: []byte(text[third : 2*third])}, false)
-		a.loop.Post(func() {
-			if gone() {
-				return
-			}
-			c.Direct.Part(python.Part{Body: []byte(text[2*third:])}, true)
-			delete(a.given, c)
-			a.direct <- path
-			c.Direct.Done()
+	c.later(func() {
+		c.caller.Part(gateway.Part{Body: []byte(text[third : 2*third])}, false)
+		c.later(func() {
+			c.caller.Part(gateway.Part{Body: []byte(text[2*third:])}, true)
+			c.done(path)
 		})
 	})
 }
 
-// Promote implements streams.Backend.
-func (a *app) Promote(c *python.Call) {
-	delete(a.given, c)
-	c.Direct.Promote(exchange())
+func (c *call) Promote() {
+	c.given = false
+	c.caller.Promote(begun{})
 }
+
+func (c *call) Abandon() {
+	c.given = false
+	c.a.left <- c.r.Path
+}
+
+func (c *call) Taken(int)               {}
+func (c *call) Began() time.Time        { return c.began }
+func (c *call) Sent() time.Time         { return c.began }
+func (c *call) Worker() (slot, pid int) { return -1, 0 }
 
 func (a *app) Update([]gateway.Worker) {}
 
@@ -191,7 +203,7 @@ func start(t *testing.T, looped bool, change func(*front.Options)) *service {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &app{loop: l, direct: make(chan string, 10000), began: make(chan string, 10000), left: make(chan string, 10000), given: map[*python.Call]bool{}}
+	a := &app{loop: l, direct: make(chan string, 10000), began: make(chan string, 10000), left: make(chan string, 10000)}
 	discard := slog.New(slog.DiscardHandler)
 	rules, err := forward.New(forward.Options{Log: discard})
 	if err != nil {
@@ -361,13 +373,4 @@ func wait[T any](t *testing.T, what string, c <-chan T) T {
 		t.Fatalf("%s: nothing happens", what)
 		panic("not reached")
 	}
-}
-
-// Taken implements streams.Backend.
-func (a *app) Taken(*python.Call, int) {}
-
-// Abandon implements streams.Backend.
-func (a *app) Abandon(c *python.Call) {
-	delete(a.given, c)
-	a.left <- c.Request.Path
 }

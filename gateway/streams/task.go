@@ -78,6 +78,11 @@ func (t *task) run(ctx context.Context, bad *gateway.BadRequest) {
 	defer t.s.o.Loop.Post(t.ended)
 	defer t.cancel(nil)
 	defer t.reply.finish()
+	defer func() {
+		if b := t.req.Begun; b != nil { // the backend has not heard of it
+			b.Drop()
+		}
+	}()
 	defer func() { // the handler cannot take the process with it
 		if p := recover(); p != nil {
 			t.s.o.Log.Error("a handler panics", "panic", p, "request", t.req.ID, "stack", string(debug.Stack()))

@@ -14,6 +14,7 @@ import (
 
 	"github.com/gonicorn/gonicorn/gateway"
 	"github.com/gonicorn/gonicorn/gateway/admission"
+	"github.com/gonicorn/gonicorn/gateway/loop"
 	"github.com/gonicorn/gonicorn/gateway/tunnel"
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
 	"github.com/gonicorn/gonicorn/internal/wire"
@@ -21,6 +22,7 @@ import (
 
 // Options are a backend's settings. A zero field takes its default.
 type Options struct {
+	Loop  *loop.Loop        // that serves requests directly; may be nil
 	Pool  *admission.Pool   // who takes the next request; Backend.Update updates it
 	Board *scoreboard.Board // where to say what the workers do; may be nil
 	Log   *slog.Logger
@@ -86,17 +88,26 @@ type Backend struct {
 	clock     clock
 	exchanges sync.Pool
 
+	// The loop's.
+	out                   []byte         // the request that is being written
+	scratch               []byte         // what is being read of a body
+	said                  gateway.Answer // that is being handed to a client
+	blocks                blocks
+	pooled                []*response // to be used again
+	dialing, unused, late *loop.Deadlines
+
 	restarting atomic.Bool // WebSockets are closed as soon as they are open
 
 	updating sync.Mutex
 	workers  atomic.Pointer[map[int]*worker] // by slot; never changed, only replaced
 }
 
-// New makes a backend without workers.
+// New makes a backend without workers. It is called before the loop runs.
 func New(o Options) *Backend {
 	b := &Backend{Options: o.withDefaults(), clock: newClock()}
 	b.exchanges.New = func() any { return newExchange(b) }
 	b.workers.Store(&map[int]*worker{})
+	b.prepareLoop()
 	return b
 }
 
@@ -150,29 +161,24 @@ func (b *Backend) Serve(ctx context.Context, r *gateway.Request, w gateway.Reply
 	}
 	x := b.exchanges.Get().(*exchange)
 	defer x.recycle()
+	if c, is := r.Begun.(*Call); is {
+		r.Begun, x.begun = nil, c
+		if c.over {
+			r.Slot, r.WorkerPID = c.Worker()
+			return c.complete(w)
+		}
+	}
 	if err := x.prepare(ctx, r, w); err != nil {
+		x.begun.Drop()
 		return err
 	}
-	failed, spare := r.WorkerPID, retryTries
+	failed := r.WorkerPID
 	for try := 1; ; {
-		slot, waited, err := b.Pool.Acquire(ctx)
-		r.QueueWait += waited
+		worker, err := x.place(failed)
 		if err != nil {
 			return err
 		}
-		worker := (*b.workers.Load())[slot]
-		if worker == nil { // it has vanished since
-			b.Pool.Release(slot)
-			continue
-		}
-		if worker.pid == failed && spare > 0 {
-			spare--
-			if err := b.retryElsewhere(ctx, slot); err != nil {
-				return err
-			}
-			continue
-		}
-		r.WorkerPID, r.Slot = worker.pid, slot
+		r.WorkerPID, r.Slot = worker.pid, worker.slot
 		err = x.carry(worker)
 		var failure *gateway.WorkerError
 		if try < unsentTries && errors.As(err, &failure) && failure.Unsent {
@@ -181,6 +187,49 @@ func (b *Backend) Serve(ctx context.Context, r *gateway.Request, w gateway.Reply
 		}
 		return err
 	}
+}
+
+// place waits for a place at a worker, if the loop has none for the request. The
+// one that has failed it is spared.
+func (x *exchange) place(failed int) (*worker, error) {
+	b := x.b
+	if c := x.begun; c != nil && c.worker != nil {
+		if x.r.Resumed == nil { // else it is known
+			x.r.QueueWait += c.waited
+		}
+		return c.worker, nil
+	}
+	for spare := retryTries; ; {
+		slot, waited, err := x.acquire()
+		x.r.QueueWait += waited
+		if err != nil {
+			return nil, err
+		}
+		worker := (*b.workers.Load())[slot]
+		if worker == nil { // it has vanished since
+			b.Pool.Release(slot)
+			continue
+		}
+		if worker.pid != failed || spare == 0 {
+			return worker, nil
+		}
+		spare--
+		if err := b.retryElsewhere(x.ctx, slot); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (x *exchange) acquire() (slot int, waited time.Duration, err error) {
+	c := x.begun
+	x.begun = nil
+	switch {
+	case c != nil && c.err != nil:
+		return 0, 0, c.err
+	case c != nil && c.stage == waits:
+		return x.b.Pool.Wait(x.ctx, &c.waiter)
+	}
+	return x.b.Pool.Acquire(x.ctx)
 }
 
 // Held lists the requests whose answer is waited for.

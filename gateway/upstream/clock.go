@@ -16,4 +16,7 @@ type clock struct {
 func newClock() clock { return clock{start: time.Now(), base: scoreboard.Now()} }
 
 // now is CLOCK_MONOTONIC in nanoseconds.
-func (c clock) now() int64 { return c.base + int64(time.Since(c.start)) }
+func (c clock) now() int64 { return c.at(time.Now()) }
+
+// at is what now was, or will be, at a time.
+func (c clock) at(t time.Time) int64 { return c.base + int64(t.Sub(c.start)) }

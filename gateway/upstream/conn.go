@@ -8,14 +8,14 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/gonicorn/gonicorn/gateway/http1"
 )
 
 var (
 	// errStale says that an idle connection was closed, or spoken on, by the
 	// worker: nothing has been written to it.
 	errStale = errors.New("connection was closed while idle")
-	// errDry says that a read would have to wait.
-	errDry = errors.New("nothing to read yet")
 	// errReaped says that the worker's process has been reaped.
 	errReaped = errors.New("process ended")
 )
@@ -114,7 +114,7 @@ func (c *conn) exchange(request, p []byte) (int, error) {
 // Read implements net.Conn.
 func (c *conn) Read(p []byte) (int, error) { return c.read(p, false) }
 
-// read fails with errDry instead of waiting, if it may.
+// read fails with http1.ErrDry instead of waiting, if it may.
 func (c *conn) read(p []byte, mayDry bool) (int, error) {
 	c.request, c.into, c.mayDry = nil, p, mayDry
 	err := c.run()
@@ -156,7 +156,7 @@ func (c *conn) poll(fd uintptr) bool {
 		case err == syscall.EINTR:
 			continue
 		case err == syscall.EAGAIN && c.mayDry:
-			c.err = errDry
+			c.err = http1.ErrDry
 			return true
 		case err == syscall.EAGAIN:
 			return false

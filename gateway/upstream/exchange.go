@@ -11,26 +11,26 @@ import (
 )
 
 const (
-	firstBuffer = 4 << 10  // of a response, bytes
-	copyFirst   = 8 << 10  // for a body, as long as it comes in small parts
-	copyMost    = 64 << 10 // for a body otherwise
-	atOnce      = 16 << 10 // a body up to this goes out in one write with its head
+	copyFirst = 8 << 10  // for a body, as long as it comes in small parts
+	copyMost  = 64 << 10 // for a body otherwise
+	atOnce    = 16 << 10 // a body up to this goes out in one write with its head
 )
 
 // exchange is one request on its way to a worker and back. It is used again for
 // other requests, with its buffers.
 type exchange struct {
+	*response // read through the exchange from conn
+
 	b     *Backend
-	in    *http1.Reader // reads through the exchange from conn
-	head  http1.ResponseHead
 	out   []byte // the request's head, and its body if that is small
 	buf   []byte // for the response's body
-	large bool   // in has grown
-	entry entry
+	own   entry
+	entry *entry // own, or that of a request that the loop has begun
 
 	ctx     context.Context
 	r       *gateway.Request
 	w       gateway.Reply
+	begun   *Call // what the loop has done for it; nil once that was taken over
 	worker  *worker
 	upgrade string // what the worker may switch to
 	method  string // as the worker got it
@@ -47,30 +47,23 @@ type exchange struct {
 	readErr  error   // of the connection, not of the parser
 	replyErr error   // of the reply
 
-	trailers  *http1.ChunkedReader // of a chunked response
-	tunnelled bool                 // the reply was ended by an upgrade
+	tunnelled bool // the reply was ended by an upgrade
 }
 
 func newExchange(b *Backend) *exchange {
-	x := &exchange{b: b, out: make([]byte, 0, 1024)}
-	x.in = http1.NewReader(x, firstBuffer)
+	x := &exchange{b: b, out: make([]byte, 0, 1024), response: newResponse()}
+	x.src, x.entry = x, &x.own
 	return x
 }
 
 // recycle gives the exchange back, with clean buffers.
 func (x *exchange) recycle() {
-	fresh := exchange{b: x.b, in: x.in, head: x.head, out: x.out[:0], buf: x.buf}
-	if x.large || cap(x.out) > atOnce+firstBuffer*2 {
-		fresh.out, fresh.head = make([]byte, 0, 1024), http1.ResponseHead{}
-		fresh.in = nil
+	x.response.recycle()
+	*x = exchange{b: x.b, response: x.response, out: x.out[:0], buf: x.buf}
+	if cap(x.out) > atOnce+firstBuffer*2 {
+		x.out = make([]byte, 0, 1024)
 	}
-	*x = fresh
-	if x.in == nil {
-		x.in = http1.NewReader(x, firstBuffer)
-	}
-	x.in.Discard(len(x.in.Buffered()))
-	x.head.Reset()
-	clear(x.head.Fields[:cap(x.head.Fields)])
+	x.src, x.entry = x, &x.own
 	x.b.exchanges.Put(x)
 }
 
@@ -95,15 +88,20 @@ func (x *exchange) prepare(ctx context.Context, r *gateway.Request, w gateway.Re
 // carry has one worker answer the request.
 func (x *exchange) carry(w *worker) error {
 	x.worker, x.free = w, false
-	w.ledger.begin(&x.entry, x.r, x.b.clock.now(), x.inline || x.r.Body.Stream == nil)
+	if x.begun != nil {
+		x.entry = &x.begun.entry
+	} else {
+		x.entry = &x.own
+		w.ledger.begin(x.entry, x.r, x.b.clock.now(), x.inline || x.r.Body.Stream == nil)
+	}
 	defer x.release()
 	for fresh := false; ; {
+		x.answered, x.dirty, x.readErr, x.replyErr, x.sender = false, false, nil, nil, nil
 		c, err := x.connect(fresh)
 		if err != nil {
 			return err
 		}
-		x.answered, x.dirty, x.readErr, x.replyErr, x.sender = false, false, nil, nil, nil
-		x.conn, c.wrote = c, 0
+		x.conn = c
 		err = x.over(c)
 		if err == nil || !c.reused || x.answered || x.ctx.Err() != nil {
 			return err
@@ -114,14 +112,20 @@ func (x *exchange) carry(w *worker) error {
 			}
 			fresh = true
 		}
-		x.in.Discard(len(x.in.Buffered()))
-		x.head.Reset()
+		x.response.recycle()
+		x.src = x
 	}
 }
 
 // connect returns an idle connection or a new one. A request that may have been
 // seen by the worker is not Unsent any more.
 func (x *exchange) connect(fresh bool) (*conn, error) {
+	if c := x.begun; c != nil {
+		x.begun = nil
+		if c.link != nil {
+			return x.adopt(c)
+		}
+	}
 	if !fresh {
 		if c := x.worker.take(x.b.clock.now()); c != nil {
 			return c, nil
@@ -182,10 +186,10 @@ func (x *exchange) release() {
 		return
 	}
 	x.free = true
-	if x.b.HoldHung && !x.answered && errors.Is(context.Cause(x.ctx), gateway.ErrTimeout) && x.worker.hold(&x.entry) {
+	if x.b.HoldHung && !x.answered && errors.Is(context.Cause(x.ctx), gateway.ErrTimeout) && x.worker.hold(x.entry) {
 		return
 	}
-	x.worker.ledger.end(&x.entry, x.b.clock.now(), x.answered)
+	x.worker.ledger.end(x.entry, x.b.clock.now(), x.answered)
 	if x.leave != nil {
 		x.leave()
 		x.leave = nil
@@ -202,7 +206,7 @@ func (x *exchange) Read(p []byte) (n int, err error) {
 		n, err = x.conn.exchange(out, p)
 	} else {
 		n, err = x.conn.read(p, x.dirty)
-		if err == errDry {
+		if errors.Is(err, http1.ErrDry) {
 			x.dirty = false
 			if x.replyErr = x.w.Flush(); x.replyErr != nil {
 				return 0, x.replyErr

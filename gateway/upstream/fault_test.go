@@ -297,7 +297,7 @@ func TestHungWorkerIsHeld(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer board.Close()
+	t.Cleanup(func() { board.Close() }) // behind the backend
 	hangs := serveConn(t, func(_ int, _ net.Conn, in *bufio.Reader) { _, _ = io.Copy(io.Discard, in) })
 	s := newSetup(t, Options{Board: board, HoldHung: true}, hangs)
 	s.workers[0].Capacity = 1

@@ -169,6 +169,17 @@ func (l *ledger) hold(e *entry) {
 	l.show()
 }
 
+// detach has an entry not look at its request any more, which is used again.
+func (l *ledger) detach(e *entry) {
+	if l.slot == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r := e.r
+	e.r = &gateway.Request{ID: r.ID, Method: r.Method, Path: r.Path}
+}
+
 // signs returns how many answers have begun, when the oldest request came whose
 // answer is waited for, 0 if there is none, and whether hold keeps any.
 func (l *ledger) signs() (answers uint64, oldest int64, held bool) {

@@ -119,7 +119,7 @@ func TestScoreboard(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer board.Close()
+	t.Cleanup(func() { board.Close() }) // behind the backend
 	in, out := make(chan struct{}, 8), make(chan struct{})
 	a := serveHTTP(t, "tcp", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/stream" {

@@ -3,219 +3,159 @@ package upstream
 import (
 	"errors"
 	"io"
-	"strconv"
-	"strings"
-	"time"
 
-	"github.com/gonicorn/gonicorn/gateway"
 	"github.com/gonicorn/gonicorn/gateway/http1"
 )
 
 const (
-	maxInterim = 64   // 1xx responses before the final one
-	maxFields  = 1000 // of one response; the head's size bounds them too
+	firstBuffer = 4 << 10 // of a response, bytes
+	maxFields   = 1000    // of one response; the head's size bounds them too
 )
 
-// roundTrip sends the request and passes the answer on, up to its end. It
-// reports whether the connection can be used for another one.
-func (x *exchange) roundTrip(c *conn) (reusable bool, err error) {
-	if x.inline {
-		x.pending = x.out
-	} else {
-		if x.readErr = c.write(x.out); x.readErr != nil {
-			return false, x.failed(x.readErr)
-		}
-		x.send(c)
-	}
-	tunnelled, err := x.readHead()
-	if err != nil || tunnelled {
-		return false, err
-	}
-	h := &x.head
-	if !c.asked {
-		c.asked, c.keepAlive = true, promised(http1.Get(h.Fields, "keep-alive"))
-	}
-	if x.replyErr = x.w.Head(h.Status, h.Reason, h.Fields, h.Length); x.replyErr != nil {
-		return false, x.failed(x.replyErr)
-	}
-	x.dirty = h.Length < 0 // a head alone is not worth a write where more must follow
-	if h.HasBody(x.method) {
-		if err := x.body(); err != nil {
-			return false, x.failed(err)
-		}
-	}
-	return h.KeepAlive && !h.UntilClose && len(x.in.Buffered()) == 0, nil
+// response is one response as it is read. Where its source fails with
+// http1.ErrDry, as an event loop's does, what failed so is called again later:
+// somebody else may go on with it, from another source.
+type response struct {
+	src    io.Reader
+	in     *http1.Reader // reads src through the response
+	head   http1.ResponseHead
+	parsed bool  // head is one that nobody has dealt with yet
+	bad    error // it cannot be parsed
+
+	opened bool                 // the body has been begun with
+	held   []byte               // of it, read and not passed on
+	told   bool                 // the client has the head
+	chunks *http1.ChunkedReader // of a chunked body
+	left   int64                // of another one; below 0 until the connection's end
+	large  bool                 // in has grown
 }
 
-// promised is for how long an idle connection stays open by a Keep-Alive field,
-// less a margin for the way: the request that meets its end is lost.
-func promised(value string) time.Duration {
-	for p := range strings.SplitSeq(value, ",") {
-		name, n, _ := strings.Cut(strings.TrimSpace(p), "=")
-		if strings.EqualFold(name, "timeout") {
-			if s, err := strconv.ParseUint(n, 10, 31); err == nil && s > 0 {
-				d := time.Duration(s) * time.Second
-				return d - min(time.Second, d/2)
-			}
-		}
-	}
-	return 0
+func newResponse() *response {
+	r := &response{}
+	r.in = http1.NewReader(r, firstBuffer)
+	return r
 }
 
-// readHead reads the final response's head, passing interim ones on; or it
-// carries a tunnel to its end.
-func (x *exchange) readHead() (tunnelled bool, err error) {
-	h := &x.head
-	most := x.b.MaxResponseHead
+// Read implements io.Reader for in.
+func (r *response) Read(p []byte) (int, error) { return r.src.Read(p) }
+
+// recycle makes the response as good as new, for a connection's next one.
+func (r *response) recycle() {
+	in, head, held := r.in, r.head, r.held[:0]
+	in.Discard(len(in.Buffered()))
+	head.Reset()
+	clear(head.Fields[:cap(head.Fields)])
+	if r.large {
+		in, head = http1.NewReader(r, firstBuffer), http1.ResponseHead{}
+	}
+	if cap(held) > 2*heldMost {
+		held = nil
+	}
+	*r = response{in: in, head: head, held: held}
+}
+
+// parse reads one head of at most most bytes, unless there is one already.
+// Nonsense is a *gateway.BadResponse, all else an error of the source.
+func (r *response) parse(most int, method string) error {
+	if r.parsed || r.bad != nil {
+		return r.bad
+	}
 	limits := http1.Limits{RequestLine: most, Fields: maxFields, FieldSize: most, Head: most}
-	for range maxInterim {
-		if err := x.parseHead(limits); err != nil {
-			return false, x.failed(err)
-		}
-		switch {
-		case h.Status == 101:
-			x.worker.ledger.answer(&x.entry)
-			if x.upgrade == "" || h.Upgrade != x.upgrade {
-				return false, x.failed(malformed("switched to a protocol that nobody asked for"))
-			}
-			return true, x.tunnel()
-		case h.Status >= 200:
-			x.worker.ledger.answer(&x.entry)
-			if x.method == "CONNECT" && h.Status < 300 {
-				return true, x.tunnel()
-			}
-			return false, nil
-		case h.Status != 100:
-			if x.replyErr = x.w.Interim(h.Status, h.Fields); x.replyErr != nil {
-				return false, x.failed(x.replyErr)
-			}
-		}
-		h.Reset()
-	}
-	return false, x.failed(malformed("too many interim responses"))
-}
-
-func malformed(reason string) error { return &gateway.BadResponse{Reason: reason} }
-
-// parseHead reads one head.
-func (x *exchange) parseHead(limits http1.Limits) error {
 	for {
 		n := 0
-		if b := x.in.Buffered(); len(b) > 0 {
-			var err error
-			if n, err = x.head.Parse(b, limits, x.method); err != nil {
-				x.readErr = nil
-				return err
+		if b := r.in.Buffered(); len(b) > 0 {
+			if n, r.bad = r.head.Parse(b, limits, method); r.bad != nil {
+				return r.bad
 			}
 		}
 		if n > 0 {
-			x.large = x.large || n > 2*firstBuffer
-			x.in.Discard(n)
+			r.large = r.large || n > 2*firstBuffer
+			r.in.Discard(n)
+			r.parsed = true
 			return nil
 		}
-		if err := x.in.Fill(limits.Head); err != nil {
-			if x.readErr == nil && x.replyErr == nil {
-				return malformed("head too long")
-			}
+		if len(r.in.Buffered()) >= most {
+			r.bad = malformed("head too long")
+			return r.bad
+		}
+		if err := r.in.Fill(most); err != nil {
 			return err
 		}
 	}
 }
 
-// body passes the body on, as it is framed.
-func (x *exchange) body() error {
-	h := &x.head
+// again makes ready for the next head, behind an interim response's.
+func (r *response) again() {
+	r.head.Reset()
+	r.parsed = false
+}
+
+// open begins with the body behind the head, and reports whether there is one.
+func (r *response) open(method string) bool {
+	h := &r.head
+	r.opened = true
 	switch {
+	case !h.HasBody(method):
+		return false
 	case h.Chunked:
-		x.trailers = http1.NewChunkedReader(x.in, trailerRules)
-		return x.copy(x.trailers)
+		r.chunks = http1.NewChunkedReader(r.in, trailerRules)
 	case h.UntilClose:
-		return x.copy(x.in)
+		r.left = -1
+	default:
+		r.left = h.Length
 	}
-	return x.copyLength(h.Length)
+	return true
 }
 
 // trailerRules are as lenient as those of a response's head.
 var trailerRules = &http1.Rules{HeaderMap: http1.Dangerous}
 
-// end ends the response; the worker has been given back.
-func (x *exchange) end() error {
-	if x.tunnelled {
-		return nil
+// next returns some more of the body, which is valid until the next call and may
+// lie in buf; io.EOF is the body's end.
+func (r *response) next(buf []byte) ([]byte, error) {
+	if r.chunks != nil {
+		n, err := r.chunks.Read(buf)
+		return buf[:n], err
 	}
-	var trailers []gateway.Field
-	if x.trailers != nil {
-		trailers = x.trailers.Trailers()
+	if r.left == 0 {
+		return nil, io.EOF
 	}
-	if x.replyErr = x.w.End(trailers); x.replyErr != nil {
-		return x.failed(x.replyErr)
+	p := r.in.Buffered()
+	if len(p) > 0 {
+		p = p[:r.part(len(p))]
+		r.in.Discard(len(p))
+	} else {
+		n, err := r.src.Read(buf[:r.part(len(buf))])
+		if n == 0 && r.left > 0 && errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		if n == 0 {
+			return nil, err
+		}
+		p = buf[:n]
 	}
-	return nil
+	if r.left > 0 {
+		r.left -= int64(len(p))
+	}
+	return p, nil
 }
 
-// copyLength passes on a body of n bytes.
-func (x *exchange) copyLength(n int64) error {
-	for n > 0 {
-		if b := x.in.Buffered(); len(b) > 0 {
-			b = b[:min(int64(len(b)), n)]
-			if err := x.pass(b); err != nil {
-				return err
-			}
-			x.in.Discard(len(b))
-			n -= int64(len(b))
-			continue
-		}
-		buf := x.room()
-		got, err := x.Read(buf[:min(int64(len(buf)), n)])
-		if err != nil {
-			return err
-		}
-		if err := x.pass(buf[:got]); err != nil {
-			return err
-		}
-		x.fits(got)
-		n -= int64(got)
+// part is how much of n bytes is the body's.
+func (r *response) part(n int) int {
+	if r.left < 0 {
+		return n
 	}
-	return nil
+	return int(min(int64(n), r.left))
 }
 
-// copy passes on a body that ends with src.
-func (x *exchange) copy(src io.Reader) error {
-	for {
-		buf := x.room()
-		n, err := src.Read(buf)
-		if n > 0 {
-			if err := x.pass(buf[:n]); err != nil {
-				return err
-			}
-			x.fits(n)
-		}
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
+// whole reports whether all of a body of known length has been returned.
+func (r *response) whole() bool { return r.chunks == nil && r.left == 0 }
 
-func (x *exchange) pass(p []byte) error {
-	x.dirty = true
-	_, x.replyErr = x.w.Write(p)
-	return x.replyErr
-}
+// trailed reports whether the body had trailers, behind its end.
+func (r *response) trailed() bool { return r.chunks != nil && len(r.chunks.Trailers()) > 0 }
 
-// room is the buffer for a body's parts.
-func (x *exchange) room() []byte {
-	if x.buf == nil {
-		x.buf = make([]byte, copyFirst)
-	}
-	return x.buf
-}
-
-// fits takes a larger buffer when the parts fill this one.
-func (x *exchange) fits(n int) {
-	if n == len(x.buf) && n < copyMost {
-		x.buf = make([]byte, copyMost)
-	}
+// reusable reports whether the connection can have another request, once the body
+// has been read.
+func (r *response) reusable() bool {
+	return r.head.KeepAlive && !r.head.UntilClose && len(r.in.Buffered()) == 0
 }

@@ -25,7 +25,7 @@ type sender struct {
 func (x *exchange) send(c *conn) {
 	s := &sender{c: c, body: x.r.Body, done: make(chan struct{})}
 	x.sender = s
-	w, e := x.worker, &x.entry
+	w, e := x.worker, x.entry
 	go func() {
 		defer close(s.done)
 		s.run()

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 		roles[role]()
 		os.Exit(0)
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(bothWays{m})
 }
 
 // recorder is a Reply that keeps what it gets.
@@ -105,6 +105,7 @@ func (w *recorder) get(name string) string {
 type setup struct {
 	*Backend
 	workers []gateway.Worker
+	looped  bool
 }
 
 func newSetup(t testing.TB, o Options, addresses ...net.Addr) *setup {
@@ -115,12 +116,21 @@ func newSetup(t testing.TB, o Options, addresses ...net.Addr) *setup {
 	if o.Pool == nil {
 		o.Pool = admission.New(100, bound)
 	}
+	if s.looped = looped; s.looped {
+		o.Loop = newLoop(t)
+	}
 	s.Backend = New(o)
+	if s.looped {
+		run(t, o.Loop)
+	}
 	s.Update(s.workers)
 	t.Cleanup(func() {
 		s.Update(nil)
 		if st := s.Pool.Stats(); st.InFlight != 0 {
 			t.Errorf("left behind: %+v", st)
+		}
+		if t.Failed() && s.looped {
+			t.Log("on the loop")
 		}
 	})
 	return s

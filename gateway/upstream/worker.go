@@ -33,18 +33,29 @@ type worker struct {
 
 	liveness liveness
 
-	mu       sync.Mutex
-	spec     gateway.Worker
-	open     map[*conn]struct{} // all of them
-	idle     []*conn            // the one used last at the end
+	links links // the loop's
+
+	mu   sync.Mutex
+	spec gateway.Worker
+	conns
 	tunnels  map[*tunnel.Tunnel]struct{}
-	sweep    *time.Timer // runs while there are idle ones
-	refusals int         // in a row
-	hung     int         // requests that nobody waits for, and that the pool still counts
+	refusals int // in a row
+	hung     int // requests that nobody waits for, and that the pool still counts
+}
+
+// conns are the connections to a worker. Those of the loop are in links.
+type conns struct {
+	open   map[*conn]struct{}
+	idle   []*conn      // the one used last at the end
+	sweep  *time.Timer  // runs while there are idle ones
+	looped int          // how many the loop has
+	keeps  atomic.Int32 // how many idle ones are worth keeping, here and on the loop
 }
 
 func newWorker(b *Backend, spec gateway.Worker) *worker {
-	w := &worker{b: b, slot: spec.Slot, pid: spec.PID, spec: spec, open: map[*conn]struct{}{}, tunnels: map[*tunnel.Tunnel]struct{}{}}
+	w := &worker{b: b, slot: spec.Slot, pid: spec.PID, spec: spec, conns: conns{open: map[*conn]struct{}{}}, tunnels: map[*tunnel.Tunnel]struct{}{}}
+	w.links.all = map[*link]struct{}{}
+	w.keeps.Store(int32(w.idleMost()))
 	w.ctx, w.end = context.WithCancel(context.Background())
 	var slot *scoreboard.Slot
 	var account *scoreboard.Account
@@ -60,8 +71,10 @@ func (w *worker) update(spec gateway.Worker) {
 	w.mu.Lock()
 	began := spec.Draining && !w.spec.Draining
 	w.spec = spec
+	w.keeps.Store(int32(w.idleMost()))
 	w.mu.Unlock()
 	if spec.Draining {
+		w.b.onLoop(w.closeIdleLinks)
 		w.closeIdle(w.b.clock.now(), true)
 	}
 	if began {
@@ -74,6 +87,7 @@ func (w *worker) update(spec gateway.Worker) {
 func (w *worker) vanish() {
 	w.mu.Lock()
 	w.gone.Store(true)
+	w.keeps.Store(0)
 	w.end()
 	hung := w.hung
 	w.mu.Unlock()
@@ -81,6 +95,7 @@ func (w *worker) vanish() {
 		w.b.Pool.Release(w.slot)
 	}
 	w.ledger.close()
+	w.b.onLoop(w.abandonLinks)
 	w.closeIdle(w.b.clock.now(), true)
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -125,7 +140,7 @@ func (w *worker) take(now int64) *conn {
 		old = c // the others are older, but not always due: they are looked at in their turn
 		return nil
 	}
-	c.reused = true
+	c.reused, c.wrote = true, 0
 	return c
 }
 
@@ -136,11 +151,7 @@ func (w *worker) put(c *conn, now int64) {
 		c.expires = min(c.expires, now+int64(c.keepAlive))
 	}
 	w.mu.Lock()
-	most := w.b.IdleConns
-	if most <= 0 {
-		most = w.spec.Capacity
-	}
-	if w.spec.Draining || w.gone.Load() || len(w.idle) >= most {
+	if len(w.idle) >= int(w.keeps.Load()) {
 		w.mu.Unlock()
 		c.discard()
 		return
@@ -232,7 +243,7 @@ func (w *worker) register(c *conn) {
 	defer w.mu.Unlock()
 	w.refusals = 0
 	w.open[c] = struct{}{}
-	w.ledger.connections(len(w.open))
+	w.ledger.connections(len(w.open) + w.looped)
 	if w.gone.Load() {
 		_ = c.SetDeadline(time.Unix(1, 0))
 	}
@@ -242,7 +253,33 @@ func (w *worker) forget(c *conn) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	delete(w.open, c)
-	w.ledger.connections(len(w.open))
+	w.ledger.connections(len(w.open) + w.looped)
+}
+
+// linked says how many connections the loop has more, or fewer.
+func (w *worker) linked(n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.looped += n
+	w.ledger.connections(len(w.open) + w.looped)
+}
+
+// reached forgets that connections were refused.
+func (w *worker) reached() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.refusals = 0
+}
+
+// idleMost is how many idle connections are worth keeping.
+func (w *worker) idleMost() int {
+	switch {
+	case w.spec.Draining || w.gone.Load():
+		return 0
+	case w.b.IdleConns > 0:
+		return w.b.IdleConns
+	}
+	return w.spec.Capacity
 }
 
 // avoid lets the pool look for another worker.
