@@ -90,48 +90,71 @@ type Arbiter struct {
 	Options
 	workers, front *fleet   // front may be nil
 	beside         []*fleet // the guard and the monitor
-	kernel         *kernel
-	reaper         *proc.Reaper
-	oom            *proc.OOM
-	stragglers     []straggler
-	events         chan event
-	done           chan struct{} // closed when Run returns: nobody waits on events any more
+	children       children
+	loop           loop
 
-	number       int // of the newest generation
-	reloads      reloads
-	frontNext    *Generation // the gateway that takes over together with the candidate, until it is started
-	sampling     bool        // memory is being measured
-	nextSample   time.Duration
-	watched      time.Duration // until when somebody looks at the status
-	released     []*Generation // not wanted any more, may still have processes
-	published    []Peer
-	refuses      bool // Refuse was called
-	readyCalled  bool
-	emptying     bool // WINCH: the workers go once the gateway has
-	herald       herald
-	scaler       scaler
-	nextLoad     time.Duration // when the load is looked at next
-	memory       memoryUse     // of the workers when last measured
-	budgetWarned *Generation   // whose operator was told that memory_budget is too small
-	recycled     time.Duration // when a worker was last replaced for the memory budget
-	stopBy       time.Duration // deadline of a graceful stop, 0 before it
-	longestPause time.Duration // the longest that the loop took for one event
+	number    int // of the newest generation
+	reloads   reloads
+	frontNext *Generation   // the gateway that takes over together with the candidate, until it is started
+	released  []*Generation // not wanted any more, may still have processes
+	published []Peer
+	herald    herald
+	scaling   scaling
+	memory    memory
+	ending    ending
+}
+
+// loop is what the one goroutine runs on.
+type loop struct {
+	events       chan event
+	done         chan struct{} // closed when Run returns: nobody waits on events any more
+	longestPause time.Duration // the longest that it took for one event
+}
+
+// children are this process's, and who reaps them.
+type children struct {
+	kernel     *kernel
+	reaper     *proc.Reaper
+	oom        *proc.OOM
+	stragglers []straggler
+}
+
+// scaling is how the number of workers follows the load.
+type scaling struct {
+	scaler  scaler
+	next    time.Duration // when it is looked at next
+	watched time.Duration // until when somebody looks at the status
+}
+
+// memory is what is known of the workers' memory.
+type memory struct {
+	use      memoryUse     // when last measured
+	sampling bool          // it is being measured
+	next     time.Duration // when it is measured next
+	warned   *Generation   // whose operator was told that memory_budget is too small
+	recycled time.Duration // when a worker was last replaced for the memory budget
+}
+
+// ending is how far a start or a stop has come.
+type ending struct {
+	readyCalled bool
+	refuses     bool          // Refuse was called
+	emptying    bool          // WINCH: the workers go once the gateway has
+	by          time.Duration // deadline of a graceful stop, 0 before it
 }
 
 // New makes an arbiter. Nothing is started before Run.
 func New(o Options) *Arbiter {
 	a := &Arbiter{
-		Options: o,
-		reaper:  proc.NewReaper(o.ReapAll, o.Helpers),
-		oom:     proc.NewOOM(),
-		events:  make(chan event),
-		done:    make(chan struct{}),
-		number:  o.First.Workers.Number,
+		Options:  o,
+		children: children{reaper: proc.NewReaper(o.ReapAll, o.Helpers), oom: proc.NewOOM()},
+		loop:     loop{events: make(chan event), done: make(chan struct{})},
+		number:   o.First.Workers.Number,
 	}
-	a.kernel = newKernel(o.Board, o.Children, a.reaper)
-	a.kernel.post = a.post
+	a.children.kernel = newKernel(o.Board, o.Children, a.children.reaper)
+	a.children.kernel.post = a.post
 	a.workers = a.fleet("worker", o.First.Workers)
-	a.workers.observer = o.Observe
+	a.workers.hooks.observer = o.Observe
 	if o.First.Front != nil {
 		a.front = a.fleet("gateway", o.First.Front)
 		a.couple()
@@ -146,8 +169,8 @@ func New(o Options) *Arbiter {
 }
 
 func (a *Arbiter) fleet(role string, gen *Generation) *fleet {
-	f := newFleet(role, gen, a.kernel, a.Log)
-	f.retired = func(g *Generation) { a.released = append(a.released, g) }
+	f := newFleet(role, gen, a.children.kernel, a.Log)
+	f.hooks.retired = func(g *Generation) { a.released = append(a.released, g) }
 	return f
 }
 
@@ -164,7 +187,7 @@ func (a *Arbiter) fleets() []*fleet {
 // every process that it started is gone. It returns a *BootError when the first
 // generation never became ready, and nil otherwise.
 func (a *Arbiter) Run(ctx context.Context) error {
-	defer close(a.done)
+	defer close(a.loop.done)
 	ctxDone := ctx.Done()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -178,7 +201,7 @@ func (a *Arbiter) Run(ctx context.Context) error {
 			e = signalled{action}
 		case m := <-a.Notes:
 			e = notified{m}
-		case e = <-a.events:
+		case e = <-a.loop.events:
 		case <-ctxDone:
 			ctxDone = nil
 			e = signalled{signals.Stop}
@@ -194,13 +217,13 @@ func (a *Arbiter) Run(ctx context.Context) error {
 			return a.verdict()
 		}
 		timer.Reset(max(0, wake-now()))
-		a.longestPause = max(a.longestPause, now()-began)
+		a.loop.longestPause = max(a.loop.longestPause, now()-began)
 	}
 }
 
 // plan lets every fleet act and returns when the loop must wake at the latest.
 func (a *Arbiter) plan(ctx context.Context, now time.Duration) time.Duration {
-	a.kernel.beginPass()
+	a.children.kernel.beginPass()
 	a.stopInOrder(now)
 	a.emptyInOrder(now)
 	a.startFront(now)
@@ -208,12 +231,12 @@ func (a *Arbiter) plan(ctx context.Context, now time.Duration) time.Duration {
 	for _, f := range a.fleets() {
 		wake = min(wake, f.plan(now))
 	}
-	if a.gaveUp() != nil && a.stopBy == 0 {
+	if a.gaveUp() != nil && a.ending.by == 0 {
 		a.beginStop(now)
 		wake = now
 	}
-	if (a.workers.allReady || a.workers.target == 0) && (a.front == nil || a.front.allReady) && !a.readyCalled {
-		a.readyCalled = true
+	if (a.workers.history.allReady || a.workers.size.target == 0) && (a.front == nil || a.front.history.allReady) && !a.ending.readyCalled {
+		a.ending.readyCalled = true
 		if a.Ready != nil {
 			a.Ready()
 		}
@@ -233,7 +256,7 @@ func (a *Arbiter) stopInOrder(now time.Duration) {
 	if a.workers.phase >= quitting {
 		return
 	}
-	if a.stopBy == 0 {
+	if a.ending.by == 0 {
 		return
 	}
 	if a.front != nil {
@@ -248,19 +271,19 @@ func (a *Arbiter) stopInOrder(now time.Duration) {
 		if w.stage == stalled {
 			a.workers.showStacks(w, now, reason{}) // what it might have finished has gone with the gateway
 		}
-		w.deadline = min(w.deadline, max(a.stopBy, now+quickGrace))
+		w.leaving.deadline = min(w.leaving.deadline, max(a.ending.by, now+quickGrace))
 	}
 }
 
 // emptyInOrder lets the gateway go at WINCH, and the workers behind it.
 // Connections wait in the backlog until a reload.
 func (a *Arbiter) emptyInOrder(now time.Duration) {
-	if !a.emptying || a.stopBy > 0 || a.workers.phase != serving {
+	if !a.ending.emptying || a.ending.by > 0 || a.workers.phase != serving {
 		return
 	}
 	a.front.drain(now)
 	if a.front.empty() {
-		a.emptying = false
+		a.ending.emptying = false
 		a.workers.drain(now)
 	}
 }
@@ -268,7 +291,7 @@ func (a *Arbiter) emptyInOrder(now time.Duration) {
 // finished reports whether all that was started is gone. The guard and the
 // monitor have nobody left to look after then, and are ended as well.
 func (a *Arbiter) finished() bool {
-	if a.workers.phase < stopping || !a.workers.empty() || len(a.stragglers) > 0 {
+	if a.workers.phase < stopping || !a.workers.empty() || len(a.children.stragglers) > 0 {
 		return false
 	}
 	if a.front != nil && !a.front.empty() {
@@ -287,7 +310,7 @@ func (a *Arbiter) finished() bool {
 		f.quitAll(now())
 		for _, w := range f.leaving {
 			f.move(w, killed, reason{})
-			a.kernel.kill(w)
+			a.children.kernel.kill(w)
 		}
 	}
 	return gone
@@ -296,9 +319,9 @@ func (a *Arbiter) finished() bool {
 // beginStop starts a graceful stop, which ends within graceful_timeout.
 func (a *Arbiter) beginStop(now time.Duration) {
 	a.refuse()
-	if a.stopBy == 0 {
+	if a.ending.by == 0 {
 		grace := a.workers.current.Settings.GracefulTimeout
-		a.stopBy = now + grace
+		a.ending.by = now + grace
 		if n := a.inHand(); n > 0 {
 			plural := "s"
 			if n == 1 {
@@ -327,10 +350,10 @@ func (a *Arbiter) inHand() int64 {
 
 // refuse has nothing more accepted.
 func (a *Arbiter) refuse() {
-	if !a.refuses && a.Refuse != nil {
+	if !a.ending.refuses && a.Refuse != nil {
 		a.Refuse()
 	}
-	a.refuses = true
+	a.ending.refuses = true
 }
 
 func (a *Arbiter) verdict() error {
@@ -338,7 +361,7 @@ func (a *Arbiter) verdict() error {
 		var memory runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&memory)
-		a.Log.Debug("arbiter ends", "longest_pause", a.longestPause, "goroutines", runtime.NumGoroutine(), "heap_objects", memory.HeapObjects)
+		a.Log.Debug("arbiter ends", "longest_pause", a.loop.longestPause, "goroutines", runtime.NumGoroutine(), "heap_objects", memory.HeapObjects)
 	}
 	if e := a.gaveUp(); e != nil {
 		return e
@@ -348,8 +371,8 @@ func (a *Arbiter) verdict() error {
 
 func (a *Arbiter) gaveUp() *BootError {
 	for _, f := range a.fleets() {
-		if f.gaveUp != nil {
-			return f.gaveUp
+		if f.history.gaveUp != nil {
+			return f.history.gaveUp
 		}
 	}
 	return nil

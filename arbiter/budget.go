@@ -72,65 +72,65 @@ func (a *Arbiter) measureMemory() {
 			switch {
 			case w == nil || w == s.current && s.next != nil:
 				// The worker that goes when its successor is ready is counted below.
-			case w.stage == booting || w.rss == 0:
+			case w.stage == booting || w.usage.rss == 0:
 				unknown++
 			default:
-				m.add(w.rss)
+				m.add(w.usage.rss)
 			}
 		}
 		if s.current != nil && s.next != nil {
-			m.leaving += s.current.rss
-			m.largest = max(m.largest, s.current.rss)
+			m.leaving += s.current.usage.rss
+			m.largest = max(m.largest, s.current.usage.rss)
 		}
 	}
 	for _, w := range f.leaving {
-		m.leaving += w.rss
+		m.leaving += w.usage.rss
 	}
 	m.held += int64(unknown) * m.largest
-	a.memory = m
+	a.memory.use = m
 }
 
 // keepBudget replaces the largest worker when all together are over the budget
 // and none can be let go, and says so when that cannot help.
 func (a *Arbiter) keepBudget(now time.Duration) {
-	f, m := a.workers, a.memory
+	f, m := a.workers, a.memory.use
 	if !m.over() || f.phase != serving || f.candidate != nil {
 		return
 	}
 	e := f.current.Settings.Elastic
-	least := f.target // their number is fixed
+	least := f.size.target // their number is fixed
 	if e.Max > 0 {
 		least = a.floor(e)
 	}
 	if m.cannotHold(least) {
-		if a.budgetWarned != f.current {
-			a.budgetWarned = f.current
+		if a.memory.warned != f.current {
+			a.memory.warned = f.current
 			a.Log.Warn("memory_budget cannot hold the workers that must run: raise it, or lower workers or workers_min",
 				"memory_budget", m.budget, "workers", least, "smallest", m.smallest, "all", m.held, "code", "GON060")
 		}
 		return
 	}
-	if f.target > least || a.recycled > 0 && now-a.recycled < recycleEvery {
+	if f.size.target > least || a.memory.recycled > 0 && now-a.memory.recycled < recycleEvery {
 		return // scaling lets one go
 	}
 	s := f.largestPosition()
-	if s == nil || s.current.retire.given() {
+	if s == nil || s.current.leaving.wanted.given() {
 		return
 	}
-	a.recycled = now
+	a.memory.recycled = now
 	s.current.retireFor(byMemoryBudget, false)
 	a.Log.Warn("workers are over memory_budget: replacing the largest", "worker", s.id, "pid", s.current.pid,
-		"rss", s.current.rss, "all", m.held, "memory_budget", m.budget)
+		"rss", s.current.usage.rss, "all", m.held, "memory_budget", m.budget)
 }
 
 // floor is the fewest workers that may run.
-func (a *Arbiter) floor(e Elastic) int { return min(max(0, e.Min+a.workers.floor), e.Max) }
+func (a *Arbiter) floor(e Elastic) int { return min(max(0, e.Min+a.workers.size.floor), e.Max) }
 
 // largestPosition is that of the largest worker that serves, or nil.
 func (f *fleet) largestPosition() *position {
 	var largest *position
 	for _, s := range f.positions {
-		if s.current != nil && !s.fresh && (largest == nil || s.current.rss > largest.current.rss) {
+		if s.current != nil && !s.fresh && (largest == nil || s.current.usage.rss > largest.current.usage.rss) {
 			largest = s
 		}
 	}

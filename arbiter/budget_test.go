@@ -47,17 +47,17 @@ func TestMemoryOfABootingWorkerIsReserved(t *testing.T) {
 	th.readyAll()
 	a := &Arbiter{workers: th.fleet}
 	th.fleet.current.Settings.Elastic.Budget = 400 * mib
-	th.fleet.positions[0].current.rss, th.fleet.positions[1].current.rss = 60*mib, 100*mib
+	th.fleet.positions[0].current.usage.rss, th.fleet.positions[1].current.usage.rss = 60*mib, 100*mib
 	a.measureMemory()
-	if want := int64(260 * mib); a.memory.held != want {
-		t.Fatalf("held %d, want %d: the third was not measured yet", a.memory.held, want)
+	if want := int64(260 * mib); a.memory.use.held != want {
+		t.Fatalf("held %d, want %d: the third was not measured yet", a.memory.use.held, want)
 	}
-	if n := a.memory.room(); n != 1 {
+	if n := a.memory.use.room(); n != 1 {
 		t.Fatalf("room for %d, want 1", n)
 	}
 	th.act(signals.Decrease)
 	a.measureMemory()
-	if a.memory.leaving == 0 {
+	if a.memory.use.leaving == 0 {
 		t.Fatal("a worker that leaves holds nothing")
 	}
 }
@@ -68,18 +68,18 @@ func TestWorkersGoWhileOverTheBudget(t *testing.T) {
 	gen.Settings.Elastic = Elastic{Min: 1, Max: 8, UpWait: 50 * time.Millisecond, DownIdle: time.Hour, Budget: 200 * mib}
 	th := newTheatre(t, gen)
 	th.readyAll()
-	a := &Arbiter{workers: th.fleet, kernel: &kernel{}}
+	a := &Arbiter{workers: th.fleet, children: children{kernel: &kernel{}}}
 	for i, s := range th.fleet.positions {
-		s.current.rss = int64(60+10*i) * mib // 60 to 90: 300 in all
+		s.current.usage.rss = int64(60+10*i) * mib // 60 to 90: 300 in all
 	}
 	a.measureMemory()
-	n := a.scaler.want(th.now, gen.Settings.Elastic, 4, false, load{capacity: 1, waiting: 9, oldest: time.Minute, memory: a.memory})
+	n := a.scaling.scaler.want(th.now, gen.Settings.Elastic, 4, false, load{capacity: 1, waiting: 9, oldest: time.Minute, memory: a.memory.use})
 	if n != 2 {
 		t.Fatalf("%d workers stay, want 2", n)
 	}
 	th.fleet.letLargest(4-n, th.now)
 	a.measureMemory()
-	if a.memory.over() || a.memory.held != 130*mib {
-		t.Fatalf("held %d MiB afterwards, want 130: the largest go", a.memory.held/mib)
+	if a.memory.use.over() || a.memory.use.held != 130*mib {
+		t.Fatalf("held %d MiB afterwards, want 130: the largest go", a.memory.use.held/mib)
 	}
 }

@@ -78,7 +78,7 @@ func (f *fleet) prove(c *rollout, now time.Duration) time.Duration {
 		f.beginTrial(c, now)
 	}
 	f.observeTrial(t, now)
-	f.steer(t, t.share(set, f.target, now), now)
+	f.steer(t, t.share(set, f.size.target, now), now)
 	early, last := now < t.began+set.Canary, t.began+canaryTimes*set.Canary
 	over := !early && (now >= last || t.measured() && (set.Blind || t.its.conclusive(uint64(set.CanaryLeast))))
 	switch why := judge(t.its, t.theirs, set.bounds(c.gen.Settings.MaxMemory), over); {
@@ -107,7 +107,7 @@ func (f *fleet) beginTrial(c *rollout, now time.Duration) {
 		t.others[w] = f.tally(w)
 	}
 	w := t.position.next
-	w.public = true
+	w.reach.public = true
 	f.log.Info("canary serves", "worker", w.place.ID, "pid", w.pid, "generation", c.gen.Number, "for", set.Canary)
 }
 
@@ -135,7 +135,7 @@ func (f *fleet) observeTrial(t *trial, now time.Duration) {
 	if !t.warm && now1.answers >= warmAnswers {
 		t.warm, t.base = true, now1
 	}
-	t.its = evidence{answers: now1.answers, errors: now1.errors, rss: w.rss, growth: t.growth[0]}
+	t.its = evidence{answers: now1.answers, errors: now1.errors, rss: w.usage.rss, growth: t.growth[0]}
 	half := f.candidate.gen.Settings.Reload.Canary / 2
 	for _, age := range pending {
 		if t.warm || age > half { // the first request may load what all others need
@@ -151,7 +151,7 @@ func (f *fleet) observeTrial(t *trial, now time.Duration) {
 		all := f.tally(w)
 		life.add(all)
 		recent.add(all.since(t.others[w]))
-		t.theirs.rss = max(t.theirs.rss, w.rss)
+		t.theirs.rss = max(t.theirs.rss, w.usage.rss)
 	}
 	t.theirs.answers, t.theirs.errors, t.theirs.app = recent.answers, recent.errors, recent.app
 	if recent.app.Len() < manyAnswers {
@@ -173,17 +173,17 @@ func (t *trial) measured() bool { return t.sampled == 0 || len(t.growth[0]) >= f
 // sampleTrial keeps what memory was measured since the canary is warm.
 func (f *fleet) sampleTrial(t *trial) {
 	w := t.position.next
-	if !t.warm || w.measured <= t.sampled {
+	if !t.warm || w.usage.measured <= t.sampled {
 		return
 	}
-	t.sampled = w.measured
+	t.sampled = w.usage.measured
 	v, _ := f.procs.vitals(w)
-	its, theirs := sample{v.requests, w.rss}, sample{}
+	its, theirs := sample{v.requests, w.usage.rss}, sample{}
 	for _, other := range f.serving() {
 		if _, was := t.others[other]; was {
 			v, _ := f.procs.vitals(other)
 			theirs.requests += v.requests
-			theirs.rss += other.rss
+			theirs.rss += other.usage.rss
 		}
 	}
 	for i, s := range []sample{its, theirs} {
@@ -216,10 +216,10 @@ func (t *trial) share(set Reload, workers int, now time.Duration) int {
 // accept themselves, all of them together.
 func (f *fleet) steer(t *trial, share int, _ time.Duration) {
 	w := t.position.next
-	if w.share == share {
+	if w.reach.share == share {
 		return
 	}
-	w.share = share
+	w.reach.share = share
 	if w.gen.Settings.Gated {
 		return // the gateway is told with the list of workers
 	}

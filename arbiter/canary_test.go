@@ -77,7 +77,7 @@ func TestCanary(t *testing.T) {
 			th.answer(104, 20, 2) // 10 %, which may be chance
 			th.after(10 * time.Second)
 			if th.fleet.candidate == nil || !th.fleet.candidate.trial.longer {
-				th.t.Fatalf("the trial does not go on: %q", th.fleet.lastFault)
+				th.t.Fatalf("the trial does not go on: %q", th.fleet.reloaded.lastFault)
 			}
 			th.after(20 * time.Second)
 		}, false, "10.0 % of its 20 answers"},
@@ -112,8 +112,8 @@ func TestCanary(t *testing.T) {
 			th := trying(t, gen)
 			c.then(th)
 			th.after(100 * time.Millisecond)
-			if c.good == (th.fleet.candidate == nil) || !strings.Contains(th.fleet.lastFault, c.why) {
-				t.Fatalf("candidate %v, fault %q", th.fleet.candidate, th.fleet.lastFault)
+			if c.good == (th.fleet.candidate == nil) || !strings.Contains(th.fleet.reloaded.lastFault, c.why) {
+				t.Fatalf("candidate %v, fault %q", th.fleet.candidate, th.fleet.reloaded.lastFault)
 			}
 			th.works(104, 11)
 			th.leaveAll()
@@ -123,7 +123,7 @@ func TestCanary(t *testing.T) {
 				want = []int{2, 2, 2}
 			}
 			if got := th.generations(); !slices.Equal(got, want) {
-				t.Fatalf("generations %v serve in the end, want %v; fault %q", got, want, th.fleet.lastFault)
+				t.Fatalf("generations %v serve in the end, want %v; fault %q", got, want, th.fleet.reloaded.lastFault)
 			}
 		})
 	}
@@ -131,7 +131,7 @@ func TestCanary(t *testing.T) {
 
 func (th *theatre) uses(pid int, rss int64) {
 	w := th.fleet.find(pid, 0)
-	w.rss, w.measured = rss, th.now
+	w.usage.rss, w.usage.measured = rss, th.now
 }
 
 func TestLeakingCanary(t *testing.T) {
@@ -154,8 +154,8 @@ func TestLeakingCanary(t *testing.T) {
 				th.uses(101, 70<<20)
 				th.works(104, 1)
 			}
-			if leaks := strings.Contains(th.fleet.lastFault, "it leaks"); leaks != c.bad {
-				t.Fatalf("fault %q", th.fleet.lastFault)
+			if leaks := strings.Contains(th.fleet.reloaded.lastFault, "it leaks"); leaks != c.bad {
+				t.Fatalf("fault %q", th.fleet.reloaded.lastFault)
 			}
 		})
 	}
@@ -174,15 +174,15 @@ func TestCanaryWithTooFewAnswers(t *testing.T) {
 		t.Errorf("its share is %d per mille by now, want a fair one", got)
 	}
 	th.after(10 * time.Second)
-	if th.fleet.candidate != nil || !strings.Contains(th.fleet.lastFault, "10 answers in 30s are too few") {
-		t.Fatalf("fault %q", th.fleet.lastFault)
+	if th.fleet.candidate != nil || !strings.Contains(th.fleet.reloaded.lastFault, "10 answers in 30s are too few") {
+		t.Fatalf("fault %q", th.fleet.reloaded.lastFault)
 	}
 	th = trying(t, onTrial(Reload{}))
 	th.after(15 * time.Second)
 	th.answer(104, 30, 0)
 	th.after(100 * time.Millisecond)
 	if c := th.fleet.candidate; c == nil || !c.proven {
-		t.Fatalf("a canary that had its answers later: fault %q", th.fleet.lastFault)
+		t.Fatalf("a canary that had its answers later: fault %q", th.fleet.reloaded.lastFault)
 	}
 }
 
@@ -236,10 +236,10 @@ func TestReloadWithoutItsCanary(t *testing.T) {
 			th.fleet.reload(onTrial(Reload{}), true, c.noTrial, th.now)
 			th.pass()
 			th.readyAll()
-			if got := th.generations(); !slices.Equal(got, []int{2, 2, 2}) || !strings.HasPrefix(th.fleet.lastNote, c.note) {
-				t.Fatalf("generations %v, note %q", got, th.fleet.lastNote)
+			if got := th.generations(); !slices.Equal(got, []int{2, 2, 2}) || !strings.HasPrefix(th.fleet.reloaded.lastNote, c.note) {
+				t.Fatalf("generations %v, note %q", got, th.fleet.reloaded.lastNote)
 			}
-			if o := th.fleet.outcomes; len(o) != 1 || o[0].Note != th.fleet.lastNote {
+			if o := th.fleet.reloaded.outcomes; len(o) != 1 || o[0].Note != th.fleet.reloaded.lastNote {
 				t.Errorf("outcomes %v", o)
 			}
 		})

@@ -15,9 +15,9 @@ func (f *fleet) act(a signals.Action, now time.Duration) {
 	case signals.Quit:
 		f.quitAll(now)
 	case signals.Increase:
-		f.scale(f.target+1, now)
+		f.scale(f.size.target+1, now)
 	case signals.Decrease:
-		f.scale(f.target-1, now)
+		f.scale(f.size.target-1, now)
 	case signals.Drain:
 		f.drain(now)
 	}
@@ -30,16 +30,16 @@ func (f *fleet) scale(n int, _ time.Duration) {
 		return
 	}
 	if e := f.current.Settings.Elastic; e.Max > 0 {
-		f.floor += n - f.target
-		f.floor = max(-e.Min, min(f.floor, e.Max-e.Min))
+		f.size.floor += n - f.size.target
+		f.size.floor = max(-e.Min, min(f.size.floor, e.Max-e.Min))
 		n = e.clamp(n)
 	}
 	n = max(1, n)
 	if f.candidate != nil {
-		f.candidate.want = max(1, f.candidate.want+n-f.target)
+		f.candidate.want = max(1, f.candidate.want+n-f.size.target)
 	}
-	f.log.Info("number of workers changed", "from", f.target, "to", n)
-	f.target = n
+	f.log.Info("number of workers changed", "from", f.size.target, "to", n)
+	f.size.target = n
 }
 
 // stop lets every worker finish and go.
@@ -63,7 +63,7 @@ func (f *fleet) drain(now time.Duration) {
 // resume starts workers again after a drain.
 func (f *fleet) resume() {
 	if f.phase == idle {
-		f.phase, f.target = serving, f.current.Settings.Workers
+		f.phase, f.size.target = serving, f.current.Settings.Workers
 	}
 }
 
@@ -87,7 +87,7 @@ func (f *fleet) quitAll(now time.Duration) {
 	for _, w := range f.leaving {
 		switch {
 		case again:
-			w.deadline = now
+			w.leaving.deadline = now
 		case w.stage != killed && w.stage != quick:
 			f.quit(w, now)
 		}

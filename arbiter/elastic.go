@@ -155,33 +155,33 @@ func (s *scaler) shrink(now time.Duration, e Elastic, n int, l load) int {
 func (a *Arbiter) scaleToLoad(now time.Duration) time.Duration {
 	f := a.workers
 	e := f.current.Settings.Elastic
-	if e.Max <= 0 || f.phase != serving || f.candidate != nil || f.gaveUp != nil || !f.allReady && f.target > 0 {
+	if e.Max <= 0 || f.phase != serving || f.candidate != nil || f.history.gaveUp != nil || !f.history.allReady && f.size.target > 0 {
 		return forever
 	}
-	if now < a.nextLoad {
-		return a.nextLoad
+	if now < a.scaling.next {
+		return a.scaling.next
 	}
-	a.nextLoad = now + loadLook
+	a.scaling.next = now + loadLook
 	e.Min = a.floor(e)
 	l, booting := a.measure(now)
-	if n := a.scaler.want(now, e, f.target, booting, l); n != f.target {
-		f.log.Info("number of workers follows the load", "from", f.target, "to", n, "waiting", l.waiting,
+	if n := a.scaling.scaler.want(now, e, f.size.target, booting, l); n != f.size.target {
+		f.log.Info("number of workers follows the load", "from", f.size.target, "to", n, "waiting", l.waiting,
 			"oldest", l.oldest.Round(time.Millisecond), "busy", math.Round(l.busy*100)/100)
 		if l.memory.over() {
-			f.letLargest(f.target-n, now)
+			f.letLargest(f.size.target-n, now)
 			a.measureMemory()
 		}
-		f.target = n
+		f.size.target = n
 		return now
 	}
-	return a.nextLoad
+	return a.scaling.next
 }
 
 // measure looks at the scoreboard: what the workers have in hand, and what
 // waits at the gateway.
 func (a *Arbiter) measure(now time.Duration) (l load, starting bool) {
 	set := a.workers.current.Settings
-	l.capacity, l.boot, l.memory = set.Capacity, a.workers.bootTime, a.memory
+	l.capacity, l.boot, l.memory = set.Capacity, a.workers.history.bootTime, a.memory.use
 	lag := forever
 	for _, s := range a.workers.positions {
 		w := s.current
@@ -192,11 +192,11 @@ func (a *Arbiter) measure(now time.Duration) (l load, starting bool) {
 			starting = true
 			continue
 		}
-		v, _ := a.kernel.vitals(w)
+		v, _ := a.children.kernel.vitals(w)
 		l.requests += v.requests
 		inHand := min(1, float64(v.inFlight)/float64(max(set.Capacity, 1)))
 		if !set.RequestAge { // an event loop: how busy it is shows in its time on the CPU
-			inHand = max(inHand, w.cpu)
+			inHand = max(inHand, w.usage.cpu)
 			lag = min(lag, v.lag)
 		}
 		l.busy += inHand
@@ -205,7 +205,7 @@ func (a *Arbiter) measure(now time.Duration) (l load, starting bool) {
 		return l, starting
 	}
 	for _, w := range a.front.workers() {
-		v, _ := a.kernel.vitals(w)
+		v, _ := a.children.kernel.vitals(w)
 		l.waiting += v.waiting
 		if v.waitingSince > 0 {
 			l.oldest = max(l.oldest, now-v.waitingSince)

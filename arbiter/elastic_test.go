@@ -211,8 +211,8 @@ func TestLoadIsNotFollowedBeforeAllAreReady(t *testing.T) {
 	gen := generation(1, 2)
 	gen.Settings.Elastic = Elastic{Min: 1, Max: 3, DownIdle: time.Second}
 	th := newTheatre(t, gen)
-	a := &Arbiter{workers: th.fleet, kernel: &kernel{}}
-	if at := a.scaleToLoad(th.now); at != forever || a.nextLoad != 0 {
+	a := &Arbiter{workers: th.fleet, children: children{kernel: &kernel{}}}
+	if at := a.scaleToLoad(th.now); at != forever || a.scaling.next != 0 {
 		t.Fatal("the load was looked at while no worker had been ready")
 	}
 }

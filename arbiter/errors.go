@@ -58,12 +58,12 @@ func (e *BootError) ExitCode() int {
 	return 3
 }
 
-func (w *worker) appMissing() bool { return strings.HasPrefix(w.fault, appMissingPrefix) }
+func (w *worker) appMissing() bool { return strings.HasPrefix(w.said.fault, appMissingPrefix) }
 
 func newBootError(role string, tries int, w *worker) *BootError {
-	e := &BootError{Role: role, Tries: tries, AppMissing: w.appMissing(), Reason: w.leaves.String()}
-	if w.fault != "" {
-		e.Reason = strings.TrimPrefix(w.fault, appMissingPrefix)
+	e := &BootError{Role: role, Tries: tries, AppMissing: w.appMissing(), Reason: w.leaving.because.String()}
+	if w.said.fault != "" {
+		e.Reason = strings.TrimPrefix(w.said.fault, appMissingPrefix)
 	} else if w.output != nil {
 		e.Output = w.output.Tail()
 	}

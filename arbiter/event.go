@@ -65,8 +65,8 @@ func (brokeOff) isEvent() {}
 // ended.
 func (a *Arbiter) post(e event) {
 	select {
-	case a.events <- e:
-	case <-a.done:
+	case a.loop.events <- e:
+	case <-a.loop.done:
 	}
 }
 
@@ -83,7 +83,7 @@ func (a *Arbiter) handle(ctx context.Context, e event, now time.Duration) {
 	case measured:
 		a.measured(e)
 	case asked:
-		a.watched = now + watchedFor
+		a.scaling.watched = now + watchedFor
 		e.answer <- a.status(now)
 	case reopened:
 		if e.err != nil {
@@ -121,8 +121,8 @@ func (a *Arbiter) signalled(ctx context.Context, action signals.Action, now time
 			a.front.quitAll(now)
 		}
 		a.workers.quitAll(now)
-		for i := range a.stragglers {
-			a.stragglers[i].deadline = min(a.stragglers[i].deadline, now+quickGrace)
+		for i := range a.children.stragglers {
+			a.children.stragglers[i].deadline = min(a.children.stragglers[i].deadline, now+quickGrace)
 		}
 	case signals.Reload:
 		a.wantReload()
@@ -145,7 +145,7 @@ func (a *Arbiter) signalled(ctx context.Context, action signals.Action, now time
 			return
 		}
 		if a.front != nil && a.workers.phase == serving {
-			a.emptying = true // the gateway finishes first, with the workers' help
+			a.ending.emptying = true // the gateway finishes first, with the workers' help
 			return
 		}
 		a.workers.act(action, now)
@@ -167,14 +167,14 @@ func (a *Arbiter) notified(m notify.Message, now time.Duration) {
 // reap waits for every child that has ended. A worker's exit is dealt with once
 // the last that it wrote has been read.
 func (a *Arbiter) reap(now time.Duration) {
-	for _, exit := range a.reaper.Reap(nil) {
-		a.reaper.Disown(exit.PID)
+	for _, exit := range a.children.reaper.Reap(nil) {
+		a.children.reaper.Disown(exit.PID)
 		w := a.find(exit.PID)
 		if w == nil {
 			continue
 		}
 		w.reaped = true
-		a.kernel.endProbe(w.pid)
+		a.children.kernel.endProbe(w.pid)
 		if proc.GroupAlive(exit.PID) {
 			a.strand(w, now)
 		}
@@ -213,18 +213,18 @@ func (a *Arbiter) exited(exit proc.Exit, now time.Duration) {
 		}
 		why := exit.String()
 		switch {
-		case exit.Signal() != syscall.SIGKILL || w.killedBy:
+		case exit.Signal() != syscall.SIGKILL || w.leaving.killed:
 		case w.oomKills != nil && w.oomKills() > 0:
 			why += ": out of memory (cgroup_memory_max)"
-		case a.oom.Killed():
+		case a.children.oom.Killed():
 			why += ": out of memory?"
 		}
 		if f == a.workers && a.Ended != nil {
 			a.Ended(crash(w, exit))
 		}
 		f.exited(exit, why, now)
-		a.kernel.free(w.place.Slot)
-		if w.output != nil && !slices.ContainsFunc(a.stragglers, func(s straggler) bool { return s.pgid == w.pid }) {
+		a.children.kernel.free(w.place.Slot)
+		if w.output != nil && !slices.ContainsFunc(a.children.stragglers, func(s straggler) bool { return s.pgid == w.pid }) {
 			w.output.Close()
 		}
 		return
@@ -235,17 +235,17 @@ func (a *Arbiter) exited(exit proc.Exit, now time.Duration) {
 func (a *Arbiter) strand(w *worker, now time.Duration) {
 	deadline := now + w.gen.Settings.GracefulTimeout
 	if w.stage == draining || w.stage == quick || w.stage == aborting {
-		deadline = min(deadline, w.deadline)
+		deadline = min(deadline, w.leaving.deadline)
 	}
 	a.Log.Warn("worker left processes behind: ending them", "worker", w.place.ID, "pgid", w.pid)
 	_ = proc.SignalGroup(w.pid, syscall.SIGTERM) // whoever is gone already is what we want
-	a.stragglers = append(a.stragglers, straggler{id: w.place.ID, pgid: w.pid, deadline: deadline, output: w.output})
+	a.children.stragglers = append(a.children.stragglers, straggler{id: w.place.ID, pgid: w.pid, deadline: deadline, output: w.output})
 }
 
 // sweep ends what dead workers have left behind.
 func (a *Arbiter) sweep(now time.Duration) time.Duration {
-	kept := a.stragglers[:0]
-	for _, s := range a.stragglers {
+	kept := a.children.stragglers[:0]
+	for _, s := range a.children.stragglers {
 		if !proc.GroupAlive(s.pgid) {
 			if s.output != nil {
 				s.output.Close()
@@ -257,7 +257,7 @@ func (a *Arbiter) sweep(now time.Duration) time.Duration {
 		}
 		kept = append(kept, s)
 	}
-	a.stragglers = kept
+	a.children.stragglers = kept
 	if len(kept) == 0 {
 		return forever
 	}
@@ -285,9 +285,9 @@ func (a *Arbiter) Renew(why Renewal) { a.post(renewed{why}) }
 func (a *Arbiter) Status(ctx context.Context) (status.Fleet, error) {
 	answer := make(chan status.Fleet, 1)
 	select {
-	case a.events <- asked{answer}:
+	case a.loop.events <- asked{answer}:
 		return <-answer, nil
-	case <-a.done:
+	case <-a.loop.done:
 		return status.Fleet{}, fmt.Errorf("ask arbiter: %w", ErrStopped)
 	case <-ctx.Done():
 		return status.Fleet{}, fmt.Errorf("ask arbiter: %w", context.Cause(ctx))

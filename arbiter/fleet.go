@@ -60,10 +60,28 @@ const (
 // fleet holds the workers of one role and decides what becomes of them. It
 // does no I/O and reads no clock: every method takes the time.
 type fleet struct {
-	role   string
-	log    *slog.Logger
-	procs  processControl
-	random func() float64 // 0 to 1
+	role      string
+	log       *slog.Logger
+	procs     processControl
+	random    func() float64 // 0 to 1
+	hooks     fleetHooks
+	stalls    stallLog
+	phase     phase
+	size      size
+	positions []*position
+	leaving   []*worker // told to go, or dying; not yet reaped
+	current   *Generation
+	candidate *rollout // a reload in progress, or nil
+	history   history
+	reloaded  reloaded
+
+	// blindUntil keeps the fleet from calling workers hung right after the
+	// arbiter itself stood still: their signs of life may still be queued.
+	blindUntil time.Duration
+}
+
+// fleetHooks is what a fleet asks and tells.
+type fleetHooks struct {
 	// retired is told of every generation that is wanted no more.
 	retired func(*Generation)
 	// holdFor says what the TERM of a worker that is to leave waits for.
@@ -73,53 +91,56 @@ type fleet struct {
 	mayCommit func() bool
 	failed    func(why string)
 	observer  func(Happening) // may be nil
-	stalls    stallLog
-	observed  int // the target that it knows of
+}
 
-	phase     phase
-	target    int // positions wanted
-	floor     int // by how much an operator has moved the least number of workers
-	positions []*position
-	leaving   []*worker // told to go, or dying; not yet reaped
-	current   *Generation
-	candidate *rollout // a reload in progress, or nil
-	starts    int      // counts processes ever started: the next one's age
-	restarts  int      // of which replaced one that was lost
+// size is how many positions a fleet is to have.
+type size struct {
+	target   int
+	floor    int // by how much an operator has moved the least number of workers
+	observed int // the target that the observer knows of
+}
+
+// history is what has become of a fleet's processes.
+type history struct {
+	starts    int // counts processes ever started: the next one's age
+	restarts  int // of which replaced one that was lost
 	everReady bool
 	allReady  bool // every position has been ready at the same time
 	gaveUp    *BootError
 	ends      map[string]int // counts workers that have ended, by why
 	bootTime  time.Duration  // that the last worker took to become ready
-	reloads   int            // that succeeded
-	failures  int            // reloads that did not
-	lastFault string         // why the last reload failed; empty once one succeeded
-	lastNote  string         // what the operator should know of the last reload that succeeded
-	stale     string         // why the current generation cannot be started anew; empty as long as it can
-	outcomes  []outcome      // of reloads, that nobody has been told of yet
+}
 
-	// blindUntil keeps the fleet from calling workers hung right after the
-	// arbiter itself stood still: their signs of life may still be queued.
-	blindUntil time.Duration
+// reloaded is what has become of a fleet's reloads.
+type reloaded struct {
+	times     int       // that one succeeded
+	failures  int       // that one did not
+	lastFault string    // why the last reload failed; empty once one succeeded
+	lastNote  string    // what the operator should know of the last reload that succeeded
+	stale     string    // why the current generation cannot be started anew; empty as long as it can
+	outcomes  []outcome // that nobody has been told of yet
 }
 
 func newFleet(role string, gen *Generation, h processControl, log *slog.Logger) *fleet {
 	return &fleet{
-		role: role, log: log, procs: h, random: rand.Float64, retired: func(*Generation) {},
-		holdFor: func(*worker) hold { return notHeld }, mayCommit: func() bool { return true }, failed: func(string) {},
-		current: gen, target: gen.Settings.Workers, ends: map[string]int{},
+		role: role, log: log, procs: h, random: rand.Float64, current: gen,
+		hooks: fleetHooks{
+			retired: func(*Generation) {}, holdFor: func(*worker) hold { return notHeld }, mayCommit: func() bool { return true }, failed: func(string) {},
+		},
+		size: size{target: gen.Settings.Workers}, history: history{ends: map[string]int{}},
 	}
 }
 
 // plan brings the fleet nearer to what is wanted and returns when it must be
 // called again, at the latest.
 func (f *fleet) plan(now time.Duration) time.Duration {
-	wake, before := f.watch(now), f.starts
-	if f.phase == serving && f.gaveUp == nil {
+	wake, before := f.watch(now), f.history.starts
+	if f.phase == serving && f.history.gaveUp == nil {
 		f.observeWanted()
 		f.fitPositions(now)
 		wake = min(wake, f.replaceWorn(now), f.fillPositions(now), f.advance(now))
 	}
-	if f.starts != before {
+	if f.history.starts != before {
 		return now // watch the new ones from their first moment
 	}
 	return min(wake, f.enforce(now))
@@ -128,11 +149,11 @@ func (f *fleet) plan(now time.Duration) time.Duration {
 // fitPositions makes as many positions as are wanted: a new one takes the lowest free
 // number, and the one with the oldest worker goes first.
 func (f *fleet) fitPositions(now time.Duration) {
-	for f.committed() < f.target {
+	for f.committed() < f.size.target {
 		f.positions = append(f.positions, &position{id: f.freeID()})
 		f.sortPositions()
 	}
-	for f.committed() > f.target {
+	for f.committed() > f.size.target {
 		s := f.oldestPosition()
 		f.dropPosition(s, now, byScaling)
 	}
@@ -212,7 +233,7 @@ func (f *fleet) fillPositions(now time.Duration) time.Duration {
 // start launches one worker for the position. It returns nil when that failed, and
 // whether to ask again at once.
 func (f *fleet) start(s *position, gen *Generation, now time.Duration) (w *worker, again bool) {
-	place, process, err := f.procs.launch(gen, s.id, f.starts+1, s.trial)
+	place, process, err := f.procs.launch(gen, s.id, f.history.starts+1, s.trial)
 	if errors.Is(err, errBusy) {
 		return nil, true
 	}
@@ -221,7 +242,7 @@ func (f *fleet) start(s *position, gen *Generation, now time.Duration) (w *worke
 		s.notBefore = now + laterPause
 		return nil, false
 	}
-	f.starts++
+	f.history.starts++
 	if errors.Is(err, syscall.EAGAIN) {
 		// Others may end: it is no fault of the app's, and no reason to give up.
 		s.notBefore = now + s.restart.lost(now, 0, false, f.random())
@@ -231,15 +252,15 @@ func (f *fleet) start(s *position, gen *Generation, now time.Duration) (w *worke
 	}
 	if err != nil {
 		f.log.Error("cannot start "+f.role, f.role, s.id, "error", err)
-		f.vacated(s, &worker{place: Place{ID: s.id}, gen: gen, fault: err.Error()}, now)
+		f.vacated(s, &worker{place: Place{ID: s.id}, gen: gen, said: said{fault: err.Error()}}, now)
 		return nil, false
 	}
 	w = &worker{
 		place: place, gen: gen, pid: process.PID, output: process.Output, stage: booting, started: now,
-		probed: process.Probe != nil, unready: process.Unready, oomKills: process.OOMKills,
+		reach: reach{probed: process.Probe != nil, unready: process.Unready}, oomKills: process.OOMKills,
 	}
 	if life := gen.Settings.MaxLifetime; life > 0 {
-		w.expires = now + life + time.Duration(f.random()*float64(gen.Settings.MaxLifetimeJitter))
+		w.leaving.expires = now + life + time.Duration(f.random()*float64(gen.Settings.MaxLifetimeJitter))
 	}
 	f.log.Info(f.role+" started", f.role, s.id, "pid", w.pid, "generation", gen.Number)
 	f.observe(WorkerStarted, w, "", now)
@@ -252,13 +273,13 @@ func (f *fleet) vacated(s *position, w *worker, now time.Duration) {
 	settings := w.gen.Settings
 	delay := s.restart.lost(now, w.readyAt, settings.RestartImmediately, f.random())
 	s.notBefore = now + delay
-	f.restarts++
+	f.history.restarts++
 	f.mayBeStale(w)
-	if f.everReady || settings.RestartNeverGivesUp || f.phase != serving {
+	if f.history.everReady || settings.RestartNeverGivesUp || f.phase != serving {
 		return
 	}
-	if w.fault != "" && w.appMissing() || s.restart.failures >= bootTries {
-		f.gaveUp = newBootError(f.role, s.restart.failures, w)
+	if w.said.fault != "" && w.appMissing() || s.restart.failures >= bootTries {
+		f.history.gaveUp = newBootError(f.role, s.restart.failures, w)
 	}
 }
 
@@ -267,13 +288,13 @@ func (f *fleet) vacated(s *position, w *worker, now time.Duration) {
 // is in the place of what this generation was started from. What serves is
 // better than what could be started, so that nobody is replaced who serves.
 func (f *fleet) mayBeStale(w *worker) {
-	if f.stale != "" || f.lastFault == "" || w.gen != f.current || w.readyAt > 0 || !f.everReady {
+	if f.reloaded.stale != "" || f.reloaded.lastFault == "" || w.gen != f.current || w.readyAt > 0 || !f.history.everReady {
 		return
 	}
-	f.stale = fmt.Sprintf("worker %d did not start: %s", w.place.ID, cmp.Or(w.fault, w.leaves.String()))
+	f.reloaded.stale = fmt.Sprintf("worker %d did not start: %s", w.place.ID, cmp.Or(w.said.fault, w.leaving.because.String()))
 	f.log.Error("the generation that serves cannot be started anew, probably because the code of the reload that failed is in its place: "+
 		"workers that serve go on and are not replaced; mend the code and reload",
-		"generation", f.current.Number, f.role, w.place.ID, "reason", cmp.Or(w.fault, w.leaves.String()), "code", "GON045")
+		"generation", f.current.Number, f.role, w.place.ID, "reason", cmp.Or(w.said.fault, w.leaving.because.String()), "code", "GON045")
 }
 
 // workers lists every process of the fleet.

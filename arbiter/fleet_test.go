@@ -349,12 +349,12 @@ func TestFirstBootGivesUpAfterThreeTries(t *testing.T) {
 		th.exit(th.lastPID, 1<<8)
 		th.after(time.Minute)
 	}
-	if th.fleet.gaveUp != nil {
+	if th.fleet.history.gaveUp != nil {
 		t.Fatal("gave up after two tries")
 	}
 	th.exit(th.lastPID, 1<<8)
-	if th.fleet.gaveUp == nil || th.fleet.gaveUp.AppMissing || th.fleet.gaveUp.Tries != 3 {
-		t.Fatalf("gave up: %+v, want after 3 tries", th.fleet.gaveUp)
+	if th.fleet.history.gaveUp == nil || th.fleet.history.gaveUp.AppMissing || th.fleet.history.gaveUp.Tries != 3 {
+		t.Fatalf("gave up: %+v, want after 3 tries", th.fleet.history.gaveUp)
 	}
 }
 
@@ -362,8 +362,8 @@ func TestMissingAppGivesUpAtOnce(t *testing.T) {
 	th := newTheatre(t, generation(1, 2))
 	th.say(101, wire.NotifyError, "app: no module named main")
 	th.exit(101, 4<<8)
-	if th.fleet.gaveUp == nil || !th.fleet.gaveUp.AppMissing {
-		t.Fatalf("gave up: %+v, want an app that is missing", th.fleet.gaveUp)
+	if th.fleet.history.gaveUp == nil || !th.fleet.history.gaveUp.AppMissing {
+		t.Fatalf("gave up: %+v, want an app that is missing", th.fleet.history.gaveUp)
 	}
 }
 
@@ -374,8 +374,8 @@ func TestOnceReadyItNeverGivesUp(t *testing.T) {
 		th.exit(th.lastPID, 1<<8)
 		th.after(time.Minute)
 	}
-	if th.fleet.gaveUp != nil || len(th.alive) != 1 {
-		t.Fatalf("gave up: %v, %d processes; want to go on", th.fleet.gaveUp, len(th.alive))
+	if th.fleet.history.gaveUp != nil || len(th.alive) != 1 {
+		t.Fatalf("gave up: %v, %d processes; want to go on", th.fleet.history.gaveUp, len(th.alive))
 	}
 }
 
@@ -424,8 +424,8 @@ func TestBrokenReloadKeepsTheOldServing(t *testing.T) {
 			if _, _, gens := th.serving(); !slices.Equal(gens, []int{1, 1, 1}) {
 				t.Fatalf("generations %v serve, want three of 1", gens)
 			}
-			if th.fleet.candidate != nil || th.fleet.lastFault == "" {
-				t.Fatalf("candidate %v, fault %q; want the reload given up with its reason", th.fleet.candidate, th.fleet.lastFault)
+			if th.fleet.candidate != nil || th.fleet.reloaded.lastFault == "" {
+				t.Fatalf("candidate %v, fault %q; want the reload given up with its reason", th.fleet.candidate, th.fleet.reloaded.lastFault)
 			}
 			if th.signalled(101, syscall.SIGTERM) {
 				t.Fatal("an old worker was told to go")
@@ -561,8 +561,8 @@ func TestFleetSurvivesAnything(t *testing.T) {
 			th.leaveAll()
 		}
 		pids, _, _ := th.serving()
-		if len(pids) != th.fleet.target || len(th.alive) != th.fleet.target || th.fleet.target < 1 {
-			t.Fatalf("%d serve, %d alive, %d wanted", len(pids), len(th.alive), th.fleet.target)
+		if len(pids) != th.fleet.size.target || len(th.alive) != th.fleet.size.target || th.fleet.size.target < 1 {
+			t.Fatalf("%d serve, %d alive, %d wanted", len(pids), len(th.alive), th.fleet.size.target)
 		}
 	})
 }

@@ -7,15 +7,15 @@ import "slices"
 // needed no more.
 func (a *Arbiter) couple() {
 	w, g := a.workers, a.front
-	w.holdFor = a.holdFor
-	w.mayCommit = func() bool { return g.candidate == nil }
-	g.mayCommit = func() bool { return w.candidate == nil || w.candidate.ready }
-	w.failed = func(why string) {
+	w.hooks.holdFor = a.holdFor
+	w.hooks.mayCommit = func() bool { return g.candidate == nil }
+	g.hooks.mayCommit = func() bool { return w.candidate == nil || w.candidate.ready }
+	w.hooks.failed = func(why string) {
 		if g.candidate != nil {
 			g.abandon(now(), why)
 		}
 	}
-	g.failed = func(why string) {
+	g.hooks.failed = func(why string) {
 		if w.candidate != nil {
 			w.abandon(now(), "the new gateway: "+why)
 		}
@@ -58,8 +58,8 @@ func (a *Arbiter) forsake() {
 	gone := a.front.phase != serving && a.front.empty()
 	for _, w := range a.workers.leaving {
 		older := w.gen.Number < a.front.current.Number && len(a.front.leaving) == 0
-		if !w.forsaken && (gone || older || w.readyAt == 0) {
-			w.forsaken = true
+		if !w.leaving.forsaken && (gone || older || w.readyAt == 0) {
+			w.leaving.forsaken = true
 			a.Forsake(w.place)
 		}
 	}
@@ -71,20 +71,20 @@ func (f *fleet) peers() []Peer {
 	var all []Peer
 	add := func(w *worker, draining bool) {
 		if w.readyAt > 0 && !w.reaped {
-			all = append(all, Peer{Place: w.place, Endpoint: w.endpoint, PID: w.pid,
-				Capacity: w.gen.Settings.Capacity, Draining: draining, Share: w.share})
+			all = append(all, Peer{Place: w.place, Endpoint: w.reach.endpoint, PID: w.pid,
+				Capacity: w.gen.Settings.Capacity, Draining: draining, Share: w.reach.share})
 		}
 	}
 	for _, s := range f.positions {
 		if s.current != nil {
 			add(s.current, false)
 		}
-		if s.next != nil && s.next.public {
+		if s.next != nil && s.next.reach.public {
 			add(s.next, false)
 		}
 	}
 	for _, w := range f.leaving {
-		add(w, w.hold != untilAlone)
+		add(w, w.leaving.hold != untilAlone)
 	}
 	return all
 }

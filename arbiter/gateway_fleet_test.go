@@ -177,7 +177,7 @@ func TestWorkerIsReadyOnceProbedAndSaid(t *testing.T) {
 		t.Run(order, func(t *testing.T) {
 			th := newTheatre(t, gated(1, 1))
 			pid := th.lastPID
-			th.fleet.find(pid, 0).probed = true
+			th.fleet.find(pid, 0).reach.probed = true
 			probe := func() {
 				th.fleet.probed(probed{pid: pid, endpoint: Endpoint{"unix", "/s"}}, th.now)
 				th.pass()
@@ -203,17 +203,17 @@ func TestProbeThatFailsChangesNothing(t *testing.T) {
 	th := newTheatre(t, gated(1, 1))
 	th.fleet.probed(probed{pid: th.lastPID, err: errors.New("given up")}, th.now)
 	if w := th.fleet.find(th.lastPID, 0); w.stage != booting {
-		t.Fatalf("worker is %s, %q", w.stage, w.leaves)
+		t.Fatalf("worker is %s, %q", w.stage, w.leaving.because)
 	}
 }
 
 func TestUnreadyWorkerSaysWhatItWasGiven(t *testing.T) {
 	th := newTheatre(t, gated(1, 1))
 	w := th.fleet.find(th.lastPID, 0)
-	w.unready = "it listens nowhere"
+	w.reach.unready = "it listens nowhere"
 	th.after(2 * time.Minute)
-	if !strings.Contains(w.leaves.String(), "boot_timeout") || !strings.Contains(w.leaves.String(), "it listens nowhere") {
-		t.Fatalf("reason %q", w.leaves)
+	if !strings.Contains(w.leaving.because.String(), "boot_timeout") || !strings.Contains(w.leaving.because.String(), "it listens nowhere") {
+		t.Fatalf("reason %q", w.leaving.because)
 	}
 }
 

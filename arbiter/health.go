@@ -103,14 +103,14 @@ func haltLook(timeout time.Duration) time.Duration { return min(timeout/4, 5*tim
 // lookHalted finds out, from time to time, whether the kernel runs a worker.
 func (f *fleet) lookHalted(w *worker, now time.Duration) {
 	s := w.gen.Settings
-	if s.Timeout <= 0 || w.stage == booting || now < w.haltLook {
+	if s.Timeout <= 0 || w.stage == booting || now < w.halted.look {
 		return
 	}
-	w.haltLook = now + haltLook(s.Timeout)
-	if w.halt = f.procs.halted(w); w.halt == "" {
-		w.haltedAt = 0
-	} else if w.haltedAt == 0 {
-		w.haltedAt = now
+	w.halted.look = now + haltLook(s.Timeout)
+	if w.halted.why = f.procs.halted(w); w.halted.why == "" {
+		w.halted.since = 0
+	} else if w.halted.since == 0 {
+		w.halted.since = now
 	}
 }
 
@@ -121,8 +121,8 @@ func lifeless(w *worker, v vitals, now time.Duration) string {
 		return ""
 	}
 	// It was halted up to one look before it was seen to be.
-	if w.haltedAt > 0 && now-w.haltedAt >= s.Timeout-haltLook(s.Timeout) {
-		return fmt.Sprintf("the process is %s (timeout %s)", w.halt, s.Timeout)
+	if w.halted.since > 0 && now-w.halted.since >= s.Timeout-haltLook(s.Timeout) {
+		return fmt.Sprintf("the process is %s (timeout %s)", w.halted.why, s.Timeout)
 	}
 	if silent := v.silent(w, now); silent > s.Timeout {
 		return fmt.Sprintf("no heartbeat for %s (timeout %s)", silent.Round(time.Millisecond), s.Timeout)
@@ -144,8 +144,8 @@ func hung(w *worker, v vitals, now time.Duration) string {
 	case s.boundsRequests() && v.requestStart > 0 && now-v.requestStart > s.RequestTimeout:
 		return fmt.Sprintf("a request has been running for %s (request_timeout %s)",
 			(now - v.requestStart).Round(time.Millisecond), s.RequestTimeout)
-	case s.Timeout > 0 && w.stage == ready && w.watchdog > 0 && now-w.watchdog > s.Timeout:
-		return fmt.Sprintf("no WATCHDOG=1 for %s (timeout %s)", (now - w.watchdog).Round(time.Millisecond), s.Timeout)
+	case s.Timeout > 0 && w.stage == ready && w.said.watchdog > 0 && now-w.said.watchdog > s.Timeout:
+		return fmt.Sprintf("no WATCHDOG=1 for %s (timeout %s)", (now - w.said.watchdog).Round(time.Millisecond), s.Timeout)
 	}
 	return lifeless(w, v, now)
 }
@@ -153,11 +153,11 @@ func hung(w *worker, v vitals, now time.Duration) string {
 // worn marks a serving worker that should be replaced, and reports whether it is.
 func worn(w *worker, v vitals, maxRequests uint64, now time.Duration) bool {
 	switch {
-	case w.retire.given():
+	case w.leaving.wanted.given():
 	case maxRequests > 0 && v.requests >= maxRequests:
 		w.retireFor(byMaxRequests, false)
-	case w.expires > 0 && now >= w.expires:
+	case w.leaving.expires > 0 && now >= w.leaving.expires:
 		w.retireFor(byMaxLifetime, false)
 	}
-	return w.retire.given()
+	return w.leaving.wanted.given()
 }

@@ -69,9 +69,9 @@ func (a *Arbiter) tell(now time.Duration) time.Duration {
 // state is what sd_notify(3) has words for.
 func (a *Arbiter) state() string {
 	switch {
-	case a.stopBy > 0 || a.workers.phase >= stopping:
+	case a.ending.by > 0 || a.workers.phase >= stopping:
 		return "stopping"
-	case !a.readyCalled:
+	case !a.ending.readyCalled:
 		return "starting"
 	case a.reloads.loading || a.reloads.wanted || a.workers.candidate != nil:
 		return "reloading"
@@ -86,10 +86,10 @@ func (a *Arbiter) statusLine(now time.Duration) string {
 		if w.stage == ready {
 			isReady++
 		}
-		v, _ := a.kernel.vitals(w)
+		v, _ := a.children.kernel.vitals(w)
 		requests += v.requests
 	}
-	line := fmt.Sprintf("%d/%d workers", isReady, a.workers.target)
+	line := fmt.Sprintf("%d/%d workers", isReady, a.workers.size.target)
 	h := &a.herald
 	if h.since > 0 && requests >= h.requests && now > h.since {
 		line += fmt.Sprintf(", %.0f req/s", float64(requests-h.requests)/(now-h.since).Seconds())
@@ -98,7 +98,7 @@ func (a *Arbiter) statusLine(now time.Duration) string {
 	switch {
 	case a.herald.state != "ready":
 		line = a.herald.state + ": " + line
-	case a.workers.lastFault != "":
+	case a.workers.reloaded.lastFault != "":
 		line += "; the last reload failed"
 	}
 	return line

@@ -170,7 +170,7 @@ func (k *kernel) kill(w *worker) {
 	if w.reaped {
 		return
 	}
-	w.killedBy = true
+	w.leaving.killed = true
 	_ = proc.SignalGroup(w.pid, syscall.SIGKILL)
 }
 

@@ -15,22 +15,22 @@ func (f *fleet) leave(w *worker, now time.Duration, why reason) {
 	if w == nil || !w.stage.wanted() {
 		return
 	}
-	w.hold = f.holdFor(w)
+	w.leaving.hold = f.hooks.holdFor(w)
 	f.move(w, draining, why)
-	w.deadline = now + w.gen.Settings.GracefulTimeout
-	if w.hold == untilAlone {
-		w.deadline += w.gen.Settings.GracefulTimeout // the old gateway's
+	w.leaving.deadline = now + w.gen.Settings.GracefulTimeout
+	if w.leaving.hold == untilAlone {
+		w.leaving.deadline += w.gen.Settings.GracefulTimeout // the old gateway's
 	}
 	f.leaving = append(f.leaving, w)
 	f.log.Info(f.role+" is told to finish", f.role, w.place.ID, "pid", w.pid, "reason", why.String())
-	if w.hold == notHeld {
+	if w.leaving.hold == notHeld {
 		f.procs.signal(w, syscall.SIGTERM)
 	}
 }
 
 // let sends a leaving worker the TERM that was held back.
 func (f *fleet) let(w *worker) {
-	w.hold = notHeld
+	w.leaving.hold = notHeld
 	if w.stage == draining {
 		f.procs.signal(w, syscall.SIGTERM)
 	}
@@ -40,7 +40,7 @@ func (f *fleet) let(w *worker) {
 // old gateway was using, or really all.
 func (f *fleet) letAll(all bool) {
 	for _, w := range f.leaving {
-		if w.hold == untilAlone || all && w.hold != notHeld {
+		if w.leaving.hold == untilAlone || all && w.leaving.hold != notHeld {
 			f.let(w)
 		}
 	}
@@ -64,8 +64,8 @@ func (f *fleet) quit(w *worker, now time.Duration) {
 		return
 	}
 	f.move(w, quick, because(byQuickStop))
-	w.hold = notHeld
-	w.deadline = min(now+quickGrace, now+w.gen.Settings.GracefulTimeout)
+	w.leaving.hold = notHeld
+	w.leaving.deadline = min(now+quickGrace, now+w.gen.Settings.GracefulTimeout)
 	f.procs.signal(w, syscall.SIGINT)
 }
 
@@ -73,14 +73,14 @@ func (f *fleet) quit(w *worker, now time.Duration) {
 // finish its other requests first.
 func (f *fleet) abort(w *worker, now time.Duration, why string) {
 	f.leaving = append(f.leaving, w)
-	w.hung = true
+	w.leaving.hung = true
 	f.reportLost(w, why, now)
 	s := w.gen.Settings
 	v, _ := f.procs.vitals(w)
 	others := v.besides(now, s.RequestTimeout)
 	if w.stage == ready && s.Gated && s.boundsRequests() && others > 0 && lifeless(w, v, now) == "" {
 		f.move(w, stalled, reason{byHanging, why})
-		w.deadline = now + s.GracefulTimeout
+		w.leaving.deadline = now + s.GracefulTimeout
 		f.log.Error(f.role+" hangs: it may finish its other requests", f.role, w.place.ID, "pid", w.pid,
 			"reason", why, "others", others)
 		return
@@ -92,16 +92,16 @@ func (f *fleet) abort(w *worker, now time.Duration, why string) {
 // one that was told to go before.
 func (f *fleet) showStacks(w *worker, now time.Duration, why reason) {
 	f.move(w, aborting, why)
-	w.deadline = now + abortGrace
+	w.leaving.deadline = now + abortGrace
 	v, _ := f.procs.vitals(w)
 	seen := f.stalls.seen(w.pid, v.pulse)
 	asking := "asking for its stacks"
 	if seen {
 		asking = "its stacks are in the log already"
 	}
-	f.log.Error(f.role+" hangs: "+asking, f.role, w.place.ID, "pid", w.pid, "reason", w.leaves.String(),
+	f.log.Error(f.role+" hangs: "+asking, f.role, w.place.ID, "pid", w.pid, "reason", w.leaving.because.String(),
 		"code", "GON040")
-	f.observe(WorkerHung, w, w.leaves.String(), now)
+	f.observe(WorkerHung, w, w.leaving.because.String(), now)
 	if w.gen.Settings.Interpreter && !seen {
 		f.procs.show(w) // at ABRT its main thread would have to run Python
 	}
@@ -114,9 +114,9 @@ func (f *fleet) watchDraining(w *worker, now time.Duration) time.Duration {
 	f.lookHalted(w, now)
 	v, _ := f.procs.vitals(w)
 	if why := hung(w, v, now); why != "" && now >= f.blindUntil {
-		w.hung = true
-		f.showStacks(w, now, reason{w.leaves.cause, w.leaves.String() + "; " + why})
-		return w.deadline
+		w.leaving.hung = true
+		f.showStacks(w, now, reason{w.leaving.because.cause, w.leaving.because.String() + "; " + why})
+		return w.leaving.deadline
 	}
 	return f.nextLook(w, now)
 }
@@ -131,28 +131,28 @@ func (f *fleet) enforce(now time.Duration) time.Duration {
 		if w.stage == stalled {
 			v, _ := f.procs.vitals(w)
 			f.lookHalted(w, now)
-			if now >= w.deadline || v.besides(now, w.gen.Settings.RequestTimeout) == 0 || lifeless(w, v, now) != "" {
+			if now >= w.leaving.deadline || v.besides(now, w.gen.Settings.RequestTimeout) == 0 || lifeless(w, v, now) != "" {
 				f.showStacks(w, now, reason{})
 			} else {
 				wake = min(wake, now+50*time.Millisecond)
 				continue
 			}
 		}
-		if w.hold == untilIdle {
-			if last := w.deadline - w.lastMoment(); now < last {
+		if w.leaving.hold == untilIdle {
+			if last := w.leaving.deadline - w.lastMoment(); now < last {
 				wake = min(wake, last)
 			} else {
 				f.let(w)
 			}
 		}
-		if w.stage == draining && now < w.deadline {
+		if w.stage == draining && now < w.leaving.deadline {
 			wake = min(wake, f.watchDraining(w, now))
 		}
-		if now < w.deadline {
-			wake = min(wake, w.deadline)
+		if now < w.leaving.deadline {
+			wake = min(wake, w.leaving.deadline)
 			continue
 		}
-		f.log.Warn(f.role+" did not go in time: killing its process group", f.role, w.place.ID, "pid", w.pid, "reason", w.leaves.String())
+		f.log.Warn(f.role+" did not go in time: killing its process group", f.role, w.place.ID, "pid", w.pid, "reason", w.leaving.because.String())
 		f.move(w, killed, reason{})
 		f.procs.kill(w)
 	}

@@ -55,7 +55,7 @@ func (f *fleet) nextLook(w *worker, now time.Duration) time.Duration {
 		}
 		return wake
 	}
-	if s.Timeout > 0 && (s.Heartbeat || w.watchdog > 0) {
+	if s.Timeout > 0 && (s.Heartbeat || w.said.watchdog > 0) {
 		wake = now + lookAgain(s.Timeout)
 	}
 	if s.boundsRequests() {
@@ -64,8 +64,8 @@ func (f *fleet) nextLook(w *worker, now time.Duration) time.Duration {
 	if s.MaxRequests > 0 {
 		wake = min(wake, now+time.Second)
 	}
-	if w.expires > now {
-		wake = min(wake, w.expires)
+	if w.leaving.expires > now {
+		wake = min(wake, w.leaving.expires)
 	}
 	return wake
 }
@@ -76,22 +76,22 @@ func (f *fleet) becameReady(w *worker, now time.Duration) {
 		return
 	}
 	f.move(w, ready, reason{})
-	w.readyAt, f.bootTime = max(now, 1), now-w.started
+	w.readyAt, f.history.bootTime = max(now, 1), now-w.started
 	f.log.Info(f.role+" ready", f.role, w.place.ID, "pid", w.pid, "after", (now - w.started).Round(time.Millisecond))
 	if w.gen == f.current {
-		f.everReady, f.stale = true, ""
+		f.history.everReady, f.reloaded.stale = true, ""
 	}
-	if !f.allReady {
-		f.allReady = !slices.ContainsFunc(f.positions, func(s *position) bool {
+	if !f.history.allReady {
+		f.history.allReady = !slices.ContainsFunc(f.positions, func(s *position) bool {
 			return !s.fresh && (s.current == nil || s.current.stage != ready)
-		}) && f.committed() == f.target
+		}) && f.committed() == f.size.target
 	}
 }
 
 // mayBeReady makes a worker ready that has done all that it must for it.
 func (f *fleet) mayBeReady(w *worker, now time.Duration) {
-	if s := w.gen.Settings; w.said || !s.Notifies {
-		if !w.probed || w.endpoint != (Endpoint{}) {
+	if s := w.gen.Settings; w.said.ready || !s.Notifies {
+		if !w.reach.probed || w.reach.endpoint != (Endpoint{}) {
 			f.becameReady(w, now)
 		}
 	}
@@ -107,7 +107,7 @@ func (f *fleet) probed(e probed, now time.Duration) {
 		f.log.Debug(f.role+" cannot be probed", f.role, w.place.ID, "pid", w.pid, "error", e.err)
 		return
 	}
-	w.endpoint = e.endpoint
+	w.reach.endpoint = e.endpoint
 	f.mayBeReady(w, now)
 }
 
@@ -118,7 +118,7 @@ func (f *fleet) idled(slot, pid int, now time.Duration) {
 		if w.pid != pid || w.place.Slot != slot {
 			continue
 		}
-		if w.hold == untilIdle {
+		if w.leaving.hold == untilIdle {
 			f.let(w)
 		}
 		if w.stage == stalled {
@@ -141,11 +141,11 @@ func (f *fleet) brokeOff(slot, pid int, now time.Duration) {
 		f.leaving = append(f.leaving, w)
 	}
 	f.move(w, killed, why)
-	w.hold = notHeld
+	w.leaving.hold = notHeld
 	f.log.Error(f.role+" is killed: it sent the gateway nonsense", f.role, w.place.ID, "pid", w.pid)
 	f.procs.kill(w)
 	if s := f.positionOf(w); wanted && s != nil {
-		f.vacate(s, w, now, w.leaves.String())
+		f.vacate(s, w, now, w.leaving.because.String())
 	}
 }
 
@@ -153,19 +153,19 @@ func (f *fleet) brokeOff(slot, pid int, now time.Duration) {
 // Keys that nobody knows are ignored, as there.
 func (f *fleet) notified(w *worker, fields map[string]string, now time.Duration) {
 	if s, ok := fields["STATUS"]; ok {
-		w.status = s
+		w.said.status = s
 	}
 	if s, ok := fields[wire.NotifyError]; ok {
-		w.fault = s
+		w.said.fault = s
 	}
 	if s, ok := fields[wire.NotifyStall]; ok {
 		f.explain(w, s, now)
 	}
 	if fields["WATCHDOG"] == "1" {
-		w.watchdog = now
+		w.said.watchdog = now
 	}
 	if fields["READY"] == "1" {
-		w.said = true
+		w.said.ready = true
 		f.mayBeReady(w, now)
 	}
 	if fields["WATCHDOG"] == "trigger" && w.stage.wanted() {
@@ -189,11 +189,11 @@ func (f *fleet) lostHung(w *worker, now time.Duration, reason string) {
 // departs lets a worker go that said by itself that it stops.
 func (f *fleet) departs(w *worker, now time.Duration) {
 	f.move(w, draining, because(byItself))
-	w.deadline = now + w.gen.Settings.GracefulTimeout
+	w.leaving.deadline = now + w.gen.Settings.GracefulTimeout
 	f.leaving = append(f.leaving, w)
 	f.log.Info(f.role+" stops by itself", f.role, w.place.ID, "pid", w.pid)
 	if s := f.positionOf(w); s != nil {
-		f.vacate(s, w, now, w.leaves.String())
+		f.vacate(s, w, now, w.leaving.because.String())
 	}
 }
 
@@ -232,18 +232,18 @@ func (f *fleet) exited(exit proc.Exit, why string, now time.Duration) *worker {
 	was := w.stage
 	if !was.wanted() {
 		f.move(w, gone, reason{})
-		f.ends[w.end()]++
+		f.history.ends[w.end()]++
 		f.leaving = slices.DeleteFunc(f.leaving, func(x *worker) bool { return x == w })
-		f.log.Info(f.role+" gone", f.role, w.place.ID, "pid", w.pid, "exit", why, "reason", w.leaves.String())
+		f.log.Info(f.role+" gone", f.role, w.place.ID, "pid", w.pid, "exit", why, "reason", w.leaving.because.String())
 		return w
 	}
-	if w.fault != "" {
-		why += ": " + w.fault
+	if w.said.fault != "" {
+		why += ": " + w.said.fault
 	}
 	f.log.Error(f.role+" lost", f.role, w.place.ID, "pid", w.pid, "exit", why, "was", was.String(),
 		"age", (now - w.started).Round(time.Millisecond), "code", "GON041")
 	f.move(w, gone, reason{byCrash, why})
-	f.ends[w.end()]++
+	f.history.ends[w.end()]++
 	f.reportLost(w, why, now)
 	f.vacate(f.positionOf(w), w, now, why)
 	return w
@@ -251,7 +251,7 @@ func (f *fleet) exited(exit proc.Exit, why string, now time.Duration) *worker {
 
 // lastWords is the end of what a worker wrote, for the message about it.
 func lastWords(w *worker) string {
-	if w.fault != "" || w.output == nil {
+	if w.said.fault != "" || w.output == nil {
 		return ""
 	}
 	tail := w.output.Tail()

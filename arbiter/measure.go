@@ -21,16 +21,16 @@ func (a *Arbiter) sample(now time.Duration) time.Duration {
 	every := sampleEvery
 	if c := a.workers.candidate; c != nil && !c.proven {
 		every = trialEvery
-	} else if set.MaxMemory <= 0 && set.Elastic.Max <= 0 && set.Elastic.Budget <= 0 && now > a.watched {
+	} else if set.MaxMemory <= 0 && set.Elastic.Max <= 0 && set.Elastic.Budget <= 0 && now > a.scaling.watched {
 		return forever
 	}
 	if a.workers.phase != serving {
 		return forever
 	}
-	if a.sampling || now < a.nextSample {
-		return max(a.nextSample, now+every/2)
+	if a.memory.sampling || now < a.memory.next {
+		return max(a.memory.next, now+every/2)
 	}
-	a.sampling, a.nextSample = true, now+every
+	a.memory.sampling, a.memory.next = true, now+every
 	var groups []int
 	for _, f := range a.fleets() {
 		for _, w := range f.workers() {
@@ -44,11 +44,11 @@ func (a *Arbiter) sample(now time.Duration) time.Duration {
 		}
 		a.post(measured{now, use})
 	}()
-	return a.nextSample
+	return a.memory.next
 }
 
 func (a *Arbiter) measured(m measured) {
-	a.sampling = false
+	a.memory.sampling = false
 	for _, f := range a.fleets() {
 		for _, w := range f.workers() {
 			w.uses(m.use[w.pid], m.at)
@@ -59,9 +59,9 @@ func (a *Arbiter) measured(m measured) {
 		if w == nil {
 			continue
 		}
-		if limit := w.gen.Settings.MaxMemory; limit > 0 && w.rss > limit && !w.retire.given() {
+		if limit := w.gen.Settings.MaxMemory; limit > 0 && w.usage.rss > limit && !w.leaving.wanted.given() {
 			w.retireFor(byMaxMemory, false)
-			a.Log.Warn("worker is over max_memory", "worker", s.id, "pid", w.pid, "rss", w.rss, "max_memory", limit)
+			a.Log.Warn("worker is over max_memory", "worker", s.id, "pid", w.pid, "rss", w.usage.rss, "max_memory", limit)
 		}
 	}
 	a.measureMemory()
@@ -70,8 +70,8 @@ func (a *Arbiter) measured(m measured) {
 
 // uses takes note of what a worker's processes use.
 func (w *worker) uses(use proc.Use, at time.Duration) {
-	if w.cpuTime > 0 && at > w.measured {
-		w.cpu = max(0, float64(use.CPU-w.cpuTime)/float64(at-w.measured))
+	if w.usage.cpuTime > 0 && at > w.usage.measured {
+		w.usage.cpu = max(0, float64(use.CPU-w.usage.cpuTime)/float64(at-w.usage.measured))
 	}
-	w.rss, w.cpuTime, w.measured = use.RSS, use.CPU, at
+	w.usage.rss, w.usage.cpuTime, w.usage.measured = use.RSS, use.CPU, at
 }

@@ -26,16 +26,16 @@ type Happening struct {
 
 // observe tells the observer, if there is one, of a worker.
 func (f *fleet) observe(what What, w *worker, reason string, now time.Duration) {
-	if f.observer != nil {
-		f.observer(Happening{What: what, Place: w.place, PID: w.pid, Age: now - w.started, Reason: reason, Wanted: f.target})
+	if f.hooks.observer != nil {
+		f.hooks.observer(Happening{What: what, Place: w.place, PID: w.pid, Age: now - w.started, Reason: reason, Wanted: f.size.target})
 	}
 }
 
 // observeWanted tells it how many workers are wanted, when that has changed.
 func (f *fleet) observeWanted() {
-	if f.observer == nil || f.observed == f.target || f.phase != serving {
+	if f.hooks.observer == nil || f.size.observed == f.size.target || f.phase != serving {
 		return
 	}
-	f.observer(Happening{What: WorkersWanted, Wanted: f.target, Before: f.observed})
-	f.observed = f.target
+	f.hooks.observer(Happening{What: WorkersWanted, Wanted: f.size.target, Before: f.size.observed})
+	f.size.observed = f.size.target
 }

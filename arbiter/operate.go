@@ -51,7 +51,7 @@ func (a *Arbiter) ShowStacks(ctx context.Context, id int) (pid int, err error) {
 	select {
 	case got := <-answer:
 		return got.pid, got.err
-	case <-a.done:
+	case <-a.loop.done:
 		return 0, fmt.Errorf("ask arbiter: %w", ErrStopped)
 	case <-ctx.Done():
 		return 0, fmt.Errorf("ask arbiter: %w", context.Cause(ctx))
@@ -62,7 +62,7 @@ func (a *Arbiter) await(ctx context.Context, answer <-chan error) error {
 	select {
 	case err := <-answer:
 		return err
-	case <-a.done:
+	case <-a.loop.done:
 		return fmt.Errorf("ask arbiter: %w", ErrStopped)
 	case <-ctx.Done():
 		return fmt.Errorf("ask arbiter: %w", context.Cause(ctx))
@@ -88,7 +88,7 @@ func (f *fleet) renewOne(id int) error {
 	for _, s := range f.positions {
 		if s.id == id && s.current != nil {
 			s.current.retireFor(byRestart, false)
-			f.stale = "" // the operator wants another try
+			f.reloaded.stale = "" // the operator wants another try
 			return nil
 		}
 	}

@@ -30,7 +30,7 @@ func (f *fleet) renew(why Renewal) {
 		c = byUndoneRefork
 	}
 	for _, s := range f.positions {
-		if s.current != nil && !s.current.retire.given() {
+		if s.current != nil && !s.current.leaving.wanted.given() {
 			s.current.retireFor(c, false)
 		}
 	}
@@ -44,7 +44,7 @@ const young = time.Minute
 // stands. For refork_after one worker goes at a time, and only while its
 // generation still wants an origin.
 func (f *fleet) asksToRetire(w *worker, word string) {
-	if w.retire.given() || !w.stage.wanted() {
+	if w.leaving.wanted.given() || !w.stage.wanted() {
 		return
 	}
 	c := askedCause(word)
@@ -60,7 +60,7 @@ func (f *fleet) asksToRetire(w *worker, word string) {
 // reforking reports whether a worker is on its way to become the origin.
 func (f *fleet) reforking() bool {
 	for _, w := range f.workers() {
-		if w.origin {
+		if w.leaving.origin {
 			return true
 		}
 	}
@@ -70,14 +70,14 @@ func (f *fleet) reforking() bool {
 // promotes has a worker that is about to be replaced for refork_after leave a
 // copy.
 func (f *fleet) promotes(w *worker) {
-	if w.origin && w.gen.Refork != nil {
+	if w.leaving.origin && w.gen.Refork != nil {
 		w.gen.Refork.Promote(w.place)
 	}
 }
 
 // reportLost tells the generation of a worker that hung or that died young.
 func (f *fleet) reportLost(w *worker, why string, now time.Duration) {
-	if w.gen.Refork != nil && (w.hung || now-w.started < young) {
+	if w.gen.Refork != nil && (w.leaving.hung || now-w.started < young) {
 		w.gen.Refork.Lost(w.place, why)
 	}
 }

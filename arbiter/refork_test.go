@@ -46,8 +46,8 @@ func TestOneWorkerIsPromotedWhicheverItIs(t *testing.T) {
 	if len(r.promoted) != 1 || r.promoted[0] != 3 {
 		t.Fatalf("promoted %v, want worker 3 alone", r.promoted)
 	}
-	if w := th.fleet.positions[1].current; w.retire.given() {
-		t.Errorf("worker 2 goes as well: %q", w.retire)
+	if w := th.fleet.positions[1].current; w.leaving.wanted.given() {
+		t.Errorf("worker 2 goes as well: %q", w.leaving.wanted)
 	}
 }
 

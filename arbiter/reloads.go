@@ -40,7 +40,7 @@ func (a *Arbiter) Reload(ctx context.Context) Outcome {
 	select {
 	case got := <-answer:
 		return got
-	case <-a.done:
+	case <-a.loop.done:
 		return Outcome{Err: fmt.Errorf("ask arbiter: %w", ErrStopped)}
 	case <-ctx.Done():
 		return Outcome{Err: fmt.Errorf("ask arbiter: %w", context.Cause(ctx))}
@@ -92,7 +92,7 @@ func (a *Arbiter) loaded(e loaded, now time.Duration) {
 	case a.workers.phase > idle:
 		a.discard(e.what)
 	default:
-		a.emptying = false
+		a.ending.emptying = false
 		if a.front != nil {
 			a.front.resume()
 		}
@@ -131,10 +131,10 @@ func (a *Arbiter) discard(what Loaded) {
 
 // answerReloads tells those who wait for reloads what became of them.
 func (a *Arbiter) answerReloads() {
-	for _, o := range a.workers.outcomes {
+	for _, o := range a.workers.reloaded.outcomes {
 		a.answer(o.number, o.Outcome)
 	}
-	a.workers.outcomes = nil
+	a.workers.reloaded.outcomes = nil
 }
 
 func (a *Arbiter) answer(number int, o Outcome) {

@@ -92,7 +92,7 @@ func TestBrokenRollingReloadGoesBack(t *testing.T) {
 	th.readyAll() // worker 1 is exchanged, worker 2 starts
 	th.leaveAll()
 	th.exit(th.lastPID, 1<<8)
-	if th.fleet.candidate != nil || th.fleet.lastFault == "" {
+	if th.fleet.candidate != nil || th.fleet.reloaded.lastFault == "" {
 		t.Fatal("the reload goes on")
 	}
 	if got := th.generations(); !slices.Equal(got, []int{2, 1, 1}) {

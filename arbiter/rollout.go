@@ -33,7 +33,7 @@ func (f *fleet) reload(gen *Generation, together bool, noTrial string, now time.
 	}
 	want := gen.Settings.Workers
 	if e := gen.Settings.Elastic; e.Max > 0 && f.phase == serving {
-		want = e.clamp(f.target)
+		want = e.clamp(f.size.target)
 	}
 	c := &rollout{gen: gen, want: want, rolling: gen.Settings.Reload.Rolling, proven: gen.Settings.Reload.Canary <= 0}
 	if !c.proven {
@@ -44,7 +44,7 @@ func (f *fleet) reload(gen *Generation, together bool, noTrial string, now time.
 	}
 	if f.phase == idle {
 		f.phase = serving
-		f.target = 0 // nobody serves whom the new generation would have to match
+		f.size.target = 0 // nobody serves whom the new generation would have to match
 		together = true
 	}
 	if together || len(f.positions) == 0 {
@@ -167,7 +167,7 @@ func (f *fleet) startNext(s *position, c *rollout, now time.Duration) (again boo
 // finish lets the candidate generation take over for good, once it may.
 func (f *fleet) finish(c *rollout, isReady bool, now time.Duration) time.Duration {
 	c.ready = isReady
-	if c.ready && f.mayCommit() {
+	if c.ready && f.hooks.mayCommit() {
 		f.commit(now)
 		return now
 	}
@@ -195,13 +195,13 @@ func (f *fleet) commit(now time.Duration) {
 		}
 		s.fresh = false
 	}
-	f.retired(f.current)
-	f.current, f.target, f.lastFault, f.floor = c.gen, c.want, "", 0
-	f.reloads++
-	f.everReady = true
-	f.stale = ""
-	f.lastNote = c.note
-	f.outcomes = append(f.outcomes, outcome{c.gen.Number, Outcome{Note: c.note}})
+	f.hooks.retired(f.current)
+	f.current, f.size.target, f.reloaded.lastFault, f.size.floor = c.gen, c.want, "", 0
+	f.reloaded.times++
+	f.history.everReady = true
+	f.reloaded.stale = ""
+	f.reloaded.lastNote = c.note
+	f.reloaded.outcomes = append(f.reloaded.outcomes, outcome{c.gen.Number, Outcome{Note: c.note}})
 	if c.gen.Adopted != nil {
 		c.gen.Adopted()
 	}
@@ -211,8 +211,8 @@ func (f *fleet) commit(now time.Duration) {
 // if nothing had been.
 func (f *fleet) abandon(now time.Duration, why string) {
 	c := f.candidate
-	f.lastFault = why
-	f.failures++
+	f.reloaded.lastFault = why
+	f.reloaded.failures++
 	f.log.Error("reload failed: the old generation keeps serving",
 		"generation", c.gen.Number, "serving", f.current.Number, "reason", why, "code", "GON042")
 	f.giveUp(now, errors.New(why), byFailedReload)
@@ -230,8 +230,8 @@ func (f *fleet) giveUp(now time.Duration, why error, leaves cause) {
 	c := f.candidate
 	f.endTrial(c)
 	f.candidate = nil
-	f.outcomes = append(f.outcomes, outcome{c.gen.Number, Outcome{Err: why}})
-	f.retired(c.gen)
+	f.reloaded.outcomes = append(f.reloaded.outcomes, outcome{c.gen.Number, Outcome{Err: why}})
+	f.hooks.retired(c.gen)
 	for _, s := range slices.Clone(f.positions) {
 		if s.next != nil && s.next.gen == c.gen {
 			f.leave(s.next, now, because(leaves))
@@ -241,10 +241,10 @@ func (f *fleet) giveUp(now time.Duration, why error, leaves cause) {
 			f.dropPosition(s, now, leaves)
 		}
 	}
-	if f.target == 0 {
-		f.target = f.current.Settings.Workers // a reload out of WINCH: nobody would serve otherwise
+	if f.size.target == 0 {
+		f.size.target = f.current.Settings.Workers // a reload out of WINCH: nobody would serve otherwise
 	}
-	f.failed(why.Error())
+	f.hooks.failed(why.Error())
 }
 
 // replaceWorn starts successors for workers that have served long enough and
@@ -256,8 +256,8 @@ func (f *fleet) replaceWorn(now time.Duration) time.Duration {
 	}
 	leavingNow, onTheWay := false, 0
 	for _, w := range f.leaving {
-		leavingNow = leavingNow || w.planned
-		if w.planned {
+		leavingNow = leavingNow || w.leaving.planned
+		if w.leaving.planned {
 			onTheWay++
 		}
 	}
@@ -266,7 +266,7 @@ func (f *fleet) replaceWorn(now time.Duration) time.Duration {
 			onTheWay++
 		}
 	}
-	most, wake := max(1, f.target/4), forever
+	most, wake := max(1, f.size.target/4), forever
 	for _, s := range f.positions {
 		if s.current != nil && s.current.stage == ready && s.next == nil {
 			v, limit := f.procs.vitals(s.current)
@@ -282,9 +282,9 @@ func (f *fleet) replaceWorn(now time.Duration) time.Duration {
 		}
 		if s.next != nil && s.next.stage == ready && (!leavingNow || s.current == nil) {
 			if s.current != nil {
-				s.current.planned = true
+				s.current.leaving.planned = true
 				f.promotes(s.current)
-				f.leave(s.current, now, s.current.retire)
+				f.leave(s.current, now, s.current.leaving.wanted)
 				leavingNow = true
 			}
 			s.current, s.next = s.next, nil
@@ -294,7 +294,7 @@ func (f *fleet) replaceWorn(now time.Duration) time.Duration {
 }
 
 func (f *fleet) startSuccessor(s *position, now time.Duration) time.Duration {
-	if f.stale != "" {
+	if f.reloaded.stale != "" {
 		return forever // it would not start: what serves goes on
 	}
 	if now < s.notBefore {
@@ -313,11 +313,11 @@ func (f *fleet) startSuccessor(s *position, now time.Duration) time.Duration {
 
 // loadFailed takes note that a reload ended before anything was started.
 func (f *fleet) loadFailed(number int, err error) {
-	f.lastFault = err.Error()
-	f.failures++
-	f.outcomes = append(f.outcomes, outcome{number, Outcome{Err: err}})
+	f.reloaded.lastFault = err.Error()
+	f.reloaded.failures++
+	f.reloaded.outcomes = append(f.reloaded.outcomes, outcome{number, Outcome{Err: err}})
 	f.log.Error("reload failed: the old generation keeps serving", "serving", f.current.Number, "error", err, "code", "GON042")
 	if f.phase == idle {
-		f.phase, f.target = serving, f.current.Settings.Workers
+		f.phase, f.size.target = serving, f.current.Settings.Workers
 	}
 }

@@ -81,8 +81,8 @@ func (f *fleet) stuck(s wire.Stuck, now time.Duration) {
 	case !w.gen.Settings.Interpreter:
 		what = "a command does not answer a request for " + s.Held.Age.Round(100*time.Millisecond).String()
 		cure = fmt.Sprintf("look what it does (py-spy, node --inspect, strace -fp %d), or give it what it waits for", w.pid)
-		if w.endpoint.Address != "" {
-			what += " at " + w.endpoint.Address
+		if w.reach.endpoint.Address != "" {
+			what += " at " + w.reach.endpoint.Address
 		}
 		if waits := f.procs.waits(w); waits != "" {
 			what += "; " + waits

@@ -135,7 +135,7 @@ func (w *worker) to(s stage, why reason) error {
 	from := w.stage
 	w.stage = s
 	if why.given() {
-		w.leaves = why
+		w.leaving.because = why
 	}
 	if !slices.ContainsFunc(transitions(), func(t transition) bool { return t.from == from && t.to == s }) {
 		return fmt.Errorf("a worker cannot become %s when it is %s", s, from)
@@ -152,4 +152,6 @@ func (f *fleet) move(w *worker, s stage, why reason) {
 
 // retireFor marks a worker for replacement. origin says that it is to leave a
 // copy of itself, which others are forked from.
-func (w *worker) retireFor(c cause, origin bool) { w.retire, w.origin = because(c), origin }
+func (w *worker) retireFor(c cause, origin bool) {
+	w.leaving.wanted, w.leaving.origin = because(c), origin
+}

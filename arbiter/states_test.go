@@ -54,8 +54,8 @@ func TestTransitions(t *testing.T) {
 			if err := w.to(to, because(byStop)); (err == nil) != allowed[[2]stage{from, to}] {
 				t.Errorf("%s to %s: %v", from, to, err)
 			}
-			if w.stage != to || w.leaves.cause != byStop {
-				t.Errorf("%s to %s: it is %s, %s", from, to, w.stage, w.leaves)
+			if w.stage != to || w.leaving.because.cause != byStop {
+				t.Errorf("%s to %s: it is %s, %s", from, to, w.stage, w.leaving.because)
 			}
 		}
 		if from != gone && !allowed[[2]stage{from, gone}] {

@@ -22,7 +22,7 @@ func age(now, since time.Duration) time.Duration {
 
 // condition is state, and drained after WINCH.
 func (a *Arbiter) condition() string {
-	if s := a.state(); s == "stopping" || a.workers.phase == serving && !a.emptying {
+	if s := a.state(); s == "stopping" || a.workers.phase == serving && !a.ending.emptying {
 		return s
 	}
 	return "drained"
@@ -37,9 +37,9 @@ func (a *Arbiter) shown(w *worker, now time.Duration) string {
 	if w.stage != ready {
 		return w.stage.String()
 	}
-	v, _ := a.kernel.vitals(w)
+	v, _ := a.children.kernel.vitals(w)
 	switch {
-	case a.kernel.halted(w) != "":
+	case a.children.kernel.halted(w) != "":
 		return "stopped"
 	case v.silent(w, now) > quiet:
 		return "silent"
@@ -50,9 +50,9 @@ func (a *Arbiter) shown(w *worker, now time.Duration) string {
 func (a *Arbiter) status(now time.Duration) status.Fleet {
 	f := a.workers
 	s := status.Fleet{
-		Generation: f.current.Number, Wanted: f.target, Restarts: f.restarts, LastReload: f.lastFault, Stale: f.stale, LastNote: f.lastNote, Trial: f.trialStatus(now),
-		State: a.condition(), Reloads: f.reloads, FailedReload: f.failures, Ends: maps.Clone(f.ends),
-		Reloading: a.reloads.loading || a.reloads.wanted || f.candidate != nil, LongestPause: a.longestPause, Stragglers: len(a.stragglers),
+		Generation: f.current.Number, Wanted: f.size.target, Restarts: f.history.restarts, LastReload: f.reloaded.lastFault, Stale: f.reloaded.stale, LastNote: f.reloaded.lastNote, Trial: f.trialStatus(now),
+		State: a.condition(), Reloads: f.reloaded.times, FailedReload: f.reloaded.failures, Ends: maps.Clone(f.history.ends),
+		Reloading: a.reloads.loading || a.reloads.wanted || f.candidate != nil, LongestPause: a.loop.longestPause, Stragglers: len(a.children.stragglers),
 	}
 	for _, position := range f.positions {
 		if position.current != nil && a.shown(position.current, now) == ready.String() {
@@ -61,12 +61,12 @@ func (a *Arbiter) status(now time.Duration) status.Fleet {
 	}
 	for _, f := range a.fleets() {
 		for _, w := range f.workers() {
-			v, _ := a.kernel.vitals(w)
+			v, _ := a.children.kernel.vitals(w)
 			s.Workers = append(s.Workers, status.Worker{
 				Role: f.role, ID: w.place.ID, PID: w.pid, Slot: w.place.Slot, Generation: w.gen.Number,
 				Stage: a.shown(w, now), Age: now - w.started, Requests: v.requests, InFlight: v.inFlight,
 				Answers: v.answers, Errors: v.errors, Waiting: v.waiting, LoopLag: v.lag, Request: v.requestID,
-				RequestAge: age(now, v.requestStart), CPU: w.cpu, RSS: w.rss, Leaves: w.leaves.String(), Says: w.status, Busy: v.busy,
+				RequestAge: age(now, v.requestStart), CPU: w.usage.cpu, RSS: w.usage.rss, Leaves: w.leaving.because.String(), Says: w.said.status, Busy: v.busy,
 			})
 		}
 	}

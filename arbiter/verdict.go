@@ -15,7 +15,7 @@ func crash(w *worker, exit proc.Exit) wire.Ended {
 	byItself := []syscall.Signal{syscall.SIGSEGV, syscall.SIGABRT, syscall.SIGBUS, syscall.SIGILL, syscall.SIGFPE, syscall.SIGSYS, syscall.SIGTRAP}
 	switch code := exit.Code(); {
 	case exit.Lost:
-	case w.hung:
+	case w.leaving.hung:
 		e.Crash, e.Hung = "it hung", true
 	case slices.Contains(byItself, exit.Signal()):
 		e.Crash = exit.String()

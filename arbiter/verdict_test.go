@@ -26,7 +26,7 @@ func TestCrash(t *testing.T) {
 		"hung":                    {exit: proc.Exit{Status: syscall.WaitStatus(syscall.SIGKILL)}, stage: aborting, hung: true, want: true},
 		"unknown":                 {exit: proc.Exit{Lost: true}, stage: ready},
 	} {
-		got := crash(&worker{pid: 7, stage: c.stage, hung: c.hung}, c.exit)
+		got := crash(&worker{pid: 7, stage: c.stage, leaving: leaving{hung: c.hung}}, c.exit)
 		if (got.Crash != "") != c.want || got.Hung != c.hung || got.PID != 7 {
 			t.Errorf("%s: %+v", name, got)
 		}

@@ -20,32 +20,57 @@ type worker struct {
 	stage   stage
 	started time.Duration
 	readyAt time.Duration // 0 until ready
+	leaving leaving
+	said    said
+	reach   reach
+	halted  halted
+	usage   usage
 
-	deadline time.Duration // draining, aborting: when the group is killed
-	leaves   reason        // why it was told to go, or is gone
-	hung     bool          // it gave no sign of life
+	oomKills func() int // see Process; may be nil
+	reaped   bool       // the pid is free for others
+}
+
+// leaving is why and how a worker goes.
+type leaving struct {
+	because  reason        // it was told to go, or is gone
+	wanted   reason        // it should be replaced once a successor is ready
 	planned  bool          // it leaves because of its age, requests or memory
-	retire   reason        // why it should be replaced once a successor is ready
+	hung     bool          // it gave no sign of life
 	origin   bool          // it is to leave a copy when it is replaced: see Refork
-	expires  time.Duration // when max_lifetime is over; 0 never
-	watchdog time.Duration // last WATCHDOG=1; 0 if it never sent one
-	status   string        // its STATUS=
-	hold     hold          // what its TERM waits for
+	killed   bool          // SIGKILL was ours
 	forsaken bool          // Forsake was called
-	endpoint Endpoint      // where it accepts; empty until its probe has found out
-	probed   bool          // it has a probe
-	said     bool          // it has said READY=1
-	public   bool          // a gateway may give it requests though it is only next in its position
-	share    int           // of the requests, per mille, while it is on trial
-	unready  string        // what to say when it is never ready
-	fault    string        // what it said about why it cannot start
-	oomKills func() int    // see Process; may be nil
-	reaped   bool          // the pid is free for others
-	halt     string        // why the kernel does not run it; empty while it may run
-	haltedAt time.Duration // when that was first seen
-	haltLook time.Duration // when to look again
-	killedBy bool          // SIGKILL was ours
-	rss      int64         // bytes of its group when last measured
+	hold     hold          // what its TERM waits for
+	expires  time.Duration // when max_lifetime is over; 0 never
+	deadline time.Duration // draining, aborting: when the group is killed
+}
+
+// said is what a worker has said of itself (sd_notify(3)).
+type said struct {
+	ready    bool          // READY=1
+	status   string        // STATUS=
+	fault    string        // why it cannot start
+	watchdog time.Duration // last WATCHDOG=1; 0 if it never sent one
+}
+
+// reach is how requests come to a worker.
+type reach struct {
+	endpoint Endpoint // where it accepts; empty until its probe has found out
+	probed   bool     // it has a probe
+	public   bool     // a gateway may give it requests though it is only next in its position
+	share    int      // of the requests, per mille, while it is on trial
+	unready  string   // what to say when it is never ready
+}
+
+// halted says that the kernel does not run a worker.
+type halted struct {
+	why   string        // empty while it may run
+	since time.Duration // when that was first seen
+	look  time.Duration // when to look again
+}
+
+// usage is what a worker's process group takes.
+type usage struct {
+	rss      int64         // bytes when last measured
 	cpu      float64       // share of one CPU that it took lately
 	cpuTime  time.Duration // that it had taken when last measured
 	measured time.Duration // when that was
@@ -73,16 +98,16 @@ type straggler struct {
 
 // hint is what to say of a worker that is never ready.
 func (w *worker) hint() string {
-	if w.unready == "" {
+	if w.reach.unready == "" {
 		return ""
 	}
-	return ": " + w.unready
+	return ": " + w.reach.unready
 }
 
 // end says in a word or two why a worker has ended, for counting.
 func (w *worker) end() string {
-	if w.hung {
+	if w.leaving.hung {
 		return byHanging.String()
 	}
-	return w.leaves.cause.String()
+	return w.leaving.because.cause.String()
 }
