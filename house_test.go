@@ -22,7 +22,6 @@ var manyFields = map[string]int{
 	"internal/scoreboard.Slot": 20, "gateway/accesslog.line": 19, "gateway.Request": 26, "gateway/http1.RequestHead": 18,
 	"gateway/front.Options": 18, "monitor.collector": 24,
 	// To shrink.
-	"internal/top.model": 18,
 	"gateway/channel.Exchange": 27, "gateway/upstream.exchange": 26, "gateway/pipeline.exchange": 25, "gateway/direct.conn": 23,
 	"gateway/http1.conn": 22, "gateway/python.Backend": 21, "gateway/direct.Server": 20, "gateway/http1.Server": 19,
 	"gateway/process.process": 20, "gateway/python.call": 19, "gateway/upstream.worker": 17, "gateway/http1.reply": 17,

@@ -21,7 +21,7 @@ const keys = `  ↑ ↓      choose a worker
 
 // key does what a key is for.
 func (m *model) key(key string) tea.Cmd {
-	if m.stacks != "" || m.help {
+	if m.page.stacks != "" || m.page.help {
 		return m.keyOver(key)
 	}
 	switch key {
@@ -37,7 +37,7 @@ func (m *model) key(key string) tea.Cmd {
 	case "p", " ":
 		m.paused = !m.paused
 	case "?", "h":
-		m.help = true
+		m.page.help = true
 	case "r":
 		m.said = "reloading ..."
 		return m.post("/reload", nil, "the new workers serve")
@@ -61,17 +61,17 @@ func (m *model) keyOver(key string) tea.Cmd {
 	case "ctrl+c":
 		return tea.Quit
 	case "up", "k":
-		m.scroll = max(0, m.scroll-1)
+		m.page.scroll = max(0, m.page.scroll-1)
 	case "down", "j":
-		m.scroll++
+		m.page.scroll++
 	case "pgdown", " ":
-		m.scroll += m.height / 2
+		m.page.scroll += m.screen.height / 2
 	case "pgup":
-		m.scroll = max(0, m.scroll-m.height/2)
+		m.page.scroll = max(0, m.page.scroll-m.screen.height/2)
 	default:
-		m.stacks, m.help, m.scroll = "", false, 0
+		m.page.stacks, m.page.help, m.page.scroll = "", false, 0
 	}
-	m.scroll = min(m.scroll, max(0, strings.Count(m.stacks, "\n")-1))
+	m.page.scroll = min(m.page.scroll, max(0, strings.Count(m.page.stacks, "\n")-1))
 	return nil
 }
 

@@ -30,20 +30,28 @@ type model struct {
 	ctx    context.Context // commands outlive a call
 	client *operatorapi.Client
 
-	width, height int
-	last, now     *look
-	totals        totals
-	rows          []row
-	lines         map[string][]float64 // for sparklines
-	by            order
-	chosen        int    // row
-	chosenPID     int    // whose it is
-	paused        bool   // the picture stays
-	help          bool   // the keys are shown
-	stacks        string // shown in place of the rows
-	scroll        int    // of the stacks
-	said          string // what became of the last key
-	failed        error
+	screen    screen
+	last, now *look
+	totals    totals
+	rows      []row
+	lines     map[string][]float64 // for sparklines
+	by        order
+	chosen    int  // row
+	chosenPID int  // whose it is
+	paused    bool // the picture stays
+	page      page
+	said      string // what became of the last key
+	failed    error
+}
+
+// screen is the terminal's.
+type screen struct{ width, height int }
+
+// page is what is shown in place of the rows.
+type page struct {
+	help   bool // the keys
+	stacks string
+	scroll int // of the stacks
 }
 
 type (
@@ -60,7 +68,7 @@ type (
 )
 
 func newModel(ctx context.Context, client *operatorapi.Client) *model {
-	return &model{ctx: ctx, client: client, width: 80, height: 24, lines: map[string][]float64{}}
+	return &model{ctx: ctx, client: client, screen: screen{80, 24}, lines: map[string][]float64{}}
 }
 
 // Init implements tea.Model.
@@ -87,14 +95,14 @@ func (m *model) post(path string, body any, text string) tea.Cmd {
 func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	switch msg := msg.(type) {
 	case tea.WindowSizeMsg:
-		m.width, m.height = msg.Width, msg.Height
+		m.screen.width, m.screen.height = msg.Width, msg.Height
 	case timer:
 		return m, m.look
 	case looked:
 		m.take(msg)
 		return m, tea.Tick(every, func(time.Time) tea.Msg { return timer{} })
 	case done:
-		m.said, m.stacks, m.scroll = msg.text, msg.stacks, 0
+		m.said, m.page.stacks, m.page.scroll = msg.text, msg.stacks, 0
 		if msg.err != nil {
 			m.said = msg.err.Error()
 		}

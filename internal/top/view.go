@@ -27,29 +27,29 @@ func dim(text string) string  { return lipgloss.NewStyle().Faint(true).Render(te
 func (m *model) View() string {
 	if m.now == nil {
 		if m.failed != nil {
-			return clip(m.failed.Error(), m.width) + "\n\nq quits\n"
+			return clip(m.failed.Error(), m.screen.width) + "\n\nq quits\n"
 		}
 		return "asking ...\n"
 	}
 	lines := append(m.head(), "")
-	switch room := max(1, m.height-len(lines)-2); {
-	case m.help:
+	switch room := max(1, m.screen.height-len(lines)-2); {
+	case m.page.help:
 		lines = append(lines, strings.Split(keys, "\n")...)
-	case m.stacks != "":
-		all := strings.Split(strings.TrimRight(m.stacks, "\n"), "\n")
-		all = all[min(m.scroll, len(all)):]
+	case m.page.stacks != "":
+		all := strings.Split(strings.TrimRight(m.page.stacks, "\n"), "\n")
+		all = all[min(m.page.scroll, len(all)):]
 		for _, line := range all[:min(len(all), room)] {
 			lines = append(lines, plain(line))
 		}
 	default:
 		lines = append(lines, m.table(room)...)
 	}
-	for len(lines) < m.height-1 {
+	for len(lines) < m.screen.height-1 {
 		lines = append(lines, "")
 	}
-	lines = append(lines[:max(0, min(len(lines), m.height-1))], m.foot())
+	lines = append(lines[:max(0, min(len(lines), m.screen.height-1))], m.foot())
 	for i := range lines {
-		lines[i] = clip(lines[i], m.width)
+		lines[i] = clip(lines[i], m.screen.width)
 	}
 	return strings.Join(lines, "\n")
 }
@@ -86,7 +86,7 @@ func (m *model) head() []string {
 
 // meter is a number and where it has been.
 func (m *model) meter(name, value, line string, c lipgloss.Color) string {
-	width := max(8, m.width/2-25)
+	width := max(8, m.screen.width/2-25)
 	return fmt.Sprintf("%-12s %-9s %s  ", name, value, paint(c, spark(m.lines[line], width)))
 }
 
@@ -136,7 +136,7 @@ func (m *model) table(room int) []string {
 }
 
 func (m *model) foot() string {
-	if m.stacks != "" || m.help {
+	if m.page.stacks != "" || m.page.help {
 		return dim("any key goes back")
 	}
 	said := m.said
