@@ -20,7 +20,7 @@ const largest = 2 << 20
 func TestNoStrayFiles(t *testing.T) {
 	out, err := exec.Command("git", "ls-files", "-z").Output()
 	if err != nil {
-		t.Skip("this is no git repository: ", err)
+		t.Skip("this is not a git repository: ", err)
 	}
 	files := strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00")
 	if len(files) < 100 {

@@ -41,7 +41,7 @@ type (
 		err      error
 	}
 	stuck    struct{ wire.Stuck }    // the gateway finds a worker held up that may not be able to say by what
-	brokeOff struct{ slot, pid int } // a worker sent the gateway nonsense
+	brokeOff struct{ slot, pid int } // a worker sent the gateway invalid data
 	idled    struct{ slot, pid int } // the gateway has nothing in hand at a draining worker
 )
 
@@ -270,7 +270,7 @@ func (a *Arbiter) Idle(slot, pid int) { a.post(idled{slot, pid}) }
 // Stuck says that a worker is held up and may not be able to say by what.
 func (a *Arbiter) Stuck(w wire.Stuck) { a.post(stuck{w}) }
 
-// Broken says that a worker sent the gateway nonsense: it is to be replaced.
+// Broken says that a worker sent the gateway invalid data: it is to be replaced.
 func (a *Arbiter) Broken(slot, pid int) { a.post(brokeOff{slot, pid}) }
 
 // Scale asks for n workers.

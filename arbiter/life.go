@@ -127,7 +127,7 @@ func (f *fleet) idled(slot, pid int, now time.Duration) {
 	}
 }
 
-// brokeOff kills a worker that sent the gateway nonsense: the gateway reads
+// brokeOff kills a worker that sent the gateway invalid data: the gateway reads
 // nothing more of it, and so whatever it takes from the queue is lost.
 func (f *fleet) brokeOff(slot, pid int, now time.Duration) {
 	w := f.find(pid, 0)
@@ -142,7 +142,7 @@ func (f *fleet) brokeOff(slot, pid int, now time.Duration) {
 	}
 	f.move(w, killed, why)
 	w.leaving.hold = notHeld
-	f.log.Error(f.role+" is killed: it sent the gateway nonsense", f.role, w.place.ID, "pid", w.pid)
+	f.log.Error(f.role+" is killed: it sent the gateway invalid data", f.role, w.place.ID, "pid", w.pid)
 	f.procs.kill(w)
 	if s := f.positionOf(w); wanted && s != nil {
 		f.vacate(s, w, now, w.leaving.because.String())

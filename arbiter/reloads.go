@@ -53,7 +53,7 @@ func (a *Arbiter) wantReload() {
 	r := &a.reloads
 	r.wanted = true
 	if r.loading {
-		a.Log.Info("a newer reload takes the place of the one in progress")
+		a.Log.Info("a newer reload replaces the one in progress")
 		r.cancel()
 	}
 }

@@ -220,7 +220,7 @@ func (f *fleet) abandon(now time.Duration, why string) {
 
 // supersede gives a reload up in favour of a newer one.
 func (f *fleet) supersede(now time.Duration, by *Generation) {
-	f.log.Info("a newer reload takes the place of the one in progress",
+	f.log.Info("a newer reload replaces the one in progress",
 		"generation", by.Number, "superseded", f.candidate.gen.Number)
 	f.giveUp(now, errSuperseded, bySuperseding)
 }

@@ -40,13 +40,13 @@ func transitions() []transition {
 		{booting, draining, "wanted no more, or STOPPING=1"},
 		{booting, quick, "INT, QUIT"},
 		{booting, aborting, "boot_timeout"},
-		{booting, killed, "sent the gateway nonsense"},
+		{booting, killed, "sent the gateway invalid data"},
 		{booting, gone, "crash"},
 		{ready, draining, "wanted no more, or STOPPING=1"},
 		{ready, quick, "INT, QUIT"},
 		{ready, stalled, "a request hangs, others are in hand"},
 		{ready, aborting, "timeout"},
-		{ready, killed, "sent the gateway nonsense"},
+		{ready, killed, "sent the gateway invalid data"},
 		{ready, gone, "crash"},
 		{draining, quick, "INT, QUIT"},
 		{draining, aborting, "timeout"},
@@ -56,7 +56,7 @@ func transitions() []transition {
 		{quick, gone, "exit"},
 		{stalled, aborting, "the others are done, or graceful_timeout"},
 		{stalled, quick, "INT, QUIT"},
-		{stalled, killed, "sent the gateway nonsense"},
+		{stalled, killed, "sent the gateway invalid data"},
 		{stalled, gone, "exit"},
 		{aborting, quick, "INT, QUIT"},
 		{aborting, killed, "2 s"},
@@ -96,7 +96,7 @@ const (
 func (c cause) String() string {
 	return [...]string{
 		"", "reload", "reload failed", "superseded by a newer reload", "stop", "drained", "scaled down", "max_requests", "max_lifetime",
-		"max_memory", "memory_budget", "refork_after", "refork_after undone", "restart", "its trial is over", "quick stop", "hung", "it sent the gateway nonsense",
+		"max_memory", "memory_budget", "refork_after", "refork_after undone", "restart", "its trial is over", "quick stop", "hung", "it sent the gateway invalid data",
 		"it said STOPPING=1", "it asked for it", "crashed",
 	}[c]
 }

@@ -55,10 +55,10 @@ func groupProblem(name string) (problem, hint string) {
 func privilege(what, name string, wanted, current int) (problem, hint string) {
 	switch {
 	case wanted < 0 || int64(wanted) >= 1<<32-1:
-		return fmt.Sprintf("%d is no number of a %s", wanted, what), ""
+		return fmt.Sprintf("%d is not a valid %s number", wanted, what), ""
 	case wanted != current && os.Geteuid() != 0:
 		return fmt.Sprintf("only root can change to %s %s; this is uid %d", what, quote(name), os.Geteuid()),
-			"start gonicorn as root, or leave " + what + " away"
+			"start gonicorn as root, or leave " + what + " out"
 	}
 	return "", ""
 }

@@ -64,13 +64,13 @@ func environment(vars map[string]string, settings []Setting) (given []Given, war
 	}
 	for _, name := range sortedKeys(vars) {
 		if name == "GONICORN_WORKER" && !strings.HasPrefix(vars[name], "{") { // what gonicorn tells its own processes is JSON
-			warnings = append(warnings, "environment: "+name+" is no setting; did you mean "+prefix+"WORKERS?")
+			warnings = append(warnings, "environment: "+name+" is not a setting; did you mean "+prefix+"WORKERS?")
 		}
 		if !strings.HasPrefix(name, prefix) || known[name] || strings.HasPrefix(name, prefix+"EXEC_") {
 			continue
 		}
 		if near := Nearest(strings.TrimPrefix(name, prefix), trimmed(names)); near != "" {
-			warnings = append(warnings, "environment: "+name+" is no setting; did you mean "+prefix+near+"?")
+			warnings = append(warnings, "environment: "+name+" is not a setting; did you mean "+prefix+near+"?")
 		}
 	}
 	return given, warnings

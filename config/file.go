@@ -62,7 +62,7 @@ func fileProblem(path string, err error) (problem, hint string) {
 	var at *fs.PathError
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return "there is no file " + path, "name one that is there with -c, or leave -c away"
+		return "there is no file " + path, "name one that is there with -c, or leave -c out"
 	case errors.Is(err, fs.ErrPermission):
 		return "may not be read: " + path, "allow it with: chmod a+r " + path
 	case errors.Is(err, errTooLarge):

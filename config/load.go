@@ -107,7 +107,7 @@ func (l *loader) layer(given []Given) {
 			continue
 		}
 		if s.Python {
-			l.fail(s, g.Where, "is no command", "it "+inWorkers)
+			l.fail(s, g.Where, "is not a command", "it "+inWorkers)
 			continue
 		}
 		value, err := parse(s, g.Value)
@@ -206,7 +206,7 @@ func (l *loader) entries(entries []entry) {
 			l.fail(s, e.where, "cannot be set in a file", "give it on the command line: --"+s.Flag)
 			continue
 		case s.Python:
-			l.fail(s, e.where, "is no command", "it "+inWorkers)
+			l.fail(s, e.where, "is not a command", "it "+inWorkers)
 			continue
 		}
 		value, err := decode(s, e.value)

@@ -157,7 +157,7 @@ func TestWarnings(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		"gunicorn.conf.py", "GONICORN_WORKRES is no setting; did you mean GONICORN_WORKERS?",
+		"gunicorn.conf.py", "GONICORN_WORKRES is not a setting; did you mean GONICORN_WORKERS?",
 		"GONICORN_HTTP_PARSER: http_parser has no effect", "bind has no effect: transport is none", "a daemon's log goes nowhere",
 	}
 	if len(l.Warnings) != len(want) {

@@ -31,24 +31,24 @@ func TestMistakesInFile(t *testing.T) {
 		"bind = []":             `gunicorn.toml:1: bind: names no address; try bind = ["127.0.0.1:8000"]`,
 		"bind = [1]":            `gunicorn.toml:1: bind: must be a list of strings; item 1 is the number 1; try bind = ["127.0.0.1:8000"]`,
 		"bind = \":x\"":         `gunicorn.toml:1: bind: bad address`,
-		"bind = \":1,:1\"":      `gunicorn.toml:1: bind: :1 is given twice; leave one away`,
+		"bind = \":1,:1\"":      `gunicorn.toml:1: bind: :1 is given twice; leave one out`,
 		"raw_env = [\"A\"]":     `gunicorn.toml:1: raw_env: "A" is not NAME=value; try raw_env = ["NAME=value"]`,
 		"chdir = \"nowhere\"":   `gunicorn.toml:1: chdir: there is no folder "nowhere"; make it with: mkdir -p nowhere`,
-		"chdir = \"/dev/null\"": `gunicorn.toml:1: chdir: "/dev/null" is no folder; try chdir = "/dev"`,
+		"chdir = \"/dev/null\"": `gunicorn.toml:1: chdir: "/dev/null" is not a folder; try chdir = "/dev"`,
 		"user = \"nobody-here\"": `gunicorn.toml:1: user: there is no user "nobody-here"; ` +
 			`list them with: getent passwd`,
 		"group = \"nobody-here\"": `gunicorn.toml:1: group: there is no group "nobody-here"; list them with: getent group`,
-		"user = -1":               `gunicorn.toml:1: user: -1 is no number of a user`,
+		"user = -1":               `gunicorn.toml:1: user: -1 is not a valid user number`,
 		"initgroups = true":       `gunicorn.toml:1: initgroups: there is no user whose groups to take; name one with --user`,
 		"keyfile = \"a\"":         `gunicorn.toml:1: keyfile: there is no certfile for it; give the certificate with --certfile`,
 		"http_protocols = \"h3\"": `gunicorn.toml:1: http_protocols: "h3" is not one of h1, h2; try http_protocols = ["h2", "h1"]`,
 		"workers_min = 2":         `gunicorn.toml:1: workers_min: counts only where workers_max is set; set workers_max too, or only workers`,
-		"statsd_host = \"nope\"":  `gunicorn.toml:1: statsd_host: "nope" is no HOST:PORT and no unix://PATH; try statsd_host = "localhost:8125"`,
-		"syslog_addr = \"nope\"": `gunicorn.toml:1: syslog_addr: "nope" is no udp://HOST:PORT, tcp://HOST:PORT or unix://PATH; ` +
+		"statsd_host = \"nope\"":  `gunicorn.toml:1: statsd_host: "nope" is neither HOST:PORT nor unix://PATH; try statsd_host = "localhost:8125"`,
+		"syslog_addr = \"nope\"": `gunicorn.toml:1: syslog_addr: "nope" is not udp://HOST:PORT, tcp://HOST:PORT or unix://PATH; ` +
 			`try syslog_addr = "udp://localhost:514"`,
 		"syslog_facility = \"demon\"": `gunicorn.toml:1: syslog_facility: there is no facility "demon"; did you mean daemon?`,
 		"protocol = \"uwsgi\"\ncertfile = \"/dev/null\"\nkeyfile = \"/dev/null\"": `gunicorn.toml:1: protocol: uwsgi has no TLS; ` +
-			`leave certfile and keyfile to nginx, or leave protocol away`,
+			`leave certfile and keyfile to nginx, or leave protocol out`,
 		"admin_bind = \":x\"":      `gunicorn.toml:1: admin_bind: bad address`,
 		"worker = 2":               `gunicorn.toml:1: worker: there is no such setting; did you mean workers?`,
 		"error-logfile = \"x\"":    `gunicorn.toml:1: error-logfile: there is no such setting; did you mean errorlog?`,
@@ -109,7 +109,7 @@ func TestMistakesAboutTheFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	for file, want := range map[string]string{
-		"nowhere.toml": "--config: config: there is no file nowhere.toml; name one that is there with -c, or leave -c away",
+		"nowhere.toml": "--config: config: there is no file nowhere.toml; name one that is there with -c, or leave -c out",
 		".":            "--config: config: cannot read .: is a directory; name a file with -c",
 		"large.toml":   "--config: config: large.toml is larger than 1024 KiB; a config file is a few hundred lines at most",
 	} {

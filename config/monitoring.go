@@ -21,13 +21,13 @@ func (k *checker) monitoring() {
 	c := k.config
 	if host := c.StatsdHost; host != "" && !isUnix(host) {
 		if name, port, err := net.SplitHostPort(host); err != nil || name == "" || port == "" {
-			k.fail("statsd_host", quote(host)+" is no HOST:PORT and no unix://PATH", k.try("statsd_host", "localhost:8125"))
+			k.fail("statsd_host", quote(host)+" is neither HOST:PORT nor unix://PATH", k.try("statsd_host", "localhost:8125"))
 		}
 	}
 	u, err := url.Parse(c.SyslogAddr)
 	network := err == nil && (u.Scheme == "udp" || u.Scheme == "tcp") && u.Hostname() != ""
 	if !network && (err != nil || u.Scheme != "unix" || u.Path == "") {
-		k.fail("syslog_addr", quote(c.SyslogAddr)+" is no udp://HOST:PORT, tcp://HOST:PORT or unix://PATH",
+		k.fail("syslog_addr", quote(c.SyslogAddr)+" is not udp://HOST:PORT, tcp://HOST:PORT or unix://PATH",
 			k.try("syslog_addr", "udp://localhost:514"))
 	}
 	if name := strings.ToLower(c.SyslogFacility); !slices.Contains(facilities(), name) {

@@ -99,7 +99,7 @@ func (l *loader) unread(path string, names map[string]int) {
 	known := slices.DeleteFunc(slices.Clone(l.settings), func(s Setting) bool { return s.Section == sectionDirty })
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		if near := nearestName(name, known); near != "" {
-			l.warnings = append(l.warnings, fmt.Sprintf("%s: %s is no setting; did you mean %s?", at(path, names[name]), name, near))
+			l.warnings = append(l.warnings, fmt.Sprintf("%s: %s is not a setting; did you mean %s?", at(path, names[name]), name, near))
 		}
 	}
 }

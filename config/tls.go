@@ -30,7 +30,7 @@ func oldestTLS(name string) (version string, known bool) {
 // clients that would not come in.
 func (k *checker) sslVersion() {
 	if _, known := oldestTLS(k.config.SSLVersion); !known {
-		k.fail("ssl_version", quote(k.config.SSLVersion)+" is no version that is spoken: those are TLS 1.2 and 1.3",
-			`leave it away, and where only TLS 1.3 is wanted, set tls_min_version = "1.3"`)
+		k.fail("ssl_version", quote(k.config.SSLVersion)+" is not a supported version: those are TLS 1.2 and 1.3",
+			`leave it out, and where only TLS 1.3 is wanted, set tls_min_version = "1.3"`)
 	}
 }

@@ -19,7 +19,7 @@ func (k *checker) addresses() {
 	}
 	for i, address := range c.Bind {
 		if slices.Contains(c.Bind[:i], address) {
-			k.fail("bind", address+" is given twice", "leave one away")
+			k.fail("bind", address+" is given twice", "leave one out")
 		}
 		if k.bind == nil {
 			continue
@@ -123,7 +123,7 @@ func (k *checker) folder(name, path string) {
 		}
 		k.fail(name, "cannot enter "+quote(path)+": "+err.Error(), "")
 	case !info.IsDir():
-		k.fail(name, quote(path)+" is no folder", k.try(name, filepath.Dir(path)))
+		k.fail(name, quote(path)+" is not a folder", k.try(name, filepath.Dir(path)))
 	}
 }
 
@@ -142,12 +142,12 @@ func (k *checker) together() {
 			"give them with --ca-certs")
 	}
 	if c.CRLFile != "" && c.CertReqs == 0 {
-		k.fail("crlfile", "clients are not asked for certificates", "set cert_reqs to 1 or 2, or leave crlfile away")
+		k.fail("crlfile", "clients are not asked for certificates", "set cert_reqs to 1 or 2, or leave crlfile out")
 	}
 	k.sslVersion()
 	k.protocols()
 	if c.Protocol == "uwsgi" && len(c.Certfile) > 0 {
-		k.fail("protocol", "uwsgi has no TLS", "leave certfile and keyfile to nginx, or leave protocol away")
+		k.fail("protocol", "uwsgi has no TLS", "leave certfile and keyfile to nginx, or leave protocol out")
 	}
 	if c.WorkersMax > 0 && c.FewestWorkers() > c.WorkersMax {
 		k.fail("workers_max", fmt.Sprintf("%d is less than the fewest workers, which are %d", c.WorkersMax, c.FewestWorkers()),
@@ -171,7 +171,7 @@ func (k *checker) protocols() {
 			k.fail("http_protocols", quote(p)+" is not one of h1, h2", k.try("http_protocols", "h2,h1"))
 		}
 		if slices.Contains(k.config.HTTPProtocols[:i], p) {
-			k.fail("http_protocols", p+" is given twice", "leave one away")
+			k.fail("http_protocols", p+" is given twice", "leave one out")
 		}
 	}
 	if len(k.config.HTTPProtocols) == 0 {

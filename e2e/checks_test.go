@@ -27,7 +27,7 @@ func TestCheckFindsWhatStartTripsOver(t *testing.T) {
 		says string
 	}{
 		"log config":      {[]string{"--log-config", "missing.ini"}, "there is no file missing.ini"},
-		"JSON log config": {[]string{"--log-config-json", "bad.json"}, "bad.json is no JSON"},
+		"JSON log config": {[]string{"--log-config-json", "bad.json"}, "bad.json is not valid JSON"},
 		"Python config":   {[]string{"-c", "missing.py"}, "there is no file missing.py"},
 		"env file":        {[]string{"--env-file", "missing.env"}, "there is no file missing.env"},
 		"log atom":        {[]string{"--access-logfile", "-", "--access-logformat", "%(nope)s"}, "access_log_format"},

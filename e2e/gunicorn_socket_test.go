@@ -99,7 +99,7 @@ func TestGunicornSocket(t *testing.T) {
 				t.Errorf("got:\n%s\nunder gunicorn:\n%s", got, want)
 			}
 			if _, body := get(t, s.addr(), "/"); body != "none" {
-				t.Errorf("a request that is no handshake has a %s", body)
+				t.Errorf("a request that is not a handshake has a %s", body)
 			}
 			s.expect(`"GET /echo HTTP/1.1" 101 `)
 			w := startWatch()

@@ -48,7 +48,7 @@ def two(scope):
 		}
 	}
 	s := startWith(t, options{env: []string{"GONICORN_WORKER=4"}}, "demo", "-b", "127.0.0.1:0").ready()
-	s.expect(`GONICORN_WORKER is no setting; did you mean GONICORN_WORKERS`)
+	s.expect(`GONICORN_WORKER is not a setting; did you mean GONICORN_WORKERS`)
 	s.stop()
 }
 

@@ -46,9 +46,9 @@ func TestPID1BecomesTheNewBinary(t *testing.T) {
 	for i := range 5 {
 		mark := s.log.mark()
 		s.signal(syscall.SIGUSR2)
-		s.expectFrom(mark, `becoming the binary that is there now`)
+		s.expectFrom(mark, `replacing this process with the current binary`)
 		s.expectFrom(mark, `\[1\] \[INFO\] ready`)
-		s.expectFrom(mark, `the children of the binary before have been told to finish`)
+		s.expectFrom(mark, `the processes of the previous binary have been told to finish`)
 		l.served(t, 50)
 		eventually(t, fmt.Sprintf("only the new children are there, round %d", i), func() bool {
 			return len(s.children()) == 4 // guard, two workers, gateway
@@ -58,11 +58,11 @@ func TestPID1BecomesTheNewBinary(t *testing.T) {
 	starter(t, script, false)
 	mark := s.log.mark()
 	s.signal(syscall.SIGUSR2)
-	s.expectFrom(mark, `the new binary does not serve: going back to the one before`)
+	s.expectFrom(mark, `the new binary does not serve: going back to the previous one`)
 	s.expectFrom(mark, `\[1\] \[INFO\] gonicorn `)
 	l.served(t, 50)
 	starter(t, script, true)
-	s.expectFrom(mark, `the children of the binary before have been told to finish`)
+	s.expectFrom(mark, `the processes of the previous binary have been told to finish`)
 	l.served(t, 50)
 	l.expectNoFailure(t)
 	s.signal(syscall.SIGTERM)

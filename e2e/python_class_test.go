@@ -81,8 +81,8 @@ func TestLikelySlipsInConfigFiles(t *testing.T) {
 	dir := confFolder(t, "import os\n\nbind = '127.0.0.1:0'\nworker = 4\nlog_level = 'debug'\nkeep_alive = int(os.environ.get('X', '3'))\nkeepalive = keep_alive\nshop = 1\n\ndef when_redy(server):\n    pass\n")
 	s := startWith(t, options{dir: dir, env: []string{"PYTHONDONTWRITEBYTECODE=1"}}, "versioned:app", "--python", interpreter(t)).ready()
 	for _, want := range []string{
-		`gunicorn\.conf\.py:4: worker is no setting; did you mean workers\?`, `gunicorn\.conf\.py:5: log_level is no setting; did you mean loglevel\?`,
-		`gunicorn\.conf\.py:10: when_redy is no setting; did you mean when_ready\?`,
+		`gunicorn\.conf\.py:4: worker is not a setting; did you mean workers\?`, `gunicorn\.conf\.py:5: log_level is not a setting; did you mean loglevel\?`,
+		`gunicorn\.conf\.py:10: when_redy is not a setting; did you mean when_ready\?`,
 	} {
 		s.expect(want)
 	}

@@ -120,7 +120,7 @@ func TestLoggerClass(t *testing.T) {
 	}
 	s.expect(`\[ERROR\] OWN ERROR error in request`)
 	s.stop()
-	for class, why := range map[string]string{"own_logger.Nobody": "cannot be found", "listening.Ear": "is no logger: it has no access"} {
+	for class, why := range map[string]string{"own_logger.Nobody": "cannot be found", "listening.Ear": "is not a logger: it has no access"} {
 		s := startWith(t, options{dir: dir, env: []string{"PYTHONPATH=" + peers, "HEARD=/dev/null"}}, "listening:wsgi", "-b", "127.0.0.1:0",
 			"--logger-class", class, "--python", interpreter(t))
 		if code := s.wait(); code == 0 {

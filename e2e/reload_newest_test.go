@@ -27,7 +27,7 @@ func TestNewestReloadWins(t *testing.T) {
 			v.write(fmt.Sprintf(goodApp, 3))
 			began := time.Now()
 			s.signal(syscall.SIGHUP)
-			s.expect(`a newer reload takes the place of the one in progress.*generation=3 superseded=2`)
+			s.expect(`a newer reload replaces the one in progress.*generation=3 superseded=2`)
 			s.expect(`(canary serves|reload goes on).*generation=3`)
 			if took := time.Since(began); took > time.Minute {
 				t.Errorf("the newest reload waited for %s", took)

@@ -180,7 +180,7 @@ func TestEveryStepOfAReloadFailsWithoutATrace(t *testing.T) {
 		name string
 		text func() string
 	}{
-		{"the file is no TOML", func() string { return after("= [") }},
+		{"the file is not valid TOML", func() string { return after("= [") }},
 		{"a value is wrong", func() string { return after(`timeout = "soon"`) }},
 		{"there is no such Python", in("other-python", "no-python")},
 		{"there is no such user", func() string { return after(`user = "nobody-has-this-name"`) }},

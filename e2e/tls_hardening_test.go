@@ -200,7 +200,7 @@ func refusedReloads(t *testing.T, s *server, a *authority, write func(string)) {
 	t.Helper()
 	for _, c := range []struct{ settings, want string }{
 		{"cert_reqs = 2\ncrlfile = " + fmt.Sprintf("%q", a.revoke("expired.pem", -time.Minute)), `crlfile: .*expired.pem: the list of .* expired on`},
-		{"ssl_version = \"TLSv1\"", `ssl_version: .*TLSv1.* is no version that is spoken.*tls_min_version`},
+		{"ssl_version = \"TLSv1\"", `ssl_version: .*TLSv1.* is not a supported version.*tls_min_version`},
 		{"tls_min_version = 1.1", `tls_min_version: .*1\.1`},
 	} {
 		mark := s.log.mark()

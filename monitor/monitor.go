@@ -38,7 +38,7 @@ const (
 	idleTime   = 60 * time.Second
 )
 
-var errGone = errors.New("the arbiter does not answer any more")
+var errGone = errors.New("the arbiter no longer responds")
 
 // Main is the monitor's process, which lives as long as the arbiter. It returns
 // the exit code.

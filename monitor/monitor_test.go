@@ -205,7 +205,7 @@ func TestExamplesNameRealMetrics(t *testing.T) {
 			}
 		}
 		if strings.HasSuffix(file, ".json") && !json.Valid(text) {
-			t.Errorf("%s is no JSON", file)
+			t.Errorf("%s is not valid JSON", file)
 		}
 	}
 }

@@ -15,10 +15,10 @@ const (
 	None     Action = iota
 	Stop            // TERM: finish what is in hand and stop
 	Quit            // INT, QUIT: stop at once
-	Reload          // HUP: read the config anew and exchange the workers
+	Reload          // HUP: reread the config and replace the workers
 	Increase        // TTIN: one worker more
 	Decrease        // TTOU: one worker less
-	Reopen          // USR1: open the log files anew
+	Reopen          // USR1: reopen the log files
 	Upgrade         // USR2: start a new binary beside this one
 	Drain           // WINCH: let the workers go, keep the sockets
 	Child           // CHLD: a child has ended

@@ -64,7 +64,7 @@ func (l *commandLine) until(c *ucli.Context, client *operatorapi.Client, done st
 			if ctx.Err() != nil {
 				break
 			}
-			return fmt.Errorf("%s: it was asked for, and nobody says what became of it: %w", c.Command.Name, err)
+			return fmt.Errorf("%s: requested, but its outcome is unknown: %w", c.Command.Name, err)
 		}
 		if so(s) {
 			fmt.Fprintln(l.stdout, done)

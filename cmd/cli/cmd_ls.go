@@ -15,7 +15,7 @@ import (
 func (l *commandLine) list(c *ucli.Context) error {
 	all, folder := l.running(c.Context)
 	if len(all) == 0 {
-		return errcode.With("GON030", fmt.Errorf("no gonicorn of this user runs: no control socket in %s", folder))
+		return errcode.With("GON030", fmt.Errorf("no gonicorn of this user is running: no control socket in %s", folder))
 	}
 	table := tabwriter.NewWriter(l.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "NAME\tAPP\tADDRESS\tPID\tWORKERS\tUPTIME\tFOLDER")

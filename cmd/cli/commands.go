@@ -42,15 +42,15 @@ func (l *commandLine) commands() []*ucli.Command {
 		ask("workers", "the workers, a line each", l.workers, asJSON),
 		ask("requests", "the requests in hand now", l.requests, asJSON),
 		ask("top", "the app and its workers, live in the terminal", l.top),
-		ask("reload", "read the config anew and exchange the workers; waits for the outcome", l.reload),
+		ask("reload", "reread the config and replace the workers; waits for the outcome", l.reload),
 		numbered("scale", "N", "have N workers, until the next reload; waits until they serve", l.scale),
 		numbered("restart", "ID", "replace one worker; waits until its successor serves", l.restart),
 		numbered("stacks", "ID", "where every thread of a worker is; the worker goes on", l.stacks),
 		numbered("drain", "", "let gateway and workers finish and go, keep the sockets; reload brings them back", l.drain),
-		ask("reopen", "open the log files anew", func(c *ucli.Context, client *operatorapi.Client) error {
-			return l.post(c, client, "/reopen", nil, "the logs are being opened anew")
+		ask("reopen", "reopen the log files", func(c *ucli.Context, client *operatorapi.Client) error {
+			return l.post(c, client, "/reopen", nil, "reopening the log files")
 		}),
-		ask("upgrade", "replace the running binary by the one that is there now; goes back when that does not serve", l.upgrade),
+		ask("upgrade", "replace the running gonicorn with the current binary; goes back if that does not serve", l.upgrade),
 		numbered("stop", "", "finish what is in hand and stop; waits until it has", l.stop),
 		ask("logs", "the last lines of the log", l.logs, &ucli.BoolFlag{Name: "follow", Aliases: []string{"f"}, Usage: "and those to come"}),
 		{

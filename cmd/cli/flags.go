@@ -62,7 +62,7 @@ func parseCmdArgs(text string, settings []config.Setting) ([]config.Given, error
 		return nil, &flagError{envCmdArgs, err.Error(), ""}
 	}
 	if extra := append(p.positionals, p.command...); len(extra) > 0 || p.command != nil {
-		return nil, &flagError{envCmdArgs, "holds " + strings.Join(extra, " ") + ", which is no flag",
+		return nil, &flagError{envCmdArgs, "holds " + strings.Join(extra, " ") + ", which is not a flag",
 			"name the app on the command line"}
 	}
 	for i := range p.given {

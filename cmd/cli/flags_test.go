@@ -150,8 +150,8 @@ func TestParseCmdArgs(t *testing.T) {
 		t.Errorf("got %q, %v; want %q", flat(given), err, want)
 	}
 	for text, want := range map[string]string{
-		"main:app -w 4":   "GUNICORN_CMD_ARGS: holds main:app, which is no flag; name the app on the command line",
-		"-- node":         "GUNICORN_CMD_ARGS: holds node, which is no flag; name the app on the command line",
+		"main:app -w 4":   "GUNICORN_CMD_ARGS: holds main:app, which is not a flag; name the app on the command line",
+		"-- node":         "GUNICORN_CMD_ARGS: holds node, which is not a flag; name the app on the command line",
 		`--name "x`:       "GUNICORN_CMD_ARGS: a quote is not closed; close the quote",
 		"--wrokers 4":     "GUNICORN_CMD_ARGS: --wrokers: there is no such flag; did you mean --workers?",
 		"--workers 4 -h ": "",

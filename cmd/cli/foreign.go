@@ -44,20 +44,20 @@ func foreignFlags() []foreign {
 		{names: "no-access-log", setting: "accesslog", value: ""},
 		{names: "proxy-headers use-colors no-use-colors", value: nothing},
 		{names: "no-proxy-headers", hint: "nobody is believed with --forwarded-allow-ips ''"},
-		{names: "interface", takes: "auto asgi asgi3 wsgi", hint: "the app tells whether it is WSGI or ASGI 3: leave the flag away"},
-		{names: "ws", takes: "auto websockets websockets-sansio wsproto", hint: "WebSockets are gonicorn's own: leave the flag away"},
+		{names: "interface", takes: "auto asgi asgi3 wsgi", hint: "the app tells whether it is WSGI or ASGI 3: leave the flag out"},
+		{names: "ws", takes: "auto websockets websockets-sansio wsproto", hint: "WebSockets are gonicorn's own: leave the flag out"},
 		{names: "http2 h2", setting: "http_protocols", value: "h2,h1"},
 		{names: "ws-ping-interval", setting: "websocket_ping_interval"},
 		{names: "ws-ping-timeout", setting: "websocket_ping_timeout"},
-		{names: "ws-max-queue", hint: "a WebSocket's next message is read once the app has taken the last: leave the flag away"},
-		{names: "ws-per-message-deflate", takes: "true", hint: "compression is offered always: leave the flag away"},
+		{names: "ws-max-queue", hint: "a WebSocket's next message is read once the app has taken the last: leave the flag out"},
+		{names: "ws-per-message-deflate", takes: "true", hint: "compression is offered always: leave the flag out"},
 		{names: "limit-concurrency", hint: "--worker-connections bounds what a worker has at once, and --queue-size what waits"},
 		{names: "backpressure", hint: "--worker-connections bounds what a worker has at once"},
 		{names: "reload-dir reload-paths", hint: "--reload watches what the app has imported, wherever it is; for other files there is --reload-include"},
-		{names: "reload-delay reload-tick", hint: "changes are told at once: leave the flag away"},
+		{names: "reload-delay reload-tick", hint: "changes are told at once: leave the flag out"},
 		{names: "timeout-worker-healthcheck", hint: "--timeout is about a worker that gives no sign of life"},
 		{names: "h11-max-incomplete-event-size", hint: "see --limit-request-line and --limit-request-field-size"},
-		{names: "reset-contextvars", hint: "each request has a context of its own: leave the flag away"},
+		{names: "reset-contextvars", hint: "each request has a context of its own: leave the flag out"},
 		// granian's.
 		{names: "address", setting: "bind"},
 		{names: "blocking-threads", setting: "threads"},
@@ -70,7 +70,7 @@ func foreignFlags() []foreign {
 		{names: "access-log-fmt", setting: "access_log_format"},
 		{names: "workers-max-rss reload-on-rss", hint: "say --max-memory with the unit: --max-memory 512MiB"},
 		{names: "respawn-failed-workers master enable-threads need-app vacuum die-on-term single-interpreter", value: nothing},
-		{names: "runtime-threads runtime-mode runtime-blocking-threads task-impl", hint: "leave the flag away: the gateway takes what it needs"},
+		{names: "runtime-threads runtime-mode runtime-blocking-threads task-impl", hint: "leave the flag out: the gateway takes what it needs"},
 		{names: "static-path-mount static-map static-path-route offload-threads",
 			hint: "gonicorn serves no folders: let the app name files (--sendfile-root), or a web server serve them"},
 		// uWSGI's.
@@ -87,8 +87,8 @@ func foreignFlags() []foreign {
 		{names: "socket uwsgi-socket", hint: "for nginx's uwsgi_pass: --protocol uwsgi -b ADDRESS; for HTTP: -b ADDRESS"},
 		{names: "module wsgi wsgi-file callable mount", hint: "name the app without a flag: module:callable, as in wsgi:application"},
 		{names: "virtualenv venv home", hint: "--python FOLDER/bin/python3 names the interpreter"},
-		{names: "lazy-apps", hint: "each worker loads the app unless --preload is given: leave the flag away"},
-		{names: "lazy", hint: "each worker loads the app unless --preload is given: leave the flag away"},
+		{names: "lazy-apps", hint: "each worker loads the app unless --preload is given: leave the flag out"},
+		{names: "lazy", hint: "each worker loads the app unless --preload is given: leave the flag out"},
 		{names: "touch-reload", hint: "gonicorn reload, or --reload with --reload-extra-file FILE"},
 		{names: "cheaper cheaper-initial", hint: "--workers-min and --workers-max bound a number that follows the load"},
 		{names: "stats", hint: "gonicorn top, and --admin-bind ADDRESS for metrics"},
@@ -114,7 +114,7 @@ func (p *argsParser) foreign(name, value string, has bool) bool {
 		} else if strings.Contains(text, ":") {
 			p.give(p.named("bind"), flag, text)
 		} else if !slices.Contains([]string{"auto", "h11", "httptools", "1", "2"}, text) {
-			p.fail(flag, "there is no such flag", "HTTP is gonicorn's own: leave the flag away")
+			p.fail(flag, "there is no such flag", "HTTP is gonicorn's own: leave the flag out")
 		}
 		return true
 	}

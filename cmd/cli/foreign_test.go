@@ -32,7 +32,7 @@ func TestForeignFlags(t *testing.T) {
 	}
 	for line, want := range map[string]string{
 		"--host":                    "--host: needs a value",
-		"--interface asgi2":         "leave the flag away",
+		"--interface asgi2":         "leave the flag out",
 		"--http2=1":                 "takes no value",
 		"--limit-concurrency 5":     "--worker-connections",
 		"--reload-dir src":          "--reload watches what the app has imported",

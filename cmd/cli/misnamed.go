@@ -14,7 +14,7 @@ import (
 func (l *commandLine) noModule(word string, c *config.Config) error {
 	programs := map[string]string{".js": "node", ".mjs": "node", ".cjs": "node", ".ts": "npx tsx", ".rb": "ruby", ".php": "php", ".sh": "sh", ".pl": "perl"}
 	if with, is := programs[filepath.Ext(word)]; is {
-		return fmt.Errorf("%s is no Python module; type a command behind --: gonicorn -- %s %s", word, with, word)
+		return fmt.Errorf("%s is not a Python module; type a command behind --: gonicorn -- %s %s", word, with, word)
 	}
 	if info, err := os.Stat(c.Below(word)); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 && !strings.HasSuffix(word, ".py") {
 		return fmt.Errorf("%s is a program; type a command behind --: gonicorn -- %s", word, word)

@@ -104,9 +104,9 @@ func (l *commandLine) find(c *ucli.Context, word string) (*operatorapi.Client, e
 	all, folder := l.running(c.Context)
 	if len(all) == 0 {
 		if found := operatorapi.Find(folder); len(found) > 0 { // that do not answer
-			return nil, errcode.With("GON031", fmt.Errorf("%d gonicorns run and do not say who they are: name one with --control-socket: %s", len(found), strings.Join(found, ", ")))
+			return nil, errcode.With("GON031", fmt.Errorf("%d gonicorns are running but do not respond: name one with --control-socket: %s", len(found), strings.Join(found, ", ")))
 		}
-		return nil, errcode.With("GON030", fmt.Errorf("no gonicorn of this user runs: no control socket in %s; name its socket with --control-socket", folder))
+		return nil, errcode.With("GON030", fmt.Errorf("no gonicorn of this user is running: no control socket in %s; name its socket with --control-socket", folder))
 	}
 	meant := slices.DeleteFunc(slices.Clone(all), func(t target) bool { return !t.matches(cmp.Or(word, ".")) })
 	if word == "" && len(meant) == 0 {

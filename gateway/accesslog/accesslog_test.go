@@ -71,8 +71,8 @@ func TestDefaultFormat(t *testing.T) {
 
 func TestMistakesInFormatsAreNamed(t *testing.T) {
 	for format, want := range map[string]string{
-		"%(h)s %(z)s": "column 7: there is no atom %(z)s", "50%": "column 3", "%(h": "no atom", "%({x}z)s": "there is no atom",
-		"%d": "is no atom",
+		"%(h)s %(z)s": "column 7: there is no atom %(z)s", "50%": "column 3", "%(h": "not an atom", "%({x}z)s": "there is no atom",
+		"%d": "is not an atom",
 	} {
 		if _, err := Compile(format); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", format, err, want)

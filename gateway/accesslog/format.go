@@ -69,7 +69,7 @@ func atom(text string) (appender, int, error) {
 	}
 	end := strings.Index(text, ")s")
 	if !strings.HasPrefix(text, "%(") || end < 0 {
-		return nil, 0, fmt.Errorf("%.12q is no atom; write %%(h)s, or %%%% for a percent sign", text)
+		return nil, 0, fmt.Errorf("%.12q is not an atom; write %%(h)s, or %%%% for a percent sign", text)
 	}
 	name := text[2:end]
 	if strings.HasPrefix(name, "{") && len(name) > 3 && name[len(name)-2] == '}' {

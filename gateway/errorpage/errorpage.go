@@ -13,7 +13,7 @@ import (
 )
 
 // Write answers r with a page for status and these fields besides. It does not
-// look at r.Method: fronts leave the body away where none may be.
+// look at r.Method: fronts leave the body out where none may be.
 func Write(w gateway.Reply, r *gateway.Request, status int, fields []gateway.Field) error {
 	kind, body := page(r, status)
 	all := append([]gateway.Field{

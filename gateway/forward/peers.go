@@ -24,13 +24,13 @@ func ParsePeers(list []string) (Peers, error) {
 		case strings.Contains(text, "/"):
 			prefix, err := netip.ParsePrefix(text)
 			if err != nil {
-				return p, fmt.Errorf("%q is no network such as 10.0.0.0/8: %w", text, err)
+				return p, fmt.Errorf("%q is not a network such as 10.0.0.0/8: %w", text, err)
 			}
 			p.nets = append(p.nets, prefix.Masked())
 		default:
 			addr, err := netip.ParseAddr(text)
 			if err != nil {
-				return p, fmt.Errorf("%q is no IP address: %w", text, err)
+				return p, fmt.Errorf("%q is not an IP address: %w", text, err)
 			}
 			p.nets = append(p.nets, netip.PrefixFrom(addr.Unmap(), addr.Unmap().BitLen()))
 		}

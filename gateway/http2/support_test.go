@@ -195,7 +195,7 @@ func (e *end) read(p []byte) {
 			return
 		}
 		if err != nil {
-			e.t.Fatalf("the server sends what is no frame: %v", err)
+			e.t.Fatalf("the server sends what is not a frame: %v", err)
 		}
 		e.see(f)
 	}

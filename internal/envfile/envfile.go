@@ -55,7 +55,7 @@ func readOne(path string) (map[string]string, error) {
 	f, err := os.Open(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("env_file: there is no file %s; name one that is there with --env-file, or leave it away", path)
+		return nil, fmt.Errorf("env_file: there is no file %s; name one that is there with --env-file, or leave it out", path)
 	case err != nil:
 		return nil, fmt.Errorf("env_file: %w; name a file that can be read with --env-file", err)
 	}
@@ -70,7 +70,7 @@ func readOne(path string) (map[string]string, error) {
 	vars, err := godotenv.Unmarshal(strings.ReplaceAll(strings.TrimPrefix(string(text), "\uFEFF"), "$", dollar))
 	if err != nil {
 		// What the library says may hold a secret.
-		return nil, fmt.Errorf("env_file: %s is no list of NAME=value; put values with spaces, quotes or # into quotes", path)
+		return nil, fmt.Errorf("env_file: %s is not a list of NAME=value; put values with spaces, quotes or # into quotes", path)
 	}
 	for name, value := range vars {
 		if strings.ContainsRune(name+value, 0) {

@@ -30,7 +30,7 @@ func TestRead(t *testing.T) {
 
 func TestReadSaysWhatIsWrong(t *testing.T) {
 	for text, want := range map[string]string{
-		"A='secret\n":                       "no list of NAME=value",
+		"A='secret\n":                       "not a list of NAME=value",
 		"A=\"x\x00y\"\n":                    "NUL byte in A",
 		strings.Repeat("#", maxSize) + "\n": "larger than 1024 KiB",
 	} {

@@ -84,7 +84,7 @@ func startCodes() []entry {
 		},
 		{
 			code: "GON011", title: "the app cannot be loaded",
-			meaning: "The module, or the attribute in it, is not there, or is no app; or the module imports something that is not installed.",
+			meaning: "The module, or the attribute in it, is not there, or is not an app; or the module imports something that is not installed.",
 			remedy:  "The message names what was looked for, where, and by which Python. --chdir and --pythonpath say where to look, --python says by which.",
 		},
 		{
@@ -94,7 +94,7 @@ func startCodes() []entry {
 		},
 		{
 			code: "GON013", title: "the program is not there",
-			meaning: "The command behind -- is not found in PATH, or is no program.",
+			meaning: "The command behind -- is not found in PATH, or is not a program.",
 			remedy:  "Give its path, or make it executable: chmod +x.",
 		},
 		{

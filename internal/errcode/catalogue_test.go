@@ -45,7 +45,7 @@ func TestEveryCodeIsProvoked(t *testing.T) {
 	var seen []string
 	for _, c := range catalogue() {
 		if slices.Contains(seen, c.code) || !strings.HasSuffix(c.meaning, ".") || !strings.HasSuffix(c.remedy, ".") {
-			t.Errorf("%s: it is there twice, or is no whole sentence", c.code)
+			t.Errorf("%s: it is there twice, or is not a whole sentence", c.code)
 		}
 		seen = append(seen, c.code)
 		if !strings.Contains(text, c.code) {

@@ -210,7 +210,7 @@ func (g *Links) hear(l *link) {
 		var m wire.FromGateway
 		_, err := l.conn.Receive(&m)
 		if errors.Is(err, gatewaylink.ErrMessage) {
-			g.log.Error("the gateway sends nonsense", "error", err)
+			g.log.Error("the gateway sent an invalid message", "error", err)
 			continue
 		}
 		if err != nil {

@@ -157,7 +157,7 @@ func (h *pythonHooks) start() error {
 	go func() {
 		exit := wait()
 		if !p.unwanted.Load() {
-			host.Log.Error("the process of hooks was lost: another one is started for the next hook", "pid", pid, "exit", exit.String(),
+			host.Log.Error("the hooks process has ended: another is started for the next hook", "pid", pid, "exit", exit.String(),
 				"code", "GON041")
 		}
 		<-p.output.Done()

@@ -17,7 +17,7 @@ func TestCrashIsCut(t *testing.T) {
 		var said bytes.Buffer
 		c := &crash{role: "gateway", log: slog.New(slog.NewTextHandler(&said, nil))}
 		if c.take("an ordinary line") || c.take("goroutine 1 [running]:") {
-			t.Error("a line that is no crash's is taken for one: a diagnosis would be cut")
+			t.Error("a line that is not a crash's is taken for one: a diagnosis would be cut")
 		}
 		for i := range 650 {
 			line := fmt.Sprintf("goroutine %d [running]:", i)

@@ -48,7 +48,7 @@ func (l *Ledger) read() (map[string][]entry, error) {
 	for lines.Scan() {
 		fields := strings.Fields(lines.Text())
 		if len(fields) != 4 {
-			return nil, fmt.Errorf("read ledger: %q is no entry", lines.Text())
+			return nil, fmt.Errorf("read ledger: %q is not an entry", lines.Text())
 		}
 		e := entry{fields[0], fields[1], fields[2], fields[3]}
 		all[e.id] = append(all[e.id], e)

@@ -57,7 +57,7 @@ func Parse(text string) (Address, error) {
 	}
 	rest = strings.TrimPrefix(rest, "tcp://")
 	if scheme, tail, found := strings.Cut(rest, "://"); found {
-		return a, a.wrong(strings.TrimRight(tail, "/"), "%s:// is no kind of address", scheme)
+		return a, a.wrong(strings.TrimRight(tail, "/"), "%s:// is not a kind of address", scheme)
 	}
 	return a.tcp(rest)
 }
@@ -92,7 +92,7 @@ func (a Address) fd(number string) (Address, error) {
 	}
 	fd, err := strconv.ParseUint(number, 10, 31)
 	if err != nil || fd < 3 {
-		return a, a.wrong("fd://3", "%q is no inherited descriptor, which is a number from 3 up", number)
+		return a, a.wrong("fd://3", "%q is not an inherited descriptor, which is a number from 3 up", number)
 	}
 	a.Network, a.FD = "fd", int(fd)
 	return a, nil
@@ -111,7 +111,7 @@ func (a Address) tcp(rest string) (Address, error) {
 	}
 	n, numErr := strconv.ParseUint(port, 10, 16)
 	if numErr != nil {
-		return a, a.wrong(net.JoinHostPort(host, "8000"), "%q is no port, which is a number from 0 to 65535", port)
+		return a, a.wrong(net.JoinHostPort(host, "8000"), "%q is not a port, which is a number from 0 to 65535", port)
 	}
 	a.Port = int(n)
 	return a, nil
@@ -126,14 +126,14 @@ func (a Address) split(rest string) (host, port string, err error) {
 			return "", "", a.wrong("[::1]:8000", "the bracket is not closed")
 		}
 		if ip, err := netip.ParseAddr(host); err != nil || ip.Is4() {
-			return "", "", a.wrong("[::1]:8000", "%q is no IPv6 address", host)
+			return "", "", a.wrong("[::1]:8000", "%q is not an IPv6 address", host)
 		}
 		if tail == "" {
 			return host, port, nil
 		}
 		port, found = strings.CutPrefix(tail, ":")
 		if !found {
-			return "", "", a.wrong("["+host+"]:8000", "%q behind the bracket is no port", tail)
+			return "", "", a.wrong("["+host+"]:8000", "%q behind the bracket is not a port", tail)
 		}
 		return host, port, nil
 	}

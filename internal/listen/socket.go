@@ -164,7 +164,7 @@ func adopt(a Address) (_ *Socket, err error) {
 	}
 	listening, err := unix.GetsockoptInt(a.FD, unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
 	if err != nil {
-		return nil, fmt.Errorf("address %q: descriptor %d is no socket; it must be inherited, as from: systemd-socket-activate -l 8000 gonicorn: %w", a.Text, a.FD, err)
+		return nil, fmt.Errorf("address %q: descriptor %d is not a socket; it must be inherited, as from: systemd-socket-activate -l 8000 gonicorn: %w", a.Text, a.FD, err)
 	}
 	if listening == 0 {
 		return nil, fmt.Errorf("address %q: descriptor %d is a socket that does not listen: %w", a.Text, a.FD, unix.EINVAL)

@@ -88,7 +88,7 @@ func clearPath(a Address) error {
 		return fmt.Errorf("address %s: %w", a, err)
 	}
 	if info.Mode()&fs.ModeSocket == 0 {
-		return fmt.Errorf("address %s: %s is there and is no socket; remove it, or choose another path: %w", a, a.Path, fs.ErrExist)
+		return fmt.Errorf("address %s: %s is there and is not a socket; remove it, or choose another path: %w", a, a.Path, fs.ErrExist)
 	}
 	fd, err := newSocket(unix.AF_UNIX)
 	if err != nil {

@@ -92,7 +92,7 @@ func TestRecordsOfPythonsLogging(t *testing.T) {
 		t.Errorf("%s", text)
 	}
 	if !strings.Contains(text, `[INFO] \x1e{} worker=1`) {
-		t.Errorf("a line that is no record is no line: %s", text)
+		t.Errorf("a line that is not a record is not a line: %s", text)
 	}
 	if !strings.Contains(asJSON, `"level":"warning"`) || !strings.Contains(asJSON, `"logger":"shop"`) {
 		t.Errorf("%s", asJSON)

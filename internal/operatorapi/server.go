@@ -100,7 +100,7 @@ func Private(folder string) error {
 		return fmt.Errorf("control_socket: %w", err)
 	}
 	if !own(folder) {
-		return fmt.Errorf("control_socket: %s is somebody else's: name another path with --control-socket", folder)
+		return fmt.Errorf("control_socket: %s belongs to another user: name another path with --control-socket", folder)
 	}
 	return nil
 }
@@ -137,11 +137,11 @@ func clear(path string) error {
 		return fmt.Errorf("control_socket: %w", err)
 	}
 	if info.Mode()&os.ModeSocket == 0 {
-		return fmt.Errorf("control_socket: %s is there and is no socket; remove it, or choose another path", path)
+		return fmt.Errorf("control_socket: %s is there and is not a socket; remove it, or choose another path", path)
 	}
 	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
 		c.Close()
-		return fmt.Errorf("control_socket: another gonicorn is asked at %s; choose another path with --control-socket", path)
+		return fmt.Errorf("control_socket: another gonicorn already uses %s; choose another path with --control-socket", path)
 	}
 	if err := os.Remove(path); err != nil {
 		return fmt.Errorf("control_socket: %w", err)
@@ -231,7 +231,7 @@ func (m *mistake) Error() string { return m.text }
 func number(text string) (int, error) {
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 {
-		return 0, &mistake{fmt.Sprintf("%q is no number of a worker", text)}
+		return 0, &mistake{fmt.Sprintf("%q is not a worker's number", text)}
 	}
 	return n, nil
 }

@@ -111,7 +111,7 @@ func TestGuardEndsWorkersWhenTheArbiterIsGone(t *testing.T) {
 		t.Errorf("a worker's child lives: %s", state)
 	}
 	if !GroupAlive(stranger.pid) || stateOf(stranger.pid) == "Z" {
-		t.Error("a process that is no worker was ended")
+		t.Error("a process that is not a worker was ended")
 	}
 }
 

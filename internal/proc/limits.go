@@ -30,7 +30,7 @@ func ParseCPUs(list string) ([]int, error) {
 			b, err = strconv.Atoi(last)
 		}
 		if err != nil || a < 0 || b < a || b >= mostCPUs {
-			return nil, fmt.Errorf("%q is no list of CPUs, as in 0-3,6", list)
+			return nil, fmt.Errorf("%q is not a list of CPUs, as in 0-3,6", list)
 		}
 		for cpu := a; cpu <= b; cpu++ {
 			if !slices.Contains(cpus, cpu) {

@@ -54,7 +54,7 @@ func TestLookPath(t *testing.T) {
 			t.Errorf("%q: got %v, want %q", name, err, want.says)
 		}
 		if want.err == any(missing) && !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("%q: %v is no fs.ErrNotExist", name, err)
+			t.Errorf("%q: %v is not fs.ErrNotExist", name, err)
 		}
 	}
 	if _, err := LookPath("script", dir, []string{"PATH=" + filepath.Join(dir, "bin")}); !errors.As(err, locked) {

@@ -83,7 +83,7 @@ func (s Spec) startError(err error) error {
 		}
 	}
 	if errors.Is(err, syscall.EPERM) && s.Credential != nil && os.Geteuid() != 0 {
-		return fmt.Errorf("run %s as uid %d, gid %d: %w; only root may do that: start gonicorn as root, or leave --user and --group away",
+		return fmt.Errorf("run %s as uid %d, gid %d: %w; only root may do that: start gonicorn as root, or leave --user and --group out",
 			s.Path, s.Credential.UID, s.Credential.GID, err)
 	}
 	if errors.Is(err, syscall.EAGAIN) {

@@ -40,7 +40,7 @@ func TestReap(t *testing.T) {
 			got := pids(r.Reap(func(pid int) {
 				seen = append(seen, pid)
 				if !GroupAlive(pid) {
-					t.Errorf("%d is no zombie any more", pid)
+					t.Errorf("%d is not a zombie any more", pid)
 				}
 			}))
 			if len(got) != 2 || got[exiting.pid].Code() != 3 || got[killed.pid].Signal() != syscall.SIGKILL {

@@ -49,11 +49,11 @@ func (k *checks) logging() {
 		text, err := os.ReadFile(c.Below(path))
 		switch {
 		case errors.Is(err, os.ErrNotExist):
-			k.fail(setting, "there is no file "+c.Below(path), "name one that is there, or leave it away")
+			k.fail(setting, "there is no file "+c.Below(path), "name one that is there, or leave it out")
 		case err != nil:
 			k.fail(setting, err.Error(), "name a file that can be read")
 		case setting == "logconfig_json" && !json.Valid(text):
-			k.fail(setting, c.Below(path)+" is no JSON", "see Python's logging.config.dictConfig for what is in it")
+			k.fail(setting, c.Below(path)+" is not valid JSON", "see Python's logging.config.dictConfig for what is in it")
 		}
 	}
 	if c.Accesslog != "-" && c.Accesslog != "" {

@@ -16,7 +16,7 @@ func (s *supervisor) warnOfFixed(c *config.Config) {
 		}
 	}
 	if len(changed) > 0 {
-		s.log.Warn("changed settings that a reload does not apply stay as they were at the start; restart gonicorn to apply them",
+		s.log.Warn("some changed settings are not applied by a reload; restart gonicorn to apply them",
 			"settings", strings.Join(changed, ", "))
 	}
 }

@@ -63,7 +63,7 @@ func (s *supervisor) prepare(c *config.Config) (*prepared, error) {
 		return nil, fmt.Errorf("privileges: %w", err)
 	}
 	if c.WorkersMax > 0 && p.transport != transportGateway {
-		return nil, fmt.Errorf("workers_max: the number of workers follows what waits at the gateway, which transport %s has not; leave workers_max away",
+		return nil, fmt.Errorf("workers_max: the number of workers follows what waits at the gateway, which transport %s has not; leave workers_max out",
 			p.transport)
 	}
 	if p.transport == transportNone {
@@ -95,7 +95,7 @@ func (s *supervisor) findClass(p *prepared) error {
 	}
 	var found bool
 	if p.class, found = workers.Choose(s.given.Classes, p.config.WorkerClass, p.config.Threads); !found {
-		return fmt.Errorf("worker_class %q: it is a Python class, and %s is no Python app", p.config.WorkerClass, p.app.describe())
+		return fmt.Errorf("worker_class %q: it is a Python class, and %s is not a Python app", p.config.WorkerClass, p.app.describe())
 	}
 	if _, is := p.app.(goHandler); !is && workers.ModelOf(p.class) == workers.NoModel {
 		return fmt.Errorf("worker_class %q: it is a class for the Go handler of this program, and %s is none", p.config.WorkerClass, p.app.describe())

@@ -138,7 +138,7 @@ func (s *supervisor) recertify(ctx context.Context, p *plan, path string) {
 	s.serving.mu.Lock() // no other plan's are put in force meanwhile
 	defer s.serving.mu.Unlock()
 	if ctx.Err() == nil {
-		s.log.Info("certificates read anew", "file", path)
+		s.log.Info("certificates reloaded", "file", path)
 		s.gateway.links.Certify(bundle, p.number)
 	}
 }

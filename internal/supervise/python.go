@@ -67,7 +67,7 @@ func (a *pythonApp) transport(*config.Config) string { return transportGateway }
 //config:workers
 func (a *pythonApp) check(c *config.Config) (App, error) {
 	if c.Transport != "" && c.Transport != transportGateway {
-		return nil, &errcode.AppError{Err: fmt.Errorf("transport %q is for commands: a Python app is reached through the gateway; leave --transport away", c.Transport)}
+		return nil, &errcode.AppError{Err: fmt.Errorf("transport %q is for commands: a Python app is reached through the gateway; leave --transport out", c.Transport)}
 	}
 	env := launch.Environ(c)
 	interpreter, err := python.Find(context.Background(), a.helpers, c.Python, c.Chdir, env)
@@ -76,7 +76,7 @@ func (a *pythonApp) check(c *config.Config) (App, error) {
 	}
 	found := &pythonApp{name: a.nameIn(c), own: ownClass(c), interpreter: interpreter, helpers: a.helpers}
 	if found.name == "" {
-		return nil, errcode.With("GON010", &errcode.AppError{Err: errors.New("wsgi_app: the config names no app any more")})
+		return nil, errcode.With("GON010", &errcode.AppError{Err: errors.New("wsgi_app: the config no longer names an app")})
 	}
 	if !c.CheckConfig {
 		return found, nil

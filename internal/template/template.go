@@ -174,7 +174,7 @@ func (t *Template) watch(gone <-chan proc.Exit, pid int) {
 	if superseded {
 		return
 	}
-	t.log().Error("template lost: workers go on, and another one is started", "pid", pid, "exit", exit.String())
+	t.log().Error("the template process has ended: workers continue, and another is started", "pid", pid, "exit", exit.String())
 	t.again()
 }
 

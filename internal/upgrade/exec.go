@@ -47,7 +47,7 @@ func (u *Upgrader) become(ctx context.Context) error {
 	defer cancel()
 	check := exec.CommandContext(checking, path, slices.Concat([]string{"--check-config"}, u.Args[1:])...)
 	if out, err := u.Host.Helpers.Output(check); err != nil {
-		return fmt.Errorf("the new binary does not take the config: %w %s", err, out)
+		return fmt.Errorf("the new binary rejects the config: %w %s", err, out)
 	}
 	h := execHandover{Alive: u.Host.Alive, Grace: u.Grace}
 	if h.Gateways, err = u.Gateways(ctx); err != nil {
@@ -56,7 +56,7 @@ func (u *Upgrader) become(ctx context.Context) error {
 	if h.Old, err = unix.Open("/proc/self/exe", unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil {
 		return fmt.Errorf("keep the old binary: %w", err)
 	}
-	u.Log.Info("becoming the binary that is there now", "path", path)
+	u.Log.Info("replacing this process with the current binary", "path", path)
 	return u.execute(path, h, u.HandDown())
 }
 
@@ -161,7 +161,7 @@ func (u *Upgrader) RetireOld() {
 			unix.Close(sock.FD)
 		}
 		close(h.retired)
-		u.Log.Info("the children of the binary before have been told to finish")
+		u.Log.Info("the processes of the previous binary have been told to finish")
 	})
 }
 
@@ -177,7 +177,7 @@ func (u *Upgrader) GoBack(why error) {
 		return
 	default:
 	}
-	u.Log.Error("the new binary does not serve: going back to the one before", "error", why)
+	u.Log.Error("the new binary does not serve: going back to the previous one", "error", why)
 	back := *h
 	back.Back = true
 	err := u.execute(fmt.Sprintf("/proc/self/fd/%d", h.Old), back, h.sockets)

@@ -20,8 +20,8 @@ import (
 )
 
 var (
-	errSuccessor = errors.New("a new gonicorn runs already beside this one: end one of them first")
-	errAncestor  = errors.New("this gonicorn has not taken over yet from the one before: end that first")
+	errSuccessor = errors.New("an upgrade is already in progress: stop the old or the new gonicorn first")
+	errAncestor  = errors.New("this gonicorn has not taken over from its predecessor yet: stop that one first")
 )
 
 // successor is the gonicorn that is to replace this one.

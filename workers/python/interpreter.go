@@ -41,11 +41,11 @@ func Find(ctx context.Context, helpers *proc.Helpers, named, dir string, env []s
 	}
 	i := Interpreter{Path: path, How: how}
 	if i.Version, err = version(ctx, helpers, path, env); err != nil {
-		return Interpreter{}, fmt.Errorf("%s (%s) is no working Python: %w", path, how, err)
+		return Interpreter{}, fmt.Errorf("%s (%s) is not a working Python: %w", path, how, err)
 	}
 	var major, minor int
 	if _, err := fmt.Sscanf(i.Version, "%d.%d", &major, &minor); err != nil {
-		return Interpreter{}, fmt.Errorf("%s (%s) is no Python: it says its version is %q", path, how, i.Version)
+		return Interpreter{}, fmt.Errorf("%s (%s) is not Python: it says its version is %q", path, how, i.Version)
 	}
 	if major < oldestMajor || major == oldestMajor && minor < oldestMinor {
 		return Interpreter{}, fmt.Errorf("%s (%s) is Python %s; gonicorn needs %d.%d or later: name another one with --python",

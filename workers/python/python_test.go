@@ -58,7 +58,7 @@ func TestFindSaysWhatIsWrong(t *testing.T) {
 		want   string
 	}{
 		{old, nil, "is Python 3.8.20; gonicorn needs 3.9 or later"},
-		{broken, nil, "is no working Python: it is broken"},
+		{broken, nil, "is not a working Python: it is broken"},
 		{other, nil, `says its version is "hello"`},
 		{home + "/none", nil, "--python"},
 		{"", []string{"VIRTUAL_ENV=" + home + "/gone"}, "has no bin/python3: make it anew with"},

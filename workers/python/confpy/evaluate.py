@@ -42,7 +42,7 @@ def main(path: str, names: list[str]) -> dict:
 
 
 def unread(source: str, values: dict, names: list[str], lines: dict[str, int]) -> dict[str, int]:
-    """The line of each name that the file gives a value, that is no setting, and that nothing in the file reads."""
+    """The line of each name that the file gives a value, that is not a setting, and that nothing in the file reads."""
     if not source:
         return {}
     tree = ast.parse(source)

@@ -99,7 +99,7 @@ def adapt(chosen, namespace: dict) -> Logger:
     cls = find(name, namespace)
     missing = [m for m in NEEDED if not hasattr(cls, m)]
     if not isinstance(cls, type) or missing:
-        raise AppError("logger_class %s is no logger: it has no %s" % (name, ", ".join(missing) or "class"))
+        raise AppError("logger_class %s is not a logger: it has no %s" % (name, ", ".join(missing) or "class"))
     # Of what the class would do by itself, the arbiter does the rest: files, syslog, standard output.
     ours = {"errorlog": "-", "capture_output": False, "syslog": False, "user": os.geteuid(), "group": os.getegid()}
     cfg = Config(**{**chosen.cfg, **ours, "logger_class": cls})

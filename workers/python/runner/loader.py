@@ -91,7 +91,7 @@ def refuse_patched(name: str, own: str, worker_class: str) -> None:
 
 def import_module(name: str):
     if not name or not all(part.isidentifier() for part in name.split(".")):
-        raise AppError("%r is no name of a module; write module:attribute, such as main:app" % name)
+        raise AppError("%r is not a module name; write module:attribute, such as main:app" % name)
     try:
         return importlib.import_module(name)
     except SyntaxError as e:
@@ -174,7 +174,7 @@ def attribute(module, expression: str):
     try:
         node = ast.parse(expression, mode="eval").body
     except SyntaxError:
-        raise AppError("%r is no attribute; write module:attribute or module:factory()" % expression) from None
+        raise AppError("%r is not an attribute; write module:attribute or module:factory()" % expression) from None
     if not isinstance(node, ast.Call):
         return lookup(module, node, expression)
     try:
@@ -191,7 +191,7 @@ def lookup(module, node, expression: str):
         path.append(node.attr)
         node = node.value
     if not isinstance(node, ast.Name):
-        raise AppError("%r is no attribute; write module:attribute or module:factory()" % expression)
+        raise AppError("%r is not an attribute; write module:attribute or module:factory()" % expression)
     path.append(node.id)
     found = module
     for name in reversed(path):
@@ -247,7 +247,7 @@ def checked(app, module: str, expression: str):
         parameter = next(iter(inspect.signature(app).parameters))
         if parameter != "scope":  # as an app of ASGI 2 has it
             raise AppError(
-                "%s takes one argument, %s, so it is no app but may be a factory: type %s(...) with that argument"
+                "%s takes one argument, %s, so it is not an app but may be a factory: type %s(...) with that argument"
                 % (name, parameter, name)
             )
     if required(app) == 0:

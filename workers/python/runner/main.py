@@ -191,7 +191,7 @@ def load(chosen: settings.Settings):
     interface = loader.interface_of(app)
     own = classes.patched_by(chosen.worker_class)
     if own and interface != loader.WSGI:
-        why = "%s is an ASGI app, and %s serves WSGI: leave worker_class away, or take asgi"
+        why = "%s is an ASGI app, and %s serves WSGI: leave worker_class out, or take asgi"
         raise AppError(why % (chosen.app, own))
     loader.refuse_patched(chosen.app, own, chosen.worker_class)
     return app, interface

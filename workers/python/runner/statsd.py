@@ -9,7 +9,7 @@ KINDS = {"gauge": "g", "counter": "c|@1.0", "histogram": "h", "timer": "ms"}
 
 
 class Counter(logging.Filter):
-    """Sees each record of a logger. One that has a metric and no message is no line."""
+    """Sees each record of a logger. One that has a metric and no message is not a line."""
 
     def __init__(self, chosen: dict):
         super().__init__()

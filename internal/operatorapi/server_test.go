@@ -77,7 +77,7 @@ func TestInterface(t *testing.T) {
 		{"POST", "/scale", `nonsense`, nil, 400, "", "N from 1 up"},
 		{"POST", "/scale", `{"workers": ` + strings.Repeat(" ", 8<<10) + `3}`, nil, 400, "", "N from 1 up"},
 		{"POST", "/workers/1/restart", "", nil, 200, "restart +", "true"},
-		{"POST", "/workers/x/restart", "", nil, 400, "", "no number"},
+		{"POST", "/workers/x/restart", "", nil, 400, "", "worker's number"},
 		{"POST", "/drain", "", nil, 200, "drain", "true"},
 		{"POST", "/reopen", "", nil, 200, "reopen", "true"},
 		{"POST", "/stop", "", nil, 200, "stop", "true"},
