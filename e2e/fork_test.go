@@ -126,7 +126,7 @@ func TestLostTemplateIsReplaced(t *testing.T) {
 	if err := syscall.Kill(template, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	s.expectFrom(mark, `template lost`)
+	s.expectFrom(mark, `template process has ended`)
 	s.signal(syscall.SIGTTIN) // there is none to fork from, for a moment
 	s.expectFrom(mark, `template ready`)
 	s.expectFrom(mark, `worker ready worker=3`)

@@ -53,7 +53,7 @@ func TestLostHelpersAreReplaced(t *testing.T) {
 		{"gateway", syscall.SIGKILL, time.Second, `ERROR.* gateway lost .* pid=%d .*code=GON041`},
 		{"guard", syscall.SIGKILL, time.Second, `ERROR.* guard lost .* pid=%d .*code=GON041`},
 		{"monitor", syscall.SIGKILL, time.Second, `ERROR.* monitor lost .* pid=%d .*code=GON041`},
-		{"template", syscall.SIGKILL, 3 * time.Second, `ERROR.* template lost.* pid=%d`},
+		{"template", syscall.SIGKILL, 3 * time.Second, `ERROR.* template process has ended.* pid=%d`},
 		{"gateway", syscall.SIGSTOP, 6 * time.Second, `ERROR.* gateway hangs.* pid=%d .*code=GON040`},
 		{"guard", syscall.SIGSTOP, 6 * time.Second, `ERROR.* guard hangs.* pid=%d .*code=GON040`},
 		{"monitor", syscall.SIGSTOP, 6 * time.Second, `ERROR.* monitor hangs.* pid=%d .*code=GON040`},
@@ -72,7 +72,7 @@ func TestLostHelpersAreReplaced(t *testing.T) {
 	// Hooks run in a process that is there from the first hook on.
 	mark, hooks := s.log.mark(), s.process("hooks")
 	kill(t, hooks, syscall.SIGKILL)
-	s.expectFrom(mark, `ERROR.* process of hooks was lost.* pid=`+strconv.Itoa(hooks))
+	s.expectFrom(mark, `ERROR.* hooks process has ended.* pid=`+strconv.Itoa(hooks))
 	kill(t, anyOf(s.pids()), syscall.SIGKILL)
 	s.expectFrom(mark, `child_exit ran`)
 	pids := s.children()

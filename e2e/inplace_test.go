@@ -86,7 +86,7 @@ func TestPID1StaysWhenTheConfigIsBroken(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.signal(syscall.SIGUSR2)
-	s.expect(`cannot become the new binary.*does not take the config`)
+	s.expect(`cannot become the new binary.*rejects the config`)
 	if status, _ := get(t, s.addr(), "/"); status != 200 {
 		t.Errorf("status %d", status)
 	}

@@ -40,7 +40,7 @@ func TestReloadNamesWhatItDoesNotApply(t *testing.T) {
 	write(2)
 	mark = s.log.mark()
 	s.signal(syscall.SIGHUP)
-	s.expectFrom(mark, `WARN.*stay as they were at the start; restart gonicorn.* settings="?(errorlog, pidfile|pidfile, errorlog)"?$`)
+	s.expectFrom(mark, `WARN.*some changed settings are not applied by a reload; restart gonicorn.* settings="?(errorlog, pidfile|pidfile, errorlog)"?$`)
 	s.expectFrom(mark, `new generation serves generation=3 workers=2`)
 	s.expectFrom(mark, `gateway gone`)
 	for _, line := range s.log.lines(mark) {
