@@ -81,7 +81,7 @@ func TestHooksAreCommands(t *testing.T) {
 		t.Fatalf("%v, %+v", err, l)
 	}
 	for want, text := range map[string]string{
-		":2: post_fork: is not a command":                    "[hooks]\npost_fork = \"echo\"\n",
+		":2: post_fork: is not a command":                 "[hooks]\npost_fork = \"echo\"\n",
 		":3: no_hook: there is no such setting":           "[hooks]\non_exit = \"echo\"\nno_hook = \"echo\"\n",
 		":2: on_exit: must be a string, not the number 3": "[hooks]\non_exit = 3\n",
 		":1: other: there is no such table":               "[other]\nx = 3\n",
