@@ -313,6 +313,8 @@ class Worker(Crowd):
     def call(self, response) -> None:
         try:
             self.run_wsgi(self.app, response, response.request_id, response.environ)
+        except ConnectionError:
+            pass  # there is no gateway any more, and no client
         finally:
             self.link.waiting.pop(response.number, None)
             self.end(response.number)
