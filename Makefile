@@ -109,6 +109,7 @@ bench-python: .venv-bench
 # docs/benchmarks.md.
 bench-cost: build .venv-bench
 	PATH="$(CURDIR)/.venv-bench/bin:$$PATH" $(PYTHON) bench/cost/cost.py bin/gonicorn
+	$(PYTHON) bench/cost/proxy.py bin/gonicorn
 
 # What a forked worker costs beside a spawned one and gunicorn --preload.
 bench-fork: .venv-bench

@@ -19,7 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from cost import ADDRESS, APPS, answers, cpu, load, spread, tree
+from cost import ADDRESS, APPS, Work, answers, cpu, load, spread, tree
 
 PORTS = (18472, 18473)
 
@@ -109,27 +109,27 @@ def is_program(pid: int, program: str) -> bool:
     return arguments == [a.encode() for a in program.split()]
 
 
-def measure(command: str, program: str, connections: int, seconds: int) -> tuple[float, float] | None:
+def measure(command: str, program: str, work: Work, seconds: int) -> tuple[float, float] | None:
     """CPU microseconds a request of the proxy, and requests/s; None if it does not answer."""
     server = start(command)
     try:
-        if not answers(server):
+        if not answers(server, work):
             return None
-        load(connections, 1)
+        load(work, 1)
         pids = [pid for pid in tree(server.pid) if not is_program(pid, program)]
         before = cpu(pids)
-        requests, rate = load(connections, seconds)
+        requests, rate = load(work, seconds)
         return (cpu(pids) - before) / max(requests, 1) * 1e6, rate
     finally:
         end(server)
 
 
-def compare(name: str, program: str, servers: dict[str, str], connections: int, chosen: argparse.Namespace) -> None:
+def compare(work: Work, program: str, chosen: argparse.Namespace) -> None:
     """Measures the servers in turns, and prints a row for each."""
-    got: dict[str, list[tuple[float, float]]] = {server: [] for server in servers}
+    got: dict[str, list[tuple[float, float]]] = {server: [] for server in work.servers}
     for _ in range(chosen.rounds):
-        for server, command in servers.items():
-            figures = measure(command, program, connections, chosen.seconds)
+        for server, command in work.servers.items():
+            figures = measure(command, program, work, chosen.seconds)
             if figures is None:
                 print("%s does not answer: %s" % (server, command), file=sys.stderr)
             else:
@@ -141,7 +141,7 @@ def compare(name: str, program: str, servers: dict[str, str], connections: int, 
         costs = [c for c, _ in all_]
         ratio = "%.2f" % (statistics.median(costs) / min(best)) if server == "gonicorn" and best else ""
         rates = spread([r for _, r in all_], "{:,.0f}")
-        print("| %s | %s | %s | %s | %s |" % (name, server, spread(costs, "{:.1f}"), rates, ratio), flush=True)
+        print("| %s | %s | %s | %s | %s |" % (work.name, server, spread(costs, "{:.1f}"), rates, ratio), flush=True)
 
 
 def main() -> None:
@@ -162,7 +162,7 @@ def main() -> None:
                 for connections in (1, 32, 256):
                     row = "%s, 2 processes, %d connection%s" % (name, connections, "s" * (connections > 1))
                     if chosen.only in row:
-                        compare(row, program, servers, connections, chosen)
+                        compare(Work(row, connections, servers), program, chosen)
             finally:
                 for started in behind:
                     end(started)

@@ -339,3 +339,42 @@ func TestBothWaysCarryCommands(t *testing.T) {
 		})
 	}
 }
+
+// A client that takes nothing of a long answer holds up its worker for a moment only,
+// and gets all of it when it goes on.
+func TestSlowClientHoldsNoCommand(t *testing.T) {
+	const size = 16 << 20
+	body := bytes.Repeat([]byte("0123456789abcdef"), size/16)
+	for name, framed := range map[string]script{
+		"length":  {fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", size, body)},
+		"chunked": {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", size, body)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := openGate(t, true, command(t, map[string]script{"/large": framed}))
+			c, err := net.Dial("tcp", g.addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			_ = c.SetDeadline(time.Now().Add(patience))
+			if _, err := io.WriteString(c, "GET /large HTTP/1.1\r\nHost: a"+end); err != nil {
+				t.Fatal(err)
+			}
+			in := bufio.NewReader(c)
+			r, err := http.ReadResponse(in, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for deadline := time.Now().Add(patience); g.backend.Pool.Stats().InFlight > 0; {
+				if time.Now().After(deadline) {
+					t.Fatal("the worker waits for the client")
+				}
+				time.Sleep(time.Millisecond)
+			}
+			got, err := io.ReadAll(r.Body)
+			if err != nil || !bytes.Equal(got, body) {
+				t.Errorf("%d bytes, %v", len(got), err)
+			}
+		})
+	}
+}
