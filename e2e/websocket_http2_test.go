@@ -1,5 +1,7 @@
 //go:build linux
 
+//lint:file-ignore SA1019 net/http's own transport does not send :protocol.
+
 package e2e
 
 import (

@@ -26,6 +26,13 @@ func NewReaper(all bool, helpers *Helpers) *Reaper {
 // Own makes a process one whose end Reap returns.
 func (r *Reaper) Own(pid int) { r.mine[pid] = true }
 
+// adopted takes the exits of processes that had ended when they were adopted.
+func (r *Reaper) adopted() []Exit {
+	exits := r.late
+	r.late = nil
+	return exits
+}
+
 var errNotNew = errors.New("it is no new child of this process")
 
 // Disown takes that back. A process that Reap has returned is disowned already.

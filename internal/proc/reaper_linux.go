@@ -41,7 +41,7 @@ func (r *Reaper) Adopt(pid int) error {
 // zombie: neither the pid nor its process group can have been given to anybody
 // else, so that it is safe to signal what is left of the group.
 func (r *Reaper) Reap(before func(pid int)) []Exit {
-	var exits []Exit
+	exits := r.adopted()
 	for {
 		pid, err := ended(unix.P_ALL, 0)
 		if err == nil && pid == 0 {

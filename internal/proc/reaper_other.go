@@ -34,8 +34,7 @@ func (r *Reaper) Adopt(pid int) error {
 // returns how. They are owned no more. before, which may be nil, is called with
 // each of them.
 func (r *Reaper) Reap(before func(pid int)) []Exit {
-	exits := r.late
-	r.late = nil
+	exits := r.adopted()
 	for pid := range r.mine {
 		e, ended := collect(pid, syscall.WNOHANG)
 		if !ended {
