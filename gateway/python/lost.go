@@ -39,9 +39,16 @@ type doubt struct {
 
 // inquest is about requests that have left the pipe and that nobody has claimed.
 type inquest struct {
-	about     []*call
+	about     []suspect
 	heard     bool                       // what is left is unclaimed: answers may be on their way
 	witnesses map[*channel.Link]*witness // those still to be heard
+}
+
+// suspect is a request that may be lost. A connection uses its call again: the
+// number says whether it is still the same request.
+type suspect struct {
+	call   *call
+	number uint64
 }
 
 // witness is a worker that may have the request, or have answered it.
@@ -69,9 +76,9 @@ func (b *Backend) seek() {
 		if b.hear(b.doubt.asked) {
 			about := b.doubt.asked.about
 			b.doubt.asked = nil
-			for _, c := range about {
-				if b.open(c) {
-					b.lose(&member{}, c, 0)
+			for _, s := range about {
+				if b.open(s) {
+					b.lose(&member{}, s.call, 0)
 				}
 			}
 		}
@@ -83,14 +90,14 @@ func (b *Backend) seek() {
 
 // missing lists the requests that have left the pipe and that nobody has claimed.
 // rest says that others may still be in the pipe.
-func (b *Backend) missing() (gone []*call, rest bool) {
+func (b *Backend) missing() (gone []suspect, rest bool) {
 	taken := b.shared.sent - uint64(b.shared.unread())
 	claimed := b.claims()
 	for _, c := range b.calls {
 		switch {
 		case c == nil || c.order == 0 || c.order > b.doubt.until || b.has(c, claimed):
 		case c.order <= taken:
-			gone = append(gone, c)
+			gone = append(gone, suspect{c, c.number})
 		default:
 			rest = true
 		}
@@ -115,11 +122,11 @@ func (b *Backend) claims() map[uint64]bool {
 }
 
 // unclaimed are those of the requests that are open and that nobody has.
-func (b *Backend) unclaimed(all []*call) (lost []*call) {
+func (b *Backend) unclaimed(all []suspect) (lost []suspect) {
 	claimed := b.claims()
-	for _, c := range all {
-		if b.open(c) && !claimed[c.number] {
-			lost = append(lost, c)
+	for _, s := range all {
+		if b.open(s) && !claimed[s.number] {
+			lost = append(lost, s)
 		}
 	}
 	return lost
@@ -127,11 +134,12 @@ func (b *Backend) unclaimed(all []*call) (lost []*call) {
 
 // open reports whether a request is with the workers, and none of them has said
 // anything of it.
-func (b *Backend) open(c *call) bool {
-	return c.stage == given && b.calls[c.slot] == c && !b.has(c, nil)
+func (b *Backend) open(s suspect) bool {
+	c := s.call
+	return c.number == s.number && c.stage == given && b.calls[c.slot] == c && !b.has(c, nil)
 }
 
-func (b *Backend) newInquest(about []*call) *inquest {
+func (b *Backend) newInquest(about []suspect) *inquest {
 	q := &inquest{about: about}
 	q.callAll(b)
 	return q
