@@ -88,10 +88,10 @@ func TestLikelySlipsInConfigFiles(t *testing.T) {
 	}
 	check := exec.Command(binary(), "check", "versioned:app", "--python", interpreter(t))
 	check.Dir, check.Env = dir, cleanEnv()
-	if out, err := check.CombinedOutput(); err != nil || !strings.Contains(string(out), "warning: gunicorn.conf.py:4: worker is no setting; did you mean workers?\n") {
+	if out, err := check.CombinedOutput(); err != nil || !strings.Contains(string(out), "warning: gunicorn.conf.py:4: worker is not a setting; did you mean workers?\n") {
 		t.Errorf("check: %v, %s", err, out)
 	}
-	for _, not := range []string{"keep_alive is no", "shop is no", "os is no"} {
+	for _, not := range []string{"keep_alive is not", "shop is not", "os is not"} {
 		if strings.Contains(s.log.text(), not) {
 			t.Errorf("%s", not)
 		}

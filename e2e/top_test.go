@@ -104,7 +104,7 @@ func TestTopInATerminal(t *testing.T) {
 	}
 	s.stop()
 
-	if code, out := (told{s, socket}).run("top"); code != 2 || !strings.Contains(out, "no terminal") {
+	if code, out := (told{s, socket}).run("top"); code != 2 || !strings.Contains(out, "not a terminal") {
 		t.Errorf("without a terminal: exit code %d, %q", code, out)
 	}
 }

@@ -190,6 +190,9 @@ func (c *conn) pause() {
 func (c *conn) Expired(d *loop.Deadline) {
 	switch {
 	case c.state == reading && c.n == 0:
+		if c.sec != nil {
+			c.sec.Heard()
+		}
 		c.read() // it may have come in this moment, or while the process stood still
 		if c.state == reading && c.n == 0 {
 			c.close()
@@ -198,6 +201,8 @@ func (c *conn) Expired(d *loop.Deadline) {
 		c.hand(nil, nil) // which says that it took too long
 	case c.state == busy:
 		c.call.Promote() // likewise
+	case c.state == streaming && !c.s.leaving.Allow():
+		c.s.stuck.Arm(&c.deadline)
 	case c.state == streaming:
 		c.call.Promote() // which holds it elsewhere than in the worker's memory
 	default:
