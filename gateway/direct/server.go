@@ -71,6 +71,7 @@ func New(o Options) *Server {
 	s.answer = o.Loop.Deadlines(o.Pipeline.RequestTimeout)
 	s.write = o.Loop.Deadlines(o.HTTP.WriteTimeout)
 	s.stuck = o.Loop.Deadlines(stuckAfter)
+	s.leaving = o.Loop.Pace(stuckMost, stuckAfter)
 	s.linger = o.Loop.Deadlines(lingerTime)
 	s.drain = o.Loop.Deadlines(drainIdle)
 	o.Loop.AtTurnEnd(s.pushAll)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/gonicorn/gonicorn/gateway"
 	"github.com/gonicorn/gonicorn/gateway/http1"
+	"github.com/gonicorn/gonicorn/gateway/loop"
 	"github.com/gonicorn/gonicorn/gateway/pipeline"
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
 	"golang.org/x/sys/unix"
@@ -14,6 +15,10 @@ import (
 // stuckAfter is how long a client may take none of an answer that lies in its
 // worker's memory. The answer then goes to a goroutine, which puts it elsewhere.
 const stuckAfter = 100 * time.Millisecond
+
+// stuckMost is how many of them go to goroutines in that time: each holds up to
+// the window in memory until it is where it belongs.
+const stuckMost = 64
 
 // mostVectors is how many pieces of memory are written at once.
 const mostVectors = 64
@@ -41,6 +46,7 @@ type pusher struct {
 	vectors [mostVectors][]byte
 	iovecs  iovecs
 	sealed  []byte // records of TLS that are being written
+	leaving *loop.Pace
 }
 
 // piece is a part on its way to the client: frame, body and end.

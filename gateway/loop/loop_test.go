@@ -165,6 +165,31 @@ func TestReplacedDeadlineKeepsItsTime(t *testing.T) {
 	}
 }
 
+// A pace allows so many, and after a while as many again.
+func TestPaceAllowsSoMany(t *testing.T) {
+	l := running(t)
+	p := l.Pace(2, 5*time.Millisecond)
+	got := func() (allowed int) {
+		l.Do(func() {
+			for range 10 {
+				if p.Allow() {
+					allowed++
+				}
+			}
+		})
+		return allowed
+	}
+	if n := got(); n != 2 {
+		t.Errorf("%d at first", n)
+	}
+	for n := got(); n != 2; n = got() {
+		if n != 0 {
+			t.Fatalf("%d later", n)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
 func TestTimersAreCalledOnceUnlessStopped(t *testing.T) {
 	l := running(t)
 	got := make(chan int, 3)

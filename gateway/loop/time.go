@@ -95,6 +95,30 @@ func (t *Timer) Stop() {
 	}
 }
 
+// Pace allows so many of something in a while.
+type Pace struct {
+	loop  *Loop
+	most  int
+	every time.Duration
+	n     int
+}
+
+// Pace makes a pace: most in each `every`.
+func (l *Loop) Pace(most int, every time.Duration) *Pace {
+	return &Pace{loop: l, most: most, every: every}
+}
+
+// Allow reports whether there may be another one now.
+func (p *Pace) Allow() bool {
+	if p.n == p.most {
+		return false
+	}
+	if p.n++; p.n == 1 {
+		p.loop.After(p.every, func() { p.n = 0 })
+	}
+	return true
+}
+
 // expire calls all whose time has come.
 func (l *Loop) expire() {
 	for _, list := range l.lists {

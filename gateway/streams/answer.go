@@ -128,6 +128,8 @@ func (st *stream) stuck() {
 		a.told += sent
 		st.taken(sent)
 		st.waitsForClient()
+	case !c.s.leaving.Allow():
+		st.waitsForClient()
 	case !st.hold(min(n, heldBody)):
 		c.wire.Reset(&st.Stream, h2.ErrCodeEnhanceYourCalm)
 	case a.ended && len(a.waiting) == 1 && n <= restMost:

@@ -34,6 +34,7 @@ const (
 	// worker's memory, and restMost how many bytes of a whole one then go into
 	// memory of its stream's.
 	stuckAfter = 100 * time.Millisecond
+	stuckMost  = 64 // of them that go elsewhere in that time: each may be as long as the window
 	restMost   = 64 << 10
 )
 
@@ -71,6 +72,8 @@ type lent struct {
 	inUse  int      // of those
 	free   []*stream
 	held   int // bytes, beyond what each connection may hold
+
+	leaving *loop.Pace // answers that go elsewhere
 }
 
 // times are the time-outs.
@@ -93,6 +96,7 @@ func New(o Options) *Server {
 	s.greet, s.idle, s.moment, s.linger = l.Deadlines(o.Greet), l.Deadlines(wait), l.Deadlines(partMoment), l.Deadlines(lingerTime)
 	s.head, s.body, s.write = l.Deadlines(o.HTTP.HeaderTimeout), l.Deadlines(o.HTTP.BodyTimeout), l.Deadlines(o.HTTP.WriteTimeout)
 	s.stuck = l.Deadlines(stuckAfter)
+	s.leaving = l.Pace(stuckMost, stuckAfter)
 	if o.Pipeline != nil {
 		s.answer = l.Deadlines(o.Pipeline.RequestTimeout)
 	}
