@@ -19,13 +19,13 @@ var manyFields = map[string]int{
 	// Records.
 	"config.Config": 200, "config.Setting": 30, "config.Hooks": 20, "gateway/process.Settings": 70, "workers/python.Settings": 40,
 	"arbiter.Settings": 25, "arbiter.Options": 22, "internal/status.Worker": 20, "internal/status.Fleet": 16,
-	"internal/scoreboard.Slot": 20, "gateway/accesslog.line": 19, "gateway.Request": 26, "gateway/http1.RequestHead": 18,
-	"gateway/front.Options": 18, "monitor.collector": 24,
+	"internal/scoreboard.Slot": 20, "gateway/pipeline/accesslog.line": 19, "gateway.Request": 26, "gateway/http1.RequestHead": 18,
+	"gateway/accept.Options": 18, "monitor.collector": 24,
 	// To shrink.
-	"gateway/channel.Exchange": 27, "gateway/upstream.exchange": 26, "gateway/pipeline.exchange": 25, "gateway/direct.conn": 23,
-	"gateway/http1.conn": 22, "gateway/python.Backend": 21, "gateway/direct.Server": 20, "gateway/http1.Server": 19,
-	"gateway/process.process": 20, "gateway/python.call": 19, "gateway/upstream.worker": 17, "gateway/http1.reply": 17,
-	"gateway/upstream.conn": 16,
+	"gateway/python/link.Exchange": 27, "gateway/proxy.exchange": 26, "gateway/pipeline.exchange": 25, "gateway/http1loop.conn": 23,
+	"gateway/http1.conn": 22, "gateway/python.Backend": 21, "gateway/http1loop.Server": 20, "gateway/http1.Server": 19,
+	"gateway/process.process": 20, "gateway/python.call": 19, "gateway/proxy.worker": 17, "gateway/http1.reply": 17,
+	"gateway/proxy.conn": 16,
 }
 
 // No type is a heap of everything.

@@ -133,7 +133,7 @@ func TestImportLawsForbid(t *testing.T) {
 		"internal/proc":    "internal/notify arbiter",
 		"internal/launch":  "cmd/cli gateway gateway/http1 monitor . internal/supervise internal/upgrade",
 		"internal/hooks":   "arbiter cmd/cli gateway internal/supervise",
-		"cmd/cli":          "arbiter signals gateway/front",
+		"cmd/cli":          "arbiter signals gateway/accept",
 		"monitor":          "arbiter gateway config",
 		"cmd/gonicorn":     "arbiter",
 		"examples/example": "cmd/cli arbiter internal/proc",

@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
-	"github.com/gonicorn/gonicorn/gateway/front"
+	"github.com/gonicorn/gonicorn/gateway/accept"
 	"github.com/gonicorn/gonicorn/gateway/http1"
 	"github.com/gonicorn/gonicorn/gateway/loop"
 	"github.com/gonicorn/gonicorn/internal/certificates"
@@ -110,7 +110,7 @@ func answer(w gateway.Reply, status int, text string) {
 // startFront serves with the gateway's front, with gonicorn's defaults.
 func startFront(l net.Listener, p *pair) (func(), error) {
 	discard := slog.New(slog.DiscardHandler)
-	o := front.Options{
+	o := accept.Options{
 		HTTP1: &http1.Server{
 			Handler: app{}, HeaderTimeout: 30 * time.Second, BodyTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second,
 			KeepAlive: 30 * time.Second, Log: discard,
@@ -118,7 +118,7 @@ func startFront(l net.Listener, p *pair) (func(), error) {
 		HTTP2: p != nil, HTTP2Cleartext: p == nil, Streams: 100, Window: 65535, Frame: frame, HeaderList: 65536, Log: discard,
 	}
 	if p != nil {
-		o.TLS = front.NewTLS(o.Protocols())
+		o.TLS = accept.NewTLS(o.Protocols())
 		if err := o.TLS.Set(certificates.Bundle{Pairs: []certificates.Pair{{Cert: p.cert, Key: p.key}}}); err != nil {
 			return nil, err
 		}
@@ -128,7 +128,7 @@ func startFront(l net.Listener, p *pair) (func(), error) {
 		return nil, err
 	}
 	o.Events.Loop = events
-	f, err := front.New(o)
+	f, err := accept.New(o)
 	if err != nil {
 		return nil, err
 	}

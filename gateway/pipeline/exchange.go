@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
-	"github.com/gonicorn/gonicorn/gateway/buffer"
+	"github.com/gonicorn/gonicorn/gateway/pipeline/buffer"
 )
 
 // held is how much of a response is held back in the hope that its end comes

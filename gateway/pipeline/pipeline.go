@@ -13,12 +13,12 @@ import (
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
-	"github.com/gonicorn/gonicorn/gateway/accesslog"
-	"github.com/gonicorn/gonicorn/gateway/buffer"
-	"github.com/gonicorn/gonicorn/gateway/errorpage"
-	"github.com/gonicorn/gonicorn/gateway/forward"
-	"github.com/gonicorn/gonicorn/gateway/sendfile"
-	"github.com/gonicorn/gonicorn/gateway/statsd"
+	"github.com/gonicorn/gonicorn/gateway/pipeline/accesslog"
+	"github.com/gonicorn/gonicorn/gateway/pipeline/buffer"
+	"github.com/gonicorn/gonicorn/gateway/pipeline/errorpage"
+	"github.com/gonicorn/gonicorn/gateway/pipeline/forward"
+	"github.com/gonicorn/gonicorn/gateway/pipeline/sendfile"
+	"github.com/gonicorn/gonicorn/gateway/pipeline/statsd"
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
 	"github.com/gonicorn/gonicorn/internal/wire"
 )

@@ -16,10 +16,10 @@ import (
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
-	"github.com/gonicorn/gonicorn/gateway/accesslog"
-	"github.com/gonicorn/gonicorn/gateway/buffer"
-	"github.com/gonicorn/gonicorn/gateway/forward"
-	"github.com/gonicorn/gonicorn/gateway/sendfile"
+	"github.com/gonicorn/gonicorn/gateway/pipeline/accesslog"
+	"github.com/gonicorn/gonicorn/gateway/pipeline/buffer"
+	"github.com/gonicorn/gonicorn/gateway/pipeline/forward"
+	"github.com/gonicorn/gonicorn/gateway/pipeline/sendfile"
 )
 
 // backend answers with a function; calls counts the tries.

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
-	"github.com/gonicorn/gonicorn/gateway/accesslog"
+	"github.com/gonicorn/gonicorn/gateway/pipeline/accesslog"
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
 )
 

@@ -7,19 +7,19 @@ import (
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/gateway/accept"
 	"github.com/gonicorn/gonicorn/gateway/budget"
-	"github.com/gonicorn/gonicorn/gateway/buffer"
-	"github.com/gonicorn/gonicorn/gateway/channel"
-	"github.com/gonicorn/gonicorn/gateway/direct"
-	"github.com/gonicorn/gonicorn/gateway/forward"
-	"github.com/gonicorn/gonicorn/gateway/front"
 	"github.com/gonicorn/gonicorn/gateway/http1"
+	"github.com/gonicorn/gonicorn/gateway/http1loop"
 	"github.com/gonicorn/gonicorn/gateway/loop"
 	"github.com/gonicorn/gonicorn/gateway/pipeline"
+	"github.com/gonicorn/gonicorn/gateway/pipeline/buffer"
+	"github.com/gonicorn/gonicorn/gateway/pipeline/forward"
+	"github.com/gonicorn/gonicorn/gateway/pipeline/sendfile"
+	"github.com/gonicorn/gonicorn/gateway/pipeline/statsd"
+	"github.com/gonicorn/gonicorn/gateway/proxy"
 	"github.com/gonicorn/gonicorn/gateway/python"
-	"github.com/gonicorn/gonicorn/gateway/sendfile"
-	"github.com/gonicorn/gonicorn/gateway/statsd"
-	"github.com/gonicorn/gonicorn/gateway/upstream"
+	"github.com/gonicorn/gonicorn/gateway/python/link"
 	"github.com/gonicorn/gonicorn/gateway/websocket"
 	"github.com/gonicorn/gonicorn/internal/listen"
 )
@@ -117,7 +117,7 @@ func (p *process) openBacklogs() {
 }
 
 func (p *process) makeBackend() error {
-	env := &channel.Env{
+	env := &link.Env{
 		RootPath: p.set.RootPath, Pathsend: p.set.Pathsend, Epoch: p.from.Epoch, Board: p.from.Board, Log: p.log,
 		Broken: p.link.reportBroken,
 		WebSocket: websocket.Config{
@@ -145,7 +145,7 @@ func (p *process) makeBackend() error {
 		p.look, p.link.held = b.Look, b.Held
 		return nil
 	case Upstream:
-		b := upstream.New(upstream.Options{
+		b := proxy.New(proxy.Options{
 			Loop: p.loop, Pool: p.pool, Board: p.from.Board, Log: p.log, DrainTimeout: p.set.Graceful, HoldHung: p.set.HoldsHung,
 			Timeout: p.set.Timeout, Sockets: p.set.WebSocketConnections, HealthPath: p.set.HealthPath,
 		})
@@ -171,7 +171,7 @@ func (p *process) makeFront(handler *pipeline.Pipeline) error {
 	if err != nil {
 		return fmt.Errorf("uwsgi_allow_ips: %w", err)
 	}
-	o := front.Options{
+	o := accept.Options{
 		Uwsgi: s.Uwsgi, UwsgiAllow: wsgis.Contains,
 		HTTP1: server, NoHTTP1: !s.HTTP1, HTTP2: s.HTTP2 && s.TLS, HTTP2Cleartext: s.HTTP2Cleartext && !s.TLS,
 		Streams: s.MaxStreams, Window: s.WindowSize, Frame: s.FrameSize, HeaderList: s.HeaderListSize,
@@ -179,14 +179,14 @@ func (p *process) makeFront(handler *pipeline.Pipeline) error {
 	}
 	o.Events.Loop = p.loop
 	o.Events.Backend, o.Events.Pipeline = p.backend, handler
-	o.Direct = func(host front.Host) front.Direct {
-		return direct.New(direct.Options{Loop: p.loop, Backend: p.backend, HTTP: server, Pipeline: handler, Host: host})
+	o.LoopServer = func(host accept.Host) accept.LoopServer {
+		return http1loop.New(http1loop.Options{Loop: p.loop, Backend: p.backend, HTTP: server, Pipeline: handler, Host: host})
 	}
 	if s.TLS {
-		p.tls = front.NewTLS(o.Protocols())
+		p.tls = accept.NewTLS(o.Protocols())
 		o.TLS, p.link.certify = p.tls, p.tls.Set
 	}
-	if p.front, err = front.New(o); err == nil {
+	if p.server, err = accept.New(o); err == nil {
 		go p.loop.Run() // all that belongs to it is there
 	}
 	return err

@@ -1,6 +1,6 @@
 package process
 
-import "github.com/gonicorn/gonicorn/gateway/accesslog"
+import "github.com/gonicorn/gonicorn/gateway/pipeline/accesslog"
 
 // CheckFormat says what is wrong with a format of the access log, before a
 // gateway is given it.

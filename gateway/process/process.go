@@ -20,13 +20,13 @@ import (
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
-	"github.com/gonicorn/gonicorn/gateway/accesslog"
-	"github.com/gonicorn/gonicorn/gateway/admission"
-	"github.com/gonicorn/gonicorn/gateway/forward"
-	"github.com/gonicorn/gonicorn/gateway/front"
+	"github.com/gonicorn/gonicorn/gateway/accept"
+	"github.com/gonicorn/gonicorn/gateway/dispatch"
 	"github.com/gonicorn/gonicorn/gateway/loop"
+	"github.com/gonicorn/gonicorn/gateway/pipeline/accesslog"
+	"github.com/gonicorn/gonicorn/gateway/pipeline/forward"
+	"github.com/gonicorn/gonicorn/gateway/pipeline/statsd"
 	"github.com/gonicorn/gonicorn/gateway/python"
-	"github.com/gonicorn/gonicorn/gateway/statsd"
 	"github.com/gonicorn/gonicorn/internal/inherited"
 	"github.com/gonicorn/gonicorn/internal/logging"
 	"github.com/gonicorn/gonicorn/internal/notify"
@@ -53,14 +53,14 @@ type backend interface {
 
 // process is the gateway's process.
 type process struct {
-	set   Settings
-	from  *inherited.Process
-	log   *slog.Logger
-	link  *arbiterLink
-	pool  *admission.Pool
-	front *front.Front
-	tls   *front.TLS // nil without TLS
-	peers *forward.Rules
+	set    Settings
+	from   *inherited.Process
+	log    *slog.Logger
+	link   *arbiterLink
+	pool   *dispatch.Pool
+	server *accept.Server
+	tls    *accept.TLS // nil without TLS
+	peers  *forward.Rules
 
 	statsd   *statsd.Client // nil without one
 	workers  atomic.Int64   // that take requests
@@ -128,7 +128,7 @@ func (p *process) prepare() error {
 		p.log.Debug("memory limit of the gateway, from the cgroup's", "bytes", limit)
 	}
 	p.link = newArbiterLink(p.from.Control, p.log)
-	p.pool = admission.New(p.set.QueueSize, p.set.QueueTimeout)
+	p.pool = dispatch.New(p.set.QueueSize, p.set.QueueTimeout)
 	p.pool.OnIdle = p.link.reportIdle
 	if err := p.assemble(); err != nil {
 		return err
@@ -213,7 +213,7 @@ func (p *process) run(signals <-chan os.Signal) int {
 			ctx, cancel := context.WithTimeout(context.Background(), graceful)
 			defer cancel()
 			late := time.AfterFunc(graceful-lastLook, p.sayDropped)
-			p.front.Drain(ctx)
+			p.server.Drain(ctx)
 			late.Stop()
 		}()
 	}
@@ -254,7 +254,7 @@ func (p *process) run(signals <-chan os.Signal) int {
 					finish(proc.OwnGrace(p.set.Graceful))
 				}
 			case syscall.SIGINT, syscall.SIGQUIT:
-				p.front.Close()
+				p.server.Close()
 				return end()
 			case syscall.SIGABRT:
 				_ = pprof.Lookup("goroutine").WriteTo(os.Stderr, 2) // nobody to tell if it fails
@@ -288,7 +288,7 @@ func (p *process) serve() {
 		if i < len(p.set.Unix) {
 			unix = p.set.Unix[i]
 		}
-		go p.front.Serve(l, unix)
+		go p.server.Serve(l, unix)
 	}
 }
 

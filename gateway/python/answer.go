@@ -5,8 +5,8 @@ import (
 	"fmt"
 
 	"github.com/gonicorn/gonicorn/gateway"
-	"github.com/gonicorn/gonicorn/gateway/channel"
 	"github.com/gonicorn/gonicorn/gateway/http1"
+	"github.com/gonicorn/gonicorn/gateway/python/link"
 	"github.com/gonicorn/gonicorn/gateway/shm"
 	"github.com/gonicorn/gonicorn/internal/wire"
 	"golang.org/x/sys/unix"
@@ -156,10 +156,10 @@ func (b *Backend) head(c *call, f *wire.Frame, body int) (*gateway.Answer, bool)
 	a := &b.told
 	*a = gateway.Answer{Status: int(f.Status), InHand: f.InHand.Duration()}
 	var err error
-	if a.Reason, b.fields, err = channel.ParseFields(f, b.fields[:0]); err != nil {
+	if a.Reason, b.fields, err = link.ParseFields(f, b.fields[:0]); err != nil {
 		return nil, false
 	}
-	if a.Fields, a.Length, err = channel.TakeLength(b.fields); err != nil {
+	if a.Fields, a.Length, err = link.TakeLength(b.fields); err != nil {
 		return nil, false
 	}
 	if f.End() && a.Length < 0 && !http1.Bodyless(c.request.Method, a.Status) {
@@ -205,7 +205,7 @@ func (b *Backend) nonsense(m *member, err error) {
 
 // gone is called when nothing more will come over a worker's socket. What it has
 // written into its memory is still believed.
-func (b *Backend) gone(l *channel.Link, claims []uint64) {
+func (b *Backend) gone(l *link.Link, claims []uint64) {
 	m := b.links[l]
 	if m == nil {
 		return
@@ -243,7 +243,7 @@ func (b *Backend) gone(l *channel.Link, claims []uint64) {
 
 // lose fails a request that a worker has taken with it.
 func (b *Backend) lose(m *member, c *call, hung int64) {
-	err := &gateway.WorkerError{Slot: m.worker.Slot, PID: m.pid, Died: true, Err: channel.ErrDied}
+	err := &gateway.WorkerError{Slot: m.worker.Slot, PID: m.pid, Died: true, Err: link.ErrDied}
 	// What came well after the last heartbeat is not what held the loop up.
 	err.Hung = hung > 0 && c.sent.UnixNano() < hung+int64(hesitant)
 	if c.exchange == nil {

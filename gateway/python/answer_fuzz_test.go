@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"github.com/gonicorn/gonicorn/gateway"
-	"github.com/gonicorn/gonicorn/gateway/channel"
 	"github.com/gonicorn/gonicorn/gateway/loop"
+	"github.com/gonicorn/gonicorn/gateway/python/link"
 	"github.com/gonicorn/gonicorn/gateway/shm"
 	"github.com/gonicorn/gonicorn/internal/wire"
 	"golang.org/x/sys/unix"
@@ -49,12 +49,12 @@ func (j *judge) Done() {}
 func (j *judge) Promote(gateway.Begun) { j.promoted = true }
 
 // deafLink is the socket of a worker that reads and says nothing.
-func deafLink(f *testing.F, b *Backend) *channel.Link {
+func deafLink(f *testing.F, b *Backend) *link.Link {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		f.Fatal(err)
 	}
-	link, err := channel.NewLink(fds[0], 0, 1, channel.Plane{}, b.registry, owner{b})
+	link, err := link.NewLink(fds[0], 0, 1, link.Plane{}, b.registry, owner{b})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -86,11 +86,11 @@ func FuzzAnswer(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	b, err := New(Options{Loop: l, Env: &channel.Env{Epoch: 3, Log: slog.New(slog.DiscardHandler)}, QueueSize: 10})
+	b, err := New(Options{Loop: l, Env: &link.Env{Epoch: 3, Log: slog.New(slog.DiscardHandler)}, QueueSize: 10})
 	if err != nil {
 		f.Fatal(err)
 	}
-	app := channel.WSGI
+	app := link.WSGI
 	b.app.Store(&app)
 	m := &member{b: b, known: true, ready: true, link: deafLink(f, b), done: -1, worker: gateway.Worker{Capacity: 10}}
 	if m.answers, err = shm.NewAnswers(3, 1); err != nil {

@@ -1,6 +1,6 @@
 // Package python is the backend of Python workers of every class. Requests go to
 // them through shared memory and pipes of tokens, answers come back the same way;
-// what does not fit takes a worker's own socket (package channel). All state is
+// what does not fit takes a worker's own socket (package link). All state is
 // the event loop's.
 package python
 
@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
-	"github.com/gonicorn/gonicorn/gateway/channel"
 	"github.com/gonicorn/gonicorn/gateway/loop"
+	"github.com/gonicorn/gonicorn/gateway/python/link"
 	"github.com/gonicorn/gonicorn/gateway/shm"
 	"github.com/gonicorn/gonicorn/internal/fifo"
 	"github.com/gonicorn/gonicorn/internal/wire"
@@ -22,7 +22,7 @@ import (
 // Options are the parts of a backend and its settings.
 type Options struct {
 	Loop *loop.Loop
-	Env  *channel.Env
+	Env  *link.Env
 	// Shared has idle workers take requests from one pipe, so that the kernel is
 	// the dispatcher: for workers that serve one request a thread. Otherwise
 	// every worker has a pipe of its own, and gets many requests at once.
@@ -41,24 +41,24 @@ type Options struct {
 type Backend struct {
 	o        Options
 	loop     *loop.Loop
-	env      *channel.Env
-	registry *channel.Registry
-	requests *shm.Requests             // loop
-	calls    []*call                   // loop: by slot in requests
-	members  map[int]*member           // loop: by slot on the scoreboard
-	order    []*member                 // loop: the same, by slot
-	next     int                       // loop: in order, where the next search begins
-	links    map[*channel.Link]*member // loop: until Closed, also of workers that are gone
-	waiting  fifo.List[*call]          // loop
-	late     *loop.Deadlines           // loop: of those in waiting
-	shared   *pipe                     // loop: that all workers take from; nil unless Options.Shared
-	taking   bool                      // loop: requests are taken, until TakeNoMore
-	doubt    doubt                     // loop
-	again    *loop.Timer               // loop: admit is called again
-	said                               // loop
-	tokens   []byte                    // loop: that are read
-	app      atomic.Pointer[string]    // the app's interface, once a worker has said it
-	known    chan struct{}             // closed then
+	env      *link.Env
+	registry *link.Registry
+	requests *shm.Requests          // loop
+	calls    []*call                // loop: by slot in requests
+	members  map[int]*member        // loop: by slot on the scoreboard
+	order    []*member              // loop: the same, by slot
+	next     int                    // loop: in order, where the next search begins
+	links    map[*link.Link]*member // loop: until Closed, also of workers that are gone
+	waiting  fifo.List[*call]       // loop
+	late     *loop.Deadlines        // loop: of those in waiting
+	shared   *pipe                  // loop: that all workers take from; nil unless Options.Shared
+	taking   bool                   // loop: requests are taken, until TakeNoMore
+	doubt    doubt                  // loop
+	again    *loop.Timer            // loop: admit is called again
+	said                            // loop
+	tokens   []byte                 // loop: that are read
+	app      atomic.Pointer[string] // the app's interface, once a worker has said it
+	known    chan struct{}          // closed then
 }
 
 // said is the head of an answer that is being looked at.
@@ -75,8 +75,8 @@ func New(o Options) (*Backend, error) {
 		return nil, fmt.Errorf("make backend: %w", err)
 	}
 	b := &Backend{
-		o: o, loop: o.Loop, env: o.Env, registry: channel.NewRegistry(o.Env), requests: requests,
-		calls: make([]*call, requests.Len()), members: map[int]*member{}, links: map[*channel.Link]*member{},
+		o: o, loop: o.Loop, env: o.Env, registry: link.NewRegistry(o.Env), requests: requests,
+		calls: make([]*call, requests.Len()), members: map[int]*member{}, links: map[*link.Link]*member{},
 		taking: true, tokens: make([]byte, tokenBatch), known: make(chan struct{}),
 	}
 	if o.Shared {
@@ -92,10 +92,10 @@ func New(o Options) (*Backend, error) {
 
 // Serve implements gateway.Backend.
 func (b *Backend) Serve(ctx context.Context, r *gateway.Request, w gateway.Reply) error {
-	if x, is := r.Begun.(*channel.Exchange); is {
+	if x, is := r.Begun.(*link.Exchange); is {
 		r.Begun = nil
 		x.Attach(r, w)
-		r.ASGI = b.App() == channel.ASGI
+		r.ASGI = b.App() == link.ASGI
 		return b.run(ctx, x, r)
 	}
 	if r.Upgrade == "websocket" {
@@ -104,7 +104,7 @@ func (b *Backend) Serve(ctx context.Context, r *gateway.Request, w gateway.Reply
 		}
 	}
 	c := &call{request: r, socket: r.Upgrade == "websocket"}
-	x := b.registry.New(b.registry.NextNumber(), time.Now(), r, w, c, func(*channel.Exchange) {
+	x := b.registry.New(b.registry.NextNumber(), time.Now(), r, w, c, func(*link.Exchange) {
 		b.loop.Post(func() { b.end(c) })
 	})
 	c.number, c.exchange = x.Number, x
@@ -129,11 +129,11 @@ func (b *Backend) refuse(ctx context.Context, r *gateway.Request, w gateway.Repl
 	case <-ctx.Done():
 		return false, context.Cause(ctx)
 	}
-	return channel.Refuse(r, w, *b.app.Load())
+	return link.Refuse(r, w, *b.app.Load())
 }
 
 // run carries the answer to the client.
-func (b *Backend) run(ctx context.Context, x *channel.Exchange, r *gateway.Request) error {
+func (b *Backend) run(ctx context.Context, x *link.Exchange, r *gateway.Request) error {
 	err := x.Run(ctx)
 	if c, is := x.Call.(*call); is && !x.Over() {
 		b.loop.Post(func() { b.leave(c) })
@@ -187,7 +187,7 @@ func (b *Backend) Held() (all []wire.Held) {
 
 // Close hangs up on all workers; what they hold fails.
 func (b *Backend) Close() {
-	var links []*channel.Link
+	var links []*link.Link
 	b.loop.Do(func() {
 		for l := range b.links {
 			links = append(links, l)

@@ -4,8 +4,8 @@ import (
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
-	"github.com/gonicorn/gonicorn/gateway/channel"
 	"github.com/gonicorn/gonicorn/gateway/loop"
+	"github.com/gonicorn/gonicorn/gateway/python/link"
 	"github.com/gonicorn/gonicorn/internal/fifo"
 )
 
@@ -61,10 +61,10 @@ type call struct {
 	b        *Backend
 	number   uint64
 	request  *gateway.Request
-	exchange *channel.Exchange // its goroutine's; nil while the loop serves it
-	direct   *Call             // nil once it has a goroutine
-	socket   bool              // it is for a WebSocket
-	upgraded bool              // and has become one that takes no request's place
+	exchange *link.Exchange // its goroutine's; nil while the loop serves it
+	direct   *Call          // nil once it has a goroutine
+	socket   bool           // it is for a WebSocket
+	upgraded bool           // and has become one that takes no request's place
 
 	stage  stage
 	began  time.Time

@@ -4,8 +4,8 @@ import (
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
-	"github.com/gonicorn/gonicorn/gateway/channel"
 	"github.com/gonicorn/gonicorn/gateway/loop"
+	"github.com/gonicorn/gonicorn/gateway/python/link"
 	"github.com/gonicorn/gonicorn/gateway/shm"
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
 	"github.com/gonicorn/gonicorn/internal/wire"
@@ -40,8 +40,8 @@ type doubt struct {
 // inquest is about requests that have left the pipe and that nobody has claimed.
 type inquest struct {
 	about     []suspect
-	heard     bool                       // what is left is unclaimed: answers may be on their way
-	witnesses map[*channel.Link]*witness // those still to be heard
+	heard     bool                    // what is left is unclaimed: answers may be on their way
+	witnesses map[*link.Link]*witness // those still to be heard
 }
 
 // suspect is a request that may be lost. A connection uses its call again: the
@@ -147,7 +147,7 @@ func (b *Backend) newInquest(about []suspect) *inquest {
 
 // callAll makes all workers witnesses.
 func (q *inquest) callAll(b *Backend) {
-	q.witnesses = map[*channel.Link]*witness{}
+	q.witnesses = map[*link.Link]*witness{}
 	for l := range b.links {
 		q.witnesses[l] = &witness{}
 	}
@@ -156,14 +156,14 @@ func (q *inquest) callAll(b *Backend) {
 // hear asks the witnesses, and reports whether all has been heard.
 func (b *Backend) hear(q *inquest) bool {
 	if q.about = b.unclaimed(q.about); !q.heard {
-		q.excuse(func(l *channel.Link, w *witness) bool { return b.links[l] == nil || w.heard(b.env.Board, l) })
+		q.excuse(func(l *link.Link, w *witness) bool { return b.links[l] == nil || w.heard(b.env.Board, l) })
 		if len(q.witnesses) > 0 && len(q.about) > 0 {
 			return false
 		}
 		q.about, q.heard = b.unclaimed(q.about), true
 		q.callAll(b)
 	}
-	q.excuse(func(l *channel.Link, _ *witness) bool {
+	q.excuse(func(l *link.Link, _ *witness) bool {
 		m := b.links[l]
 		return m == nil || l.Settled() && m.settled()
 	})
@@ -171,7 +171,7 @@ func (b *Backend) hear(q *inquest) bool {
 }
 
 // excuse lets those witnesses go that have said all.
-func (q *inquest) excuse(said func(*channel.Link, *witness) bool) {
+func (q *inquest) excuse(said func(*link.Link, *witness) bool) {
 	for l, w := range q.witnesses {
 		if said(l, w) {
 			delete(q.witnesses, l)
@@ -191,7 +191,7 @@ func (m *member) settled() bool {
 // heard reports whether each of the worker's threads has been seen where it
 // holds no request that it has not claimed. A slot that is another's by now
 // says nothing: the worker is dead then, and its link closes.
-func (w *witness) heard(board *scoreboard.Board, l *channel.Link) bool {
+func (w *witness) heard(board *scoreboard.Board, l *link.Link) bool {
 	if board == nil || l.Slot < 0 || l.Slot >= scoreboard.Slots {
 		return true
 	}
@@ -258,7 +258,7 @@ func (b *Backend) takeNoMore() {
 // held lists the requests in hand.
 func (b *Backend) held() (all []wire.Held) {
 	now := time.Now()
-	by := map[uint64]*channel.Link{}
+	by := map[uint64]*link.Link{}
 	for l := range b.links {
 		for _, number := range claimsOf(b.env.Board, l) {
 			by[number] = l

@@ -5,9 +5,9 @@ import (
 	"slices"
 
 	"github.com/gonicorn/gonicorn/gateway"
-	"github.com/gonicorn/gonicorn/gateway/admission"
-	"github.com/gonicorn/gonicorn/gateway/channel"
+	"github.com/gonicorn/gonicorn/gateway/dispatch"
 	"github.com/gonicorn/gonicorn/gateway/loop"
+	"github.com/gonicorn/gonicorn/gateway/python/link"
 	"github.com/gonicorn/gonicorn/gateway/shm"
 	"golang.org/x/sys/unix"
 )
@@ -29,10 +29,10 @@ type member struct {
 	worker  gateway.Worker
 	known   bool // Update has it
 	pid     int
-	link    *channel.Link // nil once it has hung up
-	ready   bool          // it has said hello
-	away    bool          // it wants no more requests
-	own     *pipe         // nil where it takes from the shared one
+	link    *link.Link // nil once it has hung up
+	ready   bool       // it has said hello
+	away    bool       // it wants no more requests
+	own     *pipe      // nil where it takes from the shared one
 	answers *shm.Answers
 	done    int  // where it writes tokens of answers; -1 once closed
 	load    int  // requests in its pipe and in its hands, without WebSockets that were accepted
@@ -40,7 +40,7 @@ type member struct {
 	warned  bool // its stall has been logged
 	told    bool // it leaves, and OnIdle was called
 
-	share admission.Share // while it is on trial
+	share dispatch.Share // while it is on trial
 }
 
 // attach makes what a worker needs and says hello to it.
@@ -92,11 +92,11 @@ func (b *Backend) greet(m *member, fd, done int) error {
 		return err
 	}
 	small, large := m.answers.Len()
-	plane := channel.Plane{
+	plane := link.Plane{
 		Slots: b.requests.Len(), RequestSize: shm.RequestSize, Files: all,
 		Answers: small, AnswerSize: shm.AnswerSize, Large: large, LargeSize: shm.LargeSize,
 	}
-	m.link, err = channel.NewLink(fd, m.worker.Slot, m.pid, plane, b.registry, owner{b})
+	m.link, err = link.NewLink(fd, m.worker.Slot, m.pid, plane, b.registry, owner{b})
 	return err
 }
 

@@ -3,7 +3,7 @@ package python
 import (
 	"time"
 
-	"github.com/gonicorn/gonicorn/gateway/channel"
+	"github.com/gonicorn/gonicorn/gateway/python/link"
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
 )
 
@@ -12,7 +12,7 @@ import (
 type owner struct{ *Backend }
 
 // Hello implements channel.Owner.
-func (o owner) Hello(l *channel.Link, h channel.Hello) {
+func (o owner) Hello(l *link.Link, h link.Hello) {
 	o.loop.Post(func() {
 		m := o.links[l]
 		if m == nil {
@@ -28,7 +28,7 @@ func (o owner) Hello(l *channel.Link, h channel.Hello) {
 
 // GoAway implements channel.Owner: the worker gets no more. What is in its pipe
 // before the answer is still its.
-func (o owner) GoAway(l *channel.Link) {
+func (o owner) GoAway(l *link.Link) {
 	o.loop.Post(func() {
 		m := o.links[l]
 		if m == nil {
@@ -43,7 +43,7 @@ func (o owner) GoAway(l *channel.Link) {
 
 // Fetch implements channel.Owner. The request's slot is free: what is left to be
 // said goes over the worker's socket.
-func (o owner) Fetch(l *channel.Link, number uint64, x *channel.Exchange) {
+func (o owner) Fetch(l *link.Link, number uint64, x *link.Exchange) {
 	if x == nil {
 		x = o.Adopt(l, number) // too long a request of a direct connection
 	}
@@ -70,7 +70,7 @@ func (o owner) Fetch(l *channel.Link, number uint64, x *channel.Exchange) {
 }
 
 // Settle implements channel.Owner.
-func (o owner) Settle(l *channel.Link) {
+func (o owner) Settle(l *link.Link) {
 	o.loop.Do(func() {
 		if m := o.links[l]; m != nil {
 			o.answered(m)
@@ -79,7 +79,7 @@ func (o owner) Settle(l *channel.Link) {
 }
 
 // Adopt implements channel.Owner: what the loop serves directly gets a goroutine.
-func (o owner) Adopt(l *channel.Link, number uint64) (x *channel.Exchange) {
+func (o owner) Adopt(l *link.Link, number uint64) (x *link.Exchange) {
 	o.loop.Do(func() {
 		for _, c := range o.calls {
 			if c != nil && c.number == number {
@@ -95,7 +95,7 @@ func (o owner) Adopt(l *channel.Link, number uint64) (x *channel.Exchange) {
 
 // Closed implements channel.Owner. All that the worker has sent has been handed
 // to its exchanges, so what it has not answered by now fails.
-func (o owner) Closed(l *channel.Link, _ error) {
+func (o owner) Closed(l *link.Link, _ error) {
 	claims := claimsOf(o.env.Board, l)
 	l.Hangup()
 	o.loop.Do(func() { o.gone(l, claims) })
@@ -111,7 +111,7 @@ func (b *Backend) hungSince(m *member) int64 {
 }
 
 // claimsOf are the numbers that a worker has claimed on the scoreboard.
-func claimsOf(board *scoreboard.Board, l *channel.Link) (numbers []uint64) {
+func claimsOf(board *scoreboard.Board, l *link.Link) (numbers []uint64) {
 	if board == nil || l.Slot < 0 || l.Slot >= scoreboard.Slots {
 		return nil
 	}

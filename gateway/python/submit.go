@@ -4,8 +4,8 @@ import (
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
-	"github.com/gonicorn/gonicorn/gateway/channel"
 	"github.com/gonicorn/gonicorn/gateway/loop"
+	"github.com/gonicorn/gonicorn/gateway/python/link"
 	"github.com/gonicorn/gonicorn/gateway/shm"
 	"github.com/gonicorn/gonicorn/internal/fifo"
 	"github.com/gonicorn/gonicorn/internal/wire"
@@ -123,7 +123,7 @@ func (b *Backend) encode(c *call, slot int) bool {
 			return false
 		}
 	} else {
-		channel.EncodeRequest(&m, c.number, c.request, app, b.env)
+		link.EncodeRequest(&m, c.number, c.request, app, b.env)
 	}
 	if m.Len() > cap(memory) { // it is elsewhere: the worker has to ask for it
 		if c.exchange == nil {
@@ -230,7 +230,7 @@ func (b *Backend) fail(c *call, err error) {
 
 // promote gives a request that the loop has served a goroutine, and an exchange
 // that goes with it.
-func (b *Backend) promote(c *call) *channel.Exchange {
+func (b *Backend) promote(c *call) *link.Exchange {
 	d := c.direct
 	x := b.hide(c)
 	d.caller.Promote(x)
@@ -238,10 +238,10 @@ func (b *Backend) promote(c *call) *channel.Exchange {
 }
 
 // hide takes a request from its connection: it goes on in an exchange.
-func (b *Backend) hide(c *call) *channel.Exchange {
+func (b *Backend) hide(c *call) *link.Exchange {
 	r := c.request
 	own := new(call) // the connection's is used again
-	x := b.registry.New(c.number, c.began, &gateway.Request{ID: r.ID, Method: r.Method, Path: r.Path}, nil, own, func(*channel.Exchange) {
+	x := b.registry.New(c.number, c.began, &gateway.Request{ID: r.ID, Method: r.Method, Path: r.Path}, nil, own, func(*link.Exchange) {
 		b.loop.Post(func() { b.end(own) })
 	})
 	*own = *c

@@ -20,9 +20,9 @@ import (
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
-	"github.com/gonicorn/gonicorn/gateway/channel"
 	"github.com/gonicorn/gonicorn/gateway/loop"
 	backend "github.com/gonicorn/gonicorn/gateway/python"
+	"github.com/gonicorn/gonicorn/gateway/python/link"
 	"github.com/gonicorn/gonicorn/gateway/websocket"
 	"github.com/gonicorn/gonicorn/internal/gatewaylink"
 	"github.com/gonicorn/gonicorn/internal/packet"
@@ -78,7 +78,7 @@ type fleet struct {
 	t       testing.TB
 	set     python.Settings
 	board   *scoreboard.Board
-	env     *channel.Env
+	env     *link.Env
 	backend *backend.Backend
 	log     *output // of the gateway
 	workers []*worker
@@ -112,7 +112,7 @@ func start(t testing.TB, app string, o options) *fleet {
 	t.Cleanup(func() { board.Close() })
 	f := &fleet{t: t, board: board, set: o.set, log: &output{news: make(chan struct{}, 1)}}
 	f.set.App, f.set.Chdir, f.set.Class, f.set.DisconnectGrace = app, "testdata", "event-loop", 30
-	f.env = &channel.Env{
+	f.env = &link.Env{
 		Epoch: 1, Board: board, RootPath: o.rootPath, Pathsend: true, Log: slog.New(slog.NewTextHandler(f.log, nil)),
 		WebSocket: websocket.Config{MaxMessage: 1 << 20, Deflate: true},
 	}

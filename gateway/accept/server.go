@@ -1,0 +1,287 @@
+// Package accept turns what listens into requests: it accepts connections,
+// takes the PROXY protocol and TLS off them, and finds out which HTTP they
+// speak.
+package accept
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/gateway/http1"
+	"github.com/gonicorn/gonicorn/gateway/http2loop"
+	"github.com/gonicorn/gonicorn/gateway/loop"
+	"github.com/gonicorn/gonicorn/gateway/pipeline"
+	"github.com/gonicorn/gonicorn/gateway/tlsconn"
+)
+
+const (
+	handshakeTimeout = 10 * time.Second // for the PROXY protocol, TLS and HTTP/2's preface together
+	lastMoment       = 2 * time.Second  // for handlers to notice that all connections are closed
+)
+
+// Options configure a Server.
+type Options struct {
+	HTTP1 *http1.Server // serves HTTP/1 connections; its limits and handler are HTTP/2's too
+	TLS   *TLS          // nil for plain connections
+
+	NoHTTP1        bool // speak HTTP/2 only
+	Events         Events
+	HTTP2          bool // over TLS, by ALPN
+	HTTP2Cleartext bool // without TLS, by prior knowledge (RFC 9113, 3.3)
+	Streams        int  // requests at once on one HTTP/2 connection
+	Window         int  // bytes of a request's body under way on one stream
+	Frame          int  // bytes of the largest frame taken
+	HeaderList     int  // bytes of all header fields of a request
+
+	Proxy      string                     // off, v1, v2, auto: the PROXY protocol
+	ProxyAllow func(peer netip.Addr) bool // who may use it; unix sockets' peers always
+
+	Uwsgi      bool                       // speak the uwsgi protocol in place of HTTP
+	UwsgiAllow func(peer netip.Addr) bool // who may; unix sockets' peers always
+
+	// LoopServer, which may be nil, serves plain connections that speak HTTP/1 from
+	// their first byte, without a goroutine for each.
+	LoopServer func(Host) LoopServer
+
+	// MaxConnections bounds the connections that are open; more wait in the
+	// kernel's backlog. 0 leaves it to the limit of open files. Each listener
+	// but the first may go one over it.
+	MaxConnections   int
+	HandshakeTimeout time.Duration // until a connection can bring its first request; 0 is 10 s
+	Log              *slog.Logger
+}
+
+// Events is the event loop, which is needed where HTTP/2 is spoken. Backend and
+// Pipeline, which may be nil, answer common requests on it.
+type Events struct {
+	Loop     *loop.Loop
+	Backend  gateway.Looped
+	Pipeline *pipeline.Pipeline
+}
+
+// Protocols are what to offer by ALPN.
+func (o Options) Protocols() []string {
+	var all []string
+	if o.HTTP2 {
+		all = append(all, "h2")
+	}
+	if !o.NoHTTP1 {
+		all = append(all, "http/1.1")
+	}
+	return all
+}
+
+// LoopServer serves connections on an event loop (package http1loop).
+type LoopServer interface {
+	Listen(l net.Listener, unix string) error
+	// Take serves a connection, at which nothing was read, and its seat; version2
+	// says that it speaks HTTP/2. False means that it is still the caller's.
+	Take(c *http1.Conn, version2 bool) bool
+	StopAccepting()
+	Drain(ctx context.Context)
+}
+
+// Server accepts connections and serves them.
+type Server struct {
+	o      Options
+	onLoop LoopServer        // nil: every connection has a goroutine
+	http2  *http2loop.Server // nil: it is not spoken
+	seats  seats
+
+	acceptFailed, full, badProxy sparing // their log lines
+
+	ctx     context.Context // of all connections
+	cancel  context.CancelCauseFunc
+	closing atomic.Bool
+
+	mu        sync.Mutex
+	listeners map[net.Listener]struct{}
+	conns     map[net.Conn]struct{} // that are not HTTP/1's
+	wg        sync.WaitGroup        // accept loops and connections
+}
+
+// New makes a server.
+func New(o Options) (*Server, error) {
+	if o.HandshakeTimeout <= 0 {
+		o.HandshakeTimeout = handshakeTimeout
+	}
+	s := &Server{o: o, listeners: map[net.Listener]struct{}{}, conns: map[net.Conn]struct{}{}}
+	s.seats.set(o.MaxConnections)
+	s.ctx, s.cancel = context.WithCancelCause(context.Background())
+	if o.HTTP2 || o.HTTP2Cleartext {
+		s.setUpHTTP2()
+	}
+	if o.LoopServer != nil && !s.proxied() && !o.Uwsgi && (!o.NoHTTP1 || o.TLS != nil) {
+		s.onLoop = o.LoopServer(s)
+	}
+	return s, nil
+}
+
+// serve serves one connection. It reports whether somebody else goes on with it,
+// and has its seat.
+func (s *Server) serve(raw net.Conn, unix string) (taken bool) {
+	c := http1.Conn{Conn: raw, Scheme: "http", LocalUnix: unix, Remote: addrPort(raw.RemoteAddr()), Local: addrPort(raw.LocalAddr())}
+	c.Peer = gateway.Peer{Addr: c.Remote.Addr(), Unix: unix != ""}
+	if s.o.TLS == nil && !s.o.HTTP2Cleartext && !s.proxied() && !s.o.Uwsgi {
+		s.o.HTTP1.ServeConn(s.ctx, c)
+		return false
+	}
+	defer s.release(raw)
+	if !s.hold(raw) {
+		raw.Close()
+		return false
+	}
+	if protocol, ok := s.begun(&c); ok {
+		_ = raw.SetDeadline(time.Time{}) // what follows fails too
+		taken = s.pass(raw, c, protocol)
+	}
+	if !taken {
+		raw.Close()
+	}
+	return taken
+}
+
+// begun does what comes before a connection's first request, and finds out what it
+// speaks. False means that it must be closed.
+func (s *Server) begun(c *http1.Conn) (protocol string, ok bool) {
+	_ = c.SetDeadline(time.Now().Add(s.o.HandshakeTimeout)) // what follows fails too
+	if s.proxied() && !s.unproxy(c) {
+		return "", false
+	}
+	if s.o.Uwsgi {
+		return "", s.unwrapUwsgi(c)
+	}
+	return s.negotiate(c)
+}
+
+// pass has a connection served by who speaks its protocol; taken says that it and
+// its seat are somebody else's by now.
+func (s *Server) pass(raw net.Conn, c http1.Conn, protocol string) (taken bool) {
+	version2 := protocol == "h2" || protocol == "h2c"
+	if !version2 && s.o.NoHTTP1 && !s.o.Uwsgi {
+		return false
+	}
+	if s.onLoop != nil && s.o.TLS != nil && s.onLoop.Take(&c, version2) {
+		return true
+	}
+	if version2 {
+		s.http2.Serve(c, protocol == "h2c")
+		return false
+	}
+	s.release(raw)
+	bare(&c)
+	s.o.HTTP1.ServeConn(s.ctx, c)
+	return false
+}
+
+// negotiate finds out what a connection speaks: h2, h2c, or anything else for
+// HTTP/1. False means that the connection must be closed.
+func (s *Server) negotiate(c *http1.Conn) (protocol string, ok bool) {
+	switch {
+	case s.o.TLS != nil:
+		return s.handshake(c)
+	case s.o.HTTP2Cleartext && sniffHTTP2(c):
+		return "h2c", true
+	}
+	return "", true
+}
+
+// handshake does TLS, and returns the protocol that was agreed on.
+func (s *Server) handshake(c *http1.Conn) (protocol string, ok bool) {
+	config := s.o.TLS.config.Load()
+	if config == nil {
+		return "", false // nothing to speak it with yet
+	}
+	conn := tlsconn.Server(c.Conn, config)
+	if err := conn.HandshakeContext(s.ctx); err != nil {
+		s.o.Log.Debug("TLS handshake failed", "client", c.Remote, "error", err)
+		tellPlain(err)
+		return "", false
+	}
+	state := conn.ConnectionState()
+	c.Conn, c.Scheme, c.TLS = conn, "https", &state
+	return state.NegotiatedProtocol, true
+}
+
+// hold keeps a connection to be closed when the time to drain is over; false
+// means that it is already.
+func (s *Server) hold(c net.Conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.conns[c] = struct{}{}
+	return s.ctx.Err() == nil
+}
+
+func (s *Server) release(c net.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, c)
+}
+
+// Drain accepts nothing more, tells clients to go elsewhere, and waits until
+// every connection has finished what it has in hand, or ctx ends; then it
+// closes what is left. Requests that are cut off get a moment to notice.
+func (s *Server) Drain(ctx context.Context) {
+	s.stopAccepting()
+	if s.onLoop != nil {
+		early := make(chan struct{})
+		go func() { defer close(early); s.both(ctx) }()
+		s.onLoop.Drain(ctx) // what it hands over meanwhile is waited for below
+		<-early
+	}
+	done := make(chan struct{})
+	go func() { s.wg.Wait(); close(done) }()
+	s.both(ctx)
+	select {
+	case <-done:
+		s.cancel(gateway.ErrClientGone)
+		return
+	case <-ctx.Done():
+	}
+	s.cancel(gateway.ErrClientGone)
+	s.mu.Lock()
+	for c := range s.conns {
+		c.Close()
+	}
+	s.mu.Unlock()
+	s.both(ctx) // those that have come in the meantime
+	timer := time.NewTimer(lastMoment)
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-timer.C:
+	}
+}
+
+// both drains the connections of both versions.
+func (s *Server) both(ctx context.Context) {
+	var other sync.WaitGroup
+	if s.http2 != nil {
+		other.Go(func() { s.http2.Drain(ctx) })
+	}
+	s.o.HTTP1.Drain(ctx)
+	other.Wait()
+}
+
+// Close drops everything.
+func (s *Server) Close() {
+	over, cancel := context.WithCancel(context.Background())
+	cancel()
+	s.Drain(over)
+}
+
+// addrPort is the address of a TCP peer; zero for others.
+func addrPort(a net.Addr) netip.AddrPort {
+	tcp, ok := a.(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}
+	}
+	at := tcp.AddrPort()
+	return netip.AddrPortFrom(at.Addr().Unmap(), at.Port())
+}

@@ -1,6 +1,0 @@
-//go:build !linux
-
-package channel
-
-// fionread asks for the bytes in a socket: FIONREAD of the BSDs.
-const fionread = 0x4004667f

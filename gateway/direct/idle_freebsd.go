@@ -1,5 +1,0 @@
-package direct
-
-import "golang.org/x/sys/unix"
-
-const keepIdle = unix.TCP_KEEPIDLE

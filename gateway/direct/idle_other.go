@@ -1,7 +1,0 @@
-//go:build !linux && !freebsd
-
-package direct
-
-import "golang.org/x/sys/unix"
-
-const keepIdle = unix.TCP_KEEPALIVE

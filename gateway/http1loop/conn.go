@@ -1,0 +1,325 @@
+package http1loop
+
+import (
+	"crypto/tls"
+	"net/netip"
+	"time"
+
+	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/gateway/answer"
+	"github.com/gonicorn/gonicorn/gateway/http1"
+	"github.com/gonicorn/gonicorn/gateway/loop"
+	"github.com/gonicorn/gonicorn/gateway/tlsconn"
+	"github.com/gonicorn/gonicorn/internal/listen"
+	"golang.org/x/sys/unix"
+)
+
+// state is what a connection does.
+type state int
+
+const (
+	reading   state = iota // waits for a request, or for the rest of one
+	busy                   // has a request at the backend
+	writing                // has a response that the client has not taken
+	streaming              // has one that comes in parts
+	lingering              // has sent its last response; the client may read it
+	gone                   // is not the loop's any more
+)
+
+// conn is one connection. It is the loop's.
+type conn struct {
+	s        *Server
+	fd       int
+	state    state
+	deadline loop.Deadline
+	more     bool // there may be something to be read
+	hungUp   bool // the client has sent its last byte, or is gone
+	last     bool // no request follows this one
+	trusted  bool // the peer may send forwarder headers
+	served   bool // it has had a response
+
+	in       []byte // in[:n] was read, and not used up; nil while there is nothing
+	n        int
+	headLen  int // of the request at the front of in; 0 while it is not whole
+	total    int // of the request, with its body
+	received time.Time
+	head     http1.RequestHead
+	req      gateway.Request
+	call     gateway.Call // nil before the first request
+	answer   answer.Head
+
+	out   []byte  // of the response, what the client has not taken
+	parts *stream // nil but while streaming
+
+	sec *tlsconn.Conn // nil without TLS
+	ends
+}
+
+// ends are the addresses of a connection; unix is the path of a unix socket.
+type ends struct {
+	remote, local netip.AddrPort
+	unix          string
+	peer          gateway.Peer         // who is connected: remote, or a proxy
+	tls           *tls.ConnectionState // nil without
+}
+
+func (e *ends) scheme() string {
+	if e.tls != nil {
+		return "https"
+	}
+	return "http"
+}
+
+// about is the connection for whom it is handed to, but for its socket.
+func (c *conn) about() http1.Conn {
+	return http1.Conn{Scheme: c.scheme(), Remote: c.remote, Local: c.local, LocalUnix: c.unix, Peer: c.peer, TLS: c.tls}
+}
+
+// add serves a connection that was accepted.
+func (s *Server) add(fd int, from netip.AddrPort, l *listener) {
+	c := &conn{s: s, fd: fd, ends: ends{remote: from, unix: l.unix, peer: gateway.Peer{Addr: from.Addr(), Unix: l.unix != ""}}}
+	if l.unix == "" {
+		c.local = localAddr(fd)
+	}
+	s.enter(c, s.first)
+}
+
+// enter puts a connection into the loop, which waits for its next request.
+func (s *Server) enter(c *conn, until *loop.Deadlines) {
+	c.trusted = s.o.HTTP.Trusted != nil && s.o.HTTP.Trusted(c.peer.Addr, c.peer.Unix)
+	c.deadline.Owner = c
+	s.conns[c] = struct{}{}
+	if err := s.o.Loop.Watch(c.fd, c); err != nil {
+		s.o.Host.NoAccept("connection", err)
+		c.close()
+		return
+	}
+	if s.draining {
+		until = s.drain
+	}
+	until.Arm(&c.deadline) // the first event comes at once if there is something
+}
+
+// Ready implements loop.Handler.
+func (c *conn) Ready(ev loop.Events) {
+	c.hungUp = c.hungUp || ev&loop.HungUp != 0
+	if c.sec != nil && ev&(loop.Readable|loop.HungUp) != 0 {
+		c.sec.Heard()
+	}
+	switch c.state {
+	case reading:
+		if ev&(loop.Readable|loop.HungUp) != 0 {
+			c.read()
+		}
+	case busy:
+		c.more = c.more || ev&loop.Readable != 0
+		c.listens()
+	case writing:
+		c.more = c.more || ev&(loop.Readable|loop.HungUp) != 0
+		if ev&loop.Writable != 0 {
+			c.flush()
+		}
+	case streaming:
+		c.more = c.more || ev&(loop.Readable|loop.HungUp) != 0
+		if ev&loop.Writable != 0 {
+			c.soon()
+		}
+		c.listens()
+	case lingering:
+		c.discard()
+	}
+}
+
+// listens leaves it to a goroutine to find out whether a client that sends nothing
+// more still waits for its answer.
+func (c *conn) listens() {
+	if c.hungUp && (c.state == busy || c.state == streaming && !c.parts.ended) {
+		c.call.Promote()
+	}
+}
+
+// read reads what there is and acts on it.
+func (c *conn) read() {
+	c.more = false
+	for c.state == reading {
+		if c.in == nil {
+			c.in = c.s.take()
+		}
+		if c.n == len(c.in) {
+			c.hand(nil, nil) // more than the loop wants
+			return
+		}
+		room := len(c.in) - c.n
+		n, err := c.receive(c.in[c.n:])
+		switch {
+		case err == unix.EAGAIN:
+			c.pause()
+			return
+		case err == unix.EINTR:
+			continue
+		case err == 0 && n == 0 && c.n > 0:
+			c.hand(nil, nil) // which says what is missing
+			return
+		case err != 0 || n == 0:
+			c.close()
+			return
+		}
+		if c.n == 0 {
+			c.received = c.s.o.Loop.Now()
+		}
+		c.n += n
+		c.advance()
+		if c.state == reading && c.drained(n, room) {
+			c.pause()
+			return
+		}
+		c.more = !c.drained(n, room)
+	}
+	c.listens()
+}
+
+// pause waits for more of a request, and holds no buffer if there is nothing.
+func (c *conn) pause() {
+	if c.n == 0 && c.in != nil {
+		c.s.give(c.in)
+		c.in = nil
+	}
+}
+
+// Expired implements loop.Expirer.
+func (c *conn) Expired(d *loop.Deadline) {
+	switch {
+	case c.state == reading && c.n == 0:
+		if c.sec != nil {
+			c.sec.Heard()
+		}
+		c.read() // it may have come in this moment, or while the process stood still
+		if c.state == reading && c.n == 0 {
+			c.close()
+		}
+	case c.state == reading:
+		c.hand(nil, nil) // which says that it took too long
+	case c.state == busy:
+		c.call.Promote() // likewise
+	case c.state == streaming && !c.s.leaving.Allow():
+		c.s.stuck.Arm(&c.deadline)
+	case c.state == streaming:
+		c.call.Promote() // which holds it elsewhere than in the worker's memory
+	default:
+		c.close()
+	}
+}
+
+// next waits for the connection's next request, or takes it if it is there.
+func (c *conn) next() {
+	c.state = reading
+	c.head.Reset()
+	c.headLen, c.total = 0, 0
+	c.s.kept.Arm(&c.deadline)
+	if c.n > 0 {
+		c.received = c.s.o.Loop.Now()
+		c.advance()
+	}
+	if c.state == reading && (c.more || c.n > 0) {
+		c.read()
+		return
+	}
+	if c.state == reading {
+		c.pause()
+	}
+}
+
+// used drops the request at the front of the buffer.
+func (c *conn) used() {
+	c.n = copy(c.in, c.in[c.total:c.n])
+	if len(c.in) != block && c.n <= block {
+		small := c.s.take()
+		copy(small, c.in[:c.n])
+		c.s.give(c.in)
+		c.in = small
+	}
+}
+
+// leave takes the connection out of the loop.
+func (c *conn) leave() {
+	s := c.s
+	c.deadline.Disarm()
+	c.dropStream()
+	s.o.Loop.Forget(c.fd)
+	if c.in != nil {
+		s.give(c.in)
+		c.in = nil
+	}
+	c.state, c.out = gone, nil
+	delete(s.conns, c)
+	if len(s.conns) == 0 {
+		s.leftLast()
+	}
+}
+
+func (c *conn) close() {
+	if c.state == gone {
+		return
+	}
+	if c.state == reading {
+		c.bye()
+	}
+	c.leave()
+	unix.Close(c.fd)
+	c.s.o.Host.Unseat()
+}
+
+// hand gives the connection to a goroutine, with what was read of it and what has
+// been done for its request. unsent are records of TLS that are still to be sent.
+func (c *conn) hand(begun *http1.Begun, unsent []byte) {
+	s := c.s
+	to := c.about()
+	to.Ahead, to.Received, to.Begun, to.Served, to.Return = append([]byte(nil), c.in[:c.n]...), c.received, begun, c.served, s.takeBack
+	if c.n == 0 {
+		to.Received = time.Time{}
+	}
+	fd, sec := c.fd, c.sec
+	s.o.Host.Expect()
+	c.leave()
+	go func() {
+		var err error
+		if to.Conn, err = s.release(fd, sec, unsent); err != nil {
+			to.Conn = nil
+			s.o.Host.NoAccept("connection", err)
+		}
+		s.o.Host.Hand(to)
+	}()
+}
+
+// Promote implements gateway.Caller: the request goes on in a goroutine.
+func (c *conn) Promote(x gateway.Begun) {
+	b := &http1.Begun{Number: c.req.Number, ID: c.req.ID, Asked: c.call.Began(), With: x}
+	var unsent []byte
+	if c.parts != nil {
+		if c.sec != nil {
+			unsent = append(unsent, c.out...)
+		}
+		c.handStream(x, b)
+	}
+	c.hand(b, unsent)
+}
+
+// takeBack takes a connection from a goroutine, while it waits for a request. It
+// implements http1.Conn's Return.
+func (s *Server) takeBack(from *http1.Conn) bool {
+	if sec, is := from.Conn.(*tlsconn.Conn); is {
+		raw := sec.Raw()
+		if !s.Take(from, false) {
+			return false
+		}
+		from.Conn = raw // which is closed already
+		return true
+	}
+	fd, err := listen.Duplicate(from.Conn)
+	if err != nil {
+		return false
+	}
+	c := &conn{s: s, fd: fd, ends: ends{from.Remote, from.Local, from.LocalUnix, from.Peer, nil}, served: true}
+	s.o.Loop.Post(func() { s.enter(c, s.kept) })
+	return true
+}

@@ -1,0 +1,5 @@
+package http1loop
+
+import "golang.org/x/sys/unix"
+
+const keepIdle = unix.TCP_KEEPIDLE

@@ -1,0 +1,7 @@
+//go:build !linux && !freebsd
+
+package http1loop
+
+import "golang.org/x/sys/unix"
+
+const keepIdle = unix.TCP_KEEPALIVE

@@ -1,0 +1,245 @@
+// Package http1loop serves HTTP/1 connections on an event loop, without a goroutine
+// for any of them, as long as what they do is common: a request that is small,
+// and an answer that comes whole. Everything else leaves the loop with its
+// connection, for a goroutine (package http1), and may come back when the
+// connection is idle. There is no rule here that is not a function of another
+// package.
+package http1loop
+
+import (
+	"context"
+	"net"
+	"time"
+
+	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/gateway/accept"
+	"github.com/gonicorn/gonicorn/gateway/http1"
+	"github.com/gonicorn/gonicorn/gateway/http2loop"
+	"github.com/gonicorn/gonicorn/gateway/loop"
+	"github.com/gonicorn/gonicorn/gateway/pipeline"
+	"github.com/gonicorn/gonicorn/internal/listen"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	block      = 4 << 10  // bytes of the buffer that most requests fit into
+	largeBlock = 48 << 10 // bytes of that of a request with a body
+	largeMost  = 512      // of those in use at once
+	headMost   = block    // bytes of a head that the loop waits for
+	bodyMost   = 40 << 10 // bytes of a body
+	drainIdle  = time.Second
+	lingerTime = 2 * time.Second
+	acceptMost = 64 // connections accepted in one turn
+	// acceptPause is how long accepting rests that has failed.
+	acceptPause = 50 * time.Millisecond
+)
+
+// Options are the parts of a server. HTTP's settings are the server's, Host serves
+// what the loop does not.
+type Options struct {
+	Loop     *loop.Loop
+	Backend  gateway.Looped
+	HTTP     *http1.Server
+	Pipeline *pipeline.Pipeline
+	Host     accept.Host
+}
+
+// Server serves connections. What has a comment "loop" is the loop's.
+type Server struct {
+	o         Options
+	rules     *http1.Rules
+	http2     *http2loop.Server  // of connections that speak HTTP/2; nil: none may
+	listeners []*listener        // loop
+	conns     map[*conn]struct{} // loop
+	draining  bool               // loop
+	empty     chan struct{}      // loop: closed when the last connection has left while draining
+	buffers                      // loop
+	out       []byte             // loop: the response that is being written
+	pusher                       // loop
+	full      bool               // loop: no listener is watched until a seat is free
+
+	first, kept, head, body, answer, write, stuck, linger, drain *loop.Deadlines
+}
+
+// New makes a server. It is called before the loop runs.
+func New(o Options) *Server {
+	s := &Server{o: o, rules: &o.HTTP.Rules, http2: o.Host.HTTP2(), conns: map[*conn]struct{}{}, out: make([]byte, 0, 128<<10)}
+	s.first = o.Loop.Deadlines(o.HTTP.HeaderTimeout)
+	s.kept = o.Loop.Deadlines(o.HTTP.KeepAlive)
+	s.head = o.Loop.Deadlines(o.HTTP.HeaderTimeout)
+	s.body = o.Loop.Deadlines(o.HTTP.BodyTimeout)
+	s.answer = o.Loop.Deadlines(o.Pipeline.RequestTimeout)
+	s.write = o.Loop.Deadlines(o.HTTP.WriteTimeout)
+	s.stuck = o.Loop.Deadlines(stuckAfter)
+	s.leaving = o.Loop.Pace(stuckMost, stuckAfter)
+	s.linger = o.Loop.Deadlines(lingerTime)
+	s.drain = o.Loop.Deadlines(drainIdle)
+	o.Loop.AtTurnEnd(s.pushAll)
+	return s
+}
+
+// listener is one listening socket.
+type listener struct {
+	s       *Server
+	fd      int
+	name    string
+	unix    string
+	watched bool
+}
+
+// Listen accepts on a listener, which it closes, until StopAccepting. unixPath is
+// the path of a unix socket, or empty.
+func (s *Server) Listen(l net.Listener, unixPath string) error {
+	fd, err := listen.Duplicate(l)
+	if err != nil {
+		return err
+	}
+	at := &listener{s: s, fd: fd, name: l.Addr().String(), unix: unixPath}
+	if unixPath == "" {
+		inherit(fd)
+	}
+	if ul, is := l.(*net.UnixListener); is {
+		ul.SetUnlinkOnClose(false)
+	}
+	l.Close()
+	s.o.Loop.Post(func() {
+		if s.draining {
+			unix.Close(fd)
+			return
+		}
+		s.listeners = append(s.listeners, at)
+		at.watch()
+	})
+	return nil
+}
+
+// inherit sets what accepted connections have from their listener (tcp(7)): as
+// Go's net package sets it.
+func inherit(fd int) {
+	for _, o := range [][3]int{
+		{unix.IPPROTO_TCP, unix.TCP_NODELAY, 1}, {unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1},
+		{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, 15}, {unix.IPPROTO_TCP, keepIdle, 15},
+	} {
+		_ = unix.SetsockoptInt(fd, o[0], o[1], o[2]) // a socket without is slower, no more
+	}
+}
+
+func (l *listener) watch() {
+	if l.watched || l.fd < 0 {
+		return
+	}
+	if err := l.s.o.Loop.WatchShared(l.fd, l); err != nil {
+		l.s.o.Host.NoAccept(l.name, err)
+		return
+	}
+	l.watched = true
+}
+
+func (l *listener) ignore() {
+	if l.watched {
+		l.s.o.Loop.Forget(l.fd)
+		l.watched = false
+	}
+}
+
+// Ready implements loop.Handler.
+func (l *listener) Ready(loop.Events) {
+	s := l.s
+	for range acceptMost {
+		if !s.o.Host.Seat() {
+			s.o.Host.NoSeat()
+			s.pause()
+			return
+		}
+		fd, from, err := acceptConn(l.fd)
+		if err != nil {
+			s.o.Host.Unseat()
+			switch err {
+			case unix.EAGAIN:
+			case unix.EINTR, unix.ECONNABORTED:
+				continue
+			default: // out of descriptors, most likely: what is open must end first
+				s.o.Host.NoAccept(l.name, err)
+				s.pause()
+			}
+			return
+		}
+		s.add(fd, from, l)
+	}
+}
+
+// pause accepts nothing for a moment.
+func (s *Server) pause() {
+	if s.full {
+		return
+	}
+	s.full = true
+	for _, l := range s.listeners {
+		l.ignore()
+	}
+	s.o.Loop.After(acceptPause, func() {
+		s.full = false
+		for _, l := range s.listeners {
+			l.watch()
+		}
+	})
+}
+
+// StopAccepting closes the listeners.
+func (s *Server) StopAccepting() { s.o.Loop.Do(s.stopAccepting) }
+
+func (s *Server) stopAccepting() {
+	for _, l := range s.listeners {
+		l.ignore()
+		unix.Close(l.fd)
+		l.fd = -1
+	}
+	s.listeners = nil
+}
+
+// Drain lets every connection end with the request that it has in hand, or with
+// the one that comes within a moment, and waits for that until ctx ends. What is
+// left then goes to goroutines, which the host ends.
+func (s *Server) Drain(ctx context.Context) {
+	empty := make(chan struct{})
+	s.o.Loop.Do(func() {
+		s.stopAccepting()
+		s.draining, s.empty = true, empty
+		if len(s.conns) == 0 {
+			s.leftLast()
+		}
+		for c := range s.conns {
+			if c.state == reading && c.n == 0 {
+				s.drain.Arm(&c.deadline)
+			}
+		}
+	})
+	select {
+	case <-empty:
+		return
+	case <-ctx.Done():
+	}
+	s.o.Loop.Do(func() {
+		for c := range s.conns {
+			if c.state == busy || c.state == streaming {
+				c.call.Promote()
+			} else {
+				c.close()
+			}
+		}
+	})
+}
+
+// leftLast tells who waits for the connections to end.
+func (s *Server) leftLast() {
+	if s.draining && s.empty != nil {
+		close(s.empty)
+		s.empty = nil
+	}
+}
+
+// Open counts the connections.
+func (s *Server) Open() (n int) {
+	s.o.Loop.Do(func() { n = len(s.conns) })
+	return n
+}

@@ -1,0 +1,413 @@
+package http1loop_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/gateway/accept"
+	"github.com/gonicorn/gonicorn/gateway/http1"
+	"github.com/gonicorn/gonicorn/gateway/http1loop"
+	"github.com/gonicorn/gonicorn/gateway/loop"
+	"github.com/gonicorn/gonicorn/gateway/pipeline"
+	"github.com/gonicorn/gonicorn/gateway/pipeline/buffer"
+	"github.com/gonicorn/gonicorn/gateway/pipeline/forward"
+	"github.com/gonicorn/gonicorn/internal/certificates"
+	"github.com/gonicorn/gonicorn/internal/certificates/testca"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const patience = 20 * time.Second
+
+// app answers a request with what it was, on the loop and off it.
+type app struct {
+	loop   *loop.Loop
+	direct chan string // paths that the loop has served
+}
+
+// say is the answer to a request: its fields as lines, and its body.
+func say(r *gateway.Request, body []byte) (status int, fields []gateway.Field, answer string) {
+	status = 200
+	if code, ok := strings.CutPrefix(r.Path, "/status/"); ok {
+		status = int(code[0]-'0')*100 + int(code[1]-'0')*10 + int(code[2]-'0')
+	}
+	fields = []gateway.Field{{Name: "Content-Type", Value: "text/plain"}, {Name: "X-Own", Value: "a"}}
+	if r.Path == "/break" {
+		fields = append(fields, gateway.Field{Name: "X-Broken", Value: "a\x01b"})
+	}
+	return status, fields, r.Method + " " + r.Target + " " + r.Host + " " + string(body)
+}
+
+// call is one connection's request on the loop. It implements gateway.Call.
+type call struct {
+	a      *app
+	caller gateway.Caller
+	given  bool // it is to be answered
+	began  time.Time
+}
+
+// NewCall implements gateway.Looped.
+func (a *app) NewCall(c gateway.Caller) gateway.Call { return &call{a: a, caller: c} }
+
+func (c *call) Submit(r *gateway.Request) {
+	c.began = c.a.loop.Now()
+	if r.Path == "/promote" {
+		c.caller.Promote(begun{})
+		return
+	}
+	status, fields, text := say(r, r.Body.Inline)
+	head := gateway.Answer{Status: status, Fields: fields, Length: int64(len(text))}
+	if http1.Bodyless(r.Method, status) {
+		head.Length = -1 // as of an app that does not say it
+	}
+	c.given = true
+	c.a.loop.Post(func() {
+		if !c.given {
+			return
+		}
+		c.given = false
+		if c.caller.Answer(&head, gateway.Part{Body: []byte(text)}, true) {
+			c.a.direct <- r.Path
+			c.caller.Done()
+			return
+		}
+		c.caller.Promote(begun{})
+	})
+}
+
+func (c *call) Promote() {
+	c.given = false
+	c.caller.Promote(begun{})
+}
+
+func (c *call) Taken(int)               {}
+func (c *call) Abandon()                {}
+func (c *call) Began() time.Time        { return c.began }
+func (c *call) Sent() time.Time         { return c.began }
+func (c *call) Worker() (slot, pid int) { return -1, 0 }
+
+// begun says that nothing has been done for a request.
+type begun struct{}
+
+func (begun) Resume(int64, int64, int) {}
+func (begun) Add([]byte, bool)         {}
+func (begun) Drop()                    {}
+
+func (a *app) Update([]gateway.Worker) {}
+
+// Serve implements gateway.Backend.
+func (a *app) Serve(_ context.Context, r *gateway.Request, w gateway.Reply) error {
+	body := r.Body.Inline
+	if r.Body.File != nil {
+		body, _ = io.ReadAll(io.NewSectionReader(r.Body.File, 0, r.Body.Length))
+	}
+	status, fields, text := say(r, body)
+	length := int64(len(text))
+	if http1.Bodyless(r.Method, status) {
+		length = -1 // as of an app that does not say it
+	}
+	if err := w.Head(status, "", fields, length); err != nil {
+		return err
+	}
+	if _, err := io.WriteString(w, text); err != nil {
+		return err
+	}
+	return w.End(nil)
+}
+
+// service listens with a loop, or with a goroutine for each connection.
+type service struct {
+	addr   string
+	tls    *tls.Config // of clients; nil without
+	direct chan string
+	front  *accept.Server
+}
+
+func start(t *testing.T, looped bool, change func(*http1.Server)) *service {
+	t.Helper()
+	return startWith(t, looped, nil, change)
+}
+
+// startSecure is start with TLS.
+func startSecure(t *testing.T, looped bool, change func(*http1.Server)) *service {
+	t.Helper()
+	a := testca.New(t)
+	cert, key := a.Now("server", "a.example")
+	bundle, _, err := certificates.Load(certificates.Files{Certs: []string{cert}, Keys: []string{key}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	over := accept.NewTLS([]string{"http/1.1"})
+	if err := over.Set(bundle); err != nil {
+		t.Fatal(err)
+	}
+	s := startWith(t, looped, over, change)
+	s.tls = a.Trust("a.example", "http/1.1")
+	return s
+}
+
+func startWith(t *testing.T, looped bool, over *accept.TLS, change func(*http1.Server)) *service {
+	t.Helper()
+	l, err := loop.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &app{loop: l, direct: make(chan string, 1000)}
+	rules, err := forward.New(forward.Options{Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := pipeline.New(pipeline.Options{
+		Backend: a, Forward: rules, RequestBuffering: true, ResponseBuffering: true, Body: buffer.Options{Dir: t.TempDir()},
+		Response: buffer.SpoolOptions{Dir: t.TempDir(), Budget: buffer.NewBudget(1 << 20)}, Log: slog.New(slog.DiscardHandler),
+	})
+	server := &http1.Server{Handler: p, Adds: http1.Adds{Name: "test"}, HeaderTimeout: patience, BodyTimeout: patience, WriteTimeout: patience, KeepAlive: patience, MaxBody: 1 << 20}
+	if change != nil {
+		change(server)
+	}
+	o := accept.Options{HTTP1: server, TLS: over, Log: slog.New(slog.DiscardHandler)}
+	if looped {
+		o.LoopServer = func(h accept.Host) accept.LoopServer {
+			return http1loop.New(http1loop.Options{Loop: l, Backend: a, HTTP: server, Pipeline: p, Host: h})
+		}
+	}
+	f, err := accept.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() { defer close(ended); l.Run() }()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := listener.Addr().String()
+	served := make(chan struct{})
+	go func() { defer close(served); f.Serve(listener, "") }()
+	t.Cleanup(func() {
+		f.Close()
+		<-served
+		l.Stop()
+		<-ended
+	})
+	return &service{addr: addr, direct: a.direct, front: f}
+}
+
+func (s *service) dial(t *testing.T) net.Conn {
+	t.Helper()
+	c, err := net.Dial("tcp", s.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = c.SetDeadline(time.Now().Add(patience))
+	if s.tls != nil {
+		return tls.Client(c, s.tls)
+	}
+	return c
+}
+
+// ask sends bytes and reads all that comes until the connection ends.
+func (s *service) ask(t *testing.T, parts ...string) string {
+	t.Helper()
+	c := s.dial(t)
+	defer c.Close()
+	for i, p := range parts {
+		if i > 0 {
+			time.Sleep(20 * time.Millisecond) // a segment of its own
+		}
+		if _, err := io.WriteString(c, p); err != nil {
+			break // it is refused already
+		}
+	}
+	all, _ := io.ReadAll(c) // a reset ends it too
+	return plain(string(all))
+}
+
+var changing = regexp.MustCompile(`(?im)^(date|x-request-id): .*\r\n|Request id: \S+\n|code: \S+\n`)
+
+// plain leaves out what is different in every response.
+func plain(s string) string { return changing.ReplaceAllString(s, "") }
+
+const end = "\r\n\r\n"
+
+// What a client gets does not depend on who serves it. Of each case it is said
+// whether the loop serves it.
+func TestBothWaysAnswerTheSame(t *testing.T) {
+	bothWays(t, start)
+}
+
+// With TLS it does not either.
+func TestBothWaysAnswerTheSameWithTLS(t *testing.T) {
+	bothWays(t, startSecure)
+}
+
+func bothWays(t *testing.T, start func(*testing.T, bool, func(*http1.Server)) *service) {
+	hurry := func(h *http1.Server) {
+		h.KeepAlive, h.HeaderTimeout, h.BodyTimeout = 100*time.Millisecond, 300*time.Millisecond, 300*time.Millisecond
+	}
+	loops, goroutines := start(t, true, hurry), start(t, false, hurry)
+	long := strings.Repeat("x", 30<<10)
+	for name, c := range map[string]struct {
+		parts  []string
+		looped int // requests that the loop answers
+	}{
+		"get":                 {[]string{"GET /a?b=c HTTP/1.1\r\nHost: a" + end}, 1},
+		"head":                {[]string{"HEAD / HTTP/1.1\r\nHost: a" + end}, 1},
+		"1.0":                 {[]string{"GET / HTTP/1.0" + end}, 1},
+		"1.0 kept":            {[]string{"GET / HTTP/1.0\r\nConnection: keep-alive" + end + "GET /2 HTTP/1.0" + end}, 2},
+		"close":               {[]string{"GET / HTTP/1.1\r\nHost: a\r\nConnection: close" + end}, 1},
+		"behind close":        {[]string{"GET / HTTP/1.1\r\nHost: a\r\nConnection: close" + end + "GET /2 HTTP/1.1\r\nHost: a" + end}, 1},
+		"three at once":       {[]string{strings.Repeat("GET / HTTP/1.1\r\nHost: a"+end, 3)}, 3},
+		"in bytes":            {[]string{"GE", "T /slow HT", "TP/1.1\r", "\nHost: a\r\n\r", "\n"}, 1},
+		"post":                {[]string{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3" + end + "abc"}, 1},
+		"post in parts":       {[]string{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6" + end, "abc", "def"}, 1},
+		"post of 30 KiB":      {[]string{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 30720" + end + long}, 1},
+		"post of 60 KiB":      {[]string{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 61440" + end + long + long}, 0},
+		"post, get":           {[]string{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3" + end + "abcGET /2 HTTP/1.1\r\nHost: a" + end}, 2},
+		"chunked":             {[]string{"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked" + end + "3\r\nabc\r\n0" + end}, 0},
+		"chunked, get":        {[]string{"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked" + end + "3\r\nabc\r\n0" + end, "GET /2 HTTP/1.1\r\nHost: a" + end}, -1},
+		"expects":             {[]string{"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3" + end, "abc"}, 0},
+		"options":             {[]string{"OPTIONS * HTTP/1.1\r\nHost: a" + end}, 1},
+		"absolute":            {[]string{"GET http://b/c HTTP/1.1\r\nHost: a" + end}, 1},
+		"connect":             {[]string{"CONNECT a:1 HTTP/1.1\r\nHost: a:1" + end}, 0},
+		"upgrade":             {[]string{"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: h2c" + end}, -1},
+		"204":                 {[]string{"GET /status/204 HTTP/1.1\r\nHost: a" + end}, 1},
+		"304":                 {[]string{"GET /status/304 HTTP/1.1\r\nHost: a" + end}, 1},
+		"status of its own":   {[]string{"GET /status/799 HTTP/1.1\r\nHost: a" + end}, 1},
+		"broken answer":       {[]string{"GET /break HTTP/1.1\r\nHost: a\r\nConnection: close" + end}, -1},
+		"no host":             {[]string{"GET / HTTP/1.1" + end}, 0},
+		"two hosts":           {[]string{"GET / HTTP/1.1\r\nHost: a\r\nHost: b" + end}, 0},
+		"bare lf":             {[]string{"GET / HTTP/1.1\nHost: a\n\n"}, 0},
+		"folded":              {[]string{"GET / HTTP/1.1\r\nHost: a\r\nX: a\r\n b" + end}, 0},
+		"nonsense":            {[]string{"\x16\x03\x01\x02\x00"}, 0},
+		"http 2":              {[]string{"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"}, 0},
+		"http 3.7":            {[]string{"GET / HTTP/3.7\r\nHost: a" + end}, 0},
+		"length and chunked":  {[]string{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked" + end + "abc"}, 0},
+		"bad length":          {[]string{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +3" + end + "abc"}, 0},
+		"too long a body":     {[]string{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9999999" + end}, 0},
+		"a head of 6 KiB":     {[]string{"GET / HTTP/1.1\r\nHost: a\r\nX: " + strings.Repeat("x", 6<<10) + end}, 0},
+		"a head of 300 KiB":   {[]string{"GET / HTTP/1.1\r\nHost: a\r\n" + strings.Repeat("X: "+strings.Repeat("x", 4000)+"\r\n", 75) + "\r\n"}, 0},
+		"a line of 9 KiB":     {[]string{"GET /" + strings.Repeat("x", 9<<10) + " HTTP/1.1\r\nHost: a" + end}, 0},
+		"101 fields":          {[]string{"GET / HTTP/1.1\r\nHost: a\r\n" + strings.Repeat("X: y\r\n", 101) + "\r\n"}, 0},
+		"half a head":         {[]string{"GET / HTTP/1.1\r\nHos"}, 0},
+		"half a body":         {[]string{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6" + end + "abc"}, 0},
+		"nothing":             {nil, 0},
+		"empty line in front": {[]string{"\r\nGET / HTTP/1.1\r\nHost: a" + end}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			want := goroutines.ask(t, c.parts...)
+			if got := loops.ask(t, c.parts...); got != want {
+				t.Errorf("the loop answers\n%q\na goroutine\n%q", got, want)
+			}
+			n := len(loops.direct)
+			for range n {
+				<-loops.direct
+			}
+			if c.looped >= 0 && n != c.looped {
+				t.Errorf("the loop has answered %d, want %d", n, c.looped)
+			}
+		})
+	}
+}
+
+// A connection whose request was not common comes back to the loop.
+func TestConnectionComesBack(t *testing.T) {
+	for name, start := range map[string]func(*testing.T, bool, func(*http1.Server)) *service{"plain": start, "TLS": startSecure} {
+		t.Run(name, func(t *testing.T) { comesBack(t, start(t, true, nil)) })
+	}
+}
+
+func comesBack(t *testing.T, s *service) {
+	c := s.dial(t)
+	defer c.Close()
+	in := bufio.NewReader(c)
+	exchange := func(request string) {
+		t.Helper()
+		if _, err := io.WriteString(c, request); err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.ReadResponse(in, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, resp.Body)
+	}
+	for range 3 {
+		exchange("GET /long HTTP/1.1\r\nHost: a\r\nX: " + strings.Repeat("x", 6<<10) + end)
+		exchange("GET /common HTTP/1.1\r\nHost: a" + end)
+		select {
+		case path := <-s.direct:
+			if path != "/common" {
+				t.Errorf("the loop has answered %s", path)
+			}
+		case <-time.After(patience):
+			t.Fatal("a goroutine has answered")
+		}
+	}
+}
+
+// What the loop gives up goes on where it was.
+func TestPromotedRequestGoesOn(t *testing.T) {
+	s := start(t, true, nil)
+	if got := s.ask(t, "POST /promote HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nConnection: close"+end+"abc"); !strings.HasSuffix(got, "POST /promote a abc") {
+		t.Errorf("got %q", got)
+	}
+}
+
+// Connections that bring nothing are closed after keepalive, and with drain.
+func TestIdleConnectionsEnd(t *testing.T) {
+	for name, limit := range map[string]time.Duration{"keepalive": 50 * time.Millisecond, "drain": patience} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, true, func(h *http1.Server) { h.KeepAlive = limit })
+			c, err := net.Dial("tcp", s.addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			_ = c.SetDeadline(time.Now().Add(patience))
+			if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: a"+end); err != nil {
+				t.Fatal(err)
+			}
+			<-s.direct
+			if name == "drain" {
+				ctx, cancel := context.WithTimeout(t.Context(), patience)
+				defer cancel()
+				go s.front.Drain(ctx)
+			}
+			all, err := io.ReadAll(c)
+			if err != nil || !bytes.HasPrefix(all, []byte("HTTP/1.1 200")) {
+				t.Errorf("%v, %q", err, all)
+			}
+		})
+	}
+}
+
+// A client that takes nothing of its response is cut off after write_timeout.
+func TestClientThatDoesNotReadIsCutOff(t *testing.T) {
+	s := start(t, true, func(h *http1.Server) { h.WriteTimeout = 100 * time.Millisecond })
+	c, err := net.Dial("tcp", s.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(patience))
+	request := "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 30720" + end + strings.Repeat("x", 30<<10)
+	for range 1000 { // until the pipe is full
+		if _, err := io.WriteString(c, request); err != nil {
+			return
+		}
+	}
+	t.Error("the server has taken 30 MB and sent 30 MB that nobody has read")
+}

@@ -1,0 +1,302 @@
+package http2loop
+
+import (
+	"syscall"
+	"time"
+
+	"github.com/gonicorn/gonicorn/gateway/budget"
+	"github.com/gonicorn/gonicorn/gateway/http1"
+	"github.com/gonicorn/gonicorn/gateway/http2"
+	"github.com/gonicorn/gonicorn/gateway/loop"
+)
+
+const (
+	turnReads  = 2 // of one connection in a turn
+	turnWrites = 8
+	scrapMost  = 256 << 10
+	heldMost   = 4 << 10 // bytes of a head that is not complete beyond which all together are bounded
+)
+
+// Transport carries a connection's bytes. Nothing blocks: EAGAIN says that the
+// loop will tell when there is more to be done. A Read of 0 bytes is the end.
+type Transport interface {
+	Read(p []byte) (int, syscall.Errno)
+	Write(p []byte) (int, syscall.Errno)
+	CloseWrite()
+	Close()
+}
+
+// draining is a Transport whose Read takes all there is, if it has room for more:
+// the loop tells when there is more.
+type draining interface{ Drains() bool }
+
+// conn is one connection. It is the loop's. It implements http2.Events.
+type conn struct {
+	s     *Server
+	t     Transport
+	about http1.Conn // whose it is; its Conn is not used
+	wire  *http2.Conn
+	done  func() // called when all of it has ended
+
+	rest  []byte // of what was read, not used up
+	more  bool   // there may be something to be read
+	short bool   // a read that is shorter than its room was the last
+	stuck bool   // the client takes nothing now
+	dirty bool   // is in Server.dirty
+	patience
+	leaving
+	grown *budget.Account // of HTTP.Heads; nil for nothing
+	held  int             // bytes
+	goroutines
+}
+
+// goroutines are those of a connection's requests.
+type goroutines struct {
+	tasks   int // all
+	orphans int // of those, whose streams have ended
+}
+
+// patience are a connection's time-outs.
+type patience struct {
+	waits   loop.Deadline // for its greeting, a request, its end
+	slow    loop.Deadline // for a head
+	blocked loop.Deadline // for the client to take anything
+}
+
+// leaving is how a connection ends.
+type leaving struct {
+	parting bool // the client was told to go elsewhere
+	ending  bool // all was sent, and its end is waited for
+	scrap   int  // bytes that were read since
+	gone    bool
+}
+
+// Enter serves a connection whose first bytes were read already, on the loop's
+// thread. The loop tells what is returned of events; done is called at the end.
+func (s *Server) Enter(t Transport, about http1.Conn, ahead []byte, preface bool, done func()) loop.Handler {
+	c := &conn{s: s, t: t, about: about, done: done}
+	if d, is := t.(draining); is {
+		c.short = d.Drains()
+	}
+	c.about.Conn = nil
+	c.waits.Owner, c.slow.Owner, c.blocked.Owner = c, c, c
+	s.conns[c] = struct{}{}
+	s.greet.Arm(&c.waits)
+	c.wire = http2.New(s.codec, &s.o.Bounds, c, preface)
+	if s.parted {
+		c.leave()
+	}
+	c.feed(ahead)
+	return c
+}
+
+// Open implements http2.Events.
+func (c *conn) Open() *http2.Stream {
+	if c.wire.Streams()+c.orphans >= c.s.o.Bounds.Streams {
+		return nil
+	}
+	st := c.s.stream()
+	st.c = c
+	return &st.Stream
+}
+
+// Buffer implements http2.Events.
+func (c *conn) Buffer() []byte { return c.s.buffer() }
+
+// Ready implements loop.Handler.
+func (c *conn) Ready(ev loop.Events) {
+	if c.gone {
+		return
+	}
+	if ev&loop.Writable != 0 && c.stuck {
+		c.stuck = false
+		c.touch()
+	}
+	c.short = c.short && ev&loop.HungUp == 0 // the end is to be read, too
+	if ev&(loop.Readable|loop.HungUp) != 0 {
+		c.more = true
+		c.read()
+	}
+}
+
+// full reports whether the client has to take something before it is heard.
+func (c *conn) full() bool { return len(c.wire.Out()) >= 2*inputSize }
+
+// read reads what there is, within what a turn may take.
+func (c *conn) read() {
+	for range turnReads {
+		if c.gone || !c.more || c.full() {
+			return
+		}
+		p := c.s.input
+		have := copy(p, c.rest)
+		n, err := c.t.Read(p[have:])
+		switch {
+		case err == syscall.EINTR:
+			continue
+		case err == syscall.EAGAIN:
+			c.more = false
+			return
+		case err != 0 || n == 0:
+			c.close()
+			return
+		}
+		if !c.ending {
+			c.feed(p[:have+n])
+		} else if c.scrap += n; c.scrap > scrapMost {
+			c.close() // it does not read
+			return
+		}
+		if c.short && have+n < len(p) {
+			c.more = false
+			return
+		}
+	}
+	if !c.gone && c.more {
+		c.s.o.Loop.Post(c.read)
+	}
+}
+
+// feed acts on what was read.
+func (c *conn) feed(p []byte) {
+	used := c.wire.Feed(p, c.s.o.Loop.Now())
+	if rest := p[used:]; len(rest) > 0 {
+		c.rest = append(c.rest[:0], rest...)
+	} else {
+		c.rest = nil
+	}
+	c.after()
+}
+
+// resume goes on where the client did not take what it was sent.
+func (c *conn) resume() {
+	if c.gone || c.ending {
+		return
+	}
+	if len(c.rest) > 0 {
+		c.feed(c.s.input[:copy(c.s.input, c.rest)])
+	}
+	c.read()
+}
+
+// after does what follows from what has happened on the connection.
+func (c *conn) after() {
+	if c.gone {
+		return
+	}
+	inside, size := c.wire.InHead()
+	c.charge(inside, int64(size))
+	switch {
+	case !inside:
+		c.slow.Disarm()
+	case !c.slow.Armed():
+		c.s.head.Arm(&c.slow)
+	}
+	c.rests()
+	c.touch()
+}
+
+// charge bounds what all heads together hold that are not complete.
+func (c *conn) charge(inside bool, size int64) {
+	switch heads := c.s.o.HTTP.Heads; {
+	case !inside || heads == nil:
+		if c.grown != nil {
+			c.grown.Close()
+			c.grown = nil
+		}
+	case size > heldMost:
+		if c.grown == nil {
+			c.grown = heads.Account()
+		}
+		if more := size - c.grown.Held(); more > 0 && !c.grown.Try(more) {
+			c.wire.Calm()
+		}
+	}
+}
+
+// rests has the connection wait for a request, or end, when it has none in hand.
+func (c *conn) rests() {
+	if c.wire.Dead() || c.wire.Streams() > 0 || !c.wire.Greeted() {
+		return
+	}
+	switch list := c.waits.List(); {
+	case c.wire.Left():
+		c.wire.Part()
+	case c.parting && list == c.s.greet:
+		c.s.moment.Arm(&c.waits)
+	case c.parting && list != c.s.moment:
+		c.wire.Part() // the moment is over
+	case !c.parting && list != c.s.idle:
+		c.s.idle.Arm(&c.waits)
+	}
+}
+
+// begun is called for a request.
+func (c *conn) begun() {
+	if !c.parting {
+		c.waits.Disarm()
+	}
+}
+
+// leave tells the client to go elsewhere, which it may not know for a moment.
+func (c *conn) leave() {
+	if c.parting || c.ending || c.wire.Dead() {
+		return
+	}
+	c.parting = true
+	c.wire.Leave()
+	if c.wire.Greeted() {
+		c.s.moment.Arm(&c.waits)
+	}
+	c.touch()
+}
+
+// Expired implements loop.Expirer.
+func (c *conn) Expired(d *loop.Deadline) {
+	switch {
+	case d != &c.waits || c.ending:
+		c.close()
+	case c.parting && c.wire.Greeted():
+		c.wire.Refuse()
+		c.rests()
+		c.touch()
+	case !c.wire.Greeted():
+		c.close()
+	default:
+		c.read() // it may have come in this moment, or while the process stood still
+		if !c.gone && c.wire.Streams() == 0 {
+			c.wire.Part()
+			c.touch()
+		}
+	}
+}
+
+// close drops the connection.
+func (c *conn) close() {
+	if c.gone {
+		return
+	}
+	c.gone = true
+	c.waits.Disarm()
+	c.slow.Disarm()
+	c.blocked.Disarm()
+	c.wire.Abort()
+	c.charge(false, 0)
+	c.s.giveBuffer(c.wire.Wrote(len(c.wire.Out())))
+	c.rest = nil
+	c.t.Close()
+	delete(c.s.conns, c)
+	c.s.lastLeft()
+	c.finish()
+}
+
+// finish tells that all has ended, when it has.
+func (c *conn) finish() {
+	if c.gone && c.tasks == 0 && c.done != nil {
+		c.done()
+		c.done = nil
+	}
+}
+
+// now is when this turn began.
+func (c *conn) now() time.Time { return c.s.o.Loop.Now() }

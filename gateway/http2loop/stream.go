@@ -1,0 +1,284 @@
+package http2loop
+
+import (
+	"errors"
+
+	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/gateway/answer"
+	"github.com/gonicorn/gonicorn/gateway/http2"
+	"github.com/gonicorn/gonicorn/gateway/loop"
+	h2 "golang.org/x/net/http2"
+)
+
+// state is what a stream does.
+type state int
+
+const (
+	collecting state = iota // waits for the rest of its request
+	busy                    // is with the backend
+	answering               // has an answer, of which parts may be in their worker's memory
+	sending                 // is counted and logged; the rest is the connection's
+	handed                  // has a goroutine
+)
+
+// stream is a request on the loop. It implements http2.Owner and gateway.Caller.
+type stream struct {
+	http2.Stream
+	c        *conn
+	state    state
+	deadline loop.Deadline
+	call     gateway.Call // nil before the first request
+	req      gateway.Request
+	body     []byte // that was collected; nil for none
+	headed   bool   // the response has begun
+	held     int    // bytes
+	handing
+	slowness
+	answer answer.Head
+	parts  parts
+	rest   []byte // of the answer, what the client could not take
+}
+
+// handing is what has to do with a stream's goroutine.
+type handing struct {
+	trailers []gateway.Field // that it is to get
+	task     *task           // once it is handed
+	pending  *part           // that it sends
+}
+
+// slowness is how a client is watched that has to take something.
+type slowness struct {
+	left    int  // bytes that it had not taken when it was last looked at
+	patient bool // it has taken nothing for a moment, and has more time
+}
+
+// reset makes a stream ready for another request, which overwrites the rest.
+func (st *stream) reset() {
+	st.answer.Reset()
+	st.parts = parts{waiting: st.parts.waiting[:0]}
+	st.c, st.state, st.body, st.trailers, st.task, st.pending = nil, collecting, nil, nil, nil, nil
+	if cap(st.rest) > keepRest {
+		st.rest = nil
+	}
+	st.Forget()
+}
+
+// Begin implements http2.Owner.
+func (st *stream) Begin() {
+	st.c.begun()
+	st.state, st.headed = collecting, false
+	h := &st.Head
+	if h.Size > heldHead && !st.hold(h.Size) {
+		st.c.wire.Reset(&st.Stream, h2.ErrCodeRefusedStream)
+		return
+	}
+	if bad := st.check(); bad != nil {
+		st.hand(bad)
+		return
+	}
+	switch {
+	case st.Whole():
+		st.serve()
+	case h.Protocol != "" || !st.collects():
+		st.hand(nil)
+	default:
+		if h.Continue && h.Length != 0 {
+			st.invite()
+		}
+		st.c.s.body.Arm(&st.deadline)
+	}
+}
+
+// collects reports whether the loop waits for the body: one that is said to be
+// empty in any case, since it may not be.
+func (st *stream) collects() bool {
+	s, n := st.c.s, st.Head.Length
+	return n == 0 || s.o.Backend != nil && s.o.Pipeline.RequestBuffering && n <= bodyMost
+}
+
+// serve has a request answered that has come in full.
+func (st *stream) serve() {
+	s := st.c.s
+	if s.o.Backend == nil || st.Head.Protocol != "" {
+		st.hand(nil)
+		return
+	}
+	if len(st.body) > 0 {
+		st.req.Body.Inline, st.req.Body.Length = st.body, int64(len(st.body))
+	}
+	if err := s.o.Pipeline.Forward.Apply(&st.req); err != nil {
+		st.hand(nil)
+		return
+	}
+	st.state = busy
+	s.answer.Arm(&st.deadline)
+	if st.call == nil {
+		st.call = s.o.Backend.NewCall(st)
+	}
+	st.call.Submit(&st.req)
+}
+
+// Data implements http2.Owner.
+func (st *stream) Data(p []byte) {
+	c := st.c
+	switch {
+	case st.state == handed && st.task.body != nil:
+		st.task.body.add(p)
+		return
+	case st.state != collecting:
+	case c.s.o.HTTP.MaxBody > 0 && st.Got() > c.s.o.HTTP.MaxBody:
+		st.hand(&gateway.BadRequest{Status: 413, Reason: "request body too large"})
+	case st.collect(p):
+		c.s.body.Arm(&st.deadline)
+	case st.hand(nil):
+		st.task.body.add(p)
+		return
+	}
+	c.wire.Consumed(&st.Stream, len(p))
+}
+
+// collect keeps a part of a body; false means that it is too much for the loop.
+func (st *stream) collect(p []byte) bool {
+	if len(st.body)+len(p) > bodyMost {
+		return false
+	}
+	if st.body == nil {
+		if st.body = st.c.s.room(); st.body == nil {
+			return false
+		}
+	}
+	st.body = append(st.body, p...)
+	return true
+}
+
+// End implements http2.Owner.
+func (st *stream) End(trailers []gateway.Field) {
+	switch {
+	case st.state == handed && st.task.body != nil:
+		st.task.body.end(st.Short(), trailers)
+	case st.state != collecting:
+	case st.Short():
+		st.hand(&gateway.BadRequest{Status: 400, Reason: "body shorter than its Content-Length"})
+	case len(trailers) > 0:
+		st.trailers = trailers
+		st.hand(nil)
+	default:
+		st.deadline.Disarm()
+		st.serve()
+	}
+}
+
+// Sent implements http2.Owner.
+func (st *stream) Sent() {
+	if st.state == answering {
+		st.partSent()
+		st.sendParts()
+		return
+	}
+	st.deadline.Disarm()
+	if p := st.pending; p != nil {
+		st.pending = nil
+		p.finish(nil)
+	}
+}
+
+// Closed implements http2.Owner.
+func (st *stream) Closed(err error) {
+	st.deadline.Disarm()
+	switch st.state {
+	case busy:
+		st.call.Promote() // which finds its client gone
+	case answering:
+		if err != nil {
+			st.cut()
+		}
+		return // else it is just being counted
+	case sending:
+		st.settle()
+		return
+	}
+	if p := st.pending; p != nil {
+		st.pending = nil
+		p.finish(gateway.ErrClientGone)
+	}
+	if t := st.task; t != nil {
+		t.closed(err)
+	}
+	st.release()
+}
+
+// release gives the stream back.
+func (st *stream) release() {
+	c := st.c
+	if st.body != nil {
+		c.s.giveRoom(st.body)
+	}
+	c.letGo(st.held)
+	st.held = 0
+	c.s.give(st)
+	c.rests()
+	c.touch()
+}
+
+// Expired implements loop.Expirer.
+func (st *stream) Expired(*loop.Deadline) {
+	c := st.c
+	switch st.state {
+	case collecting:
+		st.hand(&gateway.BadRequest{Status: 408, Reason: "the body took too long"})
+	case busy:
+		st.call.Promote() // whose goroutine says so
+	case answering:
+		st.stuck()
+	default:
+		st.slow()
+	}
+	c.touch()
+}
+
+// slow is called when the client may have taken nothing for a while.
+func (st *stream) slow() {
+	c := st.c
+	n, some := st.Left()
+	switch {
+	case !some:
+	case n < st.left && st.patient:
+		st.waits()
+	case n < st.left:
+		st.waitsForClient()
+	case st.patient:
+		c.wire.Reset(&st.Stream, h2.ErrCodeCancel)
+	case st.hold(heldBody):
+		st.waits()
+	default:
+		c.wire.Reset(&st.Stream, h2.ErrCodeEnhanceYourCalm)
+	}
+}
+
+// waits has the client take what is left of the response within its time.
+func (st *stream) waits() {
+	st.left, _ = st.Left()
+	st.patient = true
+	st.c.s.write.Arm(&st.deadline)
+}
+
+// Promote implements gateway.Caller: the request goes on in a goroutine.
+func (st *stream) Promote(x gateway.Begun) {
+	st.req.Begun, st.req.Asked = x, st.call.Began()
+	if st.state == answering {
+		st.handParts(x)
+	}
+	st.state = collecting
+	st.hand(nil)
+	st.call = nil // it is the goroutine's
+}
+
+// toBad is an error as what the client has done wrong; nil if it is another's.
+func toBad(err error) *gateway.BadRequest {
+	if err == nil {
+		return nil
+	}
+	var bad *gateway.BadRequest
+	errors.As(err, &bad)
+	return bad
+}

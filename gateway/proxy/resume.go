@@ -1,0 +1,64 @@
+package proxy
+
+import (
+	"fmt"
+	"net"
+	"os"
+
+	"github.com/gonicorn/gonicorn/gateway"
+)
+
+// Resume implements gateway.Begun.
+func (c *Call) Resume(int64, int64, int) {}
+
+// Add implements gateway.Begun.
+func (c *Call) Add(body []byte, _ bool) { c.unsent = append(c.unsent, body...) }
+
+// complete sends the client what it has not taken of an answer that the worker has
+// completed.
+func (c *Call) complete(w gateway.Reply) error {
+	if _, err := w.Write(c.unsent); err != nil {
+		return err
+	}
+	return w.End(nil)
+}
+
+// adopt takes over the connection of a call that the loop has begun, and its
+// response as far as that was read.
+func (x *exchange) adopt(c *Call) (*conn, error) {
+	l := c.link
+	f := os.NewFile(uintptr(l.fd), "worker")
+	nc, err := net.FileConn(f)
+	f.Close()
+	var taken *conn
+	if err == nil {
+		if taken, err = newConn(l.worker, nc); err != nil {
+			nc.Close()
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("take over connection: %w", err)
+	}
+	taken.reused, taken.asked, taken.keepAlive = l.reused, l.promised, l.keepAlive
+	taken.wrote, taken.request = c.wrote, c.rest
+	l.worker.register(taken)
+	x.response, x.answered, x.readErr = c.res, l.heard, l.failed
+	x.held = append(x.held, c.unsent...)
+	x.src = x
+	return taken, nil
+}
+
+// Drop gives back what the call has, if nobody goes on with it; nil has nothing.
+func (c *Call) Drop() {
+	switch {
+	case c == nil:
+	case c.worker != nil:
+		if c.link != nil {
+			c.link.discard()
+		}
+		c.worker.ledger.end(&c.entry, c.b.clock.now(), false)
+		c.b.Pool.Release(c.worker.slot)
+	case c.stage == waits:
+		c.b.Pool.Leave(&c.waiter)
+	}
+}

@@ -1,0 +1,206 @@
+package link
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/internal/wire"
+)
+
+// encodeEnviron writes what PEP 3333 has an environ say of one request; the
+// runner adds what is the same for all of them. Several fields of a name are
+// joined (RFC 9110 section 5.3, RFC 6265 section 5.4 for cookies).
+func encodeEnviron(m *wire.Marshal, r *gateway.Request, rootPath string) {
+	m.Dict()
+	m.Raw(keyMethod)
+	m.Latin1(r.Method)
+	m.Raw(keyScriptName)
+	m.Latin1(rootPath)
+	m.Raw(keyPathInfo)
+	m.Latin1(pathInfo(r.Path, rootPath))
+	m.Raw(keyQuery)
+	m.Latin1(r.Query)
+	m.Raw(keyRawURI)
+	m.Latin1(r.Target)
+	m.Raw(keyProtocol)
+	m.Latin1(protocol(r))
+	name, port := server(r)
+	m.Raw(keyServerName)
+	m.Latin1(name)
+	m.Raw(keyServerPort)
+	m.Latin1(port)
+	if r.Remote.IsValid() {
+		encodeRemote(m, r.Remote)
+	} else {
+		m.Raw(keyRemoteAddr)
+		m.Latin1("")
+	}
+	m.Raw(keyScheme)
+	m.Latin1(r.Scheme)
+	encodeFields(m, r)
+	m.EndDict()
+}
+
+func encodeRemote(m *wire.Marshal, remote netip.AddrPort) {
+	m.Raw(keyRemoteAddr)
+	m.Latin1(remote.Addr().Unmap().String())
+	m.Raw(keyRemotePort)
+	m.Latin1(strconv.Itoa(int(remote.Port())))
+}
+
+func encodeFields(m *wire.Marshal, r *gateway.Request) {
+	host := false
+	for i := range r.Header {
+		f := &r.Header[i]
+		switch f.Name {
+		case "host":
+			host = true
+		case "content-type":
+			m.Raw(keyContentType)
+			m.Latin1(f.Value)
+			continue
+		case "content-length", "transfer-encoding", "proxy": // proxy: httpoxy.org
+			continue
+		}
+		if repeated(r.Header[:i], f.Name) {
+			continue
+		}
+		encodeFieldName(m, f.Name)
+		m.Latin1(joined(r.Header[i:], f))
+	}
+	if !host && r.Host != "" {
+		encodeFieldName(m, "host")
+		m.Latin1(r.Host)
+	}
+	if n := r.Body.Length; n > 0 || (n == 0 && r.Get("content-length") != "") {
+		m.Raw(keyContentLength)
+		m.Latin1(strconv.FormatInt(n, 10))
+	}
+}
+
+func repeated(fields []gateway.Field, name string) bool {
+	for i := range fields {
+		if fields[i].Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// joined returns the values of all fields of first's name; first is fields[0].
+func joined(fields []gateway.Field, first *gateway.Field) string {
+	if !repeated(fields[1:], first.Name) {
+		return first.Value
+	}
+	separator := ","
+	if first.Name == "cookie" {
+		separator = "; "
+	}
+	values := make([]string, 0, 4)
+	for i := range fields {
+		if fields[i].Name == first.Name {
+			values = append(values, fields[i].Value)
+		}
+	}
+	return strings.Join(values, separator)
+}
+
+// encodeFieldName writes HTTP_ and the name in capitals.
+func encodeFieldName(m *wire.Marshal, name string) {
+	var buf [64]byte
+	b := append(buf[:0], "HTTP_"...)
+	for i := range len(name) {
+		switch c := name[i]; {
+		case c == '-':
+			b = append(b, '_')
+		case 'a' <= c && c <= 'z':
+			b = append(b, c-'a'+'A')
+		default:
+			b = append(b, c)
+		}
+	}
+	if len(b) > 255 {
+		m.Latin1(string(b))
+		return
+	}
+	m.KeyBytes(b)
+}
+
+// mount is where the app is mounted: what a proxy says in SCRIPT_NAME, whose
+// underscore only a trusted one may send (forwarder_headers), or else root.
+func mount(r *gateway.Request, root string) string {
+	if said := r.Get("script_name"); said != "" {
+		return said
+	}
+	return root
+}
+
+// pathInfo is the decoded path below the root path.
+func pathInfo(path, root string) string {
+	path = unescape(path)
+	if root != "" {
+		if rest, ok := strings.CutPrefix(path, root); ok && (rest == "" || rest[0] == '/') {
+			path = rest
+		}
+	}
+	if path == "*" {
+		return "" // OPTIONS *: PEP 3333 has no place for it
+	}
+	return path
+}
+
+// unescape decodes %XX; what is no escape stays as it is, as urllib.parse.unquote has it.
+func unescape(s string) string {
+	at := strings.IndexByte(s, '%')
+	if at < 0 {
+		return s
+	}
+	b := make([]byte, 0, len(s))
+	b = append(b, s[:at]...)
+	for i := at; i < len(s); i++ {
+		if s[i] == '%' && i+2 < len(s) {
+			if v, err := strconv.ParseUint(s[i+1:i+3], 16, 8); err == nil && isHex(s[i+1]) {
+				b = append(b, byte(v))
+				i += 2
+				continue
+			}
+		}
+		b = append(b, s[i])
+	}
+	return string(b)
+}
+
+func isHex(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'f'
+}
+
+// protocol is the HTTP version as SERVER_PROTOCOL has it.
+func protocol(r *gateway.Request) string {
+	switch {
+	case r.Major == 1 && r.Minor == 1:
+		return "HTTP/1.1"
+	case r.Major == 1:
+		return "HTTP/1.0"
+	}
+	return "HTTP/" + strconv.Itoa(r.Major) + "." + strconv.Itoa(r.Minor)
+}
+
+// server is where the client connected to: on a unix socket, what it asked for.
+func server(r *gateway.Request) (name, port string) {
+	if r.Local.IsValid() {
+		return r.Local.Addr().Unmap().String(), strconv.Itoa(int(r.Local.Port()))
+	}
+	name, port = r.Host, "80"
+	if r.Scheme == "https" {
+		port = "443"
+	}
+	if at := strings.LastIndexByte(name, ':'); at >= 0 && !strings.HasSuffix(name, "]") {
+		name, port = name[:at], name[at+1:]
+	}
+	if name == "" {
+		name = "localhost"
+	}
+	return name, port
+}

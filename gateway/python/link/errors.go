@@ -1,0 +1,13 @@
+package link
+
+import "errors"
+
+var (
+	// ErrLong says that a worker sent a message longer than wire.MaxMessage.
+	ErrLong = errors.New("message too long")
+	// ErrMalformed says that the app's answer is none: what exactly is in the
+	// error that wraps it.
+	ErrMalformed = errors.New("malformed answer")
+	// ErrDied says that the worker ended with the request in hand.
+	ErrDied = errors.New("ended with the request in hand")
+)

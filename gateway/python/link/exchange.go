@@ -1,0 +1,361 @@
+package link
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/internal/wire"
+)
+
+// Exchange is one request on its way to a worker and back. Frames for it come
+// from the goroutine that reads the worker's socket; Run, in the request's own
+// goroutine, turns them into a response.
+type Exchange struct {
+	Number  uint64           // of the request, on the wire and in claims
+	Request *gateway.Request // changed by Attach only
+	Call    any              // the backend's; set once
+
+	// Upgraded, if set, is called when the exchange becomes a WebSocket.
+	Upgraded func()
+
+	env      *Env
+	reply    gateway.Reply
+	ended    func(x *Exchange)
+	wake     chan struct{} // has one element when there is something new
+	out      atomic.Bool   // it is not in the registry any more
+	attached chan struct{} // closed by Attach; nil where there is nothing to attach
+	began    time.Time     // when it began to wait for a worker
+
+	mu       sync.Mutex
+	sent     time.Time     // when it was given to a worker; zero before
+	link     *Link         // the worker's that has it, once that is known
+	claimed  time.Duration // from began until that worker took it; 0 if it is not known
+	feed     *feed         // of the body to the worker; nil without one
+	handover *handover     // the client's socket, that the app may take; nil where it is not offered
+	waiting  []delivery
+	bytes    int   // of the payloads waiting
+	failure  error // nothing more will come
+	begun    bool  // the answer has
+	left     bool  // Run has returned; nobody wants what comes
+	over     bool  // the last frame is there
+	told     bool  // the worker knows that nobody wants the answer
+
+	resume *resumed     // how far the answer was without a goroutine; nil where it had not begun
+	first  firstPayload // the link's
+	flow                // Run's
+}
+
+// flow is what goes either way unread.
+type flow struct {
+	window *window // of what goes to the worker
+	credit int     // bytes taken that the worker does not know of
+}
+
+// firstPayload is room for the first frame's payload, if it is short.
+type firstPayload struct {
+	filled bool // it is in use
+	p      [512]byte
+}
+
+// delivery is a frame and the memory that its payload is in.
+type delivery struct {
+	wire.Frame
+	memory *memory // nil: the payload is the frame's own
+	fd     int     // a descriptor that came along, or -1
+
+	handover *handover // not a frame: what the app has written to the client's socket
+}
+
+// overdraft is how far beyond its window a worker may go: it may always finish
+// the message that it has begun.
+const overdraft = 2 * wire.MaxMessage
+
+var errFlood = fmt.Errorf("more than %d bytes beyond what was asked for: %w", overdraft, ErrMalformed)
+
+// Link returns the link to the worker that has the exchange, nil if nobody
+// knows yet.
+func (x *Exchange) Link() *Link {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.link
+}
+
+// Over reports whether the worker has said its last of the exchange, or nobody
+// hears it any more.
+func (x *Exchange) Over() bool { return x.out.Load() }
+
+// Abandoned reports whether nobody waits for the answer any more.
+func (x *Exchange) Abandoned() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.left
+}
+
+// SetLink says which worker the exchange goes to.
+func (x *Exchange) SetLink(l *Link) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.link = l
+}
+
+// belongs reports whether the worker behind l has the exchange: the first that
+// answers has.
+func (x *Exchange) belongs(l *Link) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.link == nil {
+		x.link = l
+	}
+	return x.link == l
+}
+
+// Dispatched says that the exchange has been given to a worker now.
+func (x *Exchange) Dispatched(now time.Time) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.sent = now
+}
+
+// Sent is when the exchange was given to a worker, or else when it began to wait
+// for one.
+func (x *Exchange) Sent() time.Time {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.sentAt()
+}
+
+func (x *Exchange) sentAt() time.Time {
+	if x.sent.IsZero() {
+		return x.began
+	}
+	return x.sent
+}
+
+// Attach says whose request it is, of an exchange that was begun without a
+// goroutine of its own.
+func (x *Exchange) Attach(r *gateway.Request, w gateway.Reply) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.Request, x.reply = r, w
+	close(x.attached)
+}
+
+// resumed is how far an answer is that the loop has begun.
+type resumed struct{ length, sent int64 }
+
+// Resume implements gateway.Begun. It is called before Run.
+func (x *Exchange) Resume(length, sent int64, taken int) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.begun, x.resume = true, &resumed{length, sent}
+	x.credit += taken
+}
+
+// Owe says how many bytes of the answer the client has taken that the worker does
+// not know of. It is called before Run.
+func (x *Exchange) Owe(bytes int) { x.credit = bytes }
+
+// Add implements gateway.Begun.
+func (x *Exchange) Add(body []byte, end bool) {
+	f := wire.Frame{Kind: wire.FrameBody, Number: x.Number}
+	if end {
+		f.Flags = wire.FlagEnd
+	}
+	x.take(nil, f, body)
+}
+
+// take hands over a frame without a body, and the body, in parts of MaxChunk bytes;
+// both are copied.
+func (x *Exchange) take(l *Link, f wire.Frame, body []byte) {
+	end := f.Flags & wire.FlagEnd
+	for f.Flags &^= wire.FlagEnd; ; f = (wire.Frame{Kind: wire.FrameBody, Number: f.Number}) {
+		n := min(len(body), wire.MaxChunk)
+		if n == len(body) {
+			f.Flags |= end
+		}
+		d := carry(f, body[:n])
+		if !x.deliver(l, d) {
+			d.release()
+			return
+		}
+		if body = body[n:]; len(body) == 0 {
+			return
+		}
+	}
+}
+
+// Claimed is how long the exchange waited until a worker took it, as far as that
+// is known.
+func (x *Exchange) Claimed() time.Duration {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.claimed == 0 && !x.sent.IsZero() {
+		return x.sent.Sub(x.began)
+	}
+	return x.claimed
+}
+
+// room returns memory for a payload of n bytes. Only the link that the
+// exchange belongs to calls it.
+func (x *Exchange) room(n int) []byte {
+	if f := &x.first; !f.filled && n <= len(f.p) {
+		f.filled = true
+		return f.p[:0]
+	}
+	return make([]byte, 0, n)
+}
+
+// deliver hands a frame over; it reports whether it took the memory and the
+// descriptor.
+func (x *Exchange) deliver(l *Link, d delivery) bool {
+	x.mu.Lock()
+	if x.over = x.over || d.End(); x.over && x.handover != nil {
+		x.handover.over()
+	}
+	if x.left || x.failure != nil {
+		x.mu.Unlock()
+		if !d.End() {
+			x.cancel()
+		}
+		return false
+	}
+	x.begun = x.begun || d.Kind == wire.FrameHead || d.Kind == wire.FrameAccept
+	if d.Kind == wire.FrameHead && d.InHand > 0 {
+		x.claimed = max(time.Since(x.began)-d.InHand.Duration(), 0)
+	}
+	x.bytes += len(d.Payload)
+	if x.bytes > wire.MemoryWindow+overdraft {
+		e := &gateway.WorkerError{Err: errFlood}
+		if l != nil {
+			e.Slot, e.PID = l.Slot, l.PID
+		}
+		x.failure = e
+	} else {
+		x.waiting = append(x.waiting, d)
+	}
+	x.mu.Unlock()
+	x.poke()
+	return true
+}
+
+func (x *Exchange) fail(err error) {
+	x.mu.Lock()
+	x.failure = err
+	x.mu.Unlock()
+	x.poke()
+}
+
+func (x *Exchange) poke() {
+	select {
+	case x.wake <- struct{}{}:
+	default:
+	}
+}
+
+// next takes the next frame, waiting for it if need be. idle is called before
+// it waits.
+func (x *Exchange) next(ctx context.Context, idle func() error) (delivery, error) {
+	for {
+		x.mu.Lock()
+		if len(x.waiting) > 0 {
+			d := x.waiting[0]
+			x.waiting[0] = delivery{}
+			x.waiting = x.waiting[1:]
+			x.bytes -= len(d.Payload)
+			x.mu.Unlock()
+			return d, nil
+		}
+		err := x.failure
+		x.mu.Unlock()
+		if err != nil {
+			return delivery{}, err
+		}
+		if err := idle(); err != nil {
+			return delivery{}, err
+		}
+		select {
+		case <-x.wake:
+		case <-ctx.Done():
+			return delivery{}, context.Cause(ctx)
+		}
+	}
+}
+
+// Run carries the worker's answer to the client. It returns nil once the
+// response has been ended, else what gateway.Backend says of Serve.
+func (x *Exchange) Run(ctx context.Context) error {
+	a := answer{x: x, length: -1}
+	if x.resume != nil {
+		a.started, a.length, a.sent = true, x.resume.length, x.resume.sent
+	}
+	err := a.run(ctx)
+	if !a.started {
+		x.Request.QueueWait += x.Claimed()
+	}
+	if l := x.Link(); l != nil {
+		x.Request.WorkerPID, x.Request.Slot = l.PID, l.Slot // the caller's by now
+	}
+	x.leave()
+	x.hangUp()
+	x.endFeed()
+	return err
+}
+
+// Drop implements gateway.Begun: nobody runs the exchange, whose client has gone.
+func (x *Exchange) Drop() { x.leave() }
+
+// leave drops what comes from now on and tells the worker, unless it is done.
+func (x *Exchange) leave() {
+	x.mu.Lock()
+	x.left = true
+	over, waiting := x.over || x.failure != nil, x.waiting
+	x.waiting = nil
+	x.mu.Unlock()
+	for i := range waiting {
+		waiting[i].release()
+	}
+	if !over {
+		x.cancel()
+	}
+}
+
+// cancel tells the worker, once, that nobody wants the answer any more. If it
+// is not known who has the request, the first frame of the answer tells.
+func (x *Exchange) cancel() {
+	x.mu.Lock()
+	link, told := x.link, x.told
+	x.told = x.told || link != nil
+	x.mu.Unlock()
+	if link != nil && !told {
+		link.sendOp(wire.OpCancel, x.Number)
+	}
+}
+
+// taken gives the worker credit for n bytes that have gone to the client.
+func (x *Exchange) taken(n int) {
+	x.credit += n
+	if x.credit >= wire.Window/2 {
+		if link := x.Link(); link != nil {
+			link.Credit(x.Number, x.credit)
+		}
+		x.credit = 0
+	}
+}
+
+// workerError says of the worker that has the exchange what it did.
+func (x *Exchange) workerError(err error) error {
+	e := &gateway.WorkerError{Err: err}
+	if link := x.Link(); link != nil {
+		e.Slot, e.PID = link.Slot, link.PID
+	}
+	return e
+}
+
+func isMalformed(err error) bool {
+	return errors.Is(err, ErrMalformed) || errors.Is(err, wire.ErrFrame)
+}

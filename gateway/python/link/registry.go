@@ -1,0 +1,94 @@
+package link
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/internal/wire"
+)
+
+// Registry is the exchanges that workers have not ended yet, by number. It is
+// safe for concurrent use.
+type Registry struct {
+	env  *Env
+	last atomic.Uint64
+	mu   sync.Mutex
+	open map[uint64]*Exchange
+}
+
+// NewRegistry makes a registry whose numbers carry env's epoch.
+func NewRegistry(env *Env) *Registry {
+	r := &Registry{env: env, open: map[uint64]*Exchange{}}
+	r.last.Store(env.Epoch << wire.EpochShift)
+	return r
+}
+
+// NextNumber is the number of a request.
+func (r *Registry) NextNumber() uint64 { return r.last.Add(1) }
+
+// New makes the exchange of a request with this number, which has waited for a
+// worker since began. call is what the backend knows of it. w may be nil: Attach brings it, and the whole request.
+// ended is called once, when the worker has said its last of it or Fail was
+// called.
+func (r *Registry) New(number uint64, began time.Time, req *gateway.Request, w gateway.Reply, call any, ended func(x *Exchange)) *Exchange {
+	x := &Exchange{Number: number, Request: req, Call: call, began: began, reply: w, env: r.env, ended: ended, wake: make(chan struct{}, 1)}
+	if w == nil {
+		x.attached = make(chan struct{})
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.open[number] = x
+	return x
+}
+
+// find returns the exchange of this number, or nil.
+func (r *Registry) find(number uint64) *Exchange {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.open[number]
+}
+
+// end takes the exchange out; false means that it was out already.
+func (r *Registry) end(x *Exchange) bool {
+	r.mu.Lock()
+	_, there := r.open[x.Number]
+	delete(r.open, x.Number)
+	r.mu.Unlock()
+	x.out.Store(true)
+	if there && x.ended != nil {
+		x.ended(x)
+	}
+	return there
+}
+
+// Over ends an exchange whose client has gone: what its worker still says of it
+// is not heard.
+func (r *Registry) Over(x *Exchange) { r.end(x) }
+
+// Fail ends the exchange with err unless its worker has.
+func (r *Registry) Fail(x *Exchange, err error) {
+	if r.end(x) {
+		x.fail(err)
+	}
+}
+
+// Forget takes out an exchange that was never sent, without calling ended.
+func (r *Registry) Forget(x *Exchange) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.open, x.Number)
+	x.out.Store(true)
+}
+
+// Open returns the exchanges that are not ended, in no order.
+func (r *Registry) Open() []*Exchange {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := make([]*Exchange, 0, len(r.open))
+	for _, x := range r.open {
+		all = append(all, x)
+	}
+	return all
+}

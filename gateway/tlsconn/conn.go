@@ -1,0 +1,187 @@
+// Package tlsconn is TLS over a socket that a goroutine uses, or an event loop. The
+// records, their keys and all rules are crypto/tls's: what is below it reads from
+// the socket without waiting while a loop has the connection, and keeps what is to
+// be written for the loop.
+package tlsconn
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"syscall"
+	"time"
+
+	"github.com/gonicorn/gonicorn/internal/listen"
+)
+
+// Conn is one connection. Until Detach, and after Attach, it is a net.Conn that
+// goroutines use; in between it is one loop's, which may call Read, Heard, Seal,
+// Owed and Bye.
+type Conn struct {
+	*tls.Conn
+	under under
+}
+
+// Server makes the server's side of a connection.
+func Server(raw net.Conn, config *tls.Config) *Conn {
+	c := &Conn{under: under{conn: raw}}
+	c.Conn = tls.Server(&c.under, config)
+	return c
+}
+
+// Detach gives the connection to a loop, which closes the descriptor. read reads
+// from a socket without waiting.
+func (c *Conn) Detach(read func(fd int, p []byte) (int, syscall.Errno)) (fd int, err error) {
+	if fd, err = listen.Duplicate(c.under.conn); err != nil {
+		return -1, err
+	}
+	c.under.conn.Close()
+	c.under = under{fd: fd, read: read}
+	return fd, nil
+}
+
+// Attach gives the connection to goroutines, with the same socket as a net.Conn.
+func (c *Conn) Attach(raw net.Conn) { c.under = under{conn: raw} }
+
+// Raw is the socket, while goroutines have it.
+func (c *Conn) Raw() net.Conn { return c.under.conn }
+
+// Heard says that there may be something to be read.
+func (c *Conn) Heard() { c.under.dry = false }
+
+// Receive reads plain text on a loop: EAGAIN says that there is none, 0 bytes that
+// the client has sent its last.
+func (c *Conn) Receive(p []byte) (int, syscall.Errno) {
+	n, err := c.Conn.Read(p)
+	switch {
+	case n > 0:
+		return n, 0
+	case errors.Is(err, errAgain):
+		return 0, syscall.EAGAIN
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return 0, 0
+	}
+	return 0, syscall.ECONNRESET
+}
+
+// Seal makes records of p, appended to the empty scratch.
+func (c *Conn) Seal(scratch, p []byte) []byte {
+	c.under.out = scratch
+	_, _ = c.Conn.Write(p) // it fails where the connection is broken: nothing is sent then
+	return c.Owed()
+}
+
+// Owed are records that are to be sent besides: answers to what was read.
+func (c *Conn) Owed() []byte {
+	p := c.under.out
+	c.under.out = nil
+	return p
+}
+
+// Bye is the record that says that nothing follows.
+func (c *Conn) Bye() []byte {
+	_ = c.Conn.CloseWrite() // likewise
+	return c.Owed()
+}
+
+// under is the socket below crypto/tls.
+type under struct {
+	conn net.Conn // nil while a loop has it
+
+	fd   int
+	read func(fd int, p []byte) (int, syscall.Errno)
+	dry  bool   // there is nothing to be read until something is heard
+	out  []byte // to be written
+}
+
+// again is temporary, which has crypto/tls take up a record where it was.
+type again struct{}
+
+var errAgain net.Error = again{}
+
+func (again) Error() string   { return "nothing to be read" }
+func (again) Timeout() bool   { return false }
+func (again) Temporary() bool { return true }
+
+// Read implements net.Conn.
+func (u *under) Read(p []byte) (int, error) {
+	if u.conn != nil {
+		return u.conn.Read(p)
+	}
+	for !u.dry {
+		n, err := u.read(u.fd, p)
+		switch {
+		case err == syscall.EINTR:
+			continue
+		case err == syscall.EAGAIN:
+			u.dry = true
+			return 0, errAgain
+		case err != 0:
+			return 0, err
+		case n == 0:
+			return 0, io.EOF
+		}
+		u.dry = n < len(p)
+		return n, nil
+	}
+	return 0, errAgain
+}
+
+// Write implements net.Conn.
+func (u *under) Write(p []byte) (int, error) {
+	if u.conn != nil {
+		return u.conn.Write(p)
+	}
+	u.out = append(u.out, p...)
+	return len(p), nil
+}
+
+// Close implements net.Conn. A loop closes its descriptor itself.
+func (u *under) Close() error {
+	if u.conn != nil {
+		return u.conn.Close()
+	}
+	return nil
+}
+
+// CloseWrite says that nothing follows on the socket itself.
+func (u *under) CloseWrite() error {
+	if half, is := u.conn.(interface{ CloseWrite() error }); is {
+		return half.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}
+
+// NetConn is what the connection stands on.
+func (u *under) NetConn() net.Conn { return u.conn }
+
+// LocalAddr implements net.Conn.
+func (u *under) LocalAddr() net.Addr { return u.conn.LocalAddr() }
+
+// RemoteAddr implements net.Conn.
+func (u *under) RemoteAddr() net.Addr { return u.conn.RemoteAddr() }
+
+// SetDeadline implements net.Conn. A loop has deadlines of its own.
+func (u *under) SetDeadline(t time.Time) error {
+	if u.conn == nil {
+		return nil
+	}
+	return u.conn.SetDeadline(t)
+}
+
+// SetReadDeadline implements net.Conn.
+func (u *under) SetReadDeadline(t time.Time) error {
+	if u.conn == nil {
+		return nil
+	}
+	return u.conn.SetReadDeadline(t)
+}
+
+// SetWriteDeadline implements net.Conn.
+func (u *under) SetWriteDeadline(t time.Time) error {
+	if u.conn == nil {
+		return nil
+	}
+	return u.conn.SetWriteDeadline(t)
+}
