@@ -22,10 +22,10 @@ var manyFields = map[string]int{
 	"internal/scoreboard.Slot": 20, "gateway/pipeline/accesslog.line": 19, "gateway.Request": 26, "gateway/http1.RequestHead": 18,
 	"gateway/accept.Options": 18, "monitor.collector": 24,
 	// To shrink.
-	"gateway/python/link.Exchange": 27, "gateway/proxy.exchange": 26, "gateway/pipeline.exchange": 25, "gateway/http1loop.conn": 23,
-	"gateway/http1.conn": 22, "gateway/python.Backend": 21, "gateway/http1loop.Server": 20, "gateway/http1.Server": 19,
+	"gateway/python/link.Exchange": 27, "gateway/proxy.roundTrip": 26, "gateway/pipeline.transaction": 25, "gateway/http1loop.conn": 23,
+	"gateway/http1.serverConn": 22, "gateway/python.Backend": 21, "gateway/http1loop.Server": 20, "gateway/http1.Server": 19,
 	"gateway/process.process": 20, "gateway/python.call": 19, "gateway/proxy.worker": 17, "gateway/http1.reply": 17,
-	"gateway/proxy.conn": 16,
+	"gateway/proxy.workerConn": 16,
 }
 
 // No type is a heap of everything.

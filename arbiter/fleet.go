@@ -84,8 +84,8 @@ type fleet struct {
 type fleetHooks struct {
 	// retired is told of every generation that is wanted no more.
 	retired func(*Generation)
-	// holdFor says what the TERM of a worker that is to leave waits for.
-	holdFor func(*worker) hold
+	// termWaitFor says what the TERM of a worker that is to leave waits for.
+	termWaitFor func(*worker) termWait
 	// mayCommit says whether a candidate that is ready may take over; failed is
 	// told of one that was given up.
 	mayCommit func() bool
@@ -125,7 +125,7 @@ func newFleet(role string, gen *Generation, h processControl, log *slog.Logger) 
 	return &fleet{
 		role: role, log: log, procs: h, random: rand.Float64, current: gen,
 		hooks: fleetHooks{
-			retired: func(*Generation) {}, holdFor: func(*worker) hold { return notHeld }, mayCommit: func() bool { return true }, failed: func(string) {},
+			retired: func(*Generation) {}, termWaitFor: func(*worker) termWait { return noWait }, mayCommit: func() bool { return true }, failed: func(string) {},
 		},
 		size: size{target: gen.Settings.Workers}, history: history{ends: map[string]int{}},
 	}
@@ -245,7 +245,7 @@ func (f *fleet) start(s *position, gen *Generation, now time.Duration) (w *worke
 	f.history.starts++
 	if errors.Is(err, syscall.EAGAIN) {
 		// Others may end: it is no fault of the app's, and no reason to give up.
-		s.notBefore = now + s.restart.lost(now, 0, false, f.random())
+		s.notBefore = now + s.restart.nextDelay(now, 0, false, f.random())
 		f.log.Error("cannot start "+f.role+": trying again", f.role, s.id, "in", (s.notBefore - now).Round(time.Millisecond),
 			"error", err, "code", "GON041")
 		return nil, false
@@ -271,7 +271,7 @@ func (f *fleet) start(s *position, gen *Generation, now time.Duration) (w *worke
 // whether there is any sense in going on.
 func (f *fleet) vacated(s *position, w *worker, now time.Duration) {
 	settings := w.gen.Settings
-	delay := s.restart.lost(now, w.readyAt, settings.RestartImmediately, f.random())
+	delay := s.restart.nextDelay(now, w.readyAt, settings.RestartImmediately, f.random())
 	s.notBefore = now + delay
 	f.history.restarts++
 	f.mayBeStale(w)

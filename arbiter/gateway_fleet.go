@@ -7,7 +7,7 @@ import "slices"
 // needed no more.
 func (a *Arbiter) couple() {
 	w, g := a.workers, a.front
-	w.hooks.holdFor = a.holdFor
+	w.hooks.termWaitFor = a.termWaitFor
 	w.hooks.mayCommit = func() bool { return g.candidate == nil }
 	g.hooks.mayCommit = func() bool { return w.candidate == nil || w.candidate.ready }
 	w.hooks.failed = func(why string) {
@@ -22,16 +22,16 @@ func (a *Arbiter) couple() {
 	}
 }
 
-func (a *Arbiter) holdFor(w *worker) hold {
+func (a *Arbiter) termWaitFor(w *worker) termWait {
 	switch s := w.gen.Settings; {
 	case !s.Gated || w.stage != ready || a.front.phase != serving:
-		return notHeld
+		return noWait
 	case w.gen.Number < a.front.current.Number && len(a.front.leaving) > 0:
 		return untilAlone
 	case s.DrainFirst, w.place.Trial && s.TrialPipe:
 		return untilIdle
 	}
-	return notHeld
+	return noWait
 }
 
 // publish tells the gateway's side which workers there are, if that is news.
@@ -84,7 +84,7 @@ func (f *fleet) peers() []Peer {
 		}
 	}
 	for _, w := range f.leaving {
-		add(w, w.leaving.hold != untilAlone)
+		add(w, w.leaving.termWait != untilAlone)
 	}
 	return all
 }

@@ -220,11 +220,11 @@ func TestUnreadyWorkerSaysWhatItWasGiven(t *testing.T) {
 func TestGatewayThatCrashesInARowIsDelayedAtLast(t *testing.T) {
 	var r restart
 	for i := range 5 {
-		if d := r.lost(time.Second, 999*time.Millisecond, true, 0.5); d != 0 {
+		if d := r.nextDelay(time.Second, 999*time.Millisecond, true, 0.5); d != 0 {
 			t.Fatalf("crash %d: waits %s", i+1, d)
 		}
 	}
-	if d := r.lost(time.Second, 999*time.Millisecond, true, 0.5); d == 0 {
+	if d := r.nextDelay(time.Second, 999*time.Millisecond, true, 0.5); d == 0 {
 		t.Fatal("the sixth crash in a row is followed by a start at once")
 	}
 }

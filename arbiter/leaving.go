@@ -15,22 +15,22 @@ func (f *fleet) leave(w *worker, now time.Duration, why reason) {
 	if w == nil || !w.stage.wanted() {
 		return
 	}
-	w.leaving.hold = f.hooks.holdFor(w)
+	w.leaving.termWait = f.hooks.termWaitFor(w)
 	f.move(w, draining, why)
 	w.leaving.deadline = now + w.gen.Settings.GracefulTimeout
-	if w.leaving.hold == untilAlone {
+	if w.leaving.termWait == untilAlone {
 		w.leaving.deadline += w.gen.Settings.GracefulTimeout // the old gateway's
 	}
 	f.leaving = append(f.leaving, w)
 	f.log.Info(f.role+" is told to finish", f.role, w.place.ID, "pid", w.pid, "reason", why.String())
-	if w.leaving.hold == notHeld {
+	if w.leaving.termWait == noWait {
 		f.procs.signal(w, syscall.SIGTERM)
 	}
 }
 
 // let sends a leaving worker the TERM that was held back.
 func (f *fleet) let(w *worker) {
-	w.leaving.hold = notHeld
+	w.leaving.termWait = noWait
 	if w.stage == draining {
 		f.procs.signal(w, syscall.SIGTERM)
 	}
@@ -40,7 +40,7 @@ func (f *fleet) let(w *worker) {
 // old gateway was using, or really all.
 func (f *fleet) letAll(all bool) {
 	for _, w := range f.leaving {
-		if w.leaving.hold == untilAlone || all && w.leaving.hold != notHeld {
+		if w.leaving.termWait == untilAlone || all && w.leaving.termWait != noWait {
 			f.let(w)
 		}
 	}
@@ -64,7 +64,7 @@ func (f *fleet) quit(w *worker, now time.Duration) {
 		return
 	}
 	f.move(w, quick, because(byQuickStop))
-	w.leaving.hold = notHeld
+	w.leaving.termWait = noWait
 	w.leaving.deadline = min(now+quickGrace, now+w.gen.Settings.GracefulTimeout)
 	f.procs.signal(w, syscall.SIGINT)
 }
@@ -138,7 +138,7 @@ func (f *fleet) enforce(now time.Duration) time.Duration {
 				continue
 			}
 		}
-		if w.leaving.hold == untilIdle {
+		if w.leaving.termWait == untilIdle {
 			if last := w.leaving.deadline - w.lastMoment(); now < last {
 				wake = min(wake, last)
 			} else {

@@ -118,7 +118,7 @@ func (f *fleet) idled(slot, pid int, now time.Duration) {
 		if w.pid != pid || w.place.Slot != slot {
 			continue
 		}
-		if w.leaving.hold == untilIdle {
+		if w.leaving.termWait == untilIdle {
 			f.let(w)
 		}
 		if w.stage == stalled {
@@ -141,7 +141,7 @@ func (f *fleet) brokeOff(slot, pid int, now time.Duration) {
 		f.leaving = append(f.leaving, w)
 	}
 	f.move(w, killed, why)
-	w.leaving.hold = notHeld
+	w.leaving.termWait = noWait
 	f.log.Error(f.role+" is killed: it sent the gateway invalid data", f.role, w.place.ID, "pid", w.pid)
 	f.procs.kill(w)
 	if s := f.positionOf(w); wanted && s != nil {

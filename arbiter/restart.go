@@ -16,10 +16,10 @@ type restart struct {
 	failures int // in a row; one that had served for restartProven does not count
 }
 
-// lost takes note that a worker was lost at now which became ready at readyAt
+// nextDelay takes note that a worker was lost at now which became ready at readyAt
 // (0: never) and returns how long to wait. jitter, 0 to 1, spreads the delays of
 // workers that fail together: 0.5 leaves the delay as it is.
-func (r *restart) lost(now, readyAt time.Duration, atOnce bool, jitter float64) time.Duration {
+func (r *restart) nextDelay(now, readyAt time.Duration, atOnce bool, jitter float64) time.Duration {
 	healthy := now - readyAt
 	if readyAt == 0 {
 		healthy = 0

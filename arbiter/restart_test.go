@@ -28,7 +28,7 @@ func TestRestartDelays(t *testing.T) {
 		{"a gateway that was never ready", 0, readyAt, 0, true, 100 * time.Millisecond},
 	} {
 		r := restart{failures: c.failures}
-		if got := r.lost(c.now, c.readyAt, c.atOnce, 0.5); got != c.want {
+		if got := r.nextDelay(c.now, c.readyAt, c.atOnce, 0.5); got != c.want {
 			t.Errorf("%s: delay is %s, want %s", c.name, got, c.want)
 		}
 	}
@@ -36,8 +36,8 @@ func TestRestartDelays(t *testing.T) {
 
 func TestAMinuteOfHealthForgetsFailures(t *testing.T) {
 	r := restart{failures: 7}
-	r.lost(70*time.Second, 10*time.Second, false, 0.5)
-	if got := r.lost(71*time.Second, 0, false, 0.5); got != restartFirst {
+	r.nextDelay(70*time.Second, 10*time.Second, false, 0.5)
+	if got := r.nextDelay(71*time.Second, 0, false, 0.5); got != restartFirst {
 		t.Errorf("delay after a healthy worker is %s, want %s", got, restartFirst)
 	}
 }
@@ -56,7 +56,7 @@ func TestRestartProperties(t *testing.T) {
 				readyAt = now
 			}
 			now += life
-			delay := r.lost(now, readyAt, false, rapid.Float64Range(0, 1).Draw(t, "jitter"))
+			delay := r.nextDelay(now, readyAt, false, rapid.Float64Range(0, 1).Draw(t, "jitter"))
 			switch {
 			case delay < 0 || delay > restartMost:
 				t.Fatalf("delay %s is out of bounds", delay)

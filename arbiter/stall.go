@@ -79,7 +79,7 @@ func (f *fleet) stuck(s wire.Stuck, now time.Duration) {
 	kind, what, cure, code := "command", "", "", codeRequest
 	switch {
 	case !w.gen.Settings.Interpreter:
-		what = "a command does not answer a request for " + s.Held.Age.Round(100*time.Millisecond).String()
+		what = "a command does not answer a request for " + s.InFlight.Age.Round(100*time.Millisecond).String()
 		cure = fmt.Sprintf("look what it does (py-spy, node --inspect, strace -fp %d), or give it what it waits for", w.pid)
 		if w.reach.endpoint.Address != "" {
 			what += " at " + w.reach.endpoint.Address
@@ -102,7 +102,7 @@ func (f *fleet) stuck(s wire.Stuck, now time.Duration) {
 	if more > 0 {
 		what += fmt.Sprintf("; %d more requests wait there", more)
 	}
-	f.warnOf(w, what+"\nwhat to do: "+cure, code, s.Held.ID, s.Held.Method, s.Held.Path)
+	f.warnOf(w, what+"\nwhat to do: "+cure, code, s.InFlight.ID, s.InFlight.Method, s.InFlight.Path)
 	if kind == "gil" {
 		f.stalls.shows(w.pid, now)
 		f.procs.show(w)

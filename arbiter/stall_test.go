@@ -75,5 +75,5 @@ func TestStuckWorkers(t *testing.T) {
 }
 
 func stuckAt(w *worker) wire.Stuck {
-	return wire.Stuck{Slot: w.place.Slot, PID: w.pid, Held: wire.Held{ID: "x", Method: "GET", Path: "/", PID: w.pid, Age: time.Second}}
+	return wire.Stuck{Slot: w.place.Slot, PID: w.pid, InFlight: wire.InFlight{ID: "x", Method: "GET", Path: "/", PID: w.pid, Age: time.Second}}
 }

@@ -2,13 +2,13 @@ package arbiter
 
 import "time"
 
-// hold says what the TERM of a worker that leaves waits for.
-type hold int
+// termWait says what the TERM of a worker that leaves waits for.
+type termWait int
 
 const (
-	notHeld    hold = iota
-	untilIdle       // the gateway has nothing in hand there any more
-	untilAlone      // the old gateway, which still uses it, is gone
+	noWait     termWait = iota
+	untilIdle           // the gateway has nothing in hand there any more
+	untilAlone          // the old gateway, which still uses it, is gone
 )
 
 // worker is one process, from its start to its reaping.
@@ -39,7 +39,7 @@ type leaving struct {
 	origin   bool          // it is to leave a copy when it is replaced: see Refork
 	killed   bool          // SIGKILL was ours
 	forsaken bool          // Forsake was called
-	hold     hold          // what its TERM waits for
+	termWait termWait      // what its TERM waits for
 	expires  time.Duration // when max_lifetime is over; 0 never
 	deadline time.Duration // draining, aborting: when the group is killed
 }

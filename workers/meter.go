@@ -39,8 +39,8 @@ type Request struct {
 	failed       bool        // the answer was a 5xx, or broke off
 }
 
-// Held is a request in hand, as a log shows it.
-type Held struct {
+// InFlight is a request in hand, as a log shows it.
+type InFlight struct {
 	ID           uint64
 	Verb, Target string // as the client sent them: not to be trusted
 	Age          time.Duration
@@ -234,13 +234,13 @@ func (m *Meter) Requests() uint64 {
 	return m.last
 }
 
-// Held returns the oldest requests in hand, at most n, and how many there are.
-func (m *Meter) Held(n int) (held []Held, all int64) {
+// InFlight returns the oldest requests in hand, at most n, and how many there are.
+func (m *Meter) InFlight(n int) (held []InFlight, all int64) {
 	now := scoreboard.Now()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for r := m.oldest; r != nil && len(held) < n; r = r.newer {
-		held = append(held, Held{ID: r.ID, Verb: r.verb, Target: r.target, Age: time.Duration(now - r.start)})
+		held = append(held, InFlight{ID: r.ID, Verb: r.verb, Target: r.target, Age: time.Duration(now - r.start)})
 	}
 	return held, m.inHand
 }
@@ -248,7 +248,7 @@ func (m *Meter) Held(n int) (held []Held, all int64) {
 // Late returns requests that have had no answer for longer than after, the
 // oldest first: at most n of those with a number above above, and how many
 // there are.
-func (m *Meter) Late(after time.Duration, above uint64, n int) (late []Held, all int) {
+func (m *Meter) Late(after time.Duration, above uint64, n int) (late []InFlight, all int) {
 	now := scoreboard.Now()
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -261,7 +261,7 @@ func (m *Meter) Late(after time.Duration, above uint64, n int) (late []Held, all
 			continue
 		}
 		if all++; all <= n {
-			late = append(late, Held{ID: r.ID, Verb: r.verb, Target: r.target, Age: age, Label: r.label})
+			late = append(late, InFlight{ID: r.ID, Verb: r.verb, Target: r.target, Age: age, Label: r.label})
 		}
 	}
 	return late, all

@@ -30,7 +30,7 @@ func TestSlotShowsTheOldestRequest(t *testing.T) {
 			}
 			expectSlot(t, slot, held, finished)
 		}
-		shown, all := m.Held(3)
+		shown, all := m.InFlight(3)
 		if int(all) != len(held) || len(shown) != min(3, len(held)) {
 			t.Fatalf("Held gave %d of %d, want %d of %d", len(shown), all, min(3, len(held)), len(held))
 		}
@@ -123,7 +123,7 @@ func TestMeterUnderContention(t *testing.T) {
 			for range 500 {
 				m.Opened()
 				r := m.Begin("GET", "/")
-				m.Held(5)
+				m.InFlight(5)
 				r.End()
 				m.Closed()
 			}

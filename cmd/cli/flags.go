@@ -89,9 +89,9 @@ func (p *argsParser) next() {
 		p.out.command = append([]string{}, p.rest...)
 	case strings.HasPrefix(arg, "--"):
 		name, value, has := strings.Cut(arg[2:], "=")
-		p.long(name, value, has)
+		p.longFlag(name, value, has)
 	case len(arg) > 1 && arg[0] == '-':
-		p.short(arg[1:])
+		p.shortFlag(arg[1:])
 	default:
 		p.out.positionals = append(p.out.positionals, arg)
 	}
@@ -101,7 +101,7 @@ func (p *argsParser) fail(flag, problem, hint string) {
 	p.errs = append(p.errs, &flagError{flag, problem, hint})
 }
 
-func (p *argsParser) long(name, value string, has bool) {
+func (p *argsParser) longFlag(name, value string, has bool) {
 	flag := "--" + name
 	switch name {
 	case "help":
@@ -130,9 +130,9 @@ func (p *argsParser) long(name, value string, has bool) {
 	}
 }
 
-// short takes -w4, -w=4, -w 4, and several that need no value together: -DR. A
+// shortFlag takes -w4, -w=4, -w 4, and several that need no value together: -DR. A
 // long flag behind one dash is a slip, although -w could take the rest.
-func (p *argsParser) short(letters string) {
+func (p *argsParser) shortFlag(letters string) {
 	long, _, _ := strings.Cut(letters, "=")
 	if len(long) > 1 && slices.Contains(p.flags(), long) {
 		p.fail("-"+long, "there is no such flag", "did you mean --"+long+"?")
@@ -155,7 +155,7 @@ func (p *argsParser) short(letters string) {
 		}
 	}
 	hint := "list all flags with --help"
-	if near := p.near(long); near != "" && len(long) > 1 {
+	if near := p.nearest(long); near != "" && len(long) > 1 {
 		hint = "did you mean --" + near + "?"
 	}
 	p.fail("-"+letters, "there is no such flag", hint)
@@ -171,7 +171,7 @@ func (p *argsParser) shortSetting(s config.Setting, rest string) {
 		p.setting(s, flag, "", false)
 	default:
 		p.setting(s, flag, s.Bare, true)
-		p.short(rest)
+		p.shortFlag(rest)
 	}
 }
 
@@ -226,13 +226,13 @@ func (p *argsParser) suggest(name string) string {
 		}
 		return "did you mean --" + s.Flag + "?"
 	}
-	if near := p.near(name); near != "" {
+	if near := p.nearest(name); near != "" {
 		return "did you mean --" + near + "?"
 	}
 	return "list all flags with --help"
 }
 
-func (p *argsParser) near(name string) string { return config.Nearest(name, p.flags()) }
+func (p *argsParser) nearest(name string) string { return config.Nearest(name, p.flags()) }
 
 // flags lists all long flags.
 func (p *argsParser) flags() []string {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// acceptPause is how long accepting rests that has failed.
+// acceptPause is how long to wait after accept(2) has failed.
 const acceptPause = 50 * time.Millisecond
 
 // Serve accepts on a listener, which it closes, until Drain. unix is the path
@@ -16,7 +16,7 @@ const acceptPause = 50 * time.Millisecond
 func (s *Server) Serve(l net.Listener, unix string) {
 	if s.onLoop != nil && s.o.TLS == nil {
 		if err := s.onLoop.Listen(l, unix); err != nil {
-			s.NoAccept(l.Addr().String(), err)
+			s.LogAcceptError(l.Addr().String(), err)
 		}
 		return
 	}
@@ -31,23 +31,23 @@ func (s *Server) Serve(l net.Listener, unix string) {
 		case errors.Is(err, net.ErrClosed):
 			return
 		case err != nil:
-			// Out of descriptors, most likely: what is open must end first.
-			s.NoAccept(l.Addr().String(), err)
+			// Most likely out of descriptors: some must be closed first.
+			s.LogAcceptError(l.Addr().String(), err)
 			if !s.pause() {
 				return
 			}
 			continue
 		}
-		s.seats.take()
+		s.limit.take()
 		s.wg.Go(func() {
 			if !s.serve(conn, unix) {
-				s.seats.free()
+				s.limit.free()
 			}
 		})
 	}
 }
 
-// begin counts an accept loop; false means that there is to be none any more.
+// begin counts an accept loop. It returns false when the server drains.
 func (s *Server) begin(l net.Listener) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -59,22 +59,23 @@ func (s *Server) begin(l net.Listener) bool {
 	return true
 }
 
-// room waits until another connection may be open; false ends accepting.
+// room waits until another connection may be open. It returns false when the server
+// drains.
 func (s *Server) room() bool {
-	if s.seats.full() {
-		s.NoSeat()
+	if s.limit.full() {
+		s.LogFull()
 	}
-	return s.seats.wait()
+	return s.limit.wait()
 }
 
-// pause rests a moment; false ends accepting.
+// pause waits acceptPause. It returns false when the server drains.
 func (s *Server) pause() bool {
 	timer := time.NewTimer(acceptPause)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 		return true
-	case <-s.seats.closed:
+	case <-s.limit.closed:
 		return false
 	}
 }
@@ -84,7 +85,7 @@ func (s *Server) stopAccepting() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.closing.Swap(true) {
-		s.seats.close()
+		s.limit.close()
 	}
 	for l := range s.listeners {
 		l.Close()
@@ -94,19 +95,19 @@ func (s *Server) stopAccepting() {
 	}
 }
 
-// seats bounds the connections that are open.
-type seats struct {
+// connLimit bounds the number of open connections.
+type connLimit struct {
 	most   int
 	closed chan struct{}
 
 	mu    sync.Mutex
 	open  int
-	freed chan struct{} // closed when one is free again; nil while nobody waits
+	freed chan struct{} // closed when a connection has ended; nil while nobody waits
 }
 
-// set bounds them; 0 is three quarters of the files that may be open: the rest
+// set sets the limit. 0 means three quarters of the limit of open files: the rest
 // is for bodies and workers.
-func (s *seats) set(most int) {
+func (s *connLimit) set(most int) {
 	s.closed = make(chan struct{})
 	s.most = most
 	if most > 0 {
@@ -119,14 +120,14 @@ func (s *seats) set(most int) {
 	}
 }
 
-func (s *seats) full() bool {
+func (s *connLimit) full() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.open >= s.most
 }
 
-// wait waits until a seat is free; false means that no more are wanted.
-func (s *seats) wait() bool {
+// wait waits until another connection may be open. It returns false after close.
+func (s *connLimit) wait() bool {
 	for {
 		s.mu.Lock()
 		if s.open < s.most {
@@ -146,8 +147,8 @@ func (s *seats) wait() bool {
 	}
 }
 
-// try takes a seat if one is free.
-func (s *seats) try() bool {
+// try counts a connection unless the limit is reached.
+func (s *connLimit) try() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.open >= s.most {
@@ -157,13 +158,13 @@ func (s *seats) try() bool {
 	return true
 }
 
-func (s *seats) take() {
+func (s *connLimit) take() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.open++
 }
 
-func (s *seats) free() {
+func (s *connLimit) free() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.open--
@@ -173,16 +174,15 @@ func (s *seats) free() {
 	}
 }
 
-func (s *seats) close() { close(s.closed) }
+func (s *connLimit) close() { close(s.closed) }
 
-// sparing lets one line a second into the log, however often what it tells of
-// happens.
-type sparing struct {
+// logLimiter lets one line a second into the log.
+type logLimiter struct {
 	mu   sync.Mutex
 	last time.Time
 }
 
-func (s *sparing) due() bool {
+func (s *logLimiter) allow() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()

@@ -89,7 +89,7 @@ func TestAsManyConnectionsAsMayBe(t *testing.T) {
 	if n, err := third.Read(make([]byte, 1)); n > 0 || err == nil {
 		t.Error("one too many is served")
 	}
-	if err := third.SetReadDeadline(time.Now().Add(patience)); err != nil {
+	if err := third.SetReadDeadline(time.Now().Add(testTimeout)); err != nil {
 		t.Fatal(err)
 	}
 	first.Close()

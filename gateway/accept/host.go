@@ -7,60 +7,60 @@ import (
 
 // Host is what a LoopServer needs of the Server.
 type Host interface {
-	// Seat takes a seat for a connection; false means that there is none.
-	Seat() bool
-	// Unseat gives it back.
-	Unseat()
-	// Expect says that Hand or Left is about to be called.
-	Expect()
-	// Left says that a connection has ended, whose seat is free again.
-	Left()
-	// Hand serves a connection in the caller's goroutine. The seat goes along;
-	// without a connection it is given back.
-	Hand(c http1.Conn)
-	// HTTP2 serves connections that speak it; nil: none may.
+	// AcquireConn counts a connection. It returns false if as many are open as may be.
+	AcquireConn() bool
+	// ReleaseConn undoes AcquireConn.
+	ReleaseConn()
+	// ExpectHandOver announces a call of HandOver or ConnEnded.
+	ExpectHandOver()
+	// ConnEnded says that a connection has ended; it is not counted any more.
+	ConnEnded()
+	// HandOver serves a connection in the caller's goroutine, and releases it at the
+	// end. Without a connection it only releases.
+	HandOver(c http1.Conn)
+	// HTTP2 serves HTTP/2 connections; nil if HTTP/2 is off.
 	HTTP2() *http2loop.Server
-	// NoSeat and NoAccept log that no connections are taken, and why.
-	NoSeat()
-	NoAccept(listener string, err error)
+	// LogFull and LogAcceptError log why no connections are accepted.
+	LogFull()
+	LogAcceptError(listener string, err error)
 }
 
-// Seat implements Host.
-func (s *Server) Seat() bool { return s.seats.try() }
+// AcquireConn implements Host.
+func (s *Server) AcquireConn() bool { return s.limit.try() }
 
-// Unseat implements Host.
-func (s *Server) Unseat() { s.seats.free() }
+// ReleaseConn implements Host.
+func (s *Server) ReleaseConn() { s.limit.free() }
 
-// Expect implements Host.
-func (s *Server) Expect() { s.wg.Add(1) }
+// ExpectHandOver implements Host.
+func (s *Server) ExpectHandOver() { s.wg.Add(1) }
 
-// Left implements Host.
-func (s *Server) Left() {
-	s.seats.free()
+// ConnEnded implements Host.
+func (s *Server) ConnEnded() {
+	s.limit.free()
 	s.wg.Done()
 }
 
-// Hand implements Host.
-func (s *Server) Hand(c http1.Conn) {
+// HandOver implements Host.
+func (s *Server) HandOver(c http1.Conn) {
 	defer s.wg.Done()
 	if c.Conn == nil {
 		c.Begun.Drop()
 	}
 	if c.Conn == nil || !s.o.HTTP1.ServeConn(s.ctx, c) {
-		s.seats.free()
+		s.limit.free()
 	}
 }
 
-// NoSeat implements Host.
-func (s *Server) NoSeat() {
-	if s.full.due() {
-		s.o.Log.Warn("no more connections are taken until some end: others wait in the backlog", "open", s.seats.most)
+// LogFull implements Host.
+func (s *Server) LogFull() {
+	if s.full.allow() {
+		s.o.Log.Warn("no more connections are taken until some end: others wait in the backlog", "open", s.limit.most)
 	}
 }
 
-// NoAccept implements Host.
-func (s *Server) NoAccept(listener string, err error) {
-	if s.acceptFailed.due() {
+// LogAcceptError implements Host.
+func (s *Server) LogAcceptError(listener string, err error) {
+	if s.acceptFailed.allow() {
 		s.o.Log.Error("cannot accept connections", "listener", listener, "error", err)
 	}
 }

@@ -35,7 +35,7 @@ func (s *Server) unproxy(c *http1.Conn) bool {
 		return err == nil
 	}
 	if c.LocalUnix == "" && !s.o.ProxyAllow(c.Remote.Addr()) {
-		if s.badProxy.due() {
+		if s.badProxy.allow() {
 			s.o.Log.Warn("PROXY protocol from an address that proxy_allow_ips does not have", "peer", c.Remote)
 		}
 		if s.o.TLS == nil {
@@ -46,7 +46,7 @@ func (s *Server) unproxy(c *http1.Conn) bool {
 	if err == nil {
 		err = s.believe(c, head, version)
 	}
-	if err != nil && s.badProxy.due() {
+	if err != nil && s.badProxy.allow() {
 		s.o.Log.Warn("bad PROXY protocol header", "peer", c.Remote, "error", err)
 	}
 	return err == nil

@@ -1,6 +1,6 @@
-// Package accept turns what listens into requests: it accepts connections,
-// takes the PROXY protocol and TLS off them, and finds out which HTTP they
-// speak.
+// Package accept accepts connections. It reads the PROXY protocol, does the TLS
+// handshake, finds out which version of HTTP a connection speaks, and passes it to
+// the server for that version.
 package accept
 
 import (
@@ -80,8 +80,8 @@ func (o Options) Protocols() []string {
 // LoopServer serves connections on an event loop (package http1loop).
 type LoopServer interface {
 	Listen(l net.Listener, unix string) error
-	// Take serves a connection, at which nothing was read, and its seat; version2
-	// says that it speaks HTTP/2. False means that it is still the caller's.
+	// Take serves a connection of which nothing has been read; version2 says that it
+	// speaks HTTP/2. If it returns false, the connection is still the caller's.
 	Take(c *http1.Conn, version2 bool) bool
 	StopAccepting()
 	Drain(ctx context.Context)
@@ -92,9 +92,9 @@ type Server struct {
 	o      Options
 	onLoop LoopServer        // nil: every connection has a goroutine
 	http2  *http2loop.Server // nil: it is not spoken
-	seats  seats
+	limit  connLimit
 
-	acceptFailed, full, badProxy sparing // their log lines
+	acceptFailed, full, badProxy logLimiter // their log lines
 
 	ctx     context.Context // of all connections
 	cancel  context.CancelCauseFunc
@@ -112,7 +112,7 @@ func New(o Options) (*Server, error) {
 		o.HandshakeTimeout = handshakeTimeout
 	}
 	s := &Server{o: o, listeners: map[net.Listener]struct{}{}, conns: map[net.Conn]struct{}{}}
-	s.seats.set(o.MaxConnections)
+	s.limit.set(o.MaxConnections)
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	if o.HTTP2 || o.HTTP2Cleartext {
 		s.setUpHTTP2()
@@ -123,8 +123,8 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
-// serve serves one connection. It reports whether somebody else goes on with it,
-// and has its seat.
+// serve serves one connection. It reports whether the loop has taken it over; the
+// loop releases it then.
 func (s *Server) serve(raw net.Conn, unix string) (taken bool) {
 	c := http1.Conn{Conn: raw, Scheme: "http", LocalUnix: unix, Remote: addrPort(raw.RemoteAddr()), Local: addrPort(raw.LocalAddr())}
 	c.Peer = gateway.Peer{Addr: c.Remote.Addr(), Unix: unix != ""}
@@ -132,8 +132,8 @@ func (s *Server) serve(raw net.Conn, unix string) (taken bool) {
 		s.o.HTTP1.ServeConn(s.ctx, c)
 		return false
 	}
-	defer s.release(raw)
-	if !s.hold(raw) {
+	defer s.untrack(raw)
+	if !s.track(raw) {
 		raw.Close()
 		return false
 	}
@@ -147,8 +147,8 @@ func (s *Server) serve(raw net.Conn, unix string) (taken bool) {
 	return taken
 }
 
-// begun does what comes before a connection's first request, and finds out what it
-// speaks. False means that it must be closed.
+// begun does what comes before a connection's first request, and finds out its
+// protocol. If ok is false the connection must be closed.
 func (s *Server) begun(c *http1.Conn) (protocol string, ok bool) {
 	_ = c.SetDeadline(time.Now().Add(s.o.HandshakeTimeout)) // what follows fails too
 	if s.proxied() && !s.unproxy(c) {
@@ -160,8 +160,8 @@ func (s *Server) begun(c *http1.Conn) (protocol string, ok bool) {
 	return s.negotiate(c)
 }
 
-// pass has a connection served by who speaks its protocol; taken says that it and
-// its seat are somebody else's by now.
+// pass serves a connection by its protocol; taken says that the loop has taken it
+// over.
 func (s *Server) pass(raw net.Conn, c http1.Conn, protocol string) (taken bool) {
 	version2 := protocol == "h2" || protocol == "h2c"
 	if !version2 && s.o.NoHTTP1 && !s.o.Uwsgi {
@@ -174,14 +174,14 @@ func (s *Server) pass(raw net.Conn, c http1.Conn, protocol string) (taken bool) 
 		s.http2.Serve(c, protocol == "h2c")
 		return false
 	}
-	s.release(raw)
+	s.untrack(raw)
 	bare(&c)
 	s.o.HTTP1.ServeConn(s.ctx, c)
 	return false
 }
 
-// negotiate finds out what a connection speaks: h2, h2c, or anything else for
-// HTTP/1. False means that the connection must be closed.
+// negotiate finds out the protocol of a connection: h2, h2c, or anything else for
+// HTTP/1. If ok is false the connection must be closed.
 func (s *Server) negotiate(c *http1.Conn) (protocol string, ok bool) {
 	switch {
 	case s.o.TLS != nil:
@@ -192,7 +192,7 @@ func (s *Server) negotiate(c *http1.Conn) (protocol string, ok bool) {
 	return "", true
 }
 
-// handshake does TLS, and returns the protocol that was agreed on.
+// handshake does the TLS handshake, and returns the negotiated protocol.
 func (s *Server) handshake(c *http1.Conn) (protocol string, ok bool) {
 	config := s.o.TLS.config.Load()
 	if config == nil {
@@ -209,16 +209,16 @@ func (s *Server) handshake(c *http1.Conn) (protocol string, ok bool) {
 	return state.NegotiatedProtocol, true
 }
 
-// hold keeps a connection to be closed when the time to drain is over; false
-// means that it is already.
-func (s *Server) hold(c net.Conn) bool {
+// track registers a connection that is closed when the time to drain is over. It
+// returns false if that time is over already.
+func (s *Server) track(c net.Conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.conns[c] = struct{}{}
 	return s.ctx.Err() == nil
 }
 
-func (s *Server) release(c net.Conn) {
+func (s *Server) untrack(c net.Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, c)
@@ -231,13 +231,13 @@ func (s *Server) Drain(ctx context.Context) {
 	s.stopAccepting()
 	if s.onLoop != nil {
 		early := make(chan struct{})
-		go func() { defer close(early); s.both(ctx) }()
+		go func() { defer close(early); s.drainConns(ctx) }()
 		s.onLoop.Drain(ctx) // what it hands over meanwhile is waited for below
 		<-early
 	}
 	done := make(chan struct{})
 	go func() { s.wg.Wait(); close(done) }()
-	s.both(ctx)
+	s.drainConns(ctx)
 	select {
 	case <-done:
 		s.cancel(gateway.ErrClientGone)
@@ -250,7 +250,7 @@ func (s *Server) Drain(ctx context.Context) {
 		c.Close()
 	}
 	s.mu.Unlock()
-	s.both(ctx) // those that have come in the meantime
+	s.drainConns(ctx) // those that have been accepted meanwhile
 	timer := time.NewTimer(lastMoment)
 	defer timer.Stop()
 	select {
@@ -259,8 +259,8 @@ func (s *Server) Drain(ctx context.Context) {
 	}
 }
 
-// both drains the connections of both versions.
-func (s *Server) both(ctx context.Context) {
+// drainConns drains HTTP/1 and HTTP/2 connections at the same time.
+func (s *Server) drainConns(ctx context.Context) {
 	var other sync.WaitGroup
 	if s.http2 != nil {
 		other.Go(func() { s.http2.Drain(ctx) })

@@ -21,8 +21,8 @@ import (
 	"go.uber.org/goleak"
 )
 
-// patience bounds every wait of a test.
-const patience = 20 * time.Second
+// testTimeout bounds every wait of a test.
+const testTimeout = 20 * time.Second
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
@@ -82,10 +82,10 @@ type site struct {
 func options(h gateway.Handler) accept.Options {
 	return accept.Options{
 		HTTP1: &http1.Server{
-			Handler: h, HeaderTimeout: patience, BodyTimeout: patience, WriteTimeout: patience, KeepAlive: patience, MaxBody: 1 << 20,
+			Handler: h, HeaderTimeout: testTimeout, BodyTimeout: testTimeout, WriteTimeout: testTimeout, KeepAlive: testTimeout, MaxBody: 1 << 20,
 		},
 		HTTP2: true, HTTP2Cleartext: true, Streams: 100, Window: 65535, Frame: 16384, HeaderList: 65536,
-		HandshakeTimeout: patience,
+		HandshakeTimeout: testTimeout,
 	}
 }
 
@@ -143,7 +143,7 @@ func (v *site) dial(t testing.TB, config *tls.Config) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
+	if err := c.SetDeadline(time.Now().Add(testTimeout)); err != nil {
 		t.Fatal(err)
 	}
 	if config != nil {
@@ -168,7 +168,7 @@ func over(t testing.TB, config *tls.Config, dial func(context.Context, string, s
 	h2.Protocols.SetUnencryptedHTTP2(config == nil)
 	h2.Protocols.SetHTTP2(config != nil)
 	t.Cleanup(h2.CloseIdleConnections)
-	return &http.Client{Transport: h2, Timeout: patience}
+	return &http.Client{Transport: h2, Timeout: testTimeout}
 }
 
 // want makes a request and checks status and body.
@@ -236,7 +236,7 @@ func ended(t testing.TB, c net.Conn) {
 // wait waits for a channel.
 func wait[T any](t testing.TB, what string, c <-chan T) T {
 	t.Helper()
-	timer := time.NewTimer(patience)
+	timer := time.NewTimer(testTimeout)
 	defer timer.Stop()
 	select {
 	case v := <-c:

@@ -33,7 +33,7 @@ var (
 // closed.
 func (s *Server) unwrapUwsgi(c *http1.Conn) bool {
 	if c.LocalUnix == "" && !s.o.UwsgiAllow(c.Remote.Addr()) {
-		if s.badProxy.due() {
+		if s.badProxy.allow() {
 			s.o.Log.Warn("uwsgi from an address that uwsgi_allow_ips does not have", "peer", c.Remote)
 		}
 		farewell(c.Conn, "403 Forbidden", "The uwsgi protocol may not be used from here.")
@@ -48,7 +48,7 @@ func (s *Server) unwrapUwsgi(c *http1.Conn) bool {
 		}
 	}
 	if !errors.Is(err, io.EOF) {
-		if s.badProxy.due() {
+		if s.badProxy.allow() {
 			s.o.Log.Warn("bad uwsgi packet", "peer", c.Remote, "error", err)
 		}
 		farewell(c.Conn, "400 Bad Request", "This port speaks the uwsgi protocol: with nginx, write uwsgi_pass.")

@@ -61,7 +61,7 @@ func startNetHTTP(b *testing.B) string {
 		b.Fatal(err)
 	}
 	s := &http.Server{
-		Handler: http.HandlerFunc(helloNetHTTP), ReadHeaderTimeout: patience, IdleTimeout: patience, WriteTimeout: patience,
+		Handler: http.HandlerFunc(helloNetHTTP), ReadHeaderTimeout: testTimeout, IdleTimeout: testTimeout, WriteTimeout: testTimeout,
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0),
 	}
 	var wg sync.WaitGroup
@@ -130,7 +130,7 @@ func BenchmarkIdleConnections(b *testing.B) {
 				b.Fatal(err)
 			}
 		}
-		for deadline := time.Now().Add(patience); v.Counts().Idle < count && time.Now().Before(deadline); {
+		for deadline := time.Now().Add(testTimeout); v.Counts().Idle < count && time.Now().Before(deadline); {
 			runtime.Gosched()
 		}
 		runtime.GC()
@@ -141,7 +141,7 @@ func BenchmarkIdleConnections(b *testing.B) {
 		for _, c := range conns {
 			c.Close()
 		}
-		for deadline := time.Now().Add(patience); v.Counts().Open > 0 && time.Now().Before(deadline); {
+		for deadline := time.Now().Add(testTimeout); v.Counts().Open > 0 && time.Now().Before(deadline); {
 			runtime.Gosched()
 		}
 	}

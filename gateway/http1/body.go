@@ -23,7 +23,7 @@ const (
 // body is the request body as the client sends it. It implements io.Reader.
 // Handlers may read it while they answer, from another goroutine.
 type body struct {
-	x       *conn
+	x       *serverConn
 	chunked *ChunkedReader
 	left    atomic.Int64 // to come; of a chunked one, how much is allowed
 	state   atomic.Int32
@@ -130,7 +130,7 @@ func (b *body) fail(err error) error {
 func (b *body) finish() bool {
 	if b.state.Load() == bodyOpen {
 		b.hasty = true
-		b.x.readBy = long
+		b.x.readBy = pastDeadline
 		b.x.readWithin(lingerTime)
 		_, _ = io.CopyN(io.Discard, b, keepBody) // what became of it is in the state
 	}

@@ -20,8 +20,8 @@ const (
 	lingerTime = 2 * time.Second
 )
 
-// conn is one connection being served.
-type conn struct {
+// serverConn is one connection being served.
+type serverConn struct {
 	s       *Server
 	c       Conn
 	raw     syscall.RawConn // of c where it is a plain socket, else nil
@@ -48,8 +48,8 @@ type conn struct {
 	vector  net.Buffers
 }
 
-func newConn(s *Server, c Conn) *conn {
-	x := &conn{s: s, c: c, raw: rawSocket(c.Conn)}
+func newServerConn(s *Server, c Conn) *serverConn {
+	x := &serverConn{s: s, c: c, raw: rawSocket(c.Conn)}
 	x.trusted = s.Trusted != nil && s.Trusted(c.Peer.Addr, c.Peer.Unix)
 	x.in.src = c.Conn
 	x.in.w = len(c.Ahead)
@@ -68,7 +68,7 @@ func newConn(s *Server, c Conn) *conn {
 }
 
 // serve serves requests until one is the connection's last.
-func (x *conn) serve(ctx context.Context) {
+func (x *serverConn) serve(ctx context.Context) {
 	// The context is the connection's: a client that is gone is gone for good.
 	ctx, cancel := context.WithCancelCause(ctx)
 	x.watch.gone = cancel
@@ -102,7 +102,7 @@ func (x *conn) serve(ctx context.Context) {
 }
 
 // common reports whether the last request was a small one.
-func (x *conn) common() bool {
+func (x *serverConn) common() bool {
 	r := &x.reply
 	return x.c.Return != nil && x.head.Length >= 0 && x.head.Length < commonMost && !r.upgraded
 }
@@ -112,7 +112,7 @@ const commonMost = 32 << 10
 
 // giveBack gives the connection back to whoever wants it while it waits for a
 // request.
-func (x *conn) giveBack() bool {
+func (x *serverConn) giveBack() bool {
 	if len(x.in.Buffered()) > 0 || x.s.draining.Load() || x.s.KeepAlive <= 0 {
 		return false
 	}
@@ -122,7 +122,7 @@ func (x *conn) giveBack() bool {
 
 // ungrow gives back a buffer that a long head has made grow, once nothing is in
 // it.
-func (x *conn) ungrow() {
+func (x *serverConn) ungrow() {
 	if x.grown == nil || x.grown.Held() == 0 || len(x.in.Buffered()) > 0 {
 		return
 	}
@@ -132,7 +132,7 @@ func (x *conn) ungrow() {
 
 // await reads the next request's head. An error ends the connection: with an
 // answer if it is a *BadRequest.
-func (x *conn) await() error {
+func (x *serverConn) await() error {
 	if len(x.in.Buffered()) == 0 {
 		if err := x.first(); err != nil {
 			return err
@@ -158,7 +158,7 @@ func (x *conn) await() error {
 }
 
 // fillHead reads more of a head.
-func (x *conn) fillHead() error {
+func (x *serverConn) fillHead() error {
 	if t := x.s.HeaderTimeout; t > 0 {
 		x.readUntil(x.req.Received.Add(t))
 	} else {
@@ -180,7 +180,7 @@ func (x *conn) fillHead() error {
 
 // exchange has the request answered, and reports whether the connection can
 // be used again.
-func (x *conn) exchange(ctx context.Context) bool {
+func (x *serverConn) exchange(ctx context.Context) bool {
 	if x.s.MaxBody > 0 && x.head.Length > x.s.MaxBody {
 		x.refuse(&gateway.BadRequest{Status: 413, Reason: "request body too large"})
 		return false
@@ -200,7 +200,7 @@ func (x *conn) exchange(ctx context.Context) bool {
 		begun.Drop()
 	}
 	if ctx.Err() != nil {
-		_ = x.reply.lost() // there is nobody to say more to
+		_ = x.reply.clientGone() // there is nobody to say more to
 	}
 	again := x.reply.finish()
 	switch {
@@ -213,12 +213,12 @@ func (x *conn) exchange(ctx context.Context) bool {
 }
 
 // unread reports whether the client may have sent what nobody has read.
-func (x *conn) unread() bool {
+func (x *serverConn) unread() bool {
 	return x.head.Method == "CONNECT" || x.body.state.Load() != bodyDone || len(x.in.Buffered()) > 0 || x.s.draining.Load()
 }
 
 // handle calls the handler, which cannot take the process with it.
-func (x *conn) handle(ctx context.Context) {
+func (x *serverConn) handle(ctx context.Context) {
 	defer func() {
 		if p := recover(); p != nil {
 			x.s.log().Error("a handler panics", "panic", p, "request", x.req.ID, "stack", string(debug.Stack()))
@@ -229,7 +229,7 @@ func (x *conn) handle(ctx context.Context) {
 }
 
 // describe fills in the request from its head.
-func (x *conn) describe() {
+func (x *serverConn) describe() {
 	h, r := &x.head, &x.req
 	r.Number = x.s.number.Add(1)
 	r.Method, r.Target, r.Path, r.Query, r.Host = h.Method, h.Target, h.Path, h.Query, h.Host
@@ -243,7 +243,7 @@ func (x *conn) describe() {
 
 // refuse answers what is no acceptable request and ends the connection so that
 // the answer arrives although not all was read.
-func (x *conn) refuse(why *gateway.BadRequest) {
+func (x *serverConn) refuse(why *gateway.BadRequest) {
 	x.head.Length, x.head.KeepAlive, x.head.Upgrade = 0, false, ""
 	x.describe()
 	x.body.begin()
@@ -262,13 +262,13 @@ func (x *conn) refuse(why *gateway.BadRequest) {
 
 // linger lets the client read what was sent: closing with its bytes unread
 // would reset the connection (RFC 9112, 9.6).
-func (x *conn) linger() {
+func (x *serverConn) linger() {
 	half, ok := x.c.Conn.(interface{ CloseWrite() error })
 	if !ok || half.CloseWrite() != nil {
 		return
 	}
 	x.release()
-	x.readBy = long
+	x.readBy = pastDeadline
 	x.readWithin(lingerTime)
 	_, _ = io.Copy(io.Discard, x.c.Conn) // until the client has gone or the time is up
 }

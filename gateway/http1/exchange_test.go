@@ -215,7 +215,7 @@ func TestContinueIsSentWhenTheBodyIsRead(t *testing.T) {
 	if _, err := c.in.ReadByte(); err == nil {
 		t.Fatal("the client is invited before anybody wants the body")
 	}
-	if err := c.SetReadDeadline(time.Now().Add(patience)); err != nil {
+	if err := c.SetReadDeadline(time.Now().Add(testTimeout)); err != nil {
 		t.Fatal(err)
 	}
 	close(read)

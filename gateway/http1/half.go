@@ -97,13 +97,13 @@ func (r *reply) probe() {
 	case !r.headed && r.x.head.Minor > 0:
 		r.awaits = false
 		if r.x.write(continueLine) != nil {
-			_ = r.lost()
+			_ = r.clientGone()
 		}
 	case r.flushed && r.chunked:
 		err := r.x.write(append(r.out, '0'))
 		r.out = r.out[:0]
 		if err != nil {
-			_ = r.lost()
+			_ = r.clientGone()
 		}
 	}
 }

@@ -16,7 +16,7 @@ const (
 
 // first waits for the first bytes of a request and holds no buffer meanwhile.
 // io.EOF ends the connection silently.
-func (x *conn) first() error {
+func (x *serverConn) first() error {
 	x.release()
 	if !x.beIdle() {
 		return io.EOF
@@ -33,7 +33,7 @@ func (x *conn) first() error {
 
 // pending reports whether the socket below has bytes that were not read: of a
 // request, or, over TLS, of a record.
-func (x *conn) pending() bool {
+func (x *serverConn) pending() bool {
 	raw := x.raw
 	if raw == nil {
 		raw = beneath(x.c.Conn)
@@ -41,7 +41,7 @@ func (x *conn) pending() bool {
 	return raw != nil && pending(raw)
 }
 
-func (x *conn) readFirst() error {
+func (x *serverConn) readFirst() error {
 	if x.raw != nil {
 		err := x.raw.Read(x.tryRead)
 		if err == nil {
@@ -63,7 +63,7 @@ func (x *conn) readFirst() error {
 
 // try reads from the socket, if there is anything: with a buffer that it takes
 // for that moment only.
-func (x *conn) try(fd uintptr) (done bool) {
+func (x *serverConn) try(fd uintptr) (done bool) {
 	p := x.s.blocks.get()
 	n, again, err := readSocket(fd, p)
 	if n <= 0 {
@@ -84,7 +84,7 @@ func (x *conn) try(fd uintptr) (done bool) {
 }
 
 // release gives back what the last request needed.
-func (x *conn) release() {
+func (x *serverConn) release() {
 	if p := x.in.take(); p != nil {
 		x.s.blocks.put(p)
 	}
@@ -99,7 +99,7 @@ func (x *conn) release() {
 
 // beIdle sets the time for the next request to begin. The first request of a
 // connection has as long as a head. It returns false when none is wanted.
-func (x *conn) beIdle() bool {
+func (x *serverConn) beIdle() bool {
 	wait := x.s.KeepAlive
 	if x.reply.served == 0 {
 		wait = x.s.HeaderTimeout
@@ -117,18 +117,18 @@ func (x *conn) beIdle() bool {
 	return true
 }
 
-func (x *conn) beBusy() {
+func (x *serverConn) beBusy() {
 	x.hurried.Lock()
 	defer x.hurried.Unlock()
 	x.idle = false
 	x.s.idle.Add(-1)
 	if x.s.draining.Load() {
-		x.readBy = long // hurry may have set another
+		x.readBy = pastDeadline // hurry may have set another
 	}
 }
 
 // hurry shortens an idle connection's time, since the server drains.
-func (x *conn) hurry() {
+func (x *serverConn) hurry() {
 	x.hurried.Lock()
 	defer x.hurried.Unlock()
 	if x.idle {

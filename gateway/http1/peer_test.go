@@ -53,7 +53,7 @@ func TestRequestTellsWhereItCameFrom(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	from := conn(near)
+	from := serverConn(near)
 	from.Scheme, from.LocalUnix, from.Ahead = "https", "/run/s", []byte("GET /ahead?q HTTP/1.1\r\nHo")
 	v.wg.Go(func() { v.ServeConn(context.Background(), from) })
 	c.send("st: a\r\n\r\n").want(200, "")

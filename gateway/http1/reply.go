@@ -15,7 +15,7 @@ import (
 // reply is the response to one request on its way to the client. It implements
 // gateway.Reply.
 type reply struct {
-	x      *conn
+	x      *serverConn
 	out    []byte // not sent yet; nil while there is nothing to say
 	served int    // requests answered on this connection
 
@@ -230,7 +230,7 @@ func (r *reply) file(f *os.File, off, n int64) error {
 		return r.short()
 	}
 	if err != nil {
-		return r.lost()
+		return r.clientGone()
 	}
 	return nil
 }
@@ -289,13 +289,13 @@ func (r *reply) send(p []byte) error {
 	}
 	r.out = r.out[:0]
 	if err != nil {
-		return r.lost()
+		return r.clientGone()
 	}
 	return nil
 }
 
-// lost takes note that the client takes nothing more.
-func (r *reply) lost() error {
+// clientGone takes note that the client takes nothing more.
+func (r *reply) clientGone() error {
 	r.gone = gateway.ErrClientGone
 	return r.gone
 }

@@ -12,11 +12,11 @@ import (
 // cannot be taken up again: one record of TLS.
 const record = 16 << 10
 
-// long is a time that has passed: a deadline that is never near the one wanted.
-var long = time.Unix(1, 0)
+// pastDeadline has passed: as a deadline it makes every read and write fail.
+var pastDeadline = time.Unix(1, 0)
 
 // readWithin sets the time for the next read; 0 is no bound.
-func (x *conn) readWithin(d time.Duration) {
+func (x *serverConn) readWithin(d time.Duration) {
 	if d <= 0 {
 		x.readUntil(time.Time{})
 		return
@@ -24,8 +24,8 @@ func (x *conn) readWithin(d time.Duration) {
 	x.readUntil(time.Now().Add(d))
 }
 
-func (x *conn) readUntil(t time.Time) {
-	if near(x.readBy, t) {
+func (x *serverConn) readUntil(t time.Time) {
+	if closeTo(x.readBy, t) {
 		return
 	}
 	x.readBy = t
@@ -33,19 +33,19 @@ func (x *conn) readUntil(t time.Time) {
 }
 
 // writeDeadline gives the client time to take some more.
-func (x *conn) writeDeadline() {
+func (x *serverConn) writeDeadline() {
 	if x.s.WriteTimeout <= 0 {
 		return
 	}
-	if t := time.Now().Add(x.s.WriteTimeout); !near(x.writeBy, t) {
+	if t := time.Now().Add(x.s.WriteTimeout); !closeTo(x.writeBy, t) {
 		x.writeBy = t
 		_ = x.c.SetWriteDeadline(t) // the write fails too
 	}
 }
 
-// near saves setting a deadline anew for every request: an eighth of the time
-// less does no harm.
-func near(set, want time.Time) bool {
+// closeTo reports whether the deadline that is set is within 1/8 of the one that is
+// wanted. Then it is left alone: setting it costs more than the difference is worth.
+func closeTo(set, want time.Time) bool {
 	if set.IsZero() || want.IsZero() {
 		return set.Equal(want)
 	}
@@ -53,8 +53,8 @@ func near(set, want time.Time) bool {
 	return off >= 0 && off < time.Until(want)/8
 }
 
-// write sends p; a client that takes a little of it has time anew.
-func (x *conn) write(p []byte) error {
+// write sends p. The write timeout starts again whenever the client takes a part.
+func (x *serverConn) write(p []byte) error {
 	for len(p) > 0 {
 		part := p
 		if x.raw == nil {
@@ -70,14 +70,14 @@ func (x *conn) write(p []byte) error {
 	return nil
 }
 
-// slow reports whether a write took too long of which the client has taken
-// some: it is not gone.
-func (x *conn) slow(n int, err error) bool {
+// slow reports whether a write timed out after the client had taken a part of it.
+// Such a client is slow, not gone.
+func (x *serverConn) slow(n int, err error) bool {
 	return n > 0 && x.raw != nil && errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 // writeBoth sends a and b, with one system call where it can be.
-func (x *conn) writeBoth(a, b []byte) error {
+func (x *serverConn) writeBoth(a, b []byte) error {
 	if x.raw == nil {
 		k := min(cap(a)-len(a), len(b))
 		if err := x.write(append(a, b[:k]...)); err != nil {
@@ -99,7 +99,7 @@ func (x *conn) writeBoth(a, b []byte) error {
 }
 
 // writeFile sends n bytes of f from off.
-func (x *conn) writeFile(f *os.File, off, n int64) error {
+func (x *serverConn) writeFile(f *os.File, off, n int64) error {
 	if x.raw != nil {
 		sent, err := sendFile(x.raw, f, off, n, x.writeDeadline)
 		if err == nil && sent < n {

@@ -44,7 +44,7 @@ type Server struct {
 	draining atomic.Bool
 
 	mu    sync.Mutex
-	conns map[*conn]struct{}
+	conns map[*serverConn]struct{}
 	empty chan struct{} // closed when the last connection ends while draining
 }
 
@@ -99,23 +99,23 @@ func (b *Begun) Drop() {
 // they get is the connection's and outlives each of them. It reports whether
 // Conn.Return has taken the connection back.
 func (s *Server) ServeConn(ctx context.Context, c Conn) (returned bool) {
-	x := newConn(s, c)
+	x := newServerConn(s, c)
 	s.add(x)
 	defer s.remove(x)
 	x.serve(ctx)
 	return x.returned
 }
 
-func (s *Server) add(x *conn) {
+func (s *Server) add(x *serverConn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.conns == nil {
-		s.conns = map[*conn]struct{}{}
+		s.conns = map[*serverConn]struct{}{}
 	}
 	s.conns[x] = struct{}{}
 }
 
-func (s *Server) remove(x *conn) {
+func (s *Server) remove(x *serverConn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, x)

@@ -19,8 +19,8 @@ import (
 	"go.uber.org/goleak"
 )
 
-// patience bounds every wait of a test.
-const patience = 20 * time.Second
+// testTimeout bounds every wait of a test.
+const testTimeout = 20 * time.Second
 
 // app is a handler that refuses with the reason in text.
 type app func(ctx context.Context, r *gateway.Request, w gateway.Reply)
@@ -106,7 +106,7 @@ func (v *site) accept(wrap func(net.Conn) net.Conn) error {
 	if wrap != nil {
 		c = wrap(c)
 	}
-	v.wg.Go(func() { v.ServeConn(context.Background(), conn(c)) })
+	v.wg.Go(func() { v.ServeConn(context.Background(), serverConn(c)) })
 	return nil
 }
 
@@ -119,7 +119,7 @@ func (v *site) stop() {
 	v.wg.Wait()
 }
 
-func conn(c net.Conn) http1.Conn {
+func serverConn(c net.Conn) http1.Conn {
 	remote, _ := netip.ParseAddrPort(c.RemoteAddr().String())
 	local, _ := netip.ParseAddrPort(c.LocalAddr().String())
 	return http1.Conn{Conn: c, Scheme: "http", Remote: remote, Local: local, Peer: gateway.Peer{Addr: remote.Addr()}}
@@ -141,7 +141,7 @@ func (v *site) dial(t testing.TB) *client {
 		t.Fatal(err)
 	}
 	tcp := c.(*net.TCPConn)
-	if err := errors.Join(tcp.SetLinger(0), tcp.SetDeadline(time.Now().Add(patience))); err != nil {
+	if err := errors.Join(tcp.SetLinger(0), tcp.SetDeadline(time.Now().Add(testTimeout))); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { tcp.Close() })
@@ -196,7 +196,7 @@ func (c *client) wantEnd() {
 // wait waits for a channel.
 func wait[T any](t testing.TB, what string, c <-chan T) T {
 	t.Helper()
-	timer := time.NewTimer(patience)
+	timer := time.NewTimer(testTimeout)
 	defer timer.Stop()
 	select {
 	case v := <-c:
@@ -210,6 +210,6 @@ func wait[T any](t testing.TB, what string, c <-chan T) T {
 // lasting are time-outs that no test reaches.
 func lasting(h gateway.Handler) *http1.Server {
 	return &http1.Server{
-		Handler: h, HeaderTimeout: patience, BodyTimeout: patience, WriteTimeout: patience, KeepAlive: patience, MaxBody: 1 << 20,
+		Handler: h, HeaderTimeout: testTimeout, BodyTimeout: testTimeout, WriteTimeout: testTimeout, KeepAlive: testTimeout, MaxBody: 1 << 20,
 	}
 }

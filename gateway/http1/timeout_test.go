@@ -182,7 +182,7 @@ func unixPair(t *testing.T) (near, far *net.UnixConn) {
 	}
 	near, far = a.(*net.UnixConn), b.(*net.UnixConn)
 	t.Cleanup(func() { near.Close(); far.Close() })
-	if err := far.SetDeadline(time.Now().Add(patience)); err != nil {
+	if err := far.SetDeadline(time.Now().Add(testTimeout)); err != nil {
 		t.Fatal(err)
 	}
 	return near, far
@@ -216,7 +216,7 @@ func TestClientGoneEndsTheContext(t *testing.T) {
 		for _, how := range []string{"reset", "closed", "half-closed, then closed"} {
 			t.Run(name+" "+how, func(t *testing.T) {
 				began := make(chan struct{}, 2)
-				c := start(t, lasting(waitOrGone(began, patience))).dial(t).send(request)
+				c := start(t, lasting(waitOrGone(began, testTimeout))).dial(t).send(request)
 				wait(t, "request", began)
 				switch how {
 				case "reset":

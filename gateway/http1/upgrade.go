@@ -38,7 +38,7 @@ func (r *reply) Upgrade(status int, fields []gateway.Field) (net.Conn, error) {
 	}
 	r.x.watch.stop()
 	if err := r.x.c.SetDeadline(time.Time{}); err != nil {
-		return nil, r.lost()
+		return nil, r.clientGone()
 	}
 	return &upgraded{Conn: r.x.c.Conn, first: &r.x.in}, nil
 }

@@ -19,7 +19,7 @@ const watchAfter = 20 * time.Millisecond
 // begins to read only after a while, so that quick requests cost nothing; what
 // it reads is the next request's.
 type watcher struct {
-	x     *conn
+	x     *serverConn
 	gone  context.CancelCauseFunc // of the connection's context
 	timer *time.Timer
 
@@ -92,11 +92,11 @@ func (w *watcher) stop() {
 	ended := w.ended
 	w.ended = nil
 	if ended != nil {
-		_ = w.x.c.SetReadDeadline(long) // ends the read
+		_ = w.x.c.SetReadDeadline(pastDeadline) // ends the read
 	}
 	w.mu.Unlock()
 	if ended != nil {
 		<-ended
-		w.x.readBy = long
+		w.x.readBy = pastDeadline
 	}
 }

@@ -22,7 +22,7 @@ func (c *conn) Answer(a *gateway.Answer, part gateway.Part, end bool) bool {
 	framing := http1.Framing{Minor: c.head.Minor, Bodyless: h.Bodyless, Chunked: chunked, Last: c.last}
 	s.out = http1.AppendResponseHead(s.out[:0], h.Status, h.Reason, h.Fields, h.Length, framing, s.o.HTTP.OwnAt(s.o.Loop.Now()))
 	if !end {
-		c.stream(h.Status, h.Length, framing.Chunked, h.Plain, h.Queue, part)
+		c.beginLong(h.Status, h.Length, framing.Chunked, h.Plain, h.Queue, part)
 		return true
 	}
 	sent := int64(0)

@@ -132,7 +132,7 @@ func openGate(t *testing.T, looped bool, worker net.Addr) *gate {
 		t.Fatal(err)
 	}
 	quiet := slog.New(slog.DiscardHandler)
-	b := &counted{Backend: proxy.New(proxy.Options{Loop: l, Pool: dispatch.New(100, patience)})}
+	b := &counted{Backend: proxy.New(proxy.Options{Loop: l, Pool: dispatch.New(100, testTimeout)})}
 	workers := []gateway.Worker{{PID: 1000, Network: worker.Network(), Address: worker.String(), Capacity: 16}}
 	b.Update(workers)
 	rules, err := forward.New(forward.Options{Append: true, Log: quiet})
@@ -143,7 +143,7 @@ func openGate(t *testing.T, looped bool, worker net.Addr) *gate {
 		Backend: b, Forward: rules, RequestBuffering: true, ResponseBuffering: true, Body: buffer.Options{Dir: t.TempDir()},
 		Response: buffer.SpoolOptions{Dir: t.TempDir(), Budget: buffer.NewBudget(1 << 20)}, Log: quiet,
 	})
-	server := &http1.Server{Handler: p, Adds: http1.Adds{Name: "test"}, HeaderTimeout: patience, BodyTimeout: patience, WriteTimeout: patience, KeepAlive: patience}
+	server := &http1.Server{Handler: p, Adds: http1.Adds{Name: "test"}, HeaderTimeout: testTimeout, BodyTimeout: testTimeout, WriteTimeout: testTimeout, KeepAlive: testTimeout}
 	o := accept.Options{HTTP1: server, Log: quiet}
 	if looped {
 		o.LoopServer = func(h accept.Host) accept.LoopServer {
@@ -184,7 +184,7 @@ func (g *gate) ask(t *testing.T, method, path, body string) string {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(patience))
+	_ = c.SetDeadline(time.Now().Add(testTimeout))
 	in := bufio.NewReader(c)
 	var said bytes.Buffer
 	for range 2 {
@@ -330,7 +330,7 @@ func TestBothWaysCarryCommands(t *testing.T) {
 				t.Errorf("the loop answers\n%s\na goroutine\n%s", got, want)
 			}
 			n := func() int64 { return loops.backend.done.Load() - before }
-			for deadline := time.Now().Add(patience); n() < c.looped && time.Now().Before(deadline); {
+			for deadline := time.Now().Add(testTimeout); n() < c.looped && time.Now().Before(deadline); {
 				time.Sleep(time.Millisecond) // the client has its answer before the backend hears of it
 			}
 			if c.looped >= 0 && n() != c.looped {
@@ -356,7 +356,7 @@ func TestSlowClientHoldsNoCommand(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer c.Close()
-			_ = c.SetDeadline(time.Now().Add(patience))
+			_ = c.SetDeadline(time.Now().Add(testTimeout))
 			if _, err := io.WriteString(c, "GET /large HTTP/1.1\r\nHost: a"+end); err != nil {
 				t.Fatal(err)
 			}
@@ -365,7 +365,7 @@ func TestSlowClientHoldsNoCommand(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for deadline := time.Now().Add(patience); g.backend.Pool.Stats().InFlight > 0; {
+			for deadline := time.Now().Add(testTimeout); g.backend.Pool.Stats().InFlight > 0; {
 				if time.Now().After(deadline) {
 					t.Fatal("the worker waits for the client")
 				}

@@ -18,12 +18,12 @@ import (
 type state int
 
 const (
-	reading   state = iota // waits for a request, or for the rest of one
-	busy                   // has a request at the backend
-	writing                // has a response that the client has not taken
-	streaming              // has one that comes in parts
-	lingering              // has sent its last response; the client may read it
-	gone                   // is not the loop's any more
+	reading     state = iota // waits for a request, or for the rest of one
+	busy                     // has a request at the backend
+	writing                  // has a response that the client has not taken
+	sendingLong              // has one that comes in parts
+	lingering                // has sent its last response; the client may read it
+	gone                     // is not the loop's any more
 )
 
 // conn is one connection. It is the loop's.
@@ -48,8 +48,8 @@ type conn struct {
 	call     gateway.Call // nil before the first request
 	answer   answer.Head
 
-	out   []byte  // of the response, what the client has not taken
-	parts *stream // nil but while streaming
+	out   []byte      // of the response, what the client has not taken
+	parts *longAnswer // nil except while sendingLong
 
 	sec *tlsconn.Conn // nil without TLS
 	ends
@@ -90,7 +90,7 @@ func (s *Server) enter(c *conn, until *loop.Deadlines) {
 	c.deadline.Owner = c
 	s.conns[c] = struct{}{}
 	if err := s.o.Loop.Watch(c.fd, c); err != nil {
-		s.o.Host.NoAccept("connection", err)
+		s.o.Host.LogAcceptError("connection", err)
 		c.close()
 		return
 	}
@@ -119,7 +119,7 @@ func (c *conn) Ready(ev loop.Events) {
 		if ev&loop.Writable != 0 {
 			c.flush()
 		}
-	case streaming:
+	case sendingLong:
 		c.more = c.more || ev&(loop.Readable|loop.HungUp) != 0
 		if ev&loop.Writable != 0 {
 			c.soon()
@@ -133,7 +133,7 @@ func (c *conn) Ready(ev loop.Events) {
 // listens leaves it to a goroutine to find out whether a client that sends nothing
 // more still waits for its answer.
 func (c *conn) listens() {
-	if c.hungUp && (c.state == busy || c.state == streaming && !c.parts.ended) {
+	if c.hungUp && (c.state == busy || c.state == sendingLong && !c.parts.ended) {
 		c.call.Promote()
 	}
 }
@@ -201,9 +201,9 @@ func (c *conn) Expired(d *loop.Deadline) {
 		c.hand(nil, nil) // which says that it took too long
 	case c.state == busy:
 		c.call.Promote() // likewise
-	case c.state == streaming && !c.s.leaving.Allow():
+	case c.state == sendingLong && !c.s.leaving.Allow():
 		c.s.stuck.Arm(&c.deadline)
-	case c.state == streaming:
+	case c.state == sendingLong:
 		c.call.Promote() // which holds it elsewhere than in the worker's memory
 	default:
 		c.close()
@@ -244,7 +244,7 @@ func (c *conn) used() {
 func (c *conn) leave() {
 	s := c.s
 	c.deadline.Disarm()
-	c.dropStream()
+	c.dropLong()
 	s.o.Loop.Forget(c.fd)
 	if c.in != nil {
 		s.give(c.in)
@@ -266,7 +266,7 @@ func (c *conn) close() {
 	}
 	c.leave()
 	unix.Close(c.fd)
-	c.s.o.Host.Unseat()
+	c.s.o.Host.ReleaseConn()
 }
 
 // hand gives the connection to a goroutine, with what was read of it and what has
@@ -279,15 +279,15 @@ func (c *conn) hand(begun *http1.Begun, unsent []byte) {
 		to.Received = time.Time{}
 	}
 	fd, sec := c.fd, c.sec
-	s.o.Host.Expect()
+	s.o.Host.ExpectHandOver()
 	c.leave()
 	go func() {
 		var err error
 		if to.Conn, err = s.release(fd, sec, unsent); err != nil {
 			to.Conn = nil
-			s.o.Host.NoAccept("connection", err)
+			s.o.Host.LogAcceptError("connection", err)
 		}
-		s.o.Host.Hand(to)
+		s.o.Host.HandOver(to)
 	}()
 }
 
@@ -299,7 +299,7 @@ func (c *conn) Promote(x gateway.Begun) {
 		if c.sec != nil {
 			unsent = append(unsent, c.out...)
 		}
-		c.handStream(x, b)
+		c.handLong(x, b)
 	}
 	c.hand(b, unsent)
 }

@@ -34,7 +34,7 @@ func (c *conn) multiplex() {
 	ahead := append([]byte(nil), c.in[:c.n]...)
 	about := c.about()
 	t := &socket{loop: s.o.Loop, fd: c.fd, bare: true}
-	s.o.Host.Expect()
+	s.o.Host.ExpectHandOver()
 	c.leave()
 	s.enterHTTP2(t, about, ahead)
 }
@@ -46,20 +46,20 @@ type transport interface {
 	serves(h loop.Handler) loop.Handler
 }
 
-// enterHTTP2 serves a connection that speaks HTTP/2, whose seat goes along. The
+// enterHTTP2 serves a connection that speaks HTTP/2, which is counted already. The
 // host expects it.
 func (s *Server) enterHTTP2(t transport, about http1.Conn, ahead []byte) {
-	h := t.serves(s.http2.Enter(t, about, ahead, false, s.o.Host.Left))
+	h := t.serves(s.http2.Enter(t, about, ahead, false, s.o.Host.ConnEnded))
 	if t.descriptor() < 0 {
 		return // it is over already
 	}
 	if err := s.o.Loop.Watch(t.descriptor(), h); err != nil {
-		s.o.Host.NoAccept("connection", err)
+		s.o.Host.LogAcceptError("connection", err)
 		h.Ready(loop.HungUp)
 	}
 }
 
-// socket is a connection's descriptor as a streams.Transport.
+// socket is a connection's descriptor as an http2loop.Transport.
 type socket struct {
 	loop *loop.Loop
 	fd   int

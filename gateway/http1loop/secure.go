@@ -15,8 +15,9 @@ import (
 // for a client that does not read.
 const sealMost = 64 << 10
 
-// Take serves a connection whose TLS handshake is done, if it can: its seat goes
-// along. version2 says that it speaks HTTP/2.
+// Take serves a connection whose TLS handshake is done, if it can. The connection
+// is counted already.
+// version2 says that it speaks HTTP/2.
 func (s *Server) Take(from *http1.Conn, version2 bool) bool {
 	sec, is := from.Conn.(*tlsconn.Conn)
 	if !is {
@@ -27,7 +28,7 @@ func (s *Server) Take(from *http1.Conn, version2 bool) bool {
 		return false
 	}
 	if version2 {
-		s.o.Host.Expect()
+		s.o.Host.ExpectHandOver()
 	}
 	s.o.Loop.Do(func() { s.admit(fd, sec, from, version2) })
 	return true

@@ -56,7 +56,7 @@ type Server struct {
 	buffers                      // loop
 	out       []byte             // loop: the response that is being written
 	pusher                       // loop
-	full      bool               // loop: no listener is watched until a seat is free
+	full      bool               // loop: no listener is watched until a connection may be open
 
 	first, kept, head, body, answer, write, stuck, linger, drain *loop.Deadlines
 }
@@ -129,7 +129,7 @@ func (l *listener) watch() {
 		return
 	}
 	if err := l.s.o.Loop.WatchShared(l.fd, l); err != nil {
-		l.s.o.Host.NoAccept(l.name, err)
+		l.s.o.Host.LogAcceptError(l.name, err)
 		return
 	}
 	l.watched = true
@@ -146,20 +146,20 @@ func (l *listener) ignore() {
 func (l *listener) Ready(loop.Events) {
 	s := l.s
 	for range acceptMost {
-		if !s.o.Host.Seat() {
-			s.o.Host.NoSeat()
+		if !s.o.Host.AcquireConn() {
+			s.o.Host.LogFull()
 			s.pause()
 			return
 		}
 		fd, from, err := acceptConn(l.fd)
 		if err != nil {
-			s.o.Host.Unseat()
+			s.o.Host.ReleaseConn()
 			switch err {
 			case unix.EAGAIN:
 			case unix.EINTR, unix.ECONNABORTED:
 				continue
 			default: // out of descriptors, most likely: what is open must end first
-				s.o.Host.NoAccept(l.name, err)
+				s.o.Host.LogAcceptError(l.name, err)
 				s.pause()
 			}
 			return
@@ -221,7 +221,7 @@ func (s *Server) Drain(ctx context.Context) {
 	}
 	s.o.Loop.Do(func() {
 		for c := range s.conns {
-			if c.state == busy || c.state == streaming {
+			if c.state == busy || c.state == sendingLong {
 				c.call.Promote()
 			} else {
 				c.close()

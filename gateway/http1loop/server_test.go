@@ -29,7 +29,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const patience = 20 * time.Second
+const testTimeout = 20 * time.Second
 
 // app answers a request with what it was, on the loop and off it.
 type app struct {
@@ -173,7 +173,7 @@ func startWith(t *testing.T, looped bool, over *accept.TLS, change func(*http1.S
 		Backend: a, Forward: rules, RequestBuffering: true, ResponseBuffering: true, Body: buffer.Options{Dir: t.TempDir()},
 		Response: buffer.SpoolOptions{Dir: t.TempDir(), Budget: buffer.NewBudget(1 << 20)}, Log: slog.New(slog.DiscardHandler),
 	})
-	server := &http1.Server{Handler: p, Adds: http1.Adds{Name: "test"}, HeaderTimeout: patience, BodyTimeout: patience, WriteTimeout: patience, KeepAlive: patience, MaxBody: 1 << 20}
+	server := &http1.Server{Handler: p, Adds: http1.Adds{Name: "test"}, HeaderTimeout: testTimeout, BodyTimeout: testTimeout, WriteTimeout: testTimeout, KeepAlive: testTimeout, MaxBody: 1 << 20}
 	if change != nil {
 		change(server)
 	}
@@ -211,7 +211,7 @@ func (s *service) dial(t *testing.T) net.Conn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = c.SetDeadline(time.Now().Add(patience))
+	_ = c.SetDeadline(time.Now().Add(testTimeout))
 	if s.tls != nil {
 		return tls.Client(c, s.tls)
 	}
@@ -352,7 +352,7 @@ func comesBack(t *testing.T, s *service) {
 			if path != "/common" {
 				t.Errorf("the loop has answered %s", path)
 			}
-		case <-time.After(patience):
+		case <-time.After(testTimeout):
 			t.Fatal("a goroutine has answered")
 		}
 	}
@@ -368,7 +368,7 @@ func TestPromotedRequestGoesOn(t *testing.T) {
 
 // Connections that bring nothing are closed after keepalive, and with drain.
 func TestIdleConnectionsEnd(t *testing.T) {
-	for name, limit := range map[string]time.Duration{"keepalive": 50 * time.Millisecond, "drain": patience} {
+	for name, limit := range map[string]time.Duration{"keepalive": 50 * time.Millisecond, "drain": testTimeout} {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, true, func(h *http1.Server) { h.KeepAlive = limit })
 			c, err := net.Dial("tcp", s.addr)
@@ -376,13 +376,13 @@ func TestIdleConnectionsEnd(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer c.Close()
-			_ = c.SetDeadline(time.Now().Add(patience))
+			_ = c.SetDeadline(time.Now().Add(testTimeout))
 			if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: a"+end); err != nil {
 				t.Fatal(err)
 			}
 			<-s.direct
 			if name == "drain" {
-				ctx, cancel := context.WithTimeout(t.Context(), patience)
+				ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 				defer cancel()
 				go s.front.Drain(ctx)
 			}
@@ -402,7 +402,7 @@ func TestClientThatDoesNotReadIsCutOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(patience))
+	_ = c.SetDeadline(time.Now().Add(testTimeout))
 	request := "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 30720" + end + strings.Repeat("x", 30<<10)
 	for range 1000 { // until the pipe is full
 		if _, err := io.WriteString(c, request); err != nil {

@@ -130,7 +130,7 @@ func (st *stream) stuck() {
 		st.waitsForClient()
 	case !c.s.leaving.Allow():
 		st.waitsForClient()
-	case !st.hold(min(n, heldBody)):
+	case !st.reserve(min(n, heldBody)):
 		c.wire.Reset(&st.Stream, h2.ErrCodeEnhanceYourCalm)
 	case a.ended && len(a.waiting) == 1 && n <= restMost:
 		p := a.waiting[0]

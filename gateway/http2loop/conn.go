@@ -43,7 +43,7 @@ type conn struct {
 	short bool   // a read that is shorter than its room was the last
 	stuck bool   // the client takes nothing now
 	dirty bool   // is in Server.dirty
-	patience
+	timeouts
 	leaving
 	grown *budget.Account // of HTTP.Heads; nil for nothing
 	held  int             // bytes
@@ -56,8 +56,8 @@ type goroutines struct {
 	orphans int // of those, whose streams have ended
 }
 
-// patience are a connection's time-outs.
-type patience struct {
+// timeouts are a connection's timeouts.
+type timeouts struct {
 	waits   loop.Deadline // for its greeting, a request, its end
 	slow    loop.Deadline // for a head
 	blocked loop.Deadline // for the client to take anything

@@ -37,7 +37,7 @@ func TestAnswersThatNobodyTakes(t *testing.T) {
 		wait(t, "answer", s.app.direct)
 	}
 	held := heap() - before
-	for end := time.Now().Add(patience); held > 90<<20 && time.Now().Before(end); held = heap() - before {
+	for end := time.Now().Add(testTimeout); held > 90<<20 && time.Now().Before(end); held = heap() - before {
 		time.Sleep(50 * time.Millisecond) // the last of them may have begun just now
 	}
 	if held > 90<<20 || held < 20<<20 {
@@ -46,7 +46,7 @@ func TestAnswersThatNobodyTakes(t *testing.T) {
 	for _, c := range all {
 		c.Close()
 	}
-	for end := time.Now().Add(patience); held > 8<<20 && time.Now().Before(end); held = heap() - before {
+	for end := time.Now().Add(testTimeout); held > 8<<20 && time.Now().Before(end); held = heap() - before {
 		time.Sleep(50 * time.Millisecond)
 	}
 	if held > 8<<20 {

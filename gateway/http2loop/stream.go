@@ -68,7 +68,7 @@ func (st *stream) Begin() {
 	st.c.begun()
 	st.state, st.headed = collecting, false
 	h := &st.Head
-	if h.Size > heldHead && !st.hold(h.Size) {
+	if h.Size > heldHead && !st.reserve(h.Size) {
 		st.c.wire.Reset(&st.Stream, h2.ErrCodeRefusedStream)
 		return
 	}
@@ -213,7 +213,7 @@ func (st *stream) release() {
 	if st.body != nil {
 		c.s.giveRoom(st.body)
 	}
-	c.letGo(st.held)
+	c.unreserve(st.held)
 	st.held = 0
 	c.s.give(st)
 	c.rests()
@@ -248,7 +248,7 @@ func (st *stream) slow() {
 		st.waitsForClient()
 	case st.patient:
 		c.wire.Reset(&st.Stream, h2.ErrCodeCancel)
-	case st.hold(heldBody):
+	case st.reserve(heldBody):
 		st.waits()
 	default:
 		c.wire.Reset(&st.Stream, h2.ErrCodeEnhanceYourCalm)

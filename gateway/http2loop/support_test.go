@@ -31,8 +31,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// patience bounds every wait of a test.
-const patience = 20 * time.Second
+// testTimeout bounds every wait of a test.
+const testTimeout = 20 * time.Second
 
 // app is a backend that answers requests with what they are, on the loop and off
 // it.
@@ -214,7 +214,7 @@ func start(t *testing.T, looped bool, change func(*accept.Options)) *service {
 		Response: buffer.SpoolOptions{Dir: t.TempDir(), Budget: buffer.NewBudget(1 << 20)}, Log: discard,
 	})
 	server := &http1.Server{
-		Handler: p, Adds: http1.Adds{Name: "test"}, HeaderTimeout: patience, BodyTimeout: patience, WriteTimeout: patience, KeepAlive: patience, MaxBody: 1 << 20, Log: discard,
+		Handler: p, Adds: http1.Adds{Name: "test"}, HeaderTimeout: testTimeout, BodyTimeout: testTimeout, WriteTimeout: testTimeout, KeepAlive: testTimeout, MaxBody: 1 << 20, Log: discard,
 	}
 	o := accept.Options{HTTP1: server, Log: discard, Events: accept.Events{Loop: l}, HTTP2Cleartext: true, Streams: 20, Window: 65535, Frame: 16384, HeaderList: 65536}
 	if change != nil {
@@ -266,7 +266,7 @@ func (s *service) dialPlain(t *testing.T) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	_ = conn.SetDeadline(time.Now().Add(patience))
+	_ = conn.SetDeadline(time.Now().Add(testTimeout))
 	return conn
 }
 
@@ -359,12 +359,12 @@ func (s *service) over(t *testing.T) *http.Client {
 	p.SetUnencryptedHTTP2(true)
 	transport := &http.Transport{Protocols: &p}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: transport, Timeout: patience}
+	return &http.Client{Transport: transport, Timeout: testTimeout}
 }
 
 func wait[T any](t *testing.T, what string, c <-chan T) T {
 	t.Helper()
-	timer := time.NewTimer(patience)
+	timer := time.NewTimer(testTimeout)
 	defer timer.Stop()
 	select {
 	case v := <-c:

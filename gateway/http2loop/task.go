@@ -26,7 +26,7 @@ type task struct {
 // send it again.
 func (st *stream) hand(bad *gateway.BadRequest) bool {
 	c := st.c
-	if bad == nil && !st.Whole() && st.Head.Protocol == "" && !st.hold(heldBody) {
+	if bad == nil && !st.Whole() && st.Head.Protocol == "" && !st.reserve(heldBody) {
 		c.wire.Reset(&st.Stream, h2.ErrCodeRefusedStream)
 		return false
 	}
@@ -99,7 +99,7 @@ func (t *task) run(ctx context.Context, bad *gateway.BadRequest) {
 func (t *task) ended() {
 	c := t.conn
 	c.tasks--
-	c.letGo(t.held)
+	c.unreserve(t.held)
 	if st := t.st; st != nil {
 		st.task = nil
 		t.leave()

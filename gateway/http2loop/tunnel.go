@@ -57,7 +57,7 @@ func (u *tunnel) Write(p []byte) (int, error) {
 
 // wait waits until a part was sent, the deadline passes, or the tunnel is closed.
 func (u *tunnel) wait(o *part) (int, error) {
-	tick := time.NewTimer(u.patience())
+	tick := time.NewTimer(u.checkInterval())
 	defer tick.Stop()
 	for {
 		select {
@@ -72,21 +72,21 @@ func (u *tunnel) wait(o *part) (int, error) {
 			if by := u.writeBy.Load(); by != nil && !by.IsZero() && time.Now().After(*by) {
 				return u.takeBack(o, errLate)
 			}
-			tick.Reset(u.patience())
+			tick.Reset(u.checkInterval())
 		}
 	}
 }
 
-// patienceMost is how often a write looks at its deadline, which may be set while
+// deadlineCheck is how often a write looks at its deadline, which may be set while
 // it waits.
-const patienceMost = 200 * time.Millisecond
+const deadlineCheck = 200 * time.Millisecond
 
-func (u *tunnel) patience() time.Duration {
+func (u *tunnel) checkInterval() time.Duration {
 	by := u.writeBy.Load()
 	if by == nil || by.IsZero() {
-		return patienceMost
+		return deadlineCheck
 	}
-	return max(time.Millisecond, min(patienceMost, time.Until(*by)+time.Millisecond))
+	return max(time.Millisecond, min(deadlineCheck, time.Until(*by)+time.Millisecond))
 }
 
 // takeBack takes what was not sent off the loop, as its memory is the caller's.

@@ -169,7 +169,7 @@ func (l *Loop) turn() {
 		asleep := l.asleep
 		l.mu.Unlock()
 		if asleep {
-			events, _ = l.poller.wait(l.ready[:0], l.patience()) // an interrupted wait is a turn with nothing in it
+			events, _ = l.poller.wait(l.ready[:0], l.waitTime()) // an interrupted wait is a turn with nothing in it
 			l.mu.Lock()
 			l.asleep = false
 			l.mu.Unlock()

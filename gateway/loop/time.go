@@ -139,8 +139,8 @@ func (l *Loop) expire() {
 	}
 }
 
-// patience is how long the loop may wait; below 0 without an end.
-func (l *Loop) patience() time.Duration {
+// waitTime is how long the loop may wait for events; negative means for ever.
+func (l *Loop) waitTime() time.Duration {
 	var next time.Time
 	earlier := func(at time.Time) {
 		if next.IsZero() || at.Before(next) {

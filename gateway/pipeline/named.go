@@ -7,7 +7,7 @@ import (
 )
 
 // sendNamed sends the file that the app has named in place of its body.
-func (e *exchange) sendNamed() error {
+func (e *transaction) sendNamed() error {
 	name := e.file
 	e.file = ""
 	a, err := e.p.Sendfile.Find(name, e.r)

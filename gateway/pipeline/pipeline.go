@@ -60,7 +60,7 @@ func New(o Options) *Pipeline { return &Pipeline{o} }
 
 // Serve implements gateway.Handler.
 func (p *Pipeline) Serve(ctx context.Context, r *gateway.Request, w gateway.Reply) {
-	e := newExchange(p, r, w)
+	e := newTransaction(p, r, w)
 	defer e.finish()
 	if r.Resumed != nil {
 		e.resume(r.Resumed)
@@ -93,7 +93,7 @@ func (p *Pipeline) Serve(ctx context.Context, r *gateway.Request, w gateway.Repl
 
 // Refuse implements gateway.Handler.
 func (p *Pipeline) Refuse(r *gateway.Request, why *gateway.BadRequest, w gateway.Reply) {
-	e := newExchange(p, r, w)
+	e := newTransaction(p, r, w)
 	defer e.finish()
 	e.failed(context.Background(), why)
 }
@@ -101,7 +101,7 @@ func (p *Pipeline) Refuse(r *gateway.Request, why *gateway.BadRequest, w gateway
 // carry has the request answered by a worker, by another one if the first dies
 // before a byte of its answer has gone out and asking twice does no harm. What
 // a worker may have hung on is not let loose on the next one.
-func (e *exchange) carry(ctx context.Context) error {
+func (e *transaction) carry(ctx context.Context) error {
 	unsent := 0
 	for replayed := false; ; {
 		err := e.once(ctx)
@@ -132,7 +132,7 @@ func (e *exchange) carry(ctx context.Context) error {
 
 // verdict asks why a worker has ended: one that hung is another's fault than one
 // that somebody killed, also for a request that nobody may repeat.
-func (e *exchange) verdict(ctx context.Context, worker *gateway.WorkerError) {
+func (e *transaction) verdict(ctx context.Context, worker *gateway.WorkerError) {
 	if e.p.Crash != nil && !worker.Hung {
 		worker.Hung = e.p.Crash(ctx, worker.PID).Hung
 	}
@@ -140,7 +140,7 @@ func (e *exchange) verdict(ctx context.Context, worker *gateway.WorkerError) {
 
 // crashed reports whether a worker ended by its own doing, which a request may
 // have been the cause of: it would end the next one too.
-func (e *exchange) crashed(ctx context.Context, worker *gateway.WorkerError) bool {
+func (e *transaction) crashed(ctx context.Context, worker *gateway.WorkerError) bool {
 	if e.p.Crash == nil {
 		return false
 	}
@@ -155,7 +155,7 @@ func (e *exchange) crashed(ctx context.Context, worker *gateway.WorkerError) boo
 }
 
 // once has the request answered by one worker.
-func (e *exchange) once(ctx context.Context) error {
+func (e *transaction) once(ctx context.Context) error {
 	if e.p.RequestTimeout <= 0 || e.r.Upgrade != "" || e.r.Resumed != nil {
 		return e.settle(e.ask(ctx))
 	}
@@ -173,7 +173,7 @@ func (e *exchange) once(ctx context.Context) error {
 }
 
 // ask hands the request to the backend, and takes the time.
-func (e *exchange) ask(ctx context.Context) error {
+func (e *transaction) ask(ctx context.Context) error {
 	e.asked, e.waited = time.Now(), e.r.QueueWait
 	if !e.r.Asked.IsZero() {
 		e.asked, e.r.Asked = e.r.Asked, time.Time{}
@@ -194,7 +194,7 @@ func safe(method string) bool {
 
 // failed answers a request that went wrong, if anybody still listens and
 // nothing has gone out. What has begun is cut off, so that the client can tell.
-func (e *exchange) failed(ctx context.Context, err error) {
+func (e *transaction) failed(ctx context.Context, err error) {
 	var (
 		bad      *gateway.BadRequest
 		response *gateway.BadResponse
@@ -263,7 +263,7 @@ func cutBy(ctx context.Context, err error) string {
 	return scoreboard.CutGateway
 }
 
-func (e *exchange) log(what string, err error, code string) {
+func (e *transaction) log(what string, err error, code string) {
 	log := e.p.Log
 	if code != "" {
 		log = log.With("code", code)
@@ -272,7 +272,7 @@ func (e *exchange) log(what string, err error, code string) {
 }
 
 // page answers with an error page.
-func (e *exchange) page(status int, fields []gateway.Field) {
+func (e *transaction) page(status int, fields []gateway.Field) {
 	e.again()
 	e.status, e.plain, e.upload = status, true, nil
 	if err := errorpage.Write(e, e.r, status, fields); err != nil {

@@ -142,14 +142,14 @@ func (p *process) makeBackend() error {
 			return err
 		}
 		p.python, p.backend = b, b
-		p.look, p.link.held = b.Look, b.Held
+		p.look, p.link.inFlight = b.Look, b.InFlight
 		return nil
 	case Upstream:
 		b := proxy.New(proxy.Options{
 			Loop: p.loop, Pool: p.pool, Board: p.from.Board, Log: p.log, DrainTimeout: p.set.Graceful, HoldHung: p.set.HoldsHung,
 			Timeout: p.set.Timeout, Sockets: p.set.WebSocketConnections, HealthPath: p.set.HealthPath,
 		})
-		p.backend, p.link.held, p.look = b, b.Held, b.Look
+		p.backend, p.link.inFlight, p.look = b, b.InFlight, b.Look
 		p.restart = b.Restart
 		return nil
 	}

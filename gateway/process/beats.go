@@ -18,7 +18,7 @@ func (p *process) beat() {
 
 // beats shows that the scheduler runs.
 func (p *process) beats(done <-chan struct{}) {
-	stuck := &stuck{board: p.from.Board, held: p.link.held, report: p.link.reportStuck, loop: p.set.StallWarning, request: p.set.RequestWarning, runnable: proc.Runnable}
+	stuck := &stuck{board: p.from.Board, inFlight: p.link.inFlight, report: p.link.reportStuck, loop: p.set.StallWarning, request: p.set.RequestWarning, runnable: proc.Runnable}
 	tick := time.NewTicker(beatEvery)
 	defer tick.Stop()
 	var memory memoryReturn

@@ -22,10 +22,10 @@ type arbiterLink struct {
 	conn *gatewaylink.Conn
 	log  *slog.Logger
 
-	update  func([]gateway.Worker)          // takes over a list of workers and their sockets
-	certify func(certificates.Bundle) error // takes over new certificates
-	ended   func([]wire.Ended)              // takes note of workers that have ended
-	held    func() []wire.Held              // what the workers have in hand; may be nil
+	update   func([]gateway.Worker)          // takes over a list of workers and their sockets
+	certify  func(certificates.Bundle) error // takes over new certificates
+	ended    func([]wire.Ended)              // takes note of workers that have ended
+	inFlight func() []wire.InFlight          // what the workers have in hand; may be nil
 
 	pending   []gateway.Worker // of a list that is not complete yet
 	pages     map[int]int      // slot to descriptor, likewise
@@ -92,7 +92,7 @@ func (l *arbiterLink) take(m wire.ToGateway, files []int) error {
 		l.ended(m.Ended)
 	}
 	if m.Ask {
-		l.reportHeld()
+		l.reportInFlight()
 	}
 	if !m.Snapshot {
 		return nil
@@ -158,9 +158,9 @@ func (l *arbiterLink) reportIdle(slot, pid int) {
 // reportStuck tells the arbiter that a worker is held up and may not be able to
 // say by what. It does not wait.
 func (l *arbiterLink) reportStuck(w wire.Stuck) {
-	w.Held.Path = w.Held.Path[:min(len(w.Held.Path), wire.ControlPath)]
+	w.InFlight.Path = w.InFlight.Path[:min(len(w.InFlight.Path), wire.ControlPath)]
 	l.report(func(m *wire.FromGateway) {
-		if len(m.Stuck) < wire.ControlHeld {
+		if len(m.Stuck) < wire.ControlInFlight {
 			m.Stuck = append(m.Stuck, w)
 		}
 	})
@@ -172,18 +172,18 @@ func (l *arbiterLink) reportBroken(slot, pid int) {
 	l.report(func(m *wire.FromGateway) { m.Broken = append(m.Broken, wire.Idle{Slot: slot, PID: pid}) })
 }
 
-// reportHeld tells the arbiter what the gateway has in hand: the oldest of it.
-func (l *arbiterLink) reportHeld() {
-	var all []wire.Held
-	if l.held != nil {
-		all = l.held()
+// reportInFlight tells the arbiter what the gateway has in hand: the oldest of it.
+func (l *arbiterLink) reportInFlight() {
+	var all []wire.InFlight
+	if l.inFlight != nil {
+		all = l.inFlight()
 	}
-	slices.SortFunc(all, func(a, b wire.Held) int { return cmp.Compare(b.Age, a.Age) })
-	all = all[:min(len(all), wire.ControlHeld)]
+	slices.SortFunc(all, func(a, b wire.InFlight) int { return cmp.Compare(b.Age, a.Age) })
+	all = all[:min(len(all), wire.ControlInFlight)]
 	for i := range all {
 		all[i].Path = all[i].Path[:min(len(all[i].Path), wire.ControlPath)]
 	}
-	l.report(func(m *wire.FromGateway) { m.Answer, m.Held = true, all })
+	l.report(func(m *wire.FromGateway) { m.Answer, m.InFlight = true, all })
 }
 
 func (l *arbiterLink) report(add func(*wire.FromGateway)) {

@@ -298,14 +298,14 @@ const lastLook = 20 * time.Millisecond
 
 // sayDropped logs what is cut off at the end of graceful_timeout.
 func (p *process) sayDropped() {
-	var all []wire.Held
-	if p.link.held != nil {
-		all = p.link.held()
+	var all []wire.InFlight
+	if p.link.inFlight != nil {
+		all = p.link.inFlight()
 	}
 	if len(all) == 0 {
 		return
 	}
-	oldest := slices.MaxFunc(all, func(a, b wire.Held) int { return cmp.Compare(a.Age, b.Age) })
+	oldest := slices.MaxFunc(all, func(a, b wire.InFlight) int { return cmp.Compare(a.Age, b.Age) })
 	p.log.Warn("graceful_timeout is over; dropping what is in hand", "requests", len(all), "oldest", oldest.Method+" "+oldest.Path,
 		"request", oldest.ID, "for", oldest.Age.Round(time.Millisecond).String(), "pid", oldest.PID)
 }

@@ -21,11 +21,11 @@ const stuckTold = 3
 // Python's GIL, and a request that a command does not answer. It belongs to
 // the goroutine that calls look.
 type stuck struct {
-	board   *scoreboard.Board
-	held    func() []wire.Held
-	report  func(wire.Stuck)
-	loop    time.Duration // C code may hold the GIL for so long; 0 is for ever
-	request time.Duration // a command may take so long; 0 is for ever
+	board    *scoreboard.Board
+	inFlight func() []wire.InFlight
+	report   func(wire.Stuck)
+	loop     time.Duration // C code may hold the GIL for so long; 0 is for ever
+	request  time.Duration // a command may take so long; 0 is for ever
 
 	runnable func(pid, thread int) bool // whether a thread waits for nothing but a processor
 
@@ -36,7 +36,7 @@ type stuck struct {
 
 // look tells each fault once. The workers are those that serve or finish.
 func (s *stuck) look(workers []gateway.Worker, now int64) {
-	if s.held == nil {
+	if s.inFlight == nil {
 		return
 	}
 	commands := false
@@ -72,8 +72,8 @@ func (s *stuck) lookAtPulse(w gateway.Worker, now int64) {
 		return
 	}
 	s.pulses[w.Slot] = pulse
-	oldest, all := wire.Held{}, 0
-	for _, h := range s.held() {
+	oldest, all := wire.InFlight{}, 0
+	for _, h := range s.inFlight() {
 		if h.Slot == w.Slot && h.PID == w.PID {
 			all++
 			if h.Age > oldest.Age {
@@ -81,13 +81,13 @@ func (s *stuck) lookAtPulse(w gateway.Worker, now int64) {
 			}
 		}
 	}
-	s.report(wire.Stuck{Slot: w.Slot, PID: w.PID, Held: oldest, More: max(0, all-1)})
+	s.report(wire.Stuck{Slot: w.Slot, PID: w.PID, InFlight: oldest, More: max(0, all-1)})
 }
 
 func (s *stuck) lookAtRequests() {
-	var late []wire.Held
+	var late []wire.InFlight
 	told := map[uint64]bool{}
-	for _, h := range s.held() {
+	for _, h := range s.inFlight() {
 		if h.Age >= s.request {
 			if !s.told[h.Number] {
 				late = append(late, h)
@@ -96,9 +96,9 @@ func (s *stuck) lookAtRequests() {
 		}
 	}
 	s.told = told
-	slices.SortFunc(late, func(a, b wire.Held) int { return cmp.Compare(b.Age, a.Age) })
+	slices.SortFunc(late, func(a, b wire.InFlight) int { return cmp.Compare(b.Age, a.Age) })
 	for i, h := range late[:min(len(late), stuckTold)] {
-		w := wire.Stuck{Slot: h.Slot, PID: h.PID, Held: h}
+		w := wire.Stuck{Slot: h.Slot, PID: h.PID, InFlight: h}
 		if i == 0 {
 			w.More = max(0, len(late)-stuckTold)
 		}

@@ -36,7 +36,7 @@ func TestStuckTellsAHeldGILFromABusyMachine(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			told := 0
 			s := &stuck{
-				board: board, loop: time.Second, held: func() []wire.Held { return nil },
+				board: board, loop: time.Second, inFlight: func() []wire.InFlight { return nil },
 				report: func(wire.Stuck) { told++ }, runnable: func(int, int) bool { return c.runnable },
 			}
 			w := gateway.Worker{Slot: 1} // of nobody, as its page

@@ -24,11 +24,11 @@ func (p *process) showTrial(workers []gateway.Worker) {
 // worker on trial to begin: those that it hangs on are among them.
 func (p *process) showPending() {
 	w := p.trial.Load()
-	if w == nil || w.Slot < 0 || w.Slot >= scoreboard.Slots || p.link.held == nil {
+	if w == nil || w.Slot < 0 || w.Slot >= scoreboard.Slots || p.link.inFlight == nil {
 		return
 	}
-	its := slices.DeleteFunc(p.link.held(), func(h wire.Held) bool { return h.PID != w.PID || h.Begun })
-	slices.SortFunc(its, func(a, b wire.Held) int { return cmp.Compare(b.Age, a.Age) })
+	its := slices.DeleteFunc(p.link.inFlight(), func(h wire.InFlight) bool { return h.PID != w.PID || h.Begun })
+	slices.SortFunc(its, func(a, b wire.InFlight) int { return cmp.Compare(b.Age, a.Age) })
 	now := scoreboard.Now()
 	var since []int64
 	for _, h := range its[:min(len(its), scoreboard.PendingMost)] {

@@ -105,7 +105,7 @@ type Backend struct {
 // New makes a backend without workers. It is called before the loop runs.
 func New(o Options) *Backend {
 	b := &Backend{Options: o.withDefaults(), clock: newClock()}
-	b.exchanges.New = func() any { return newExchange(b) }
+	b.exchanges.New = func() any { return newRoundTrip(b) }
 	b.workers.Store(&map[int]*worker{})
 	b.prepareLoop()
 	return b
@@ -159,7 +159,7 @@ func (b *Backend) Serve(ctx context.Context, r *gateway.Request, w gateway.Reply
 	if r.Upgrade == "websocket" && b.Sockets > 0 && !b.Pool.SocketRoom(b.Sockets) {
 		return gateway.ErrNoCapacity // in the queue, others would wait behind it
 	}
-	x := b.exchanges.Get().(*exchange)
+	x := b.exchanges.Get().(*roundTrip)
 	defer x.recycle()
 	if c, is := r.Begun.(*Call); is {
 		r.Begun, x.begun = nil, c
@@ -191,7 +191,7 @@ func (b *Backend) Serve(ctx context.Context, r *gateway.Request, w gateway.Reply
 
 // place waits for a place at a worker, if the loop has none for the request. The
 // one that has failed it is spared.
-func (x *exchange) place(failed int) (*worker, error) {
+func (x *roundTrip) place(failed int) (*worker, error) {
 	b := x.b
 	if c := x.begun; c != nil && c.worker != nil {
 		if x.r.Resumed == nil { // else it is known
@@ -220,7 +220,7 @@ func (x *exchange) place(failed int) (*worker, error) {
 	}
 }
 
-func (x *exchange) acquire() (slot int, waited time.Duration, err error) {
+func (x *roundTrip) acquire() (slot int, waited time.Duration, err error) {
 	c := x.begun
 	x.begun = nil
 	switch {
@@ -232,11 +232,11 @@ func (x *exchange) acquire() (slot int, waited time.Duration, err error) {
 	return x.b.Pool.Acquire(x.ctx)
 }
 
-// Held lists the requests whose answer is waited for.
-func (b *Backend) Held() (all []wire.Held) {
+// InFlight lists the requests whose answer is waited for.
+func (b *Backend) InFlight() (all []wire.InFlight) {
 	now := b.clock.now()
 	for _, w := range *b.workers.Load() {
-		for _, h := range w.ledger.held(now) {
+		for _, h := range w.ledger.inFlight(now) {
 			h.Slot, h.PID = w.slot, w.pid
 			all = append(all, h)
 		}

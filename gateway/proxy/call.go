@@ -32,13 +32,13 @@ type Call struct {
 	stage    stage
 	promoted bool
 
-	turn
-	burden
+	queued
+	assigned
 	answer
 }
 
-// turn is how a call waits for a place at a worker.
-type turn struct {
+// queued is how a call waits for a place at a worker.
+type queued struct {
 	waiter dispatch.Waiter
 	err    error         // why it gets none
 	began  time.Time     // when it began to wait
@@ -46,14 +46,14 @@ type turn struct {
 	waited time.Duration // until then, in the queue
 }
 
-// burden is what a worker has of a call.
-type burden struct {
+// assigned is what a worker has of a call.
+type assigned struct {
 	worker *worker // whose place it has; nil for none
 	by     *worker // who has answered it
 	entry  entry
-	link   *link  // to the worker
-	wrote  int    // of the request, bytes
-	rest   []byte // of the request, not written yet
+	link   *loopConn // to the worker
+	wrote  int       // of the request, bytes
+	rest   []byte    // of the request, not written yet
 }
 
 // NewCall returns a call for the requests of a connection on the loop.
@@ -147,7 +147,7 @@ func (c *Call) dial() {
 
 // ask writes the request. False means that the connection, which is closed then,
 // has taken nothing of it.
-func (c *Call) ask(l *link) bool {
+func (c *Call) ask(l *loopConn) bool {
 	if l.reused && !l.silent() {
 		l.close()
 		return false

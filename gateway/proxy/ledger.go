@@ -21,7 +21,7 @@ type ledger struct {
 	first, last *entry
 	inHand      int64
 	answers     uint64 // that have begun
-	hung        int    // requests that hold keeps
+	hung        int    // requests that keepHung keeps
 	busySince   int64
 }
 
@@ -48,15 +48,15 @@ func (l *ledger) open(slot *scoreboard.Slot, account *scoreboard.Account) {
 	l.state(scoreboard.Busy, scoreboard.Ready)
 }
 
-// held lists the requests whose answer is waited for.
-func (l *ledger) held(now int64) (all []wire.Held) {
+// inFlight lists the requests whose answer is waited for.
+func (l *ledger) inFlight(now int64) (all []wire.InFlight) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for e := l.first; e != nil; e = e.next {
 		if e.r == nil {
-			continue // nobody waits for it any more: see hold
+			continue // nobody waits for it any more: see keepHung
 		}
-		all = append(all, wire.Held{Number: e.id, ID: e.r.ID, Method: e.r.Method, Path: e.r.Path, Age: time.Duration(now - e.start)})
+		all = append(all, wire.InFlight{Number: e.id, ID: e.r.ID, Method: e.r.Method, Path: e.r.Path, Age: time.Duration(now - e.start)})
 	}
 	return all
 }
@@ -149,9 +149,9 @@ func (l *ledger) end(e *entry, now int64, answered bool) {
 	}
 }
 
-// hold keeps a request that nobody waits for any more: the worker still does
+// keepHung keeps a request that nobody waits for any more: the worker still does
 // something with it, or nothing.
-func (l *ledger) hold(e *entry) {
+func (l *ledger) keepHung(e *entry) {
 	if l.slot == nil {
 		return
 	}
@@ -181,7 +181,7 @@ func (l *ledger) detach(e *entry) {
 }
 
 // signs returns how many answers have begun, when the oldest request came whose
-// answer is waited for, 0 if there is none, and whether hold keeps any.
+// answer is waited for, 0 if there is none, and whether keepHung keeps any.
 func (l *ledger) signs() (answers uint64, oldest int64, held bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -16,7 +16,7 @@ import (
 type liveness struct {
 	signs uint64 // answers that the ledger had counted at the last look
 	alive int64  // when a look found a new one
-	probe *probe // the question that is open; nil while there is no doubt
+	probe *probe // the probe that is not answered yet; nil while the worker answers
 }
 
 // probe is a question to a worker.
@@ -71,7 +71,7 @@ func (w *worker) look(now int64) {
 	}
 }
 
-// trust ends all doubt.
+// trust ends the probe: the worker answers.
 func (w *worker) trust() {
 	p := w.liveness.probe
 	if p == nil {

@@ -28,7 +28,7 @@ func (b *Backend) prepareLoop() {
 }
 
 // takeResponse lends a response that is read from l.
-func (b *Backend) takeResponse(l *link) (r *response) {
+func (b *Backend) takeResponse(l *loopConn) (r *response) {
 	if n := len(b.pooled); n > 0 {
 		r = b.pooled[n-1]
 		b.pooled = b.pooled[:n-1]

@@ -12,7 +12,7 @@ import (
 // client of HTTP/2 says by an extended CONNECT (RFC 8441) becomes the upgrade
 // that it stands for; an upgrade with a body stays an ordinary request, since
 // the body would be taken for the protocol's first bytes.
-func (x *exchange) appendHead(dst []byte) ([]byte, error) {
+func (x *roundTrip) appendHead(dst []byte) ([]byte, error) {
 	r := x.r
 	x.method, x.upgrade, x.ownKey = r.Method, r.Upgrade, false
 	if r.Upgrade == "" {

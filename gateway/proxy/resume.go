@@ -25,14 +25,14 @@ func (c *Call) complete(w gateway.Reply) error {
 
 // adopt takes over the connection of a call that the loop has begun, and its
 // response as far as that was read.
-func (x *exchange) adopt(c *Call) (*conn, error) {
+func (x *roundTrip) adopt(c *Call) (*workerConn, error) {
 	l := c.link
 	f := os.NewFile(uintptr(l.fd), "worker")
 	nc, err := net.FileConn(f)
 	f.Close()
-	var taken *conn
+	var taken *workerConn
 	if err == nil {
-		if taken, err = newConn(l.worker, nc); err != nil {
+		if taken, err = newWorkerConn(l.worker, nc); err != nil {
 			nc.Close()
 		}
 	}

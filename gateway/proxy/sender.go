@@ -14,7 +14,7 @@ const sendBuffer = 32 << 10
 // sender sends a request's body while the response is read already: a worker
 // may answer before it has taken it all.
 type sender struct {
-	c      *conn
+	c      *workerConn
 	body   gateway.Body
 	done   chan struct{}
 	client error // of the body: the worker is told by closing the connection
@@ -22,7 +22,7 @@ type sender struct {
 }
 
 // send starts sending the request's body.
-func (x *exchange) send(c *conn) {
+func (x *roundTrip) send(c *workerConn) {
 	s := &sender{c: c, body: x.r.Body, done: make(chan struct{})}
 	x.sender = s
 	w, e := x.worker, x.entry

@@ -16,7 +16,7 @@ const sendMost = 1 << 20
 
 // sendFile sends n bytes of f from its beginning; f's own offset is neither used
 // nor changed.
-func sendFile(c *conn, f *os.File, n int64) error {
+func sendFile(c *workerConn, f *os.File, n int64) error {
 	src, err := f.SyscallConn()
 	if err != nil {
 		return fmt.Errorf("send file: %w", err)

@@ -9,7 +9,7 @@ import (
 )
 
 // sendFile sends n bytes of f from its beginning.
-func sendFile(c *conn, f *os.File, n int64) error {
+func sendFile(c *workerConn, f *os.File, n int64) error {
 	sent, err := io.Copy(c.Conn, io.NewSectionReader(f, 0, n))
 	if err == nil && sent < n {
 		err = io.ErrUnexpectedEOF

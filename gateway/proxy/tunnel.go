@@ -11,7 +11,7 @@ import (
 
 // tunnel hands the client over to the worker until both have ended. It fails
 // only where the worker does, or with the cause of the context's end.
-func (x *exchange) tunnel() error {
+func (x *roundTrip) tunnel() error {
 	x.tunnelled = true
 	h := &x.head
 	status, fields := h.Status, h.Fields

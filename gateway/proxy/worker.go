@@ -33,28 +33,28 @@ type worker struct {
 
 	liveness liveness
 
-	links links // the loop's
+	links loopConns // the loop's
 
 	mu   sync.Mutex
 	spec gateway.Worker
-	conns
+	workerConns
 	tunnels  map[*tunnel.Tunnel]struct{}
 	refusals int // in a row
 	hung     int // requests that nobody waits for, and that the pool still counts
 }
 
-// conns are the connections to a worker. Those of the loop are in links.
-type conns struct {
-	open   map[*conn]struct{}
-	idle   []*conn      // the one used last at the end
-	sweep  *time.Timer  // runs while there are idle ones
-	looped int          // how many the loop has
-	keeps  atomic.Int32 // how many idle ones are worth keeping, here and on the loop
+// workerConns are the connections to a worker. Those of the loop are in links.
+type workerConns struct {
+	open   map[*workerConn]struct{}
+	idle   []*workerConn // the one used last at the end
+	sweep  *time.Timer   // runs while there are idle ones
+	looped int           // how many the loop has
+	keeps  atomic.Int32  // how many idle ones are worth keeping, here and on the loop
 }
 
 func newWorker(b *Backend, spec gateway.Worker) *worker {
-	w := &worker{b: b, slot: spec.Slot, pid: spec.PID, spec: spec, conns: conns{open: map[*conn]struct{}{}}, tunnels: map[*tunnel.Tunnel]struct{}{}}
-	w.links.all = map[*link]struct{}{}
+	w := &worker{b: b, slot: spec.Slot, pid: spec.PID, spec: spec, workerConns: workerConns{open: map[*workerConn]struct{}{}}, tunnels: map[*tunnel.Tunnel]struct{}{}}
+	w.links.all = map[*loopConn]struct{}{}
 	w.keeps.Store(int32(w.idleMost()))
 	w.ctx, w.end = context.WithCancel(context.Background())
 	var slot *scoreboard.Slot
@@ -107,24 +107,24 @@ func (w *worker) vanish() {
 	}
 }
 
-// hold keeps a request in the worker's hands, and its place in the pool, until
+// keepHung keeps a request in the worker's hands, and its place in the pool, until
 // the process has been reaped. It reports whether it has not been yet.
-func (w *worker) hold(e *entry) bool {
+func (w *worker) keepHung(e *entry) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.gone.Load() {
 		return false
 	}
 	w.hung++
-	w.ledger.hold(e)
+	w.ledger.keepHung(e)
 	w.b.Pool.Hang(w.slot)
 	return true
 }
 
 // take returns an idle connection, nil when there is none.
-func (w *worker) take(now int64) *conn {
+func (w *worker) take(now int64) *workerConn {
 	w.mu.Lock()
-	var old *conn
+	var old *workerConn
 	defer func() {
 		w.mu.Unlock()
 		old.discard()
@@ -145,7 +145,7 @@ func (w *worker) take(now int64) *conn {
 }
 
 // put keeps a connection for the next request, if it is of use.
-func (w *worker) put(c *conn, now int64) {
+func (w *worker) put(c *workerConn, now int64) {
 	c.expires = now + int64(w.b.IdleTimeout)
 	if c.keepAlive > 0 {
 		c.expires = min(c.expires, now+int64(c.keepAlive))
@@ -172,7 +172,7 @@ func (w *worker) sweepIdle() { w.closeIdle(w.b.clock.now(), false) }
 // closeIdle closes idle connections whose time has come, or all.
 func (w *worker) closeIdle(now int64, all bool) {
 	w.mu.Lock()
-	var closing []*conn
+	var closing []*workerConn
 	kept := w.idle[:0]
 	for _, c := range w.idle {
 		if all || now >= c.expires {
@@ -198,14 +198,14 @@ func (w *worker) closeIdle(now int64, all bool) {
 
 // dial connects. Errors are *gateway.WorkerError, or the context's cause; the
 // pool gives the worker nothing for a moment then.
-func (w *worker) dial(ctx context.Context) (*conn, error) {
+func (w *worker) dial(ctx context.Context) (*workerConn, error) {
 	w.mu.Lock()
 	network, address := w.spec.Network, w.spec.Address
 	w.mu.Unlock()
 	nc, err := w.connect(ctx, network, address)
 	if err == nil {
-		var c *conn
-		if c, err = newConn(w, nc); err == nil {
+		var c *workerConn
+		if c, err = newWorkerConn(w, nc); err == nil {
 			w.register(c)
 			return c, nil
 		}
@@ -238,7 +238,7 @@ func (w *worker) connect(ctx context.Context, network, address string) (net.Conn
 	}
 }
 
-func (w *worker) register(c *conn) {
+func (w *worker) register(c *workerConn) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.refusals = 0
@@ -249,7 +249,7 @@ func (w *worker) register(c *conn) {
 	}
 }
 
-func (w *worker) forget(c *conn) {
+func (w *worker) forget(c *workerConn) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	delete(w.open, c)

@@ -59,7 +59,7 @@ func (b *Backend) answer(m *member, t shm.Token) error {
 		c = nil
 	}
 	if t.Answer() == shm.Void {
-		if c != nil && c.void {
+		if c != nil && c.takenBack {
 			b.end(c)
 			b.registry.Over(c.exchange)
 		}
@@ -112,7 +112,7 @@ func (b *Backend) read(a *shm.Answers, slot int) (wire.Frame, gateway.Part, erro
 // deliver hands a part of an answer to whoever waits for it.
 func (b *Backend) deliver(m *member, c *call, f *wire.Frame, part gateway.Part) {
 	c.worker = m
-	if d := c.direct; d != nil {
+	if d := c.onLoop; d != nil {
 		if b.serve(c, f, part) {
 			if f.End() {
 				b.end(c)
@@ -142,11 +142,11 @@ func (b *Backend) serve(c *call, f *wire.Frame, part gateway.Part) bool {
 			return false
 		}
 		c.untaken = len(part.Body)
-		c.begun = c.direct.caller.Answer(a, part, f.End())
+		c.begun = c.onLoop.caller.Answer(a, part, f.End())
 		return c.begun
 	case f.Kind == wire.FrameBody && c.begun && c.untaken+len(part.Body) <= mostUntaken:
 		c.untaken += len(part.Body)
-		return c.direct.caller.Part(part, f.End())
+		return c.onLoop.caller.Part(part, f.End())
 	}
 	return false
 }
@@ -234,9 +234,9 @@ func (b *Backend) gone(l *link.Link, claims []uint64) {
 	}
 	m.close()
 	if b.shared != nil && b.taking {
-		b.doubt.until = b.shared.sent
-		b.kick()
-		b.seek()
+		b.search.until = b.shared.sent
+		b.wakeOne()
+		b.searchLost()
 	}
 	b.admit()
 }
@@ -245,7 +245,7 @@ func (b *Backend) gone(l *link.Link, claims []uint64) {
 func (b *Backend) lose(m *member, c *call, hung int64) {
 	err := &gateway.WorkerError{Slot: m.worker.Slot, PID: m.pid, Died: true, Err: link.ErrDied}
 	// What came well after the last heartbeat is not what held the loop up.
-	err.Hung = hung > 0 && c.sent.UnixNano() < hung+int64(hesitant)
+	err.Hung = hung > 0 && c.sent.UnixNano() < hung+int64(preferOthers)
 	if c.exchange == nil {
 		b.promote(c)
 		c = b.calls[c.slot]
@@ -286,7 +286,7 @@ func (b *Backend) requeue(c *call) {
 		}
 	}
 	c.worker, c.place, c.order = nil, nil, 0
-	if c.void {
+	if c.takenBack {
 		c.stage = idle
 		b.registry.Forget(c.exchange)
 		return

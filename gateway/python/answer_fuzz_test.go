@@ -54,7 +54,7 @@ func deafLink(f *testing.F, b *Backend) *link.Link {
 	if err != nil {
 		f.Fatal(err)
 	}
-	link, err := link.NewLink(fds[0], 0, 1, link.Plane{}, b.registry, owner{b})
+	link, err := link.New(fds[0], 0, 1, link.Plane{}, b.registry, owner{b})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -53,8 +53,8 @@ type Backend struct {
 	late     *loop.Deadlines        // loop: of those in waiting
 	shared   *pipe                  // loop: that all workers take from; nil unless Options.Shared
 	taking   bool                   // loop: requests are taken, until TakeNoMore
-	doubt    doubt                  // loop
-	again    *loop.Timer            // loop: admit is called again
+	search   lostSearch             // loop
+	recheck  *loop.Timer            // loop: admit is called again
 	said                            // loop
 	tokens   []byte                 // loop: that are read
 	app      atomic.Pointer[string] // the app's interface, once a worker has said it
@@ -179,9 +179,9 @@ func (b *Backend) Stats() (s Stats) {
 	return s
 }
 
-// Held lists the requests in hand, for a diagnosis.
-func (b *Backend) Held() (all []wire.Held) {
-	b.loop.Do(func() { all = b.held() })
+// InFlight lists the requests in hand, for a diagnosis.
+func (b *Backend) InFlight() (all []wire.InFlight) {
+	b.loop.Do(func() { all = b.inFlight() })
 	return all
 }
 

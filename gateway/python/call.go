@@ -21,7 +21,7 @@ func (b *Backend) NewCall(c gateway.Caller) gateway.Call { return &Call{caller: 
 
 // Submit implements gateway.Call.
 func (d *Call) Submit(r *gateway.Request) {
-	d.call = call{number: d.b.registry.NextNumber(), request: r, direct: d}
+	d.call = call{number: d.b.registry.NextNumber(), request: r, onLoop: d}
 	d.b.submit(&d.call)
 }
 
@@ -62,18 +62,18 @@ type call struct {
 	number   uint64
 	request  *gateway.Request
 	exchange *link.Exchange // its goroutine's; nil while the loop serves it
-	direct   *Call          // nil once it has a goroutine
+	onLoop   *Call          // nil once it has a goroutine
 	socket   bool           // it is for a WebSocket
 	upgraded bool           // and has become one that takes no request's place
 
-	stage  stage
-	began  time.Time
-	sent   time.Time
-	slot   int     // in shared memory, while it is given
-	worker *member // who has it, where that is known
-	place  *member // whose place it takes; nil is one of those who share a pipe
-	order  uint64  // in the shared pipe, from 1; 0 elsewhere
-	void   bool    // it was taken back, if nobody has begun it
+	stage     stage
+	began     time.Time
+	sent      time.Time
+	slot      int     // in shared memory, while it is given
+	worker    *member // who has it, where that is known
+	place     *member // whose place it takes; nil is one of those who share a pipe
+	order     uint64  // in the shared pipe, from 1; 0 elsewhere
+	takenBack bool    // it was taken back, if nobody has begun it
 	progress
 
 	late loop.Deadline

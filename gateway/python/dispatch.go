@@ -7,12 +7,12 @@ import (
 )
 
 const (
-	// hesitant is how late a heartbeat may be before other workers are preferred.
-	hesitant = 300 * time.Millisecond
+	// preferOthers is how late a heartbeat may be before other workers are preferred.
+	preferOthers = 300 * time.Millisecond
 	// hang is how late the heartbeat of a worker is that did not die by itself.
 	hang = time.Second
-	// again is how often requests that wait look for a worker whose loop runs again.
-	again = 50 * time.Millisecond
+	// recheck is how often requests that wait look for a worker whose loop runs again.
+	recheck = 50 * time.Millisecond
 	// ahead is how many requests a worker may find in the shared pipe when it has
 	// finished one, so that it need not wait for the gateway. They are no
 	// worker's before they are taken.
@@ -21,8 +21,8 @@ const (
 	spare = 2
 )
 
-// room is how many workers share a pipe, and how many requests they take at once.
-func (b *Backend) room() (hands, workers int) {
+// capacity is how many workers share a pipe, and how many requests they take at once.
+func (b *Backend) capacity() (hands, workers int) {
 	for _, m := range b.order {
 		if m.own == nil && m.takes() {
 			hands += max(m.worker.Capacity, 1)
@@ -56,7 +56,7 @@ func (b *Backend) choose(socket bool) (best *member, ok bool) {
 			m.share.Take()
 			return m, true // which does not change whose turn it is
 		}
-		late := lag > hesitant
+		late := lag > preferOthers
 		if best == nil || bestLate && !late || bestLate == late && m.freer(best, socket) {
 			best, bestLate, at = m, late, j+1
 		}
@@ -68,7 +68,7 @@ func (b *Backend) choose(socket bool) (best *member, ok bool) {
 	if b.shared == nil {
 		return nil, false
 	}
-	hands, workers := b.room()
+	hands, workers := b.capacity()
 	return nil, b.shared.load < hands+ahead*workers
 }
 
@@ -110,7 +110,7 @@ func (b *Backend) count() {
 func (b *Backend) full() bool {
 	waiting := b.waiting.Len()
 	if b.shared != nil {
-		hands, workers := b.room()
+		hands, workers := b.capacity()
 		waiting += max(0, b.shared.load-hands-spare*workers)
 	}
 	return waiting >= b.o.QueueSize
@@ -178,9 +178,9 @@ func (b *Backend) look() {
 
 // lookLater has admit called again: nobody tells when a loop runs again.
 func (b *Backend) lookLater() {
-	if b.again == nil && b.o.StallAfter > 0 {
-		b.again = b.loop.After(again, func() {
-			b.again = nil
+	if b.recheck == nil && b.o.StallAfter > 0 {
+		b.recheck = b.loop.After(recheck, func() {
+			b.recheck = nil
 			b.admit()
 		})
 	}

@@ -96,7 +96,7 @@ func (b *Backend) greet(m *member, fd, done int) error {
 		Slots: b.requests.Len(), RequestSize: shm.RequestSize, Files: all,
 		Answers: small, AnswerSize: shm.AnswerSize, Large: large, LargeSize: shm.LargeSize,
 	}
-	m.link, err = link.NewLink(fd, m.worker.Slot, m.pid, plane, b.registry, owner{b})
+	m.link, err = link.New(fd, m.worker.Slot, m.pid, plane, b.registry, owner{b})
 	return err
 }
 
@@ -163,8 +163,8 @@ func (b *Backend) update(workers []gateway.Worker) {
 		} else {
 			b.set(slot, nil)
 			if b.shared != nil {
-				b.doubt.until = b.shared.sent // it may have gone on taking after its link was closed
-				b.seek()
+				b.search.until = b.shared.sent // it may have gone on taking after its link was closed
+				b.searchLost()
 			}
 		}
 	}

@@ -139,7 +139,7 @@ func (b *Backend) encode(c *call, slot int) bool {
 // share a pipe: there is one a worker that may be idle, and one for the rest.
 func (b *Backend) flush() {
 	if s := b.shared; s != nil && len(s.out) > 0 {
-		hands, _ := b.room()
+		hands, _ := b.capacity()
 		fresh := len(s.out) / shm.TokenSize
 		s.write(max(0, min(fresh, hands-(s.load-fresh))))
 	}
@@ -213,8 +213,8 @@ func (b *Backend) leave(c *call) {
 
 // takeBack makes workers pass over a request that nobody has begun.
 func (b *Backend) takeBack(c *call) {
-	if !c.void {
-		c.void = true
+	if !c.takenBack {
+		c.takenBack = true
 		b.requests.Void(c.slot)
 	}
 }
@@ -231,7 +231,7 @@ func (b *Backend) fail(c *call, err error) {
 // promote gives a request that the loop has served a goroutine, and an exchange
 // that goes with it.
 func (b *Backend) promote(c *call) *link.Exchange {
-	d := c.direct
+	d := c.onLoop
 	x := b.hide(c)
 	d.caller.Promote(x)
 	return x
@@ -246,7 +246,7 @@ func (b *Backend) hide(c *call) *link.Exchange {
 	})
 	*own = *c
 	x.Owe(c.owed)
-	own.exchange, own.direct, own.request = x, nil, nil
+	own.exchange, own.onLoop, own.request = x, nil, nil
 	if c.worker != nil && c.worker.link != nil {
 		x.SetLink(c.worker.link)
 	}
@@ -294,7 +294,7 @@ func (b *Backend) stats() (s Stats) {
 		s.InFlight += b.shared.load
 		unread := b.shared.unread()
 		for _, c := range b.calls {
-			if c != nil && c.order > b.shared.sent-uint64(unread) && !c.void {
+			if c != nil && c.order > b.shared.sent-uint64(unread) && !c.takenBack {
 				s.Waiting++
 				s.OldestWait = max(s.OldestWait, now.Sub(c.began))
 			}

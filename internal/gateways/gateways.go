@@ -44,7 +44,7 @@ type link struct {
 	own        []byte // its generation's certificates, until they are everybody's; nil without TLS
 	conn       *gatewaylink.Conn
 	news       chan struct{} // has one element when there is something to send
-	held       chan []wire.Held
+	inFlight   chan []wire.InFlight
 	closed     bool // guarded by Links.asking
 	gone       chan struct{}
 
@@ -75,7 +75,7 @@ func (g *Links) Connect(generation int, certificates []byte) (theirs int, err er
 	}
 	l := &link{
 		generation: generation, own: certificates, conn: conn, told: map[int]int{},
-		news: make(chan struct{}, 1), held: make(chan []wire.Held, 1), gone: make(chan struct{}),
+		news: make(chan struct{}, 1), inFlight: make(chan []wire.InFlight, 1), gone: make(chan struct{}),
 	}
 	g.mu.Lock()
 	g.links = append(g.links, l)
@@ -150,7 +150,7 @@ func (g *Links) HangUp(slot int) {
 const heldTime = time.Second
 
 // Requests asks every gateway what it has in hand.
-func (g *Links) Requests(ctx context.Context) (all []wire.Held) {
+func (g *Links) Requests(ctx context.Context) (all []wire.InFlight) {
 	g.asking.Lock()
 	defer g.asking.Unlock()
 	g.mu.Lock()
@@ -161,7 +161,7 @@ func (g *Links) Requests(ctx context.Context) (all []wire.Held) {
 			continue
 		}
 		select {
-		case <-l.held: // an answer that came too late for the one before
+		case <-l.inFlight: // an answer that came too late for the one before
 		default:
 		}
 		if err := l.conn.Send(wire.ToGateway{Ask: true}, nil); err != nil {
@@ -169,7 +169,7 @@ func (g *Links) Requests(ctx context.Context) (all []wire.Held) {
 		}
 		late := time.NewTimer(heldTime)
 		select {
-		case held := <-l.held:
+		case held := <-l.inFlight:
 			all = append(all, held...)
 		case <-l.gone:
 		case <-late.C:
@@ -218,7 +218,7 @@ func (g *Links) hear(l *link) {
 		}
 		if m.Answer {
 			select {
-			case l.held <- m.Held:
+			case l.inFlight <- m.InFlight:
 			default: // nobody asked
 			}
 		}

@@ -119,7 +119,7 @@ func TestGatewaysAreHeard(t *testing.T) {
 	}
 	go func() {
 		until(t, conn, func(m wire.ToGateway, _ []int) bool { return m.Ask })
-		if err := conn.Send(wire.FromGateway{Answer: true, Held: []wire.Held{{Number: 5}}}, nil); err != nil {
+		if err := conn.Send(wire.FromGateway{Answer: true, InFlight: []wire.InFlight{{Number: 5}}}, nil); err != nil {
 			t.Error(err)
 		}
 	}()

@@ -66,7 +66,7 @@ func (h *pythonHooks) wants(event string) bool {
 // run has the process run a hook, and starts it where it is not there.
 func (h *pythonHooks) run(ctx context.Context, e Event) error {
 	if h.running != nil && h.running.gone() {
-		_ = h.lost() // it has been logged
+		_ = h.processGone() // it has been logged
 	}
 	if h.running == nil {
 		if err := h.rest(ctx); err != nil {
@@ -82,7 +82,7 @@ func (h *pythonHooks) run(ctx context.Context, e Event) error {
 		return fmt.Errorf("encode event: %w", err)
 	}
 	if _, err := h.running.events.Write(append(text, '\n')); err != nil {
-		return h.lost()
+		return h.processGone()
 	}
 	return h.await(ctx, e)
 }
@@ -107,7 +107,7 @@ func (h *pythonHooks) await(ctx context.Context, e Event) error {
 		select {
 		case line, more := <-h.running.answers:
 			if !more {
-				return h.lost()
+				return h.processGone()
 			}
 			var answer struct{ Error string }
 			if err := json.Unmarshal([]byte(line), &answer); err != nil {
@@ -120,7 +120,7 @@ func (h *pythonHooks) await(ctx context.Context, e Event) error {
 		case <-slow.C:
 			h.host.Log.Warn("a hook takes its time, and those after it wait", "hook", e.Event, "pid", h.running.pid)
 		case <-ctx.Done():
-			_ = h.lost()
+			_ = h.processGone()
 			return fmt.Errorf("it was given up after %s (hook_timeout)", h.src.Config.HookTimeout)
 		}
 	}
@@ -187,8 +187,8 @@ func (p *process) read(answers *os.File) {
 	}
 }
 
-// lost takes note that the process has ended.
-func (h *pythonHooks) lost() error {
+// processGone takes note that the process has ended.
+func (h *pythonHooks) processGone() error {
 	h.kill()
 	h.running.events.Close()
 	h.running, h.failed = nil, time.Now()

@@ -35,8 +35,8 @@ func (s *supervisor) open(c *config.Config) error {
 	return err
 }
 
-// hold takes the pidfile and the process's name.
-func (s *supervisor) hold(c *config.Config) error {
+// takePidfile takes the pidfile and the process's name.
+func (s *supervisor) takePidfile(c *config.Config) error {
 	if !s.given.IsHandler {
 		if err := proc.BecomeSubreaper(); err != nil {
 			s.log.Debug("cannot adopt orphans of workers", "error", err)

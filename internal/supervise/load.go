@@ -150,9 +150,9 @@ func (s *supervisor) generation(ctx context.Context, p *prepared, number int) (*
 	return g, nil
 }
 
-// both builds the workers' generation and, where it changes, the gateway's.
+// generations builds the workers' generation and, where it changes, the gateway's.
 // Either way the prepared sockets have found an owner, or are given up.
-func (s *supervisor) both(ctx context.Context, p *prepared, number int) (arbiter.Loaded, error) {
+func (s *supervisor) generations(ctx context.Context, p *prepared, number int) (arbiter.Loaded, error) {
 	if p.frontend != nil {
 		p.newFront = s.serving.needsGateway(p.frontend)
 	}

@@ -64,7 +64,7 @@ func (s *supervisor) plan(ctx context.Context, p *prepared, number int) (*plan, 
 		p.giveUp()
 		return nil, err
 	}
-	if made.loaded, err = s.both(ctx, p, number); err != nil {
+	if made.loaded, err = s.generations(ctx, p, number); err != nil {
 		return nil, err
 	}
 	if files := certificateFiles(p); len(files) > 0 {

@@ -104,7 +104,7 @@ func Run(ctx context.Context, start Start) (err error) {
 	s.sockets.DropHanded(func(bind string) {
 		s.log.Warn("a socket was handed down that no bind asks for: closed", "socket", bind)
 	})
-	if err := s.hold(&first.Config); err != nil {
+	if err := s.takePidfile(&first.Config); err != nil {
 		p.giveUp()
 		return err
 	}

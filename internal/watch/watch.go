@@ -233,7 +233,7 @@ func (w *Watcher) look(e event) string {
 		if r.counts(name) && (w.differs(name) || e.written) {
 			return name
 		}
-		return w.lost(name)
+		return w.vanishedIn(name)
 	}
 	return ""
 }
@@ -275,8 +275,8 @@ func (w *Watcher) lookAtSingles(dir string) string {
 	return ""
 }
 
-// lost returns a file that counted and has gone with its folder, or "".
-func (w *Watcher) lost(folder string) string {
+// vanishedIn returns a file that counted and has gone with its folder, or "".
+func (w *Watcher) vanishedIn(folder string) string {
 	for path := range w.seen {
 		if strings.HasPrefix(path, folder+"/") && w.differs(path) {
 			return path

@@ -53,8 +53,8 @@ type FromGateway struct {
 	Stuck  []Stuck `json:"stuck,omitempty"`  // workers that cannot say themselves what holds them up
 	Broken []Idle  `json:"broken,omitempty"` // workers that sent nonsense: they get nothing more, and nothing of theirs is read
 
-	Answer bool   `json:"answer,omitempty"` // Held is, the oldest first, what the gateway has in hand
-	Held   []Held `json:"held,omitempty"`
+	Answer   bool       `json:"answer,omitempty"` // InFlight is the answer to Ask, the oldest request first
+	InFlight []InFlight `json:"held,omitempty"`
 }
 
 // Idle names a worker.
@@ -65,21 +65,21 @@ type Idle struct {
 
 // Stuck is a worker, and the oldest request that waits for it.
 type Stuck struct {
-	Slot int  `json:"slot"`
-	PID  int  `json:"pid"`
-	Held Held `json:"held"` // with PID 0, there is none
-	More int  `json:"more"` // requests that wait there as well
+	Slot     int      `json:"slot"`
+	PID      int      `json:"pid"`
+	InFlight InFlight `json:"held"` // with PID 0, there is none
+	More     int      `json:"more"` // requests that wait there as well
 }
 
-// ControlHeld is how many requests an answer lists at most, and ControlPath how
+// ControlInFlight is how many requests an answer lists at most, and ControlPath how
 // many bytes of a path.
 const (
-	ControlHeld = 100
-	ControlPath = 200
+	ControlInFlight = 100
+	ControlPath     = 200
 )
 
-// Held is a request that the gateway waits for.
-type Held struct {
+// InFlight is a request that the gateway waits for.
+type InFlight struct {
 	Number uint64        `json:"number"` // as in the worker's claims
 	ID     string        `json:"id"`     // X-Request-ID
 	Method string        `json:"method"`

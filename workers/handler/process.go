@@ -120,7 +120,7 @@ func (p *process) obey(signals <-chan os.Signal, served <-chan error, drain chan
 			p.log.Warn("the arbiter is gone; finishing what is in hand")
 			finish()
 		case <-late:
-			held, requests := p.meter.Held(1)
+			held, requests := p.meter.InFlight(1)
 			p.log.Warn("graceful_timeout is over; dropping what is in hand",
 				"requests", requests, "connections", p.meter.Connections(), "oldest", describe(held))
 			return stopNow(served, quit)

@@ -22,7 +22,7 @@ const (
 // every goroutine is, one that spins included.
 func (p *process) writeStacks(w io.Writer) {
 	var b bytes.Buffer
-	held, all := p.meter.Held(heldShown)
+	held, all := p.meter.InFlight(heldShown)
 	fmt.Fprintf(&b, "worker %d (pid %d) has %d requests in hand and %d connections\n",
 		p.info.ID, p.info.PID, all, p.meter.Connections())
 	for i := range held {
@@ -40,7 +40,7 @@ func (p *process) writeStacks(w io.Writer) {
 }
 
 // describe shows a request as "request 7: GET /slow, running for 1.5s".
-func describe(held []workers.Held) string {
+func describe(held []workers.InFlight) string {
 	if len(held) == 0 {
 		return "none"
 	}

@@ -108,7 +108,7 @@ func serves(places []place) bool {
 
 // stallOf describes a request and where its goroutine is: as far as the app is
 // concerned, without the server around it.
-func stallOf(h *workers.Held, places []place) wire.Stall {
+func stallOf(h *workers.InFlight, places []place) wire.Stall {
 	for i, p := range places {
 		if strings.HasPrefix(p.function, ownPackage) {
 			places = places[:i]

@@ -21,10 +21,10 @@ type Options struct {
 
 // Rules are Options made ready.
 type Rules struct {
-	peers  Peers
-	secure []gateway.Field // names in lower case
-	append bool
-	doubts mistrusted
+	peers     Peers
+	secure    []gateway.Field // names in lower case
+	append    bool
+	untrusted untrustedLog
 }
 
 // New checks the options.
@@ -33,7 +33,7 @@ func New(o Options) (*Rules, error) {
 	if err != nil {
 		return nil, fmt.Errorf("forwarded_allow_ips: %w", err)
 	}
-	r := &Rules{peers: peers, append: o.Append, doubts: mistrusted{log: o.Log}}
+	r := &Rules{peers: peers, append: o.Append, untrusted: untrustedLog{log: o.Log}}
 	for name, value := range o.SecureSchemeHeaders {
 		r.secure = append(r.secure, gateway.Field{Name: strings.ToLower(name), Value: value})
 	}
@@ -103,7 +103,7 @@ func (r *Rules) drops(q *gateway.Request, name string, trusted bool) bool {
 		return false
 	}
 	if name == "x-forwarded-for" || name == "x-forwarded-proto" || name == "forwarded" {
-		r.doubts.saw(q, name)
+		r.untrusted.saw(q, name)
 	}
 	return true
 }

@@ -19,7 +19,7 @@ type answer struct {
 	bodyless  bool  // HEAD, 204, 304: what the app sends is dropped
 	length    int64 // announced, -1 if not
 	sent      int64
-	socket    *socket // once a WebSocket has been accepted
+	socket    *webSocket // once a WebSocket has been accepted
 	fields    [16]gateway.Field
 }
 

@@ -19,7 +19,7 @@ type hangup struct {
 }
 
 // watch looks at the client until stop is called.
-func (s *socket) watch() (stop func()) {
+func (s *webSocket) watch() (stop func()) {
 	h := &s.gone
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -38,7 +38,7 @@ func (h *hangup) stop() {
 	h.waiting = false
 }
 
-func (s *socket) lookOut() {
+func (s *webSocket) lookOut() {
 	tick := time.NewTicker(hangupEvery)
 	defer tick.Stop()
 	for gone, last := 0, 0; gone < 2; {

@@ -63,8 +63,8 @@ type Owner interface {
 type Link struct {
 	Slot, PID int
 
-	conn     *Conn
-	out      *outbox
+	conn     *PacketConn
+	out      *sendQueue
 	registry *Registry
 	owner    Owner
 	sockets  websocket.Set // whose apps have taken the client's socket
@@ -85,16 +85,16 @@ type Plane struct {
 	Files []*os.File
 }
 
-// NewLink takes over the socket fd of the worker in a slot, says hello with a
+// New takes over the socket fd of the worker in a slot, says hello with a
 // plane, and starts reading it. Close ends it.
-func NewLink(fd, slot, pid int, plane Plane, registry *Registry, owner Owner) (*Link, error) {
-	conn, err := NewConn(fd)
+func New(fd, slot, pid int, plane Plane, registry *Registry, owner Owner) (*Link, error) {
+	conn, err := NewPacketConn(fd)
 	if err != nil {
 		closeAll(plane.Files)
 		return nil, err
 	}
 	l := &Link{Slot: slot, PID: pid, conn: conn, registry: registry, owner: owner, env: registry.env}
-	l.out = newOutbox(conn)
+	l.out = newSendQueue(conn)
 	l.done.Add(2)
 	go func() { defer l.done.Done(); l.out.run() }()
 	go func() { defer l.done.Done(); l.read() }()

@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// link is a connection to a worker that the loop has. It is used by one call at a
+// loopConn is a connection to a worker that the loop has. It is used by one call at a
 // time.
-type link struct {
+type loopConn struct {
 	worker    *worker
 	fd        int
 	call      *Call // nil while it is idle
@@ -31,14 +31,14 @@ type link struct {
 	deadline  loop.Deadline
 }
 
-// links are the loop's connections to one worker.
-type links struct {
-	all  map[*link]struct{}
-	idle []*link // the one used last at the end
+// loopConns are the loop's connections to one worker.
+type loopConns struct {
+	all  map[*loopConn]struct{}
+	idle []*loopConn // the one used last at the end
 }
 
 // take returns an idle connection, nil when there is none.
-func (s *links) take(now time.Time) *link {
+func (s *loopConns) take(now time.Time) *loopConn {
 	for n := len(s.idle); n > 0; n = len(s.idle) {
 		l := s.idle[n-1]
 		s.idle[n-1] = nil
@@ -54,7 +54,7 @@ func (s *links) take(now time.Time) *link {
 }
 
 // drop takes a connection out of those that are idle.
-func (s *links) drop(l *link) {
+func (s *loopConns) drop(l *loopConn) {
 	for i, other := range s.idle {
 		if other == l {
 			s.idle = append(s.idle[:i], s.idle[i+1:]...)
@@ -64,7 +64,7 @@ func (s *links) drop(l *link) {
 }
 
 // dialLink begins to connect.
-func (w *worker) dialLink() (*link, error) {
+func (w *worker) dialLink() (*loopConn, error) {
 	w.mu.Lock()
 	to := sockaddr(w.spec.Network, w.spec.Address)
 	w.mu.Unlock()
@@ -75,7 +75,7 @@ func (w *worker) dialLink() (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &link{worker: w, fd: fd, connected: done}
+	l := &loopConn{worker: w, fd: fd, connected: done}
 	l.deadline.Owner = l
 	watch := w.b.Loop.Watch
 	if done {
@@ -91,7 +91,7 @@ func (w *worker) dialLink() (*link, error) {
 }
 
 // Ready implements loop.Handler.
-func (l *link) Ready(ev loop.Events) {
+func (l *loopConn) Ready(ev loop.Events) {
 	l.hungUp = l.hungUp || ev&loop.HungUp != 0
 	l.more = l.more || ev&(loop.Readable|loop.HungUp) != 0
 	c := l.call
@@ -112,7 +112,7 @@ func (l *link) Ready(ev loop.Events) {
 }
 
 // arrive is called when the connection has come about, or has not.
-func (l *link) arrive(c *Call) {
+func (l *loopConn) arrive(c *Call) {
 	if !connected(l.fd) {
 		c.Promote()
 		return
@@ -125,7 +125,7 @@ func (l *link) arrive(c *Call) {
 
 // Expired implements loop.Expirer: the connection was idle for too long, or did
 // not come about.
-func (l *link) Expired(*loop.Deadline) {
+func (l *loopConn) Expired(*loop.Deadline) {
 	if l.call != nil {
 		l.call.Promote()
 		return
@@ -134,7 +134,7 @@ func (l *link) Expired(*loop.Deadline) {
 }
 
 // Read implements io.Reader for a response: it does not wait.
-func (l *link) Read(p []byte) (int, error) {
+func (l *loopConn) Read(p []byte) (int, error) {
 	for l.more {
 		n, errno := loop.Read(l.fd, p)
 		switch {
@@ -158,7 +158,7 @@ func (l *link) Read(p []byte) (int, error) {
 
 // silent reports whether the worker has neither closed the connection nor spoken on
 // it. What it says later goes for an answer.
-func (l *link) silent() bool {
+func (l *loopConn) silent() bool {
 	var one [1]byte
 	_, errno := loop.Read(l.fd, one[:])
 	l.more = false
@@ -166,14 +166,14 @@ func (l *link) silent() bool {
 }
 
 // promise takes note of how long the worker keeps the connection.
-func (l *link) promise(h *http1.ResponseHead) {
+func (l *loopConn) promise(h *http1.ResponseHead) {
 	if !l.promised {
 		l.promised, l.keepAlive = true, promised(http1.Get(h.Fields, "keep-alive"))
 	}
 }
 
 // keep keeps the connection for the next request, if it is of use.
-func (l *link) keep() {
+func (l *loopConn) keep() {
 	w := l.worker
 	if l.hungUp || l.broken || l.more && !l.silent() || len(w.links.idle) >= int(w.keeps.Load()) {
 		l.close()
@@ -187,7 +187,7 @@ func (l *link) keep() {
 }
 
 // leave takes the connection out of the loop. It stays open.
-func (l *link) leave() {
+func (l *loopConn) leave() {
 	l.deadline.Disarm()
 	l.worker.b.Loop.Forget(l.fd)
 	l.worker.links.drop(l)
@@ -195,16 +195,16 @@ func (l *link) leave() {
 	l.worker.linked(-1)
 }
 
-func (l *link) close() {
+func (l *loopConn) close() {
 	l.leave()
 	l.discard()
 }
 
 // discard closes a connection that has left the loop.
-func (l *link) discard() { unix.Close(l.fd) }
+func (l *loopConn) discard() { unix.Close(l.fd) }
 
 // watchOutput has the loop tell when the worker takes more.
-func (l *link) watchOutput() error {
+func (l *loopConn) watchOutput() error {
 	l.worker.b.Loop.Forget(l.fd)
 	return l.worker.b.Loop.Watch(l.fd, l)
 }

@@ -23,13 +23,13 @@ var (
 // orphanGrace is how long what a dead worker has sent may take to arrive.
 const orphanGrace = 500 * time.Millisecond
 
-// conn is one connection to a worker, used by one request at a time.
+// workerConn is one connection to a worker, used by one request at a time.
 //
 // A read and the write before it are one step through the poller, so that a
 // request costs no system call more for looking whether the worker has closed
 // the connection meanwhile: the read that would fail with EAGAIN anyhow is made
 // before the request is written.
-type conn struct {
+type workerConn struct {
 	net.Conn
 	worker    *worker
 	raw       syscall.RawConn
@@ -50,7 +50,7 @@ type conn struct {
 	mayDry  bool
 }
 
-func newConn(w *worker, nc net.Conn) (*conn, error) {
+func newWorkerConn(w *worker, nc net.Conn) (*workerConn, error) {
 	sc, ok := nc.(syscall.Conn)
 	if !ok {
 		return nil, errors.ErrUnsupported
@@ -59,13 +59,13 @@ func newConn(w *worker, nc net.Conn) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{Conn: nc, worker: w, raw: raw}
+	c := &workerConn{Conn: nc, worker: w, raw: raw}
 	c.step, c.kill = c.poll, c.discard
 	return c, nil
 }
 
 // discard closes the connection; twice does no harm, nor does nil.
-func (c *conn) discard() {
+func (c *workerConn) discard() {
 	if c == nil || c.closed.Swap(true) {
 		return
 	}
@@ -75,7 +75,7 @@ func (c *conn) discard() {
 
 // write sends a request's first bytes, if the connection is still silent: else
 // it fails with errStale, and nothing has been written.
-func (c *conn) write(p []byte) error {
+func (c *workerConn) write(p []byte) error {
 	c.request, c.into, c.wrote = p, nil, 0
 	if err := c.run(); err != nil {
 		return err
@@ -84,7 +84,7 @@ func (c *conn) write(p []byte) error {
 }
 
 // writeRest sends what did not fit into the socket's buffer.
-func (c *conn) writeRest() error {
+func (c *workerConn) writeRest() error {
 	rest := c.request
 	c.request = nil
 	if len(rest) == 0 {
@@ -97,7 +97,7 @@ func (c *conn) writeRest() error {
 
 // exchange writes a request as write does, and reads the first bytes of what
 // comes back into p.
-func (c *conn) exchange(request, p []byte) (int, error) {
+func (c *workerConn) exchange(request, p []byte) (int, error) {
 	c.request, c.into, c.wrote, c.mayDry = request, p, 0, false
 	if err := c.run(); err != nil {
 		return 0, err
@@ -112,10 +112,10 @@ func (c *conn) exchange(request, p []byte) (int, error) {
 }
 
 // Read implements net.Conn.
-func (c *conn) Read(p []byte) (int, error) { return c.read(p, false) }
+func (c *workerConn) Read(p []byte) (int, error) { return c.read(p, false) }
 
 // read fails with http1.ErrDry instead of waiting, if it may.
-func (c *conn) read(p []byte, mayDry bool) (int, error) {
+func (c *workerConn) read(p []byte, mayDry bool) (int, error) {
 	c.request, c.into, c.mayDry = nil, p, mayDry
 	err := c.run()
 	return c.n, err
@@ -123,7 +123,7 @@ func (c *conn) read(p []byte, mayDry bool) (int, error) {
 
 // run goes through the poller. The deadline is only ever set when the worker's
 // process has been reaped: then it goes on as long as something arrives.
-func (c *conn) run() error {
+func (c *workerConn) run() error {
 	for graced := false; ; graced = true {
 		c.n, c.err = 0, nil
 		err := c.raw.Read(c.step)
@@ -142,7 +142,7 @@ func (c *conn) run() error {
 
 // poll is called by the poller until it returns true: first at once, then
 // whenever there is something to read.
-func (c *conn) poll(fd uintptr) bool {
+func (c *workerConn) poll(fd uintptr) bool {
 	if c.request != nil {
 		if !c.send(fd) || c.into == nil {
 			return true
@@ -172,7 +172,7 @@ func (c *conn) poll(fd uintptr) bool {
 }
 
 // send writes the request and reports whether that is done.
-func (c *conn) send(fd uintptr) bool {
+func (c *workerConn) send(fd uintptr) bool {
 	var one [1]byte
 	if _, err := retry(syscall.Read, fd, one[:]); err != syscall.EAGAIN {
 		c.err = errStale

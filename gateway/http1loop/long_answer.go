@@ -23,8 +23,8 @@ const stuckMost = 64
 // mostVectors is how many pieces of memory are written at once.
 const mostVectors = 64
 
-// stream is an answer that comes in parts.
-type stream struct {
+// longAnswer is an answer that comes in parts.
+type longAnswer struct {
 	pieces  []piece // that the client has not taken
 	head    []byte  // the memory for one
 	status  int
@@ -34,15 +34,15 @@ type stream struct {
 	sent    int64           // bytes of it that the client has taken
 	queue   time.Duration   // that the request has waited for a worker
 	chunked bool
-	plain   bool // nothing of it is to be held back
+	plain   bool // nothing of it is buffered to be sent later
 	ended   bool // the last part has come
 	dirty   bool // it is in Server.dirty
 }
 
 // pusher writes answers in parts.
 type pusher struct {
-	dirty   []*conn   // those that have something to be written
-	streams []*stream // to be used again
+	dirty   []*conn       // those that have something to be written
+	spares  []*longAnswer // to be used again
 	vectors [mostVectors][]byte
 	iovecs  iovecs
 	sealed  []byte // records of TLS that are being written
@@ -64,18 +64,18 @@ var (
 	lastChunk = []byte("\r\n0\r\n\r\n")
 )
 
-func (p *pusher) takeStream() *stream {
-	if n := len(p.streams); n > 0 {
-		st := p.streams[n-1]
-		p.streams = p.streams[:n-1]
+func (p *pusher) takeLongAnswer() *longAnswer {
+	if n := len(p.spares); n > 0 {
+		st := p.spares[n-1]
+		p.spares = p.spares[:n-1]
 		return st
 	}
-	return new(stream)
+	return new(longAnswer)
 }
 
-func (p *pusher) giveStream(st *stream) {
-	if len(p.streams) < keepBuffers {
-		p.streams = append(p.streams, st)
+func (p *pusher) giveLongAnswer(st *longAnswer) {
+	if len(p.spares) < keepBuffers {
+		p.spares = append(p.spares, st)
 	}
 }
 
@@ -98,15 +98,15 @@ func (p *piece) size() int { return p.framed + len(p.part.Body) + p.ends }
 // body is how many bytes of the part's body the client has taken.
 func (p *piece) body() int { return min(max(p.taken-p.framed, 0), len(p.part.Body)) }
 
-// stream takes over an answer of which more is to come, and its first part.
-func (c *conn) stream(status int, length int64, chunked, plain bool, queue time.Duration, p gateway.Part) {
-	st := c.s.takeStream()
-	*st = stream{
+// beginLong takes over an answer of which more is to come, and its first part.
+func (c *conn) beginLong(status int, length int64, chunked, plain bool, queue time.Duration, p gateway.Part) {
+	st := c.s.takeLongAnswer()
+	*st = longAnswer{
 		pieces: st.pieces[:0], head: append(st.head[:0], c.seal(c.s.out)...), fields: append(st.fields[:0], c.answer.Fields...),
 		status: status, length: length, chunked: chunked, plain: plain, queue: queue,
 	}
 	c.parts = st
-	c.state = streaming
+	c.state = sendingLong
 	c.deadline.Disarm()
 	c.out = st.head
 	c.Part(p, false)
@@ -190,7 +190,7 @@ func (c *conn) push() {
 	}
 	c.deadline.Disarm()
 	if st.ended {
-		c.streamed()
+		c.longSent()
 	}
 }
 
@@ -245,10 +245,10 @@ func (c *conn) pushed(n int) {
 	c.call.Taken(bytes)
 }
 
-// streamed ends an answer of which the client has taken all.
-func (c *conn) streamed() {
+// longSent ends an answer of which the client has taken all.
+func (c *conn) longSent() {
 	c.record("")
-	c.dropStream()
+	c.dropLong()
 	c.state = writing
 	c.sent()
 }
@@ -275,8 +275,8 @@ func (c *conn) abort() {
 	c.close()
 }
 
-// dropStream gives back what an answer in parts holds.
-func (c *conn) dropStream() {
+// dropLong gives back what an answer in parts holds.
+func (c *conn) dropLong() {
 	st := c.parts
 	if st == nil {
 		return
@@ -288,12 +288,12 @@ func (c *conn) dropStream() {
 	clear(st.fields)
 	st.dirty = false
 	c.parts, c.out = nil, nil
-	c.s.giveStream(st)
+	c.s.giveLongAnswer(st)
 }
 
-// handStream gives a goroutine what the client has not taken of an answer: to
+// handLong gives a goroutine what the client has not taken of an answer: to
 // the connection what has been framed already, the rest to x.
-func (c *conn) handStream(x gateway.Begun, b *http1.Begun) {
+func (c *conn) handLong(x gateway.Begun, b *http1.Begun) {
 	st := c.parts
 	r := &gateway.Resumed{Status: st.status, Fields: append([]gateway.Field(nil), st.fields...), Length: st.length, Plain: st.plain}
 	b.Resumed, b.QueueWait, b.Chunked, b.Last = r, st.queue, st.chunked, c.last
@@ -320,5 +320,5 @@ func (c *conn) handStream(x gateway.Begun, b *http1.Begun) {
 	if st.ended {
 		x.Add(nil, true)
 	}
-	c.dropStream()
+	c.dropLong()
 }

@@ -15,8 +15,8 @@ const (
 	publicNamed  = 1
 )
 
-// mistrusted names each peer once that speaks for others and is not believed.
-type mistrusted struct {
+// untrustedLog names each peer once that speaks for others and is not believed.
+type untrustedLog struct {
 	log *slog.Logger // nil: nobody is told
 
 	mu              sync.Mutex
@@ -25,7 +25,7 @@ type mistrusted struct {
 }
 
 // saw is told of a field that is not believed.
-func (m *mistrusted) saw(q *gateway.Request, field string) {
+func (m *untrustedLog) saw(q *gateway.Request, field string) {
 	if m.log == nil {
 		return
 	}
@@ -49,13 +49,13 @@ func (r *Rules) Answered(q *gateway.Request) {
 	}
 	for _, name := range []string{"x-forwarded-for", "x-forwarded-proto"} {
 		if q.Get(name) != "" {
-			r.doubts.saw(q, name)
+			r.untrusted.saw(q, name)
 			return
 		}
 	}
 }
 
-func (m *mistrusted) first(peer netip.Addr) bool {
+func (m *untrustedLog) first(peer netip.Addr) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.named[peer] {

@@ -16,9 +16,9 @@ const (
 	atOnce    = 16 << 10 // a body up to this goes out in one write with its head
 )
 
-// exchange is one request on its way to a worker and back. It is used again for
+// roundTrip is one request on its way to a worker and back. It is used again for
 // other requests, with its buffers.
-type exchange struct {
+type roundTrip struct {
 	*response // read through the exchange from conn
 
 	b     *Backend
@@ -37,7 +37,7 @@ type exchange struct {
 	ownKey  bool   // the WebSocket's key is the gateway's
 	inline  bool   // the body is in out
 
-	conn     *conn
+	conn     *workerConn
 	sender   *sender // sends the body meanwhile; may be nil
 	pending  []byte  // out, until the first read
 	answered bool    // the worker has sent something
@@ -50,16 +50,16 @@ type exchange struct {
 	tunnelled bool // the reply was ended by an upgrade
 }
 
-func newExchange(b *Backend) *exchange {
-	x := &exchange{b: b, out: make([]byte, 0, 1024), response: newResponse()}
+func newRoundTrip(b *Backend) *roundTrip {
+	x := &roundTrip{b: b, out: make([]byte, 0, 1024), response: newResponse()}
 	x.src, x.entry = x, &x.own
 	return x
 }
 
 // recycle gives the exchange back, with clean buffers.
-func (x *exchange) recycle() {
+func (x *roundTrip) recycle() {
 	x.response.recycle()
-	*x = exchange{b: x.b, response: x.response, out: x.out[:0], buf: x.buf}
+	*x = roundTrip{b: x.b, response: x.response, out: x.out[:0], buf: x.buf}
 	if cap(x.out) > atOnce+firstBuffer*2 {
 		x.out = make([]byte, 0, 1024)
 	}
@@ -68,7 +68,7 @@ func (x *exchange) recycle() {
 }
 
 // prepare writes the request's head, and its body where that is small.
-func (x *exchange) prepare(ctx context.Context, r *gateway.Request, w gateway.Reply) error {
+func (x *roundTrip) prepare(ctx context.Context, r *gateway.Request, w gateway.Reply) error {
 	x.ctx, x.r, x.w = ctx, r, w
 	out, err := x.appendHead(x.out)
 	if err != nil {
@@ -86,7 +86,7 @@ func (x *exchange) prepare(ctx context.Context, r *gateway.Request, w gateway.Re
 }
 
 // carry has one worker answer the request.
-func (x *exchange) carry(w *worker) error {
+func (x *roundTrip) carry(w *worker) error {
 	x.worker, x.free = w, false
 	if x.begun != nil {
 		x.entry = &x.begun.entry
@@ -119,7 +119,7 @@ func (x *exchange) carry(w *worker) error {
 
 // connect returns an idle connection or a new one. A request that may have been
 // seen by the worker is not Unsent any more.
-func (x *exchange) connect(fresh bool) (*conn, error) {
+func (x *roundTrip) connect(fresh bool) (*workerConn, error) {
 	if c := x.begun; c != nil {
 		x.begun = nil
 		if c.link != nil {
@@ -141,7 +141,7 @@ func (x *exchange) connect(fresh bool) (*conn, error) {
 
 // repeatable reports whether the request may be sent again after a connection
 // has broken without an answer (RFC 9110, 9.2.2).
-func (x *exchange) repeatable() bool {
+func (x *roundTrip) repeatable() bool {
 	switch x.method {
 	case "GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE":
 		return x.r.Body.Stream == nil
@@ -151,7 +151,7 @@ func (x *exchange) repeatable() bool {
 
 // over sends the request over a connection and passes the answer on. The
 // connection is kept or closed, and the body's sender has ended afterwards.
-func (x *exchange) over(c *conn) error {
+func (x *roundTrip) over(c *workerConn) error {
 	stop := context.AfterFunc(x.ctx, c.kill)
 	reusable, err := x.roundTrip(c)
 	if !stop() {
@@ -181,12 +181,12 @@ func (x *exchange) over(c *conn) error {
 }
 
 // release gives the worker back, once.
-func (x *exchange) release() {
+func (x *roundTrip) release() {
 	if x.free {
 		return
 	}
 	x.free = true
-	if x.b.HoldHung && !x.answered && errors.Is(context.Cause(x.ctx), gateway.ErrTimeout) && x.worker.hold(x.entry) {
+	if x.b.HoldHung && !x.answered && errors.Is(context.Cause(x.ctx), gateway.ErrTimeout) && x.worker.keepHung(x.entry) {
 		return
 	}
 	x.worker.ledger.end(x.entry, x.b.clock.now(), x.answered)
@@ -200,7 +200,7 @@ func (x *exchange) release() {
 
 // Read implements io.Reader for the response's parser: before it waits for the
 // worker, what has been passed on is flushed.
-func (x *exchange) Read(p []byte) (n int, err error) {
+func (x *roundTrip) Read(p []byte) (n int, err error) {
 	if out := x.pending; out != nil {
 		x.pending = nil
 		n, err = x.conn.exchange(out, p)
@@ -223,7 +223,7 @@ func (x *exchange) Read(p []byte) (n int, err error) {
 
 // failed says what went wrong while the response was read: what ended the
 // request, what its client did, or what the worker did.
-func (x *exchange) failed(err error) error {
+func (x *roundTrip) failed(err error) error {
 	if cause := context.Cause(x.ctx); cause != nil {
 		return cause
 	}

@@ -15,7 +15,7 @@ const maxInterim = 64 // 1xx responses before the final one
 
 // roundTrip sends the request and passes the answer on, up to its end. It
 // reports whether the connection can be used for another one.
-func (x *exchange) roundTrip(c *conn) (reusable bool, err error) {
+func (x *roundTrip) roundTrip(c *workerConn) (reusable bool, err error) {
 	if err := x.ask(c); err != nil {
 		return false, err
 	}
@@ -41,7 +41,7 @@ func (x *exchange) roundTrip(c *conn) (reusable bool, err error) {
 
 // ask sends the request, as far as the loop has not. One that is short is sent
 // with the first read.
-func (x *exchange) ask(c *conn) error {
+func (x *roundTrip) ask(c *workerConn) error {
 	var err error
 	switch {
 	case c.wrote > 0:
@@ -77,7 +77,7 @@ func promised(value string) time.Duration {
 
 // readHead reads the final response's head, passing interim ones on; or it
 // carries a tunnel to its end.
-func (x *exchange) readHead() (tunnelled bool, err error) {
+func (x *roundTrip) readHead() (tunnelled bool, err error) {
 	h := &x.head
 	for range maxInterim {
 		if err := x.parse(x.b.MaxResponseHead, x.method); err != nil {
@@ -112,7 +112,7 @@ func (x *exchange) readHead() (tunnelled bool, err error) {
 func malformed(reason string) error { return &gateway.BadResponse{Reason: reason} }
 
 // body passes the body on, as it is framed.
-func (x *exchange) body() error {
+func (x *roundTrip) body() error {
 	if !x.opened && !x.open(x.method) {
 		return nil
 	}
@@ -139,7 +139,7 @@ func (x *exchange) body() error {
 }
 
 // end ends the response; the worker has been given back.
-func (x *exchange) end() error {
+func (x *roundTrip) end() error {
 	if x.tunnelled {
 		return nil
 	}
@@ -153,14 +153,14 @@ func (x *exchange) end() error {
 	return nil
 }
 
-func (x *exchange) pass(p []byte) error {
+func (x *roundTrip) pass(p []byte) error {
 	x.dirty = true
 	_, x.replyErr = x.w.Write(p)
 	return x.replyErr
 }
 
 // room is the buffer for a body's parts.
-func (x *exchange) room() []byte {
+func (x *roundTrip) room() []byte {
 	if x.buf == nil {
 		x.buf = make([]byte, copyFirst)
 	}
@@ -168,7 +168,7 @@ func (x *exchange) room() []byte {
 }
 
 // fits takes a larger buffer when the parts fill this one.
-func (x *exchange) fits(n int) {
+func (x *roundTrip) fits(n int) {
 	if n == len(x.buf) && n < copyMost {
 		x.buf = make([]byte, copyMost)
 	}

@@ -15,9 +15,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Conn is one end of a worker's socket: every send is one message and every
+// PacketConn is one end of a worker's socket: every send is one message and every
 // receive takes one, with descriptors if any came along (internal/packet).
-type Conn struct {
+type PacketConn struct {
 	file *os.File
 	raw  syscall.RawConn
 
@@ -45,8 +45,8 @@ type incoming struct {
 	call   func(fd uintptr) bool
 }
 
-// NewConn takes over fd: Close closes it.
-func NewConn(fd int) (*Conn, error) {
+// NewPacketConn takes over fd: Close closes it.
+func NewPacketConn(fd int) (*PacketConn, error) {
 	if err := unix.SetNonblock(fd, true); err != nil {
 		return nil, fmt.Errorf("use socket %d: %w", fd, err)
 	}
@@ -56,7 +56,7 @@ func NewConn(fd int) (*Conn, error) {
 		file.Close()
 		return nil, fmt.Errorf("use socket %d: %w", fd, err)
 	}
-	c := &Conn{file: file, raw: raw}
+	c := &PacketConn{file: file, raw: raw}
 	c.in.oob = make([]byte, unix.CmsgSpace(4*4))
 	c.out.call = c.sendOnce
 	c.in.call = c.receiveOnce
@@ -64,11 +64,11 @@ func NewConn(fd int) (*Conn, error) {
 }
 
 // Close ends a Receive or Send in progress with os.ErrClosed.
-func (c *Conn) Close() error { return c.file.Close() }
+func (c *PacketConn) Close() error { return c.file.Close() }
 
 // Send sends one message and waits until it fits into the socket's buffer. The
 // descriptors are borrowed.
-func (c *Conn) Send(p []byte, fds ...int) error {
+func (c *PacketConn) Send(p []byte, fds ...int) error {
 	c.sending.Lock()
 	defer c.sending.Unlock()
 	c.out.p, c.out.oob, c.out.err = p, nil, nil
@@ -84,7 +84,7 @@ func (c *Conn) Send(p []byte, fds ...int) error {
 	return nil
 }
 
-func (c *Conn) sendOnce(fd uintptr) bool {
+func (c *PacketConn) sendOnce(fd uintptr) bool {
 	c.out.err = c.out.Put(int(fd), c.out.p, c.out.oob)
 	return c.out.err != unix.EAGAIN
 }
@@ -92,7 +92,7 @@ func (c *Conn) sendOnce(fd uintptr) bool {
 // Receive takes one message into p, with at most one descriptor, which the
 // caller owns; -1 means none. It returns io.EOF once the other end is closed
 // and all that was sent has been received. One goroutine may receive at a time.
-func (c *Conn) Receive(p []byte) (n, fd int, err error) {
+func (c *PacketConn) Receive(p []byte) (n, fd int, err error) {
 	c.in.p = p
 	read := c.raw.Read
 	if c.in.last {
@@ -123,7 +123,7 @@ func (c *Conn) Receive(p []byte) (n, fd int, err error) {
 }
 
 // readOnce calls f once and does not wait.
-func (c *Conn) readOnce(f func(fd uintptr) bool) error {
+func (c *PacketConn) readOnce(f func(fd uintptr) bool) error {
 	return c.raw.Control(func(fd uintptr) { f(fd) })
 }
 
@@ -131,7 +131,7 @@ func (c *Conn) readOnce(f func(fd uintptr) bool) error {
 // has come. A peer that closes its end without having read everything resets
 // the connection, and the kernel says so in front of what the peer has sent:
 // the error comes once, and the messages after it.
-func (c *Conn) receiveOnce(fd uintptr) bool {
+func (c *PacketConn) receiveOnce(fd uintptr) bool {
 	c.waiting.Store(false)
 	for {
 		c.in.got, c.in.err = c.in.Take(int(fd), c.in.p, c.in.oob, false)
@@ -148,11 +148,11 @@ func (c *Conn) receiveOnce(fd uintptr) bool {
 
 // Finish says that nobody sends on the socket any more: Receive gives what is
 // there, and io.EOF instead of waiting.
-func (c *Conn) Finish() error { return c.file.SetReadDeadline(time.Unix(1, 0)) }
+func (c *PacketConn) Finish() error { return c.file.SetReadDeadline(time.Unix(1, 0)) }
 
 // Settled reports whether everything that had been sent before the call has
 // been received, and its receiver is back for more.
-func (c *Conn) Settled() bool {
+func (c *PacketConn) Settled() bool {
 	// The order matters: a message that is gone from the socket was taken by a
 	// receiver that is not waiting, until it is back.
 	var n int

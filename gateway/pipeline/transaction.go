@@ -11,15 +11,15 @@ import (
 	"github.com/gonicorn/gonicorn/gateway/pipeline/buffer"
 )
 
-// held is how much of a response is held back in the hope that its end comes
+// heldBackMost is how much of a response is held back in the hope that its end comes
 // before anything must be sent: bytes.
-const held = 64 << 10
+const heldBackMost = 64 << 10
 
-// exchange is one request and the answer to it. As the backend's Reply it takes
+// transaction is one request and the answer to it. As the backend's Reply it takes
 // the response off the worker's hands: a short one is kept until it is
 // complete, and sent when the worker is free already; a long or slow one goes
 // through a spool, from which another goroutine sends it.
-type exchange struct {
+type transaction struct {
 	p *Pipeline
 	r *gateway.Request
 	w gateway.Reply
@@ -50,12 +50,12 @@ type exchange struct {
 
 var errNotEnded = errors.New("the answer has no end")
 
-func newExchange(p *Pipeline, r *gateway.Request, w gateway.Reply) *exchange {
-	return &exchange{p: p, r: r, w: w, plain: !p.ResponseBuffering, begun: r.Received}
+func newTransaction(p *Pipeline, r *gateway.Request, w gateway.Reply) *transaction {
+	return &transaction{p: p, r: r, w: w, plain: !p.ResponseBuffering, begun: r.Received}
 }
 
 // resume goes on with an answer that has begun.
-func (e *exchange) resume(s *gateway.Resumed) {
+func (e *transaction) resume(s *gateway.Resumed) {
 	e.status, e.fields, e.length, e.sent, e.headed = s.Status, s.Fields, s.Length, s.Sent, true
 	e.started.Store(true)
 	if e.plain = e.plain || s.Plain; !e.plain {
@@ -64,16 +64,16 @@ func (e *exchange) resume(s *gateway.Resumed) {
 }
 
 // again forgets an answer of which nothing has gone out.
-func (e *exchange) again() {
+func (e *transaction) again() {
 	e.headed, e.ended, e.body, e.fields, e.file, e.trailer = false, false, e.body[:0], nil, "", nil
 	e.status, e.plain = 0, !e.p.ResponseBuffering
 }
 
 // Started implements gateway.Reply.
-func (e *exchange) Started() bool { return e.started.Load() || e.w.Started() }
+func (e *transaction) Started() bool { return e.started.Load() || e.w.Started() }
 
 // Interim implements gateway.Reply.
-func (e *exchange) Interim(status int, fields []gateway.Field) error {
+func (e *transaction) Interim(status int, fields []gateway.Field) error {
 	if e.headed {
 		return nil
 	}
@@ -81,7 +81,7 @@ func (e *exchange) Interim(status int, fields []gateway.Field) error {
 }
 
 // Upgrade implements gateway.Reply.
-func (e *exchange) Upgrade(status int, fields []gateway.Field) (net.Conn, error) {
+func (e *transaction) Upgrade(status int, fields []gateway.Field) (net.Conn, error) {
 	e.stopTimer()
 	e.status = status
 	e.started.Store(true)
@@ -90,14 +90,14 @@ func (e *exchange) Upgrade(status int, fields []gateway.Field) (net.Conn, error)
 	return conn, err
 }
 
-func (e *exchange) stopTimer() {
+func (e *transaction) stopTimer() {
 	if e.timer != nil {
 		e.timer.Stop()
 	}
 }
 
 // Head implements gateway.Reply.
-func (e *exchange) Head(status int, reason string, fields []gateway.Field, length int64) error {
+func (e *transaction) Head(status int, reason string, fields []gateway.Field, length int64) error {
 	e.stopTimer()
 	e.status, e.reason, e.length, e.headed = status, reason, length, true
 	e.fields = e.inspect(fields)
@@ -108,7 +108,7 @@ func (e *exchange) Head(status int, reason string, fields []gateway.Field, lengt
 }
 
 // inspect finds what the response says to a gateway, and takes it out.
-func (e *exchange) inspect(fields []gateway.Field) []gateway.Field {
+func (e *transaction) inspect(fields []gateway.Field) []gateway.Field {
 	keep := make([]gateway.Field, 0, len(fields)+1)
 	said := e.p.Inspect(&keep, fields)
 	e.plain = e.plain || said.Plain
@@ -124,12 +124,12 @@ func (e *exchange) inspect(fields []gateway.Field) []gateway.Field {
 
 // timing says, before the response is sent, where the time went so far
 // (Server-Timing, https://www.w3.org/TR/server-timing/), in milliseconds.
-func (e *exchange) timing() string {
+func (e *transaction) timing() string {
 	wait := e.r.QueueWait
 	return Timing(wait, e.app+time.Since(e.asked)-(wait-e.waited))
 }
 
-func (e *exchange) sendHead() error {
+func (e *transaction) sendHead() error {
 	if err := e.upload.fault(); err != nil && !e.w.Started() {
 		e.started.Store(false)
 		return err
@@ -139,7 +139,7 @@ func (e *exchange) sendHead() error {
 }
 
 // Write implements gateway.Reply.
-func (e *exchange) Write(p []byte) (int, error) {
+func (e *transaction) Write(p []byte) (int, error) {
 	switch {
 	case e.file != "":
 		return len(p), nil
@@ -149,7 +149,7 @@ func (e *exchange) Write(p []byte) (int, error) {
 		return n, err
 	case e.spool != nil:
 		return e.spool.Write(p)
-	case len(e.body)+len(p) <= held:
+	case len(e.body)+len(p) <= heldBackMost:
 		e.body = append(e.body, p...)
 		return len(p), nil
 	}
@@ -158,7 +158,7 @@ func (e *exchange) Write(p []byte) (int, error) {
 }
 
 // WriteFile implements gateway.Reply.
-func (e *exchange) WriteFile(f *os.File, off, n int64) error {
+func (e *transaction) WriteFile(f *os.File, off, n int64) error {
 	switch {
 	case e.file != "":
 		return nil
@@ -173,7 +173,7 @@ func (e *exchange) WriteFile(f *os.File, off, n int64) error {
 
 // Flush implements gateway.Reply: what is held back goes out, since nobody
 // knows when more comes.
-func (e *exchange) Flush() error {
+func (e *transaction) Flush() error {
 	switch {
 	case e.file != "" || !e.headed:
 		return nil
@@ -186,7 +186,7 @@ func (e *exchange) Flush() error {
 }
 
 // End implements gateway.Reply.
-func (e *exchange) End(trailers []gateway.Field) error {
+func (e *transaction) End(trailers []gateway.Field) error {
 	e.ended = true
 	switch {
 	case e.file != "":
@@ -202,7 +202,7 @@ func (e *exchange) End(trailers []gateway.Field) error {
 }
 
 // stream starts sending through a spool.
-func (e *exchange) stream() {
+func (e *transaction) stream() {
 	e.started.Store(true)
 	e.spool, e.sender = buffer.NewSpool(e.p.Response), make(chan error, 1)
 	if len(e.body) > 0 {
@@ -212,7 +212,7 @@ func (e *exchange) stream() {
 }
 
 // drain sends what the spool holds until its end.
-func (e *exchange) drain() error {
+func (e *transaction) drain() error {
 	var err error
 	if e.r.Resumed == nil {
 		err = e.sendHead()
@@ -230,7 +230,7 @@ func (e *exchange) drain() error {
 
 // settle sends what is still held back, or waits until all has been sent. The
 // worker is free by now.
-func (e *exchange) settle(err error) error {
+func (e *transaction) settle(err error) error {
 	if err == nil && !e.ended {
 		err = errNotEnded
 	}
@@ -263,7 +263,7 @@ func (e *exchange) settle(err error) error {
 }
 
 // finish counts the request and writes the access log's line.
-func (e *exchange) finish() {
+func (e *transaction) finish() {
 	e.p.Finish(&Record{
 		Request: e.r, Status: e.status, Sent: e.sent, Fields: e.fields, Begun: e.begun, Cut: e.cut,
 		Asked: !e.asked.IsZero(), App: e.app, Last: e.last,

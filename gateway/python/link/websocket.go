@@ -17,9 +17,9 @@ import (
 // closeTime is how long a client may take to answer a close frame.
 const closeTime = 2 * time.Second
 
-// socket is a WebSocket that the app has accepted: messages from the client go
+// webSocket is a WebSocket that the app has accepted: messages from the client go
 // to the worker as they come, within an inbox.
-type socket struct {
+type webSocket struct {
 	conn   *websocket.Conn
 	number uint64
 	link   *Link
@@ -38,7 +38,7 @@ type socket struct {
 const answerTime = time.Second
 
 // goodbye has the client's close frame answered.
-func (s *socket) goodbye() { s.answered.Do(func() { close(s.answer) }) }
+func (s *webSocket) goodbye() { s.answered.Do(func() { close(s.answer) }) }
 
 // accept upgrades the client's connection and starts reading from it.
 func (a *answer) accept(ctx context.Context, f *wire.Frame) error {
@@ -60,7 +60,7 @@ func (a *answer) accept(ctx context.Context, f *wire.Frame) error {
 		return err
 	}
 	a.started = true
-	s := &socket{
+	s := &webSocket{
 		conn: websocket.NewConn(conn, handshake, x.env.WebSocket), number: x.Number, link: x.Link(),
 		inbox: newInbox(ctx, x.env.Inbox), answer: make(chan struct{}),
 	}
@@ -97,7 +97,7 @@ var errSocketOver = errors.New("WebSocket is over")
 
 // pump carries the client's messages to the worker until the client closes,
 // and returns how it did.
-func (s *socket) pump(ctx context.Context) *websocket.CloseError {
+func (s *webSocket) pump(ctx context.Context) *websocket.CloseError {
 	for {
 		s.inbox.ready() // once nobody wants messages any more, it is the client's close frame that is read
 		if ctx.Err() != nil {
@@ -122,7 +122,7 @@ func (s *socket) pump(ctx context.Context) *websocket.CloseError {
 }
 
 // pass passes a part of a message on to the worker.
-func (s *socket) pass(p websocket.Part) {
+func (s *webSocket) pass(p websocket.Part) {
 	whole := p.Size == len(p.Data)
 	s.link.out.add(nil, func(m *wire.Marshal) {
 		if !p.Last {
@@ -149,7 +149,7 @@ func (s *socket) pass(p websocket.Part) {
 }
 
 // tell tells the app, once, that the WebSocket is over.
-func (s *socket) tell(closed *websocket.CloseError) {
+func (s *webSocket) tell(closed *websocket.CloseError) {
 	s.told.Do(func() {
 		s.link.out.add(nil, func(m *wire.Marshal) {
 			m.Tuple(5)
@@ -167,7 +167,7 @@ func (s *socket) tell(closed *websocket.CloseError) {
 }
 
 // restart closes the WebSocket because the gateway goes.
-func (s *socket) restart() {
+func (s *webSocket) restart() {
 	s.tell(&websocket.CloseError{Code: websocket.CodeRestart})
 	_ = s.conn.WriteClose(websocket.CodeRestart, "") // it may be gone
 	s.inbox.close()
@@ -198,7 +198,7 @@ func (a *answer) message(f *wire.Frame) error {
 
 // broken ends a WebSocket whose client cannot be written to: the pump tells the
 // app.
-func (s *socket) broken() {
+func (s *webSocket) broken() {
 	_ = s.conn.Abort()
 	s.inbox.close()
 }

@@ -12,70 +12,74 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A worker that dies may have taken a token from the shared pipe without having
-// claimed its request yet, and nobody says so. A request is lost when all of this
-// was seen, in this order:
+// A worker that dies may have taken a token from the shared pipe before it claimed
+// the request, and nothing says so. A request is lost when all of this has been
+// seen, in this order:
 //
 //  1. Its token has left the pipe.
-//  2. Of every worker, each thread was once not between taking and claiming.
-//  3. No worker has claimed it.
-//  4. All that the workers had sent by then was read, and it is not answered.
+//  2. Every thread of every worker has been seen at least once outside the moment
+//     between taking a token and claiming its request.
+//  3. No worker has claimed the request.
+//  4. Everything the workers had sent by then has been read, and the request is
+//     not answered.
 //
-// The order counts: who has begun it has claimed it until its answer is sent.
-// There is no time in it: a worker that is stopped with a request in its hand
-// keeps it until it goes on, or dies. Claims are the worker's word: an app may
+// The order matters: a worker that has begun a request keeps its claim until the
+// answer is sent. No timeout is involved: a worker that is stopped in between keeps
+// the request until it continues or dies. Claims are the worker's word: an app may
 // have seen a lost request, so it counts as one that a worker has died with.
 const (
 	lookSoon  = 2 * time.Millisecond  // while workers are asked
 	lookLater = 50 * time.Millisecond // while requests may still be in the pipe
 )
 
-// doubt is the search for lost requests. It begins when a worker dies.
-type doubt struct {
+// lostSearch is the search for lost requests. It begins when a worker dies.
+type lostSearch struct {
 	until uint64 // tokens sent up to here may have been taken by a dead worker
-	asked *inquest
+	check *lossCheck
 	timer *loop.Timer
 }
 
-// inquest is about requests that have left the pipe and that nobody has claimed.
-type inquest struct {
-	about     []suspect
-	heard     bool                    // what is left is unclaimed: answers may be on their way
-	witnesses map[*link.Link]*witness // those still to be heard
+// lossCheck finds out whether requests are lost that have left the pipe and that
+// no worker has claimed.
+type lossCheck struct {
+	candidates []candidate
+	claimsRead bool                        // what is left is unclaimed: answers may be on their way
+	pending    map[*link.Link]*workerCheck // workers still to be checked
 }
 
-// suspect is a request that may be lost. A connection uses its call again: the
+// candidate is a request that may be lost. A connection uses its call again: the
 // number says whether it is still the same request.
-type suspect struct {
+type candidate struct {
 	call   *call
 	number uint64
 }
 
-// witness is a worker that may have the request, or have answered it.
-type witness struct {
+// workerCheck is what has been seen of a worker that may have a request, or have
+// answered it.
+type workerCheck struct {
 	asked  bool
 	taking map[int]bool // threads that have been between taking and claiming at every look
 }
 
-// seek carries the search on.
-func (b *Backend) seek() {
-	b.doubt.timer.Stop()
-	b.doubt.timer = nil
+// searchLost does the next step of the search.
+func (b *Backend) searchLost() {
+	b.search.timer.Stop()
+	b.search.timer = nil
 	later := time.Duration(0)
-	if b.doubt.asked == nil {
+	if b.search.check == nil {
 		about, rest := b.missing()
 		if rest {
 			later = lookLater
 		}
 		if len(about) > 0 {
-			b.doubt.asked = b.newInquest(about)
+			b.search.check = b.newLossCheck(about)
 		}
 	}
-	if b.doubt.asked != nil {
+	if b.search.check != nil {
 		later = lookSoon
-		if b.hear(b.doubt.asked) {
-			about := b.doubt.asked.about
-			b.doubt.asked = nil
+		if b.check(b.search.check) {
+			about := b.search.check.candidates
+			b.search.check = nil
 			for _, s := range about {
 				if b.open(s) {
 					b.lose(&member{}, s.call, 0)
@@ -84,20 +88,20 @@ func (b *Backend) seek() {
 		}
 	}
 	if later > 0 {
-		b.doubt.timer = b.loop.After(later, b.seek)
+		b.search.timer = b.loop.After(later, b.searchLost)
 	}
 }
 
 // missing lists the requests that have left the pipe and that nobody has claimed.
 // rest says that others may still be in the pipe.
-func (b *Backend) missing() (gone []suspect, rest bool) {
+func (b *Backend) missing() (gone []candidate, rest bool) {
 	taken := b.shared.sent - uint64(b.shared.unread())
 	claimed := b.claims()
 	for _, c := range b.calls {
 		switch {
-		case c == nil || c.order == 0 || c.order > b.doubt.until || b.has(c, claimed):
+		case c == nil || c.order == 0 || c.order > b.search.until || b.has(c, claimed):
 		case c.order <= taken:
-			gone = append(gone, suspect{c, c.number})
+			gone = append(gone, candidate{c, c.number})
 		default:
 			rest = true
 		}
@@ -122,7 +126,7 @@ func (b *Backend) claims() map[uint64]bool {
 }
 
 // unclaimed are those of the requests that are open and that nobody has.
-func (b *Backend) unclaimed(all []suspect) (lost []suspect) {
+func (b *Backend) unclaimed(all []candidate) (lost []candidate) {
 	claimed := b.claims()
 	for _, s := range all {
 		if b.open(s) && !claimed[s.number] {
@@ -134,47 +138,48 @@ func (b *Backend) unclaimed(all []suspect) (lost []suspect) {
 
 // open reports whether a request is with the workers, and none of them has said
 // anything of it.
-func (b *Backend) open(s suspect) bool {
+func (b *Backend) open(s candidate) bool {
 	c := s.call
 	return c.number == s.number && c.stage == given && b.calls[c.slot] == c && !b.has(c, nil)
 }
 
-func (b *Backend) newInquest(about []suspect) *inquest {
-	q := &inquest{about: about}
-	q.callAll(b)
+func (b *Backend) newLossCheck(about []candidate) *lossCheck {
+	q := &lossCheck{candidates: about}
+	q.askAll(b)
 	return q
 }
 
-// callAll makes all workers witnesses.
-func (q *inquest) callAll(b *Backend) {
-	q.witnesses = map[*link.Link]*witness{}
+// askAll has all workers checked.
+func (q *lossCheck) askAll(b *Backend) {
+	q.pending = map[*link.Link]*workerCheck{}
 	for l := range b.links {
-		q.witnesses[l] = &witness{}
+		q.pending[l] = &workerCheck{}
 	}
 }
 
-// hear asks the witnesses, and reports whether all has been heard.
-func (b *Backend) hear(q *inquest) bool {
-	if q.about = b.unclaimed(q.about); !q.heard {
-		q.excuse(func(l *link.Link, w *witness) bool { return b.links[l] == nil || w.heard(b.env.Board, l) })
-		if len(q.witnesses) > 0 && len(q.about) > 0 {
+// check looks at the workers that are pending, and reports whether the check is
+// complete.
+func (b *Backend) check(q *lossCheck) bool {
+	if q.candidates = b.unclaimed(q.candidates); !q.claimsRead {
+		q.drop(func(l *link.Link, w *workerCheck) bool { return b.links[l] == nil || w.seen(b.env.Board, l) })
+		if len(q.pending) > 0 && len(q.candidates) > 0 {
 			return false
 		}
-		q.about, q.heard = b.unclaimed(q.about), true
-		q.callAll(b)
+		q.candidates, q.claimsRead = b.unclaimed(q.candidates), true
+		q.askAll(b)
 	}
-	q.excuse(func(l *link.Link, _ *witness) bool {
+	q.drop(func(l *link.Link, _ *workerCheck) bool {
 		m := b.links[l]
 		return m == nil || l.Settled() && m.settled()
 	})
-	return len(q.witnesses) == 0 || len(q.about) == 0
+	return len(q.pending) == 0 || len(q.candidates) == 0
 }
 
-// excuse lets those witnesses go that have said all.
-func (q *inquest) excuse(said func(*link.Link, *witness) bool) {
-	for l, w := range q.witnesses {
-		if said(l, w) {
-			delete(q.witnesses, l)
+// drop removes the workers that need not be checked any more.
+func (q *lossCheck) drop(done func(*link.Link, *workerCheck) bool) {
+	for l, w := range q.pending {
+		if done(l, w) {
+			delete(q.pending, l)
 		}
 	}
 }
@@ -188,10 +193,10 @@ func (m *member) settled() bool {
 	return err != nil || n == 0
 }
 
-// heard reports whether each of the worker's threads has been seen where it
-// holds no request that it has not claimed. A slot that is another's by now
-// says nothing: the worker is dead then, and its link closes.
-func (w *witness) heard(board *scoreboard.Board, l *link.Link) bool {
+// seen reports whether each of the worker's threads has been seen without a
+// request that it has taken and not claimed. A slot that belongs to another worker
+// by now says nothing: this one is dead then, and its link closes.
+func (w *workerCheck) seen(board *scoreboard.Board, l *link.Link) bool {
 	if board == nil || l.Slot < 0 || l.Slot >= scoreboard.Slots {
 		return true
 	}
@@ -216,9 +221,10 @@ func (w *witness) heard(board *scoreboard.Board, l *link.Link) bool {
 	return len(w.taking) == 0
 }
 
-// kick writes a token that is no request where others wait. The kernel wakes one
-// worker for a token: when that one died before it took it, this wakes another.
-func (b *Backend) kick() {
+// wakeOne writes a token without a request into the shared pipe if requests wait
+// there. The kernel wakes one worker for each token. If that worker died before it
+// took the token, this wakes another.
+func (b *Backend) wakeOne() {
 	if b.shared.unread() > 0 {
 		b.shared.sent++
 		b.shared.out = shm.Wake.Append(b.shared.out)
@@ -255,8 +261,8 @@ func (b *Backend) takeNoMore() {
 	}
 }
 
-// held lists the requests in hand.
-func (b *Backend) held() (all []wire.Held) {
+// inFlight lists the requests in hand.
+func (b *Backend) inFlight() (all []wire.InFlight) {
 	now := time.Now()
 	by := map[uint64]*link.Link{}
 	for l := range b.links {
@@ -264,21 +270,21 @@ func (b *Backend) held() (all []wire.Held) {
 			by[number] = l
 		}
 	}
-	add := func(h wire.Held) {
+	add := func(h wire.InFlight) {
 		if link := by[h.Number]; link != nil {
 			h.Slot, h.PID = link.Slot, link.PID
 		}
 		all = append(all, h)
 	}
 	for _, x := range b.registry.Open() {
-		add(x.Held(now))
+		add(x.InFlight(now))
 	}
 	for _, c := range b.calls {
 		if c == nil || c.exchange != nil {
 			continue
 		}
 		r := c.request
-		h := wire.Held{Number: c.number, ID: r.ID, Method: r.Method, Path: r.Path, Age: now.Sub(c.sent), Begun: c.begun}
+		h := wire.InFlight{Number: c.number, ID: r.ID, Method: r.Method, Path: r.Path, Age: now.Sub(c.sent), Begun: c.begun}
 		if c.worker != nil {
 			h.Slot, h.PID = c.worker.worker.Slot, c.worker.pid
 		}
