@@ -3,6 +3,8 @@
 package e2e
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"net/http"
 	"os"
@@ -53,11 +55,36 @@ type ledgered struct {
 	kind   ledgerKind
 	socket string // the control socket, where a test has chosen one
 	ledger *ledgerload.Ledger
+	speech speech
+	roots  *x509.CertPool // with TLS
 }
+
+// speech is what clients speak; HTTP/1.1 in clear by default.
+type speech struct {
+	name       string
+	tls, http2 bool
+}
+
+// speeches are those that only a gateway understands.
+var speeches = []speech{{"TLS", true, false}, {"HTTP2 over TLS", true, true}, {"HTTP2 in clear", false, true}}
 
 // startLedger starts the app of a kind.
 func startLedger(t testing.TB, k ledgerKind, args ...string) *ledgered {
 	t.Helper()
+	return startLedgerFor(t, k, speech{}, args...)
+}
+
+// startLedgerFor starts the app of a kind for clients that speak so.
+func startLedgerFor(t testing.TB, k ledgerKind, sp speech, args ...string) *ledgered {
+	t.Helper()
+	var roots *x509.CertPool
+	if sp.tls {
+		a := newAuthority(t)
+		cert, key := a.issue("ledger", "localhost", time.Now().Add(time.Hour))
+		args, roots = append([]string{"--certfile", cert, "--keyfile", key, "--http-protocols", "h2,h1"}, args...), a.pool
+	} else if sp.http2 {
+		args = append([]string{"--http2-cleartext"}, args...)
+	}
 	ledger := ledgerload.OpenLedger(filepath.Join(t.TempDir(), "ledger"))
 	args = append(append([]string{"-b", "127.0.0.1:0", "--keep-alive", "60", "--timeout", "120", "--graceful-timeout", "120", "--queue-timeout", "120"}, k.args...), args...)
 	o := options{env: []string{"LEDGER=" + ledger.Path(), "PYTHONDONTWRITEBYTECODE=1"}}
@@ -75,7 +102,18 @@ func startLedger(t testing.TB, k ledgerKind, args ...string) *ledgered {
 		}
 		s = startWith(t, o, append([]string{k.app, "--python", interpreter(t), "--chdir", dir}, args...)...)
 	}
-	return &ledgered{server: s, kind: k, ledger: ledger}
+	return &ledgered{server: s, kind: k, ledger: ledger, speech: sp, roots: roots}
+}
+
+// client is one for what is spoken here.
+func (s *ledgered) client(keepAlive bool) *http.Client {
+	switch sp := s.speech; {
+	case sp.tls:
+		return ledgerload.NewSecureClient(&tls.Config{RootCAs: s.roots, ServerName: "localhost"}, sp.http2, keepAlive)
+	case sp.http2:
+		return ledgerload.NewSecureClient(nil, true, keepAlive)
+	}
+	return ledgerload.NewClient(keepAlive)
 }
 
 // startBinary is startWith for another program than gonicorn.
@@ -88,7 +126,13 @@ func startBinary(t testing.TB, path string, o options, args ...string) *server {
 // begin starts a load on a server that is ready.
 func (s *ledgered) begin(o ledgerload.Options) *ledgerload.Load {
 	s.t.Helper()
-	o.URL, o.Ledger = "http://"+s.addr(), s.ledger
+	o.URL, o.Ledger = "http://"+tlsAddr(s.server), s.ledger
+	if s.speech.tls {
+		o.URL = "https" + o.URL[len("http"):]
+	}
+	if o.Client == nil {
+		o.Client = s.client(true)
+	}
 	if o.Seed == 0 {
 		o.Seed = uint64(time.Now().UnixNano())
 	}

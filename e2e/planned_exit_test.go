@@ -124,16 +124,44 @@ func TestPlannedExitsLoseNothing(t *testing.T) {
 				}
 				t.Run(k.name+"/"+e.name+"/"+load, func(t *testing.T) {
 					t.Parallel()
-					plannedExits(t, k, e, load)
+					plannedExits(t, k, speech{}, e, load)
 				})
 			}
 		}
 	}
 }
 
-func plannedExits(t *testing.T, k ledgerKind, e exit, load string) {
+// So it is for clients that speak TLS or HTTP/2.
+func TestPlannedExitsLoseNothingOverTLSAndHTTP2(t *testing.T) {
+	t.Parallel()
+	for which, k := range ledgerKinds {
+		for way, e := range exits {
+			if k.app == "handler" || len(e.only) > 0 && !slices.Contains(e.only, k.name) {
+				continue // Go handlers have no gateway, which TLS and HTTP/2 are the work of
+			}
+			for i, sp := range speeches {
+				// The short form has one class for each pair of a way and a speech that
+				// concerns the gateway's end of a connection most.
+				if !soaks() && (e.name != "HUP" && e.name != "max_requests" || (which+way)%len(speeches) != i) {
+					continue
+				}
+				for at, load := range []string{"idle", "0.95", "1.1"} {
+					if !soaks() && at != 2*(which%2) {
+						continue
+					}
+					t.Run(k.name+"/"+e.name+"/"+sp.name+"/"+load, func(t *testing.T) {
+						t.Parallel()
+						plannedExits(t, k, sp, e, load)
+					})
+				}
+			}
+		}
+	}
+}
+
+func plannedExits(t *testing.T, k ledgerKind, sp speech, e exit, load string) {
 	socket := filepath.Join(t.TempDir(), "ctl")
-	s := startLedger(t, k, append([]string{"-w", "2", "--control-socket", socket}, e.args...)...)
+	s := startLedgerFor(t, k, sp, append([]string{"-w", "2", "--control-socket", socket}, e.args...)...)
 	s.socket = socket
 	s.ready()
 	o := s.idleLoad()
@@ -142,7 +170,7 @@ func plannedExits(t *testing.T, k ledgerKind, e exit, load string) {
 	}
 	if k.app == "handler" {
 		// Each open connection has one of the worker's few places, an idle one too.
-		o.Client = ledgerload.NewClient(false)
+		o.Client = s.client(false)
 	}
 	l := s.begin(o)
 	answered(t, l, 10)
@@ -155,14 +183,18 @@ func plannedExits(t *testing.T, k ledgerKind, e exit, load string) {
 }
 
 // A new binary takes over (USR2) and nothing is lost. Each request has a
-// connection of its own: the old gonicorn closes those that are idle.
+// connection of its own, but with HTTP/2: the old gonicorn closes those that are
+// idle.
 func TestUpgradesLoseNothing(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"sync", "event-loop", "command"} {
-		t.Run(name, func(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		speech speech
+	}{{"sync", speech{}}, {"event-loop", speech{}}, {"command", speech{}}, {"event-loop", speeches[0]}, {"sync", speeches[1]}, {"command", speeches[2]}} {
+		t.Run(strings.TrimSuffix(c.name+"/"+c.speech.name, "/"), func(t *testing.T) {
 			t.Parallel()
 			pidfile := filepath.Join(t.TempDir(), "pid")
-			s := startLedger(t, ledgerKindOf(t, name), "-w", "2", "--pid", pidfile)
+			s := startLedgerFor(t, ledgerKindOf(t, c.name), c.speech, "-w", "2", "--pid", pidfile)
 			s.ready()
 			t.Cleanup(func() {
 				for _, file := range []string{pidfile, pidfile + ".2"} {
@@ -172,7 +204,7 @@ func TestUpgradesLoseNothing(t *testing.T) {
 				}
 			})
 			o := s.queuedLoad(2, 1.1, 50*time.Millisecond)
-			o.Client = ledgerload.NewClient(false)
+			o.Client = s.client(c.speech.http2) // HTTP/2 tells clients which requests nobody has begun
 			l := s.begin(o)
 			answered(t, l, 10)
 			for range rounds() {

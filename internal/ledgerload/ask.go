@@ -61,6 +61,10 @@ func ask(ctx context.Context, client *http.Client, url string, p *plan) *outcome
 		if p.chunked {
 			req.Body, req.ContentLength = io.NopCloser(requestBody(p.id, p.body)), -1
 		}
+		if t, is := client.Transport.(*http.Transport); is && t.Protocols != nil && !t.Protocols.HTTP1() {
+			// HTTP/2 says which streams nobody has begun: those may be sent again.
+			req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(requestBody(p.id, p.body)), nil }
+		}
 	}
 	resp, err := client.Do(req)
 	o.resumed = max(connections-1, 0)

@@ -2,6 +2,7 @@ package ledgerload
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -14,7 +15,7 @@ import (
 
 // Options are a load.
 type Options struct {
-	URL    string // http://HOST:PORT
+	URL    string // http://HOST:PORT, or https
 	Ledger *Ledger
 	Mix    Mix
 	// Rate is how many requests begin in a second, whether or not earlier ones
@@ -46,6 +47,18 @@ func NewClient(keepAlive bool) *http.Client {
 		DisableKeepAlives: !keepAlive, MaxIdleConnsPerHost: 1000, DisableCompression: true,
 		DialContext: (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
 	}}
+}
+
+// NewSecureClient returns a client that speaks TLS, and over it HTTP/1.1 or
+// HTTP/2. Without a config it speaks HTTP/2 in clear.
+func NewSecureClient(config *tls.Config, http2, keepAlive bool) *http.Client {
+	c := NewClient(keepAlive)
+	t := c.Transport.(*http.Transport)
+	t.TLSClientConfig, t.Protocols = config, new(http.Protocols)
+	t.Protocols.SetHTTP1(!http2)
+	t.Protocols.SetHTTP2(http2 && config != nil)
+	t.Protocols.SetUnencryptedHTTP2(http2 && config == nil)
+	return c
 }
 
 // Start begins to send.

@@ -1,6 +1,7 @@
 package ledgerload_test
 
 import (
+	"crypto/tls"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -115,4 +116,49 @@ func (l *limited) Write(p []byte) (int, error) {
 		}
 	}
 	return len(p), nil
+}
+
+// What clients speak is what they are asked to.
+func TestClientsSpeak(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		http2, tls bool
+		proto      string
+	}{"TLS": {false, true, "HTTP/1.1"}, "HTTP/2": {true, true, "HTTP/2.0"}, "HTTP/2 in clear": {true, false, "HTTP/2.0"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ledger := ledgerload.OpenLedger(filepath.Join(t.TempDir(), "ledger"))
+			good, other := ledgerload.Handler(ledger), atomic.Int64{}
+			s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.Proto != c.proto || (r.TLS != nil) != c.tls {
+					other.Add(1)
+				}
+				good.ServeHTTP(w, r)
+			}))
+			s.EnableHTTP2 = true
+			s.Config.Protocols = new(http.Protocols)
+			s.Config.Protocols.SetHTTP1(true)
+			s.Config.Protocols.SetHTTP2(true)
+			s.Config.Protocols.SetUnencryptedHTTP2(true)
+			var config *tls.Config
+			if c.tls {
+				s.StartTLS()
+				config = &tls.Config{RootCAs: s.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs}
+			} else {
+				s.Start()
+			}
+			defer s.Close()
+			l := ledgerload.Start(ledgerload.Options{
+				URL: s.URL, Ledger: ledger, Mix: ledgerload.Small(0), Client: ledgerload.NewSecureClient(config, c.http2, true),
+			})
+			deadline := time.Now().Add(30 * time.Second)
+			for l.Answered() < 50 && time.Now().Before(deadline) {
+				time.Sleep(time.Millisecond)
+			}
+			report, err := l.Stop()
+			if err != nil || report.Wrong() || report.Answered < 50 || other.Load() > 0 {
+				t.Errorf("%v %v, %d spoke another protocol than %s", report, err, other.Load(), c.proto)
+			}
+		})
+	}
 }
