@@ -55,6 +55,8 @@ func TestMistakes(t *testing.T) {
 		{"unwritable log", []string{"--error-logfile", "/no/such/folder/log", "demo", "-b", "127.0.0.1:0"}, 1, []string{"/no/such/folder"}},
 		{"long unix path", []string{"-b", "unix:/" + strings.Repeat("x", 120), "demo"}, 1, []string{"107"}},
 		{"bad flag", []string{"--wrokers", "3", "demo"}, 2, []string{"--wrokers", "--workers"}},
+		{"TLS of a Go handler", []string{"--certfile", plain, "--keyfile", plain, "demo"}, 1, []string{"certfile", "transport inherit", "plain HTTP"}},
+		{"TLS of an inherited socket", as("web", "--certfile", plain, "--keyfile", plain, "--transport", "inherit"), 1, []string{"certfile", "plain HTTP"}},
 		{"boot loop", as("exit", "--transport", "none"), 3, []string{"3 tries", "code 7", "about to exit"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -62,6 +62,9 @@ func (s *supervisor) prepare(c *config.Config) (*prepared, error) {
 	if p.credential, err = proc.Lookup(c.User, c.Group, c.Initgroups); err != nil {
 		return nil, fmt.Errorf("privileges: %w", err)
 	}
+	if err := speaksTLS(c, p.transport); err != nil {
+		return nil, err
+	}
 	if c.WorkersMax > 0 && p.transport != transportGateway {
 		return nil, fmt.Errorf("workers_max: the number of workers follows what waits at the gateway, which transport %s has not; leave workers_max out",
 			p.transport)
@@ -77,6 +80,17 @@ func (s *supervisor) prepare(c *config.Config) (*prepared, error) {
 		return nil, err
 	}
 	return p, nil
+}
+
+// speaksTLS refuses certificates where no gateway is that could use them.
+//
+//config:gateway
+func speaksTLS(c *config.Config, transport string) error {
+	if len(c.Certfile) == 0 || transport == transportGateway {
+		return nil
+	}
+	return fmt.Errorf("certfile: the gateway speaks TLS, which transport %s has not: clients would be answered in plain HTTP; "+
+		"leave certfile and keyfile out, and have a proxy in front speak TLS", transport)
 }
 
 // longestRequest is how long a request may take until it counts as hung. A
