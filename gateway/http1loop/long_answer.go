@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/gateway/answer"
 	"github.com/gonicorn/gonicorn/gateway/http1"
 	"github.com/gonicorn/gonicorn/gateway/loop"
 	"github.com/gonicorn/gonicorn/gateway/pipeline"
@@ -13,7 +14,8 @@ import (
 )
 
 // stuckAfter is how long a client may take none of an answer that lies in its
-// worker's memory. The answer then goes to a goroutine, which puts it elsewhere.
+// worker's memory, and how often one is looked at that takes it slowly
+// (answer.Pace). The answer then goes to a goroutine, which puts it elsewhere.
 const stuckAfter = 100 * time.Millisecond
 
 // stuckMost is how many of them go to goroutines in that time: each holds up to
@@ -34,9 +36,10 @@ type longAnswer struct {
 	sent    int64           // bytes of it that the client has taken
 	queue   time.Duration   // that the request has waited for a worker
 	chunked bool
-	plain   bool // nothing of it is buffered to be sent later
-	ended   bool // the last part has come
-	dirty   bool // it is in Server.dirty
+	plain   bool        // nothing of it is buffered to be sent later
+	ended   bool        // the last part has come
+	dirty   bool        // it is in Server.dirty
+	pace    answer.Pace // of the client, while it takes nothing
 }
 
 // pusher writes answers in parts.
@@ -181,7 +184,10 @@ func (c *conn) push() {
 		switch some() {
 		case 0, unix.EINTR:
 		case unix.EAGAIN:
-			c.s.stuck.Arm(&c.deadline)
+			if !c.deadline.Armed() { // or what it takes now and then kept the worker for ever
+				st.pace.Begin(st.sent)
+				c.s.stuck.Arm(&c.deadline)
+			}
 			return
 		default:
 			c.abort()

@@ -37,7 +37,7 @@ func (st *stream) Answer(a *gateway.Answer, p gateway.Part, end bool) bool {
 		p.Release()
 	default:
 		st.parts.waiting = append(st.parts.waiting, p)
-		st.waitsForClient()
+		st.holdsWorker()
 	}
 	c.touch()
 	if end && len(st.parts.waiting) == 0 {
@@ -74,7 +74,7 @@ func (st *stream) sendParts() {
 	for len(a.waiting) > 0 {
 		p := &a.waiting[0]
 		if !w.Send(&st.Stream, p.Body, a.ended && len(a.waiting) == 1, nil) {
-			st.waitsForClient()
+			st.holdsWorker()
 			return
 		}
 		st.partSent()
@@ -106,30 +106,45 @@ func (st *stream) taken(n int) {
 	}
 }
 
-// waitsForClient gives the client a moment to take what lies in its worker's
-// memory.
+// waitsForClient gives the client a moment to take what is left.
 func (st *stream) waitsForClient() {
 	st.left, _ = st.Left()
 	st.patient = false
 	st.c.s.stuck.Arm(&st.deadline)
 }
 
-// stuck is called when the client may have taken nothing for a moment: what is
-// left then goes elsewhere, little of a whole answer into memory of the stream's,
-// the rest to a goroutine.
+// holdsWorker has the client looked at that has not taken all that lies in its
+// worker's memory. What it takes now and then does not put that off.
+func (st *stream) holdsWorker() {
+	if !st.deadline.Armed() {
+		st.tellTaken()
+		st.pace.Begin(st.parts.sent)
+		st.c.s.stuck.Arm(&st.deadline)
+	}
+}
+
+// tellTaken tells the backend what the client has taken of the first part.
+func (st *stream) tellTaken() {
+	a := &st.parts
+	if n, some := st.Left(); some && len(a.waiting) > 0 {
+		sent := len(a.waiting[0].Body) - n - a.told
+		a.told += sent
+		st.taken(sent)
+	}
+}
+
+// stuck is called when the client may take the answer too slowly: what is left
+// then goes elsewhere, little of a whole answer into memory of the stream's, the
+// rest to a goroutine.
 func (st *stream) stuck() {
 	a, c := &st.parts, st.c
+	st.tellTaken()
 	n, some := st.Left()
 	switch {
 	case !some || len(a.waiting) == 0:
 		return
-	case n < st.left:
-		sent := len(a.waiting[0].Body) - n - a.told
-		a.told += sent
-		st.taken(sent)
-		st.waitsForClient()
-	case !c.s.leaving.Allow():
-		st.waitsForClient()
+	case st.pace.Keeps(a.sent) || !c.s.leaving.Allow():
+		c.s.stuck.Arm(&st.deadline)
 	case !st.reserve(min(n, heldBody)):
 		c.wire.Reset(&st.Stream, h2.ErrCodeEnhanceYourCalm)
 	case a.ended && len(a.waiting) == 1 && n <= restMost:

@@ -48,8 +48,9 @@ type handing struct {
 
 // slowness is how a client is watched that has to take something.
 type slowness struct {
-	left    int  // bytes that it had not taken when it was last looked at
-	patient bool // it has taken nothing for a moment, and has more time
+	left    int         // bytes that it had not taken when it was last looked at
+	patient bool        // it has taken nothing for a moment, and has more time
+	pace    answer.Pace // how it takes an answer out of its worker's memory
 }
 
 // reset makes a stream ready for another request, which overwrites the rest.
