@@ -91,25 +91,30 @@ wheels:
 bench: build
 	$(GO) test -run '^$$' -bench 'Crash|Idle$$|Hundred|UnderLoad' -benchtime 1x -timeout 20m ./e2e
 
-# The gateway beside nginx and HAProxy, where they are installed.
-bench-gateway: build
+# CPU, requests/s, times and memory of gonicorn and its peers, in turns, as the
+# tables of docs/benchmarks.md. BENCH is more options of cost.py's, such as
+# --rounds 1, --only FastAPI, --json FILE.
+COST = .venv-bench/bin/python3 bench/cost/cost.py bin/gonicorn
+
+bench-cost: build .venv-bench
+	$(COST) $(BENCH)
+
+# The part of it that has Python apps, and the picture in docs.
+bench-python: build .venv-bench
+	$(COST) --only '^(?!in front of|idle)' --svg docs/bench-python.svg $(BENCH)
+
+# The part of it that has the gateway in front of programs, beside nginx and
+# HAProxy where they are installed; what the gateway promises under load; h2spec.
+bench-gateway: build .venv-bench
+	$(COST) --only '^(in front of|idle)' $(BENCH)
 	$(GO) test -run '^$$' -bench Gateway -benchtime 1x -timeout 30m ./e2e
 	cd bench/h2spec && $(GO) run .
 
-# Python apps under gonicorn and under gunicorn, uvicorn, uWSGI, granian, hypercorn.
+# gunicorn, uvicorn, uWSGI, granian, hypercorn, and the apps' packages.
 .venv-bench: requirements-bench.txt
 	$(PYTHON) -m venv .venv-bench
 	.venv-bench/bin/python3 -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
 	@touch .venv-bench
-
-bench-python: .venv-bench
-	BENCH_SVG=../docs/bench-python.svg $(GO) test -run '^$$' -bench Python -benchtime 1x -timeout 60m ./e2e
-
-# CPU microseconds and requests/s of gonicorn and its peers, as the table of
-# docs/benchmarks.md.
-bench-cost: build .venv-bench
-	PATH="$(CURDIR)/.venv-bench/bin:$$PATH" $(PYTHON) bench/cost/cost.py bin/gonicorn
-	$(PYTHON) bench/cost/proxy.py bin/gonicorn
 
 # What a forked worker costs beside a spawned one and gunicorn --preload.
 bench-fork: .venv-bench

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -36,6 +37,57 @@ func pss(b *testing.B, pids []int) (sum int64) {
 	return sum
 }
 
+// peer is a server and how it is started: {app}, {addr}, {workers}.
+type peer struct {
+	name string
+	args string
+}
+
+// startServer starts a peer in a process group of its own, in e2e/python. make
+// bench-fork installs them into .venv-bench.
+func startServer(b *testing.B, p peer, app string, workers int) (addr string, pid int) {
+	b.Helper()
+	addr = listenLocal()
+	venv, err := filepath.Abs("../.venv-bench")
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err := os.Stat(venv); err != nil {
+		b.Fatalf("%v; make it with: make .venv-bench", err)
+	}
+	args := strings.Fields(strings.NewReplacer("{gonicorn}", binary(), "{app}", app, "{addr}", addr,
+		"{workers}", strconv.Itoa(workers), "{python}", venv+"/bin/python3", "{bin}", venv+"/bin").Replace(p.args))
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Dir = "python"
+	cmd.Env = append(cleanEnv(), "PYTHONPATH=.", "PYTHONDONTWRITEBYTECODE=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		for _, pid := range tree(cmd.Process.Pid) {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+		_ = cmd.Wait()
+	})
+	for deadline := time.Now().Add(bound); ; waitReadyFor(20 * time.Millisecond) {
+		if err := (&client{addr: addr}).get("/"); err == nil {
+			return addr, cmd.Process.Pid
+		} else if time.Now().After(deadline) {
+			b.Fatalf("%s never answers: %v", p.name, err)
+		}
+	}
+}
+
+// tree lists a process and all below it.
+func tree(pid int) []int {
+	all := []int{pid}
+	for _, child := range childrenOf(pid) {
+		all = append(all, tree(child)...)
+	}
+	return all
+}
+
 // BenchmarkFork measures what one worker more costs in memory, of apps with
 // 100 MB of imports and data, and how soon it is ready.
 func BenchmarkFork(b *testing.B) {
@@ -53,7 +105,7 @@ func BenchmarkFork(b *testing.B) {
 				for b.Loop() {
 					var all [2]int64
 					for i, workers := range []int{few, many} {
-						addr, pid := startServer(b, server, workload{app: app.app}, workers)
+						addr, pid := startServer(b, server, app.app, workers)
 						for settled := int64(0); len(tree(pid)) <= workers || settled>>20 != pss(b, tree(pid))>>20; waitReadyFor(300 * time.Millisecond) {
 							settled = pss(b, tree(pid))
 						}

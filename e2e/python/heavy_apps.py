@@ -4,9 +4,7 @@ DATA = {n: "value number %d" % n for n in range(700_000)}
 
 
 def make_django():
-    from bench_apps import django
-
-    app = django()
+    from djangoproj.wsgi import application as app
 
     def touching(environ, start_response):
         environ["app.value"] = DATA[len(DATA) // 2]
