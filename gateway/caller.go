@@ -4,8 +4,8 @@ import "time"
 
 // Looped is a backend that answers requests on an event loop.
 type Looped interface {
-	// NewCall returns a call for the requests of a Caller.
-	NewCall(c Caller) Call
+	// NewCall returns a call, for one request after the other.
+	NewCall() Call
 }
 
 // Caller is a connection on an event loop, or a stream of one, whose requests a backend answers without
@@ -26,12 +26,12 @@ type Caller interface {
 	Promote(x Begun)
 }
 
-// Call is a Caller's request at a backend. A Caller has one call, which it uses
-// again; all of it is the backend's from Submit until Done or Promote. Its methods
-// are called on the loop's thread.
+// Call is a Caller's request at a backend. All of it is the backend's from Submit
+// until Done or Promote; then it may be used again, by any Caller. Its methods are
+// called on the loop's thread.
 type Call interface {
-	// Submit has a request answered. It may call the Caller before it returns.
-	Submit(r *Request)
+	// Submit has a request of c's answered. It may call c before it returns.
+	Submit(c Caller, r *Request)
 	// Promote has the Caller promoted.
 	Promote()
 	// Abandon ends the answer to a request whose client has gone.

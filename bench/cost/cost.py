@@ -61,7 +61,10 @@ def run(chosen: argparse.Namespace, folder: Path) -> None:
     for bench in benches(folder, client, chosen.sketch):
         bench = bench.only([work for work in bench.works if re.search(chosen.only, work.name)])
         if bench.works:
-            measure(bench, chosen, places, results)
+            try:
+                measure(bench, chosen, places, results)
+            except RuntimeError as e:  # the other rows do not wait for this one
+                print("%s: %s" % (bench.works[0].name, e), file=sys.stderr)
             page.show(bench)
             done += bench.works
     page.summary(done)
@@ -77,8 +80,8 @@ def measure(bench: Bench, chosen: argparse.Namespace, places: dict[str, object],
     began = time.monotonic()
     with ExitStack() as beside:
         if bench.program:
-            programs = [beside.enter_context(Running(Server(bench.program), places)) for _ in range(2)]
-            places = {**places, "behind": [program.ready().address for program in programs]}
+            programs = [beside.enter_context(Running(Server(bench.program), places)).ready() for _ in range(2)]
+            places = {**places, "behind": [program.address for program in programs]}
         works = [at_half(work, bench, places) for work in bench.works]
         for _ in range(chosen.rounds):
             for name, server in bench.servers.items():

@@ -1,10 +1,17 @@
 package http1loop
 
+import (
+	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/gateway/answer"
+	"github.com/gonicorn/gonicorn/gateway/http1"
+)
+
 // buffers are memory for requests that is used again.
 type buffers struct {
 	blocks    [][]byte
 	large     [][]byte
 	largeUsed int
+	works
 }
 
 // take lends a buffer of block bytes.
@@ -29,6 +36,40 @@ func (b *buffers) takeLarge() []byte {
 		return p
 	}
 	return make([]byte, largeBlock)
+}
+
+// work is a request in hand, with its call and the head of its answer.
+type work struct {
+	head   http1.RequestHead
+	req    gateway.Request
+	call   gateway.Call
+	answer answer.Head
+}
+
+// works are kept for the next requests, of whichever connection.
+type works struct {
+	backend gateway.Looped
+	free    []*work
+}
+
+func (w *works) takeWork() *work {
+	if n := len(w.free); n > 0 {
+		k := w.free[n-1]
+		w.free = w.free[:n-1]
+		return k
+	}
+	return &work{call: w.backend.NewCall()}
+}
+
+// giveWork takes back one whose call the backend does not have.
+func (w *works) giveWork(k *work) {
+	if len(w.free) == keepBuffers {
+		return
+	}
+	k.head.Reset()
+	k.answer.Reset()
+	k.req = gateway.Request{}
+	w.free = append(w.free, k)
 }
 
 // keepBuffers is how many buffers of each size are kept for later.

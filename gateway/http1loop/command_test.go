@@ -115,9 +115,16 @@ func (c countedCaller) Done() {
 	c.Caller.Done()
 }
 
-func (b *counted) NewCall(c gateway.Caller) gateway.Call {
-	return b.Backend.NewCall(countedCaller{c, b})
+type countedCall struct {
+	gateway.Call
+	of *counted
 }
+
+func (c countedCall) Submit(from gateway.Caller, r *gateway.Request) {
+	c.Call.Submit(countedCaller{from, c.of}, r)
+}
+
+func (b *counted) NewCall() gateway.Call { return countedCall{b.Backend.NewCall(), b} }
 
 // gate is a front before a command.
 type gate struct {

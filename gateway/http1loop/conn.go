@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
-	"github.com/gonicorn/gonicorn/gateway/answer"
 	"github.com/gonicorn/gonicorn/gateway/http1"
 	"github.com/gonicorn/gonicorn/gateway/loop"
 	"github.com/gonicorn/gonicorn/gateway/tlsconn"
@@ -43,10 +42,7 @@ type conn struct {
 	headLen  int // of the request at the front of in; 0 while it is not whole
 	total    int // of the request, with its body
 	received time.Time
-	head     http1.RequestHead
-	req      gateway.Request
-	call     gateway.Call // nil before the first request
-	answer   answer.Head
+	*work    // nil as long as in is
 
 	out   []byte      // of the response, what the client has not taken
 	parts *longAnswer // nil except while sendingLong
@@ -143,7 +139,7 @@ func (c *conn) read() {
 	c.more = false
 	for c.state == reading {
 		if c.in == nil {
-			c.in = c.s.take()
+			c.in, c.work = c.s.take(), c.s.takeWork()
 		}
 		if c.n == len(c.in) {
 			c.hand(nil, nil) // more than the loop wants
@@ -178,12 +174,20 @@ func (c *conn) read() {
 	c.listens()
 }
 
-// pause waits for more of a request, and holds no buffer if there is nothing.
+// pause waits for more of a request, and holds no memory if there is nothing.
 func (c *conn) pause() {
 	if c.n == 0 && c.in != nil {
-		c.s.give(c.in)
-		c.in = nil
+		c.giveWork()
 	}
+}
+
+// giveWork gives back what a request needs.
+func (c *conn) giveWork() {
+	c.s.give(c.in)
+	if c.state != busy && c.state != sendingLong { // its call is the backend's, or a goroutine's
+		c.s.giveWork(c.work)
+	}
+	c.in, c.work = nil, nil
 }
 
 // Expired implements loop.Expirer.
@@ -247,8 +251,7 @@ func (c *conn) leave() {
 	c.dropLong()
 	s.o.Loop.Forget(c.fd)
 	if c.in != nil {
-		s.give(c.in)
-		c.in = nil
+		c.giveWork()
 	}
 	c.state, c.out = gone, nil
 	delete(s.conns, c)

@@ -89,10 +89,7 @@ func (c *conn) begin() {
 	c.state = busy
 	c.last = !c.head.KeepAlive || s.o.HTTP.KeepAlive <= 0
 	s.answer.Arm(&c.deadline)
-	if c.call == nil {
-		c.call = s.o.Backend.NewCall(c)
-	}
-	c.call.Submit(&c.req)
+	c.call.Submit(c, &c.req)
 }
 
 // describe fills in the request from its head.

@@ -63,7 +63,7 @@ type Server struct {
 
 // New makes a server. It is called before the loop runs.
 func New(o Options) *Server {
-	s := &Server{o: o, rules: &o.HTTP.Rules, http2: o.Host.HTTP2(), conns: map[*conn]struct{}{}, out: make([]byte, 0, 128<<10)}
+	s := &Server{o: o, rules: &o.HTTP.Rules, http2: o.Host.HTTP2(), conns: map[*conn]struct{}{}, out: make([]byte, 0, 128<<10), buffers: buffers{works: works{backend: o.Backend}}}
 	s.first = o.Loop.Deadlines(o.HTTP.HeaderTimeout)
 	s.kept = o.Loop.Deadlines(o.HTTP.KeepAlive)
 	s.head = o.Loop.Deadlines(o.HTTP.HeaderTimeout)

@@ -59,9 +59,10 @@ type call struct {
 }
 
 // NewCall implements gateway.Looped.
-func (a *app) NewCall(c gateway.Caller) gateway.Call { return &call{a: a, caller: c} }
+func (a *app) NewCall() gateway.Call { return &call{a: a} }
 
-func (c *call) Submit(r *gateway.Request) {
+func (c *call) Submit(from gateway.Caller, r *gateway.Request) {
+	c.caller = from
 	c.began = c.a.loop.Now()
 	if r.Path == "/promote" {
 		c.caller.Promote(begun{})

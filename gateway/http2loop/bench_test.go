@@ -50,9 +50,12 @@ type echoed struct {
 	caller gateway.Caller
 }
 
-func (e *echo) NewCall(c gateway.Caller) gateway.Call { return &echoed{e, c} }
+func (e *echo) NewCall() gateway.Call { return &echoed{of: e} }
 
-func (c *echoed) Submit(*gateway.Request) { c.of.waiting = append(c.of.waiting, c) }
+func (c *echoed) Submit(from gateway.Caller, _ *gateway.Request) {
+	c.caller = from
+	c.of.waiting = append(c.of.waiting, c)
+}
 func (c *echoed) Promote()                {}
 func (c *echoed) Abandon()                {}
 func (c *echoed) Taken(int)               {}

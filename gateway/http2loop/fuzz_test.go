@@ -57,10 +57,10 @@ type mood struct {
 	r      *gateway.Request
 }
 
-func (m *moody) NewCall(c gateway.Caller) gateway.Call { return &mood{of: m, caller: c} }
+func (m *moody) NewCall() gateway.Call { return &mood{of: m} }
 
-func (c *mood) Submit(r *gateway.Request) {
-	c.r = r
+func (c *mood) Submit(from gateway.Caller, r *gateway.Request) {
+	c.caller, c.r = from, r
 	c.of.calls[c] = 0
 }
 

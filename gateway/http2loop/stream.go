@@ -114,9 +114,9 @@ func (st *stream) serve() {
 	st.state = busy
 	s.answer.Arm(&st.deadline)
 	if st.call == nil {
-		st.call = s.o.Backend.NewCall(st)
+		st.call = s.o.Backend.NewCall()
 	}
-	st.call.Submit(&st.req)
+	st.call.Submit(st, &st.req)
 }
 
 // Data implements http2.Owner.

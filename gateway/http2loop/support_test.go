@@ -81,10 +81,10 @@ type call struct {
 }
 
 // NewCall implements gateway.Looped.
-func (a *app) NewCall(c gateway.Caller) gateway.Call { return &call{a: a, caller: c} }
+func (a *app) NewCall() gateway.Call { return &call{a: a} }
 
-func (c *call) Submit(r *gateway.Request) {
-	c.r, c.given, c.began = r, true, c.a.loop.Now()
+func (c *call) Submit(from gateway.Caller, r *gateway.Request) {
+	c.caller, c.r, c.given, c.began = from, r, true, c.a.loop.Now()
 	switch r.Path {
 	case "/promote":
 		c.Promote()

@@ -56,9 +56,9 @@ type assigned struct {
 	rest   []byte    // of the request, not written yet
 }
 
-// NewCall returns a call for the requests of a connection on the loop.
-func (b *Backend) NewCall(c gateway.Caller) gateway.Call {
-	call := &Call{b: b, caller: c}
+// NewCall implements gateway.Looped.
+func (b *Backend) NewCall() gateway.Call {
+	call := &Call{b: b}
 	call.late.Owner = call
 	call.waiter.Called = func(at int) { b.Loop.Post(func() { call.called(at) }) }
 	return call
@@ -79,7 +79,8 @@ func (c *Call) Worker() (slot, pid int) {
 }
 
 // Submit implements gateway.Call.
-func (c *Call) Submit(r *gateway.Request) {
+func (c *Call) Submit(caller gateway.Caller, r *gateway.Request) {
+	c.caller = caller
 	c.r, c.began, c.waited, c.by, c.over = r, c.b.Loop.Now(), 0, nil, false
 	c.enter()
 }

@@ -82,9 +82,9 @@ func (s *setup) Serve(ctx context.Context, r *gateway.Request, w gateway.Reply) 
 		return s.Backend.Serve(ctx, r, w)
 	}
 	on := &client{w: w, done: make(chan *Call, 2)}
-	c := s.NewCall(on).(*Call)
+	c := s.NewCall().(*Call)
 	on.call = c
-	s.Loop.Post(func() { c.Submit(r) })
+	s.Loop.Post(func() { c.Submit(on, r) })
 	stop := context.AfterFunc(ctx, func() {
 		s.Loop.Post(func() {
 			if !on.given && c.stage != idle {

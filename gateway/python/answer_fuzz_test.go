@@ -113,8 +113,8 @@ func FuzzAnswer(f *testing.F) {
 	f.Add(^uint64(0), false, head)
 	f.Fuzz(func(t *testing.T, token uint64, right bool, answer []byte) {
 		j := &judge{t: t}
-		d := b.NewCall(j).(*Call)
-		d.Submit(&gateway.Request{Method: "GET", Path: "/"})
+		d := b.NewCall().(*Call)
+		d.Submit(j, &gateway.Request{Method: "GET", Path: "/"})
 		j.number = d.call.number
 		if right { // the number and the slot that the worker was given
 			token = token&^(1<<52-1) | uint64(shm.NewToken(j.number, d.call.slot))

@@ -16,11 +16,12 @@ type Call struct {
 	call   call
 }
 
-// NewCall returns a call for the requests of a connection on the loop.
-func (b *Backend) NewCall(c gateway.Caller) gateway.Call { return &Call{caller: c, b: b} }
+// NewCall implements gateway.Looped.
+func (b *Backend) NewCall() gateway.Call { return &Call{b: b} }
 
 // Submit implements gateway.Call.
-func (d *Call) Submit(r *gateway.Request) {
+func (d *Call) Submit(c gateway.Caller, r *gateway.Request) {
+	d.caller = c
 	d.call = call{number: d.b.registry.NextNumber(), request: r, onLoop: d}
 	d.b.submit(&d.call)
 }
