@@ -39,7 +39,7 @@ func (c *conn) multiplex() {
 	s.enterHTTP2(t, about, ahead)
 }
 
-// transport is a streams.Transport with a descriptor.
+// transport is a http2loop.Transport with a descriptor.
 type transport interface {
 	http2loop.Transport
 	descriptor() int // -1 once it is closed
@@ -70,20 +70,20 @@ func (t *socket) descriptor() int { return t.fd }
 
 func (t *socket) serves(h loop.Handler) loop.Handler { return h }
 
-// Read implements streams.Transport.
+// Read implements http2loop.Transport.
 func (t *socket) Read(p []byte) (int, syscall.Errno) { return loop.Read(t.fd, p) }
 
 // Drains says that a short read has taken all there was: of a bare socket, but not
 // of what has records in it.
 func (t *socket) Drains() bool { return t.bare }
 
-// Write implements streams.Transport.
+// Write implements http2loop.Transport.
 func (t *socket) Write(p []byte) (int, syscall.Errno) { return loop.Write(t.fd, p) }
 
-// CloseWrite implements streams.Transport.
+// CloseWrite implements http2loop.Transport.
 func (t *socket) CloseWrite() { _ = unix.Shutdown(t.fd, unix.SHUT_WR) } // the end is read
 
-// Close implements streams.Transport.
+// Close implements http2loop.Transport.
 func (t *socket) Close() {
 	t.loop.Forget(t.fd)
 	unix.Close(t.fd)

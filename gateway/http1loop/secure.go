@@ -16,8 +16,7 @@ import (
 const sealMost = 64 << 10
 
 // Take serves a connection whose TLS handshake is done, if it can. The connection
-// is counted already.
-// version2 says that it speaks HTTP/2.
+// is counted already. version2 says that it speaks HTTP/2.
 func (s *Server) Take(from *http1.Conn, version2 bool) bool {
 	sec, is := from.Conn.(*tlsconn.Conn)
 	if !is {
@@ -145,7 +144,7 @@ func (s *Server) release(fd int, sec *tlsconn.Conn, unsent []byte) (net.Conn, er
 	return sec, nil
 }
 
-// sealed is a connection's descriptor with TLS as a streams.Transport.
+// sealed is a connection's descriptor with TLS as a http2loop.Transport.
 type sealed struct {
 	socket
 	s    *Server
@@ -194,7 +193,7 @@ func (t *sealed) flush() bool {
 	return true
 }
 
-// Read implements streams.Transport.
+// Read implements http2loop.Transport.
 func (t *sealed) Read(p []byte) (int, syscall.Errno) {
 	if t.hung {
 		t.sec.Heard() // to its end
@@ -207,7 +206,7 @@ func (t *sealed) Read(p []byte) (int, syscall.Errno) {
 	return n, err
 }
 
-// Write implements streams.Transport.
+// Write implements http2loop.Transport.
 func (t *sealed) Write(p []byte) (int, syscall.Errno) {
 	if !t.flush() {
 		return 0, syscall.EAGAIN
@@ -224,7 +223,7 @@ func (t *sealed) Write(p []byte) (int, syscall.Errno) {
 	return len(p), 0
 }
 
-// CloseWrite implements streams.Transport.
+// CloseWrite implements http2loop.Transport.
 func (t *sealed) CloseWrite() {
 	t.out = append(t.out, t.sec.Bye()...)
 	t.last = true

@@ -298,12 +298,17 @@ func TestHungWorkerIsHeld(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { board.Close() }) // behind the backend
-	hangs := serveConn(t, func(_ int, _ net.Conn, in *bufio.Reader) { _, _ = io.Copy(io.Discard, in) })
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	hangs := serveConn(t, func(_ int, _ net.Conn, in *bufio.Reader) {
+		if _, err := in.ReadByte(); err == nil {
+			cancel(gateway.ErrTimeout) // it has the request by now
+		}
+		_, _ = io.Copy(io.Discard, in)
+	})
 	s := newSetup(t, Options{Board: board, HoldHung: true}, hangs)
 	s.workers[0].Capacity = 1
 	s.Update(s.workers)
-	ctx, cancel := context.WithTimeoutCause(t.Context(), time.Millisecond, gateway.ErrTimeout)
-	defer cancel()
 	if err := s.Serve(ctx, request("GET", "/"), &recorder{}); !errors.Is(err, gateway.ErrTimeout) {
 		t.Fatal(err)
 	}

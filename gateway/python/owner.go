@@ -7,11 +7,11 @@ import (
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
 )
 
-// owner makes Backend a channel.Owner without showing the methods, which are
+// owner makes Backend a link.Owner without showing the methods, which are
 // called from the goroutines that read workers' sockets.
 type owner struct{ *Backend }
 
-// Hello implements channel.Owner.
+// Hello implements link.Owner.
 func (o owner) Hello(l *link.Link, h link.Hello) {
 	o.loop.Post(func() {
 		m := o.links[l]
@@ -26,7 +26,7 @@ func (o owner) Hello(l *link.Link, h link.Hello) {
 	})
 }
 
-// GoAway implements channel.Owner: the worker gets no more. What is in its pipe
+// GoAway implements link.Owner: the worker gets no more. What is in its pipe
 // before the answer is still its.
 func (o owner) GoAway(l *link.Link) {
 	o.loop.Post(func() {
@@ -41,7 +41,7 @@ func (o owner) GoAway(l *link.Link) {
 	})
 }
 
-// Fetch implements channel.Owner. The request's slot is free: what is left to be
+// Fetch implements link.Owner. The request's slot is free: what is left to be
 // said goes over the worker's socket.
 func (o owner) Fetch(l *link.Link, number uint64, x *link.Exchange) {
 	if x == nil {
@@ -69,7 +69,7 @@ func (o owner) Fetch(l *link.Link, number uint64, x *link.Exchange) {
 	}
 }
 
-// Settle implements channel.Owner.
+// Settle implements link.Owner.
 func (o owner) Settle(l *link.Link) {
 	o.loop.Do(func() {
 		if m := o.links[l]; m != nil {
@@ -78,7 +78,7 @@ func (o owner) Settle(l *link.Link) {
 	})
 }
 
-// Adopt implements channel.Owner: what the loop serves directly gets a goroutine.
+// Adopt implements link.Owner: what the loop serves directly gets a goroutine.
 func (o owner) Adopt(l *link.Link, number uint64) (x *link.Exchange) {
 	o.loop.Do(func() {
 		for _, c := range o.calls {
@@ -93,7 +93,7 @@ func (o owner) Adopt(l *link.Link, number uint64) (x *link.Exchange) {
 	return x
 }
 
-// Closed implements channel.Owner. All that the worker has sent has been handed
+// Closed implements link.Owner. All that the worker has sent has been handed
 // to its exchanges, so what it has not answered by now fails.
 func (o owner) Closed(l *link.Link, _ error) {
 	claims := claimsOf(o.env.Board, l)
