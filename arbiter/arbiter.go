@@ -322,7 +322,7 @@ func (a *Arbiter) beginStop(now time.Duration) {
 	if a.ending.by == 0 {
 		grace := a.workers.current.Settings.GracefulTimeout
 		a.ending.by = now + grace
-		if n := a.inHand(); n > 0 {
+		if n := a.inFlight(); n > 0 {
 			plural := "s"
 			if n == 1 {
 				plural = ""
@@ -332,9 +332,9 @@ func (a *Arbiter) beginStop(now time.Duration) {
 	}
 }
 
-// inHand is how many requests workers have, or wait for one, if these are more:
+// inFlight is how many requests workers have, or wait for one, if these are more:
 // one on its way may be among both.
-func (a *Arbiter) inHand() int64 {
+func (a *Arbiter) inFlight() int64 {
 	var held, waiting int64
 	for _, f := range a.fleets() {
 		for _, w := range f.workers() {

@@ -36,7 +36,7 @@ const (
 type load struct {
 	waiting  int           // requests that wait for a worker
 	oldest   time.Duration // how long the first of them has
-	busy     float64       // workers' worth of work in hand
+	busy     float64       // workers' worth of work in flight
 	requests uint64        // that have been finished, since the start
 	capacity int           // requests that a worker holds at once
 	boot     time.Duration // that the last worker took to become ready
@@ -177,7 +177,7 @@ func (a *Arbiter) scaleToLoad(now time.Duration) time.Duration {
 	return a.scaling.next
 }
 
-// measure looks at the scoreboard: what the workers have in hand, and what
+// measure looks at the scoreboard: what the workers have in flight, and what
 // waits at the gateway.
 func (a *Arbiter) measure(now time.Duration) (l load, starting bool) {
 	set := a.workers.current.Settings
@@ -194,12 +194,12 @@ func (a *Arbiter) measure(now time.Duration) (l load, starting bool) {
 		}
 		v, _ := a.children.kernel.vitals(w)
 		l.requests += v.requests
-		inHand := min(1, float64(v.inFlight)/float64(max(set.Capacity, 1)))
+		share := min(1, float64(v.inFlight)/float64(max(set.Capacity, 1)))
 		if !set.RequestAge { // an event loop: how busy it is shows in its time on the CPU
-			inHand = max(inHand, w.usage.cpu)
+			share = max(share, w.usage.cpu)
 			lag = min(lag, v.lag)
 		}
-		l.busy += inHand
+		l.busy += share
 	}
 	if a.front == nil {
 		return l, starting

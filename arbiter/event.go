@@ -42,7 +42,7 @@ type (
 	}
 	stuck    struct{ wire.Stuck }    // the gateway finds a worker held up that may not be able to say by what
 	brokeOff struct{ slot, pid int } // a worker sent the gateway invalid data
-	idled    struct{ slot, pid int } // the gateway has nothing in hand at a draining worker
+	idled    struct{ slot, pid int } // the gateway has nothing in flight at a draining worker
 )
 
 func (tick) isEvent()      {}
@@ -264,7 +264,7 @@ func (a *Arbiter) sweep(now time.Duration) time.Duration {
 	return now + 50*time.Millisecond
 }
 
-// Idle says that the gateway has nothing in hand at a worker that leaves.
+// Idle says that the gateway has nothing in flight at a worker that leaves.
 func (a *Arbiter) Idle(slot, pid int) { a.post(idled{slot, pid}) }
 
 // Stuck says that a worker is held up and may not be able to say by what.

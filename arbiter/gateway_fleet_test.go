@@ -53,7 +53,7 @@ func TestWorkersBehindTheGatewayAreDrainedFirst(t *testing.T) {
 	h.workers.act(signals.Decrease)
 	h.rest()
 	if h.workers.signalled(pids[0], syscall.SIGTERM) {
-		t.Fatal("TERM came while the gateway may have requests in hand")
+		t.Fatal("TERM came while the gateway may have requests in flight")
 	}
 	if p := h.last(); len(p) != 2 || !slices.ContainsFunc(p, func(p Peer) bool { return p.PID == pids[0] && p.Draining }) {
 		t.Fatalf("the gateway was told %+v, want worker %d draining", p, pids[0])
@@ -64,7 +64,7 @@ func TestWorkersBehindTheGatewayAreDrainedFirst(t *testing.T) {
 	}
 	h.workers.fleet.idled(pids[0], pids[0], h.workers.now) // the theatre's slots are its pids
 	if !h.workers.signalled(pids[0], syscall.SIGTERM) {
-		t.Fatal("no TERM although nothing is in hand")
+		t.Fatal("no TERM although nothing is in flight")
 	}
 }
 
@@ -104,7 +104,7 @@ func TestHungWorkerFinishesItsOtherRequests(t *testing.T) {
 	}
 	h.rest()
 	if h.workers.signalled(pid, syscall.SIGABRT) {
-		t.Fatal("aborted with another request in hand")
+		t.Fatal("aborted with another request in flight")
 	}
 	if h.workers.lastPID == pid {
 		t.Fatal("no other worker was started meanwhile")

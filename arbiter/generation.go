@@ -27,7 +27,7 @@ type Settings struct {
 	// its own: that must be empty before it is told to go.
 	TrialPipe bool
 	// DrainFirst keeps the TERM from a worker behind the gateway until it has
-	// nothing in hand: a program that ends at TERM loses nothing then.
+	// nothing in flight: a program that ends at TERM loses nothing then.
 	DrainFirst bool
 	// Heartbeat says that a process shows a sign of life within Timeout.
 	Heartbeat bool

@@ -17,16 +17,16 @@ type vitals struct {
 	requestID    uint64
 	requests     uint64
 	inFlight     int64
-	busy         time.Duration   // with requests in hand, summed
+	busy         time.Duration   // with requests in flight, summed
 	lag          time.Duration   // of the event loop
 	waiting      int             // requests at the gateway that wait for a worker
 	waitingSince time.Duration   // 0 if none does
 	answers      uint64          // responses that went out
 	errors       uint64          // of which 5xx
-	claims       []time.Duration // when each request in hand was taken, of workers that claim them
+	claims       []time.Duration // when each request in flight was taken, of workers that claim them
 }
 
-// most bounds what a slot may count: a process has fewer requests in hand, and a
+// most bounds what a slot may count: a process has fewer requests in flight, and a
 // sum over all slots does not overflow.
 const most = 1 << 40
 
@@ -69,7 +69,7 @@ func past(nanos int64, now time.Duration) time.Duration {
 // boundsRequests reports whether one request may make a worker count as hung.
 func (s *Settings) boundsRequests() bool { return s.RequestAge && s.RequestTimeout > 0 }
 
-// besides counts the requests in hand that are not hung themselves.
+// besides counts the requests in flight that are not hung themselves.
 func (v *vitals) besides(now, timeout time.Duration) int {
 	if v.claims == nil {
 		return max(0, int(v.inFlight)-1)

@@ -39,13 +39,13 @@ func (f *fleet) watch(now time.Duration) time.Duration {
 	return wake
 }
 
-// lookAgain is how soon a slot is read again for this time-out.
+// lookAgain is how soon a slot is read again for this timeout.
 func lookAgain(timeout time.Duration) time.Duration {
 	return min(time.Second, max(timeout/4, 10*time.Millisecond))
 }
 
 // nextLook is when a worker's slot must be read again: often enough that a
-// hang is noticed within a quarter of its time-out.
+// hang is noticed within a quarter of its timeout.
 func (f *fleet) nextLook(w *worker, now time.Duration) time.Duration {
 	s := w.gen.Settings
 	wake := forever
@@ -111,7 +111,7 @@ func (f *fleet) probed(e probed, now time.Duration) {
 	f.mayBeReady(w, now)
 }
 
-// idled lets a worker go that the gateway has nothing in hand at any more but
+// idled lets a worker go that the gateway has nothing in flight at any more but
 // requests that hang.
 func (f *fleet) idled(slot, pid int, now time.Duration) {
 	for _, w := range f.leaving {

@@ -44,7 +44,7 @@ func transitions() []transition {
 		{booting, gone, "crash"},
 		{ready, draining, "wanted no more, or STOPPING=1"},
 		{ready, quick, "INT, QUIT"},
-		{ready, stalled, "a request hangs, others are in hand"},
+		{ready, stalled, "a request hangs, others are in flight"},
 		{ready, aborting, "timeout"},
 		{ready, killed, "sent the gateway invalid data"},
 		{ready, gone, "crash"},

@@ -7,7 +7,7 @@ type termWait int
 
 const (
 	noWait     termWait = iota
-	untilIdle           // the gateway has nothing in hand there any more
+	untilIdle           // the gateway has nothing in flight there any more
 	untilAlone          // the old gateway, which still uses it, is gone
 )
 

@@ -118,7 +118,7 @@ func http2Settings() []Setting {
 		Setting{
 			Name: "http2_max_concurrent_streams", Kind: Int, Default: "100",
 			Min: 1, Max: 1<<31 - 1,
-			Help: "How many requests one connection may have in hand.",
+			Help: "How many requests one connection may have in flight.",
 		},
 		Setting{
 			Name: "http2_initial_window_size", Kind: Int, Default: "65535", Max: 1<<31 - 1,

@@ -80,7 +80,7 @@ func lifeSettings() []Setting {
 		},
 		Setting{
 			Name: "graceful_timeout", Kind: Duration, Default: "30",
-			Help: "How long a worker that was told to stop may finish what it has in hand before it is killed.",
+			Help: "How long a worker that was told to stop may finish what it has in flight before it is killed.",
 		},
 		Setting{
 			Name: "keepalive", Flag: "keep-alive", Kind: Duration, Default: "2",

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// orphan starts a subject with as many slow requests in hand as it has places
+// orphan starts a subject with as many slow requests in flight as it has places
 // and some more that wait, kills the arbiter, and returns what becomes of both.
 func orphan(t *testing.T, u subject, slow time.Duration, args ...string) (inHand, waiting []outcome, pids []int) {
 	t.Helper()
@@ -55,14 +55,14 @@ func orphan(t *testing.T, u subject, slow time.Duration, args ...string) (inHand
 
 var requestID = regexp.MustCompile(`Request id: [0-9A-Za-z._-]{8,}`)
 
-// When the arbiter is killed, what is in hand is finished, and whoever waits
+// When the arbiter is killed, what is in flight is finished, and whoever waits
 // for a worker hears at once that there will be none.
 func TestKilledArbiterLeavesNobodyWaiting(t *testing.T) {
 	forEachSubject(t, func(t *testing.T, u subject) {
 		inHand, waiting, pids := orphan(t, u, 4*time.Second, "--graceful-timeout", "20")
 		for _, o := range inHand {
 			if o.err != nil || o.status != 200 || !strings.Contains(o.body, "pid") {
-				t.Errorf("in hand: %s", o)
+				t.Errorf("in flight: %s", o)
 			}
 		}
 		for _, o := range waiting {
@@ -86,7 +86,7 @@ func TestKilledArbiterLeavesNoProcess(t *testing.T) {
 		inHand, _, pids := orphan(t, u, 30*time.Second, "--graceful-timeout", "3")
 		for _, o := range inHand {
 			if o.status == 200 || o.after > 5*time.Second {
-				t.Errorf("in hand: %s", o)
+				t.Errorf("in flight: %s", o)
 			}
 		}
 		goneWithin(t, 5*time.Second, pids...)
@@ -126,7 +126,7 @@ func TestErrorsAfterTheArbiterAreLogged(t *testing.T) {
 			addr := m.FindStringSubmatch(string(text))[1]
 			k := dial(t, addr)
 			k.send("POST /slow?ms=60000 HTTP/1.1\r\nHost: localhost\r\nX-Request-ID: the-one\r\nContent-Length: 0\r\n\r\n")
-			eventually(t, "it is in hand", has(`slow began`))
+			eventually(t, "it is in flight", has(`slow began`))
 			worker := 0
 			for _, pid := range s.children() {
 				if strings.HasPrefix(cmdline(pid), os.Getenv("E2E_APP")) {

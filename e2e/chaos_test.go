@@ -16,7 +16,7 @@ import (
 	"github.com/gonicorn/gonicorn/internal/ledgerload"
 )
 
-// chaosThreads is how many requests a worker has in hand at most: what its end
+// chaosThreads is how many requests a worker has in flight at most: what its end
 // may do harm to.
 const chaosThreads = 4
 
@@ -57,7 +57,7 @@ func chaos(t *testing.T, s *ledgered, workers int) {
 	}
 	harmed := r.Sent - r.Answered
 	if harmed > faults*chaosThreads {
-		t.Errorf("%d requests were harmed by %d faults of workers that have %d in hand", harmed, faults, chaosThreads)
+		t.Errorf("%d requests were harmed by %d faults of workers that have %d in flight", harmed, faults, chaosThreads)
 	}
 	if r.Answered <= 2*harmed {
 		t.Errorf("only %d requests were answered", r.Answered)

@@ -75,12 +75,12 @@ func TestCommandsToARunningGonicorn(t *testing.T) {
 	eventually(t, "the new code answers", func() bool { _, body := get(t, s.addr(), "/"); return body == "version 2" })
 	done := make(chan struct{})
 	go func() { defer close(done); get(t, s.addr(), "/slow") }()
-	eventually(t, "the request is in hand", func() bool {
+	eventually(t, "the request is in flight", func() bool {
 		_, out := s.run("requests")
 		return strings.Contains(out, `"/slow"`) && strings.Contains(out, "GET")
 	})
 	<-done
-	s.want("0 requests in hand", "stacks", "1")
+	s.want("0 requests in flight", "stacks", "1")
 	v.write("raise RuntimeError('not today')\n")
 	if code, out := s.run("reload"); code != 1 || !strings.Contains(out, "not today") {
 		t.Errorf("a broken reload: exit code %d, %q", code, out)

@@ -91,7 +91,7 @@ def look(environ, start_response):
 		t.Errorf("exit code %d after TERM", code)
 	}
 
-	// TERM while a request is in hand: it is finished, and the probe says so.
+	// TERM while a request is in flight: it is finished, and the probe says so.
 	s = inside("paced:app").ready()
 	admin = s.expect(`status page and metrics at: (http://127\.0\.0\.1:\d+)/`)[1]
 	answer := make(chan int, 1)
@@ -102,11 +102,11 @@ def look(environ, start_response):
 		}
 		answer <- status
 	}()
-	eventually(t, "the request is in hand", func() bool { return metric(t, admin, "gonicorn_requests_in_flight") == 1 })
+	eventually(t, "the request is in flight", func() bool { return metric(t, admin, "gonicorn_requests_in_flight") == 1 })
 	s.signal(syscall.SIGTERM)
 	eventually(t, "it is not ready any more", func() bool { code, _ := probe(t, admin, "readyz"); return code == 503 })
 	if status := <-answer; status != 200 {
-		t.Errorf("status %d of the request in hand", status)
+		t.Errorf("status %d of the request in flight", status)
 	}
 	if code := s.wait(); code != 0 {
 		t.Errorf("exit code %d", code)

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// crowd keeps n slow requests in hand.
+// crowd keeps n slow requests in flight.
 func crowd(t *testing.T, addr string, n int) (stop func()) {
 	var wg sync.WaitGroup
 	done := make(chan struct{})

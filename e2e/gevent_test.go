@@ -127,7 +127,7 @@ def child_exit(server, worker):
 	}
 }
 
-// What is in hand is finished at TERM, and a slow reader does not hold others up.
+// What is in flight is finished at TERM, and a slow reader does not hold others up.
 func TestGeventDrains(t *testing.T) {
 	t.Parallel()
 	s := python(t, "gevent_app:app", "-k", "gevent").ready()

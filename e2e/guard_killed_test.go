@@ -77,7 +77,7 @@ func TestKilledArbiterAndGuardLeaveNoProcess(t *testing.T) {
 	}
 }
 
-// A request in hand is finished all the same: the command gets its TERM after
+// A request in flight is finished all the same: the command gets its TERM after
 // that.
 func TestKilledArbiterAndGuardCutNothing(t *testing.T) {
 	t.Parallel()
@@ -87,7 +87,7 @@ func TestKilledArbiterAndGuardCutNothing(t *testing.T) {
 	s.expectFrom(mark, `slow began`)
 	killBoth(t, s, false)
 	if o := <-answer; o.err != nil || o.status != 200 {
-		t.Errorf("in hand: %s", o)
+		t.Errorf("in flight: %s", o)
 	}
 	goneWithin(t, 4*time.Second, pids...)
 }

@@ -23,7 +23,7 @@ type ledgerKind struct {
 	name string
 	app  string   // of e2e/python/ledger_app.py; else a role of this binary
 	args []string // besides the app
-	does int      // requests that a worker has in hand at once
+	does int      // requests that a worker has in flight at once
 }
 
 var ledgerKinds = []ledgerKind{
@@ -163,7 +163,7 @@ func (s *ledgered) idleLoad() ledgerload.Options {
 }
 
 // queuedLoad is a load of a share of what so many workers can do, 1 being all of
-// it. What is above that waits, but never more than a few times what is in hand:
+// it. What is above that waits, but never more than a few times what is in flight:
 // a busy machine makes the test slower, and no request late.
 func (s *ledgered) queuedLoad(workers int, share float64, work time.Duration) ledgerload.Options {
 	return ledgerload.Options{

@@ -222,7 +222,7 @@ func TestGracefulStopFinishesRequests(t *testing.T) {
 	s.expect(`slow began`)
 	s.stop()
 	if err := <-answered; err != nil {
-		t.Fatalf("the request in hand failed: %v", err)
+		t.Fatalf("the request in flight failed: %v", err)
 	}
 }
 

@@ -164,7 +164,7 @@ func TestProbesFollowTheLife(t *testing.T) {
 	eventually(t, "there is a worker again", func() bool { code, _ := probe(t, admin, "readyz"); return code == 200 })
 	// While it drains, and until all is over, it says that it is not ready.
 	go func() { _, _, _ = tryGet(context.Background(), s.addr(), "/?2") }()
-	eventually(t, "a request is in hand", func() bool { return metric(t, admin, "gonicorn_requests_in_flight") == 1 })
+	eventually(t, "a request is in flight", func() bool { return metric(t, admin, "gonicorn_requests_in_flight") == 1 })
 	s.signal(syscall.SIGTERM)
 	eventually(t, "it says that it stops", func() bool { code, why := probe(t, admin, "readyz"); return code == 503 && why == "stopping" })
 	if code := s.wait(); code != 0 {
@@ -241,7 +241,7 @@ func TestStatusPageInABrowser(t *testing.T) {
 	slow, stopSlow := context.WithCancel(ctx)
 	defer stopSlow()
 	go func() { _, _, _ = tryGet(slow, s.addr(), "/a%3Cb%3E?20") }()
-	eventually(t, "a request is in hand", func() bool { return metric(t, admin, "gonicorn_requests_in_flight") == 1 })
+	eventually(t, "a request is in flight", func() bool { return metric(t, admin, "gonicorn_requests_in_flight") == 1 })
 	cmd := exec.CommandContext(ctx, browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=390,800",
 		"--user-data-dir="+t.TempDir(), "--virtual-time-budget=4000", "--dump-dom", admin+"/")
 	cmd.WaitDelay = time.Second

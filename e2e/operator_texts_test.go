@@ -64,7 +64,7 @@ func TestLastMomentIsNoKill(t *testing.T) {
 			s.signal(syscall.SIGTERM)
 			s.wait()
 			<-held
-			s.expect(`WARN.*graceful_timeout is over; dropping what is in hand.*oldest=.*GET /slow`)
+			s.expect(`WARN.*graceful_timeout is over; dropping what is in flight.*oldest=.*GET /slow`)
 			for _, role := range []string{"gateway", "worker"} {
 				if u.behindGateway() == (role == "gateway") && containsLine(s.log.lines(0), role+" did not go in time") {
 					t.Errorf("the %s, which ends by itself, is killed", role)

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// From TERM on new clients are refused at once, while what is in hand is
+// From TERM on new clients are refused at once, while what is in flight is
 // finished: nobody is let in only to be reset at the end.
 func TestStoppingRefusesNewConnections(t *testing.T) {
 	t.Parallel()
@@ -41,11 +41,11 @@ func TestStoppingRefusesNewConnections(t *testing.T) {
 			})
 			select {
 			case code := <-status:
-				t.Errorf("the request in hand was over (%d) before new ones were refused", code)
+				t.Errorf("the request in flight was over (%d) before new ones were refused", code)
 			default:
 			}
 			if code := <-status; c.kind == "go" && code != 200 {
-				t.Errorf("the request in hand was answered %d", code)
+				t.Errorf("the request in flight was answered %d", code)
 			}
 			if code := s.wait(); code != 0 {
 				t.Errorf("exit code %d", code)

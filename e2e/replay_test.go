@@ -80,7 +80,7 @@ func TestCrashesAreNotReplayed(t *testing.T) {
 				if status, _ := get(t, s.addr(), path); status != 502 {
 					t.Errorf("%s is answered %d", path, status)
 				}
-				s.expectFrom(mark, `a worker ended by itself with a request in hand.* exit="[^"]*(`+says+`).* path=`+path+` `)
+				s.expectFrom(mark, `a worker ended by itself with a request in flight.* exit="[^"]*(`+says+`).* path=`+path+` `)
 				if n := len(asked(path)); n != 1 {
 					t.Errorf("%d workers were asked for %s", n, path)
 				}

@@ -27,7 +27,7 @@ import (
 // a test goes on as soon as what it waits for has happened.
 const bound = time.Minute
 
-// promptly is how long a stop may take when nothing is in hand: well below the
+// promptly is how long a stop may take when nothing is in flight: well below the
 // graceful_timeout of 30 s, which something that hangs makes it wait for.
 const promptly = 20 * time.Second
 

@@ -202,7 +202,7 @@ func TestStacksDoNotInterrupt(t *testing.T) {
 				t.Errorf("slept %.2f s of 3: %v", slept, err)
 			}
 			out, err = exec.Command(binary(), "stacks", "--control-socket", dir+"/c", "1").CombinedOutput()
-			if err != nil || !strings.Contains(string(out), "0 requests in hand") || strings.Contains(string(out), "hangs") {
+			if err != nil || !strings.Contains(string(out), "0 requests in flight") || strings.Contains(string(out), "hangs") {
 				t.Errorf("%v: of an idle worker:\n%s", err, out)
 			}
 			s.stop()

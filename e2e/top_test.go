@@ -86,7 +86,7 @@ func TestTopInATerminal(t *testing.T) {
 	top.press("-")
 	top.shows(`workers +2 of 2`)
 	top.press("Up", "Up", "Up", "Enter")
-	top.shows(`requests? in hand`)
+	top.shows(`requests? in flight`)
 	top.press("Escape")
 	top.shows(`\d +\d+ +ready`)
 	top.press("x")

@@ -45,11 +45,11 @@ type Call interface {
 
 // Answer is the head of an answer.
 type Answer struct {
-	Status int
-	Reason string
-	Fields []Field
-	Length int64         // of the body in bytes, -1 if it is not known
-	InHand time.Duration // that the worker has had the request; 0 if it does not say
+	Status  int
+	Reason  string
+	Fields  []Field
+	Length  int64         // of the body in bytes, -1 if it is not known
+	AppTime time.Duration // that the worker has had the request; 0 if it does not say
 }
 
 // Part is a part of an answer's body, in memory that is somebody else's, and that a

@@ -40,7 +40,7 @@ func newCollector(version string, source Source) *collector {
 		cut:      d("http_responses_cut_total", "Responses that began and did not end, by who cut them.", "cause"),
 		queue:    d("http_queue_seconds", "How long requests waited for a worker."),
 		app:      d("http_app_seconds", "How long workers had requests."),
-		inFlight: d("requests_in_flight", "Requests that workers have in hand."),
+		inFlight: d("requests_in_flight", "Requests that workers have in flight."),
 		waiting:  d("requests_waiting", "Requests that wait for a worker."),
 		backlog:  d("listen_backlog", "Connections that nobody has accepted yet.", "address"),
 
@@ -53,7 +53,7 @@ func newCollector(version string, source Source) *collector {
 		pause:      d("arbiter_longest_pause_seconds", "The longest that the arbiter's loop took for one event."),
 
 		workerRequests: d("worker_requests_total", "Requests that a worker has finished.", "worker", "pid"),
-		workerInFlight: d("worker_requests_in_flight", "Requests that a worker has in hand.", "worker", "pid"),
+		workerInFlight: d("worker_requests_in_flight", "Requests that a worker has in flight.", "worker", "pid"),
 		workerLag:      d("worker_loop_lag_seconds", "How late a worker's event loop was lately.", "worker", "pid"),
 		workerAge:      d("worker_age_seconds", "For how long a worker has run.", "worker", "pid"),
 		resident:       d("process_resident_bytes", "Resident memory of a process and its children.", "role", "worker", "pid"),
@@ -90,8 +90,8 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	}
 	out <- histogram(c.queue, s.Traffic.Queue)
 	out <- histogram(c.app, s.Traffic.App)
-	waiting, inHand := s.Queue()
-	gauge(c.inFlight, float64(inHand))
+	waiting, inFlight := s.Queue()
+	gauge(c.inFlight, float64(inFlight))
 	gauge(c.waiting, float64(waiting))
 	for _, l := range s.Sockets {
 		if l.Backlog >= 0 {

@@ -15,7 +15,7 @@ import (
 type Source interface {
 	// Status is a second old at most.
 	Status() (*status.Status, error)
-	// Requests are those in hand now, as JSON.
+	// Requests are those in flight now, as JSON.
 	Requests() (json.RawMessage, error)
 }
 

@@ -13,7 +13,7 @@ type Action int
 // The actions, with the signal that asks for each.
 const (
 	None     Action = iota
-	Stop            // TERM: finish what is in hand and stop
+	Stop            // TERM: finish what is in flight and stop
 	Quit            // INT, QUIT: stop at once
 	Reload          // HUP: reread the config and replace the workers
 	Increase        // TTIN: one worker more

@@ -23,7 +23,7 @@ type Class interface {
 	Name() string
 	// Aliases are further names that -k takes.
 	Aliases() []string
-	// Capacity is how many connections or requests one worker has in hand at
+	// Capacity is how many connections or requests one worker has in flight at
 	// once under these limits, at least 1.
 	Capacity(l Limits) int
 	// Alive says by what a worker of this class is told from a hung one.
@@ -32,7 +32,7 @@ type Class interface {
 	// connection to the app. It says s.Meter.Ready once it accepts.
 	//
 	// When s.Drain is closed it accepts nothing more, finishes what it has in
-	// hand, and returns nil once the last connection is closed. When ctx ends
+	// flight, and returns nil once the last connection is closed. When ctx ends
 	// it closes every connection and returns at once, without waiting for the
 	// app. Any other return is a failure of the worker.
 	Serve(ctx context.Context, s *Session) error
@@ -44,14 +44,14 @@ type Liveness uint8
 
 const (
 	// RequestAge means that a request holds a place of which there are few: none
-	// may be in hand for longer than request_timeout, or under sync timeout.
+	// may be in flight for longer than request_timeout, or under sync timeout.
 	RequestAge Liveness = 1 << iota
 	// Heartbeat means that the process, or its event loop, stores its heartbeat
 	// on the scoreboard at least once per timeout. Requests may be of any age.
 	Heartbeat
 )
 
-// Limits are the settings that bound what one worker has in hand.
+// Limits are the settings that bound what one worker has in flight.
 type Limits struct {
 	Threads     int // connections served at once by a threaded worker
 	Connections int // client connections open at once in one worker
@@ -67,7 +67,7 @@ type Session struct {
 	HeaderTimeout  time.Duration // how long a client may take to send a request's head, 0 = no bound
 	MaxHeaderBytes int           // of a request's head, 0 = net/http's default of 1 MiB
 
-	Meter *Meter          // what the class has in hand, for the scoreboard
+	Meter *Meter          // what the class has in flight, for the scoreboard
 	Drain <-chan struct{} // closed when the worker is to finish and go
 	Log   *slog.Logger
 }

@@ -18,7 +18,7 @@ type conn struct {
 	net.Conn
 	drain   *Drain
 	waiting atomic.Bool // it has sent nothing of its next request yet
-	request *Request    // in hand; only the connection's own goroutine uses it
+	request *Request    // in flight; only the connection's own goroutine uses it
 
 	label    string // of that goroutine, from its start
 	labelled bool   // it has it
@@ -82,7 +82,7 @@ func (c *conn) after(d time.Duration, do func()) {
 func (c *conn) lastCall() {
 	c.after(linger, func() {
 		if c.waiting.Load() {
-			_ = c.Close() // it has nothing in hand
+			_ = c.Close() // it has nothing in flight
 		}
 	})
 }
@@ -115,7 +115,7 @@ func (c *conn) begin() {
 	c.placed = true
 }
 
-// rest says that the connection has no request in hand.
+// rest says that the connection has no request in flight.
 func (c *conn) rest() {
 	c.mu.Lock()
 	c.serving = false

@@ -33,7 +33,7 @@ func TestDrainFinishesRequests(t *testing.T) {
 				t.Errorf("the slot shows %s, want draining", got)
 			}
 			if !w.serves() {
-				t.Fatal("Serve returned with a request in hand")
+				t.Fatal("Serve returned with a request in flight")
 			}
 			close(a.release)
 			if _, closes := c.answer(); !closes {
@@ -208,7 +208,7 @@ func TestDrainWaitsForHijackedConnections(t *testing.T) {
 			}
 			line("upgraded\n")
 			if id, n := w.slot.RequestID.Load(), w.slot.Requests.Load(); id != 0 || n != 1 {
-				t.Errorf("the slot shows request %d in hand and %d finished, want 0 and 1", id, n)
+				t.Errorf("the slot shows request %d in flight and %d finished, want 0 and 1", id, n)
 			}
 			w.drain()
 			refused(t, w)
@@ -302,7 +302,7 @@ func TestPanicIsLoggedAndSurvived(t *testing.T) {
 		}
 	}
 	if n := w.slot.InFlight.Load(); n != 0 {
-		t.Errorf("the slot shows %d requests in hand", n)
+		t.Errorf("the slot shows %d requests in flight", n)
 	}
 }
 

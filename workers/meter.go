@@ -8,7 +8,7 @@ import (
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
 )
 
-// Meter shows on the worker's slot of the scoreboard what a class has in hand.
+// Meter shows on the worker's slot of the scoreboard what a class has in flight.
 // Its methods may be called from any goroutine.
 type Meter struct {
 	slot  *scoreboard.Slot
@@ -16,8 +16,8 @@ type Meter struct {
 	spent chan struct{}
 
 	mu             sync.Mutex
-	oldest, newest *Request // in hand, in the order in which they began
-	inHand         int64
+	oldest, newest *Request // in flight, in the order in which they began
+	inFlight       int64
 	connections    int64
 	last           uint64 // the number of the request that began last
 	busySince      int64
@@ -26,7 +26,7 @@ type Meter struct {
 	draining       bool
 }
 
-// Request is one request in hand. Its only end is End.
+// Request is one request in flight. Its only end is End.
 type Request struct {
 	ID           uint64 // counts the worker's requests, from 1
 	verb, target string
@@ -39,7 +39,7 @@ type Request struct {
 	failed       bool        // the answer was a 5xx, or broke off
 }
 
-// InFlight is a request in hand, as a log shows it.
+// InFlight is a request in flight, as a log shows it.
 type InFlight struct {
 	ID           uint64
 	Verb, Target string // as the client sent them: not to be trusted
@@ -117,9 +117,9 @@ func (m *Meter) Begin(verb, target string) *Request {
 		m.showOldest()
 	}
 	m.newest = r
-	m.inHand++
-	m.slot.InFlight.Store(m.inHand)
-	if m.inHand == 1 {
+	m.inFlight++
+	m.slot.InFlight.Store(m.inFlight)
+	if m.inFlight == 1 {
 		m.show()
 	}
 	return r
@@ -138,9 +138,9 @@ func (r *Request) End() {
 	if m.OnTrial() {
 		m.showPending() // one that has ended must not seem to hang
 	}
-	m.inHand--
-	m.slot.InFlight.Store(m.inHand)
-	if m.inHand == 0 {
+	m.inFlight--
+	m.slot.InFlight.Store(m.inFlight)
+	if m.inFlight == 0 {
 		m.slot.BusyNanos.Add(scoreboard.Now() - m.busySince)
 		m.show()
 	}
@@ -219,7 +219,7 @@ func (m *Meter) show() {
 	switch {
 	case m.draining:
 		state = scoreboard.Draining
-	case m.isReady && m.inHand > 0:
+	case m.isReady && m.inFlight > 0:
 		state = scoreboard.Busy
 	case m.isReady:
 		state = scoreboard.Ready
@@ -234,7 +234,7 @@ func (m *Meter) Requests() uint64 {
 	return m.last
 }
 
-// InFlight returns the oldest requests in hand, at most n, and how many there are.
+// InFlight returns the oldest requests in flight, at most n, and how many there are.
 func (m *Meter) InFlight(n int) (held []InFlight, all int64) {
 	now := scoreboard.Now()
 	m.mu.Lock()
@@ -242,7 +242,7 @@ func (m *Meter) InFlight(n int) (held []InFlight, all int64) {
 	for r := m.oldest; r != nil && len(held) < n; r = r.newer {
 		held = append(held, InFlight{ID: r.ID, Verb: r.verb, Target: r.target, Age: time.Duration(now - r.start)})
 	}
-	return held, m.inHand
+	return held, m.inFlight
 }
 
 // Late returns requests that have had no answer for longer than after, the

@@ -9,7 +9,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// The slot always shows the oldest request in hand, whatever begins and ends in
+// The slot always shows the oldest request in flight, whatever begins and ends in
 // what order.
 func TestSlotShowsTheOldestRequest(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -134,6 +134,6 @@ func TestMeterUnderContention(t *testing.T) {
 		t.Errorf("%d requests, want 4000", n)
 	}
 	if slot.InFlight.Load() != 0 || slot.Connections.Load() != 0 || slot.RequestID.Load() != 0 || slot.RequestStart.Load() != 0 {
-		t.Error("the slot shows something in hand")
+		t.Error("the slot shows something in flight")
 	}
 }

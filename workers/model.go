@@ -1,7 +1,7 @@
 package workers
 
 // Model is what gonicorn's own classes mean for workers that are no Go handlers:
-// how many requests one has in hand, and by what they are carried. It is all
+// how many requests one has in flight, and by what they are carried. It is all
 // that the gateway and the launchers of Python apps and commands ask of a class.
 type Model uint8
 

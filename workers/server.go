@@ -20,7 +20,7 @@ const linger = time.Second
 
 // policy is in what the classes that speak HTTP differ.
 type policy struct {
-	places    int  // connections, or requests, in hand at once
+	places    int  // connections, or requests, in flight at once
 	open      int  // connections open at once, 0 = as many as there are places
 	keepalive bool // serve further requests of a connection
 	lends     bool // a connection without a request gives its place back
@@ -92,7 +92,7 @@ func (s *server) changed(nc net.Conn, state http.ConnState) {
 		if s.draining.Load() { // its answer had begun before
 			c.lastCall()
 		}
-	case http.StateHijacked: // from now on a connection in hand, no longer a request
+	case http.StateHijacked: // from now on a connection in flight, no longer a request
 		c.waiting.Store(false)
 		if c.request != nil {
 			c.request.End()

@@ -16,7 +16,7 @@ const (
 )
 
 // shortage lets accepting rest while the process has no descriptor left, or the
-// system none: connections in hand must end first, and new ones wait in the
+// system none: connections in flight must end first, and new ones wait in the
 // backlog meanwhile.
 type shortage struct {
 	log *slog.Logger

@@ -40,7 +40,7 @@ func (l *commandLine) commands() []*ucli.Command {
 		{Name: "ls", Usage: "the gonicorns that run, a line each", HideHelpCommand: true, Action: l.list},
 		ask("status", "how the app and its workers are", l.status, asJSON, &ucli.BoolFlag{Name: "ready", Usage: "fail unless a worker takes requests, as a health check wants it"}),
 		ask("workers", "the workers, a line each", l.workers, asJSON),
-		ask("requests", "the requests in hand now", l.requests, asJSON),
+		ask("requests", "the requests in flight now", l.requests, asJSON),
 		ask("top", "the app and its workers, live in the terminal", l.top),
 		ask("reload", "reread the config and replace the workers; waits for the outcome", l.reload),
 		numbered("scale", "N", "have N workers, until the next reload; waits until they serve", l.scale),
@@ -51,7 +51,7 @@ func (l *commandLine) commands() []*ucli.Command {
 			return l.post(c, client, "/reopen", nil, "reopening the log files")
 		}),
 		ask("upgrade", "replace the running gonicorn with the current binary; goes back if that does not serve", l.upgrade),
-		numbered("stop", "", "finish what is in hand and stop; waits until it has", l.stop),
+		numbered("stop", "", "finish what is in flight and stop; waits until it has", l.stop),
 		ask("logs", "the last lines of the log", l.logs, &ucli.BoolFlag{Name: "follow", Aliases: []string{"f"}, Usage: "and those to come"}),
 		{
 			Name: "check", Usage: "say what is wrong with the config, and load the app", ArgsUsage: "[APP] [flags]", HideHelpCommand: true,

@@ -52,7 +52,7 @@ def app(environ, start_response):
     if path == "/facts":
         body = json.dumps(facts(environ), sort_keys=True)
     elif path == "/meet":
-        barrier(int(query)).wait(20)  # all of them are in hand at once
+        barrier(int(query)).wait(20)  # all of them are in flight at once
     elif path == "/child":
         body = child()
     elif path == "/upload":

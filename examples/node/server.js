@@ -1,5 +1,5 @@
 // A node server as a worker of gonicorn: it listens where it is told, and
-// finishes what it has in hand when it is told to go.
+// finishes what it has in flight when it is told to go.
 'use strict';
 
 const http = require('node:http');

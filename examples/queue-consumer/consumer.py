@@ -20,7 +20,7 @@ stopping = False
 
 
 def stop(_signal: int, _frame: FrameType | None) -> None:
-    """Let the job in hand end."""
+    """Let the job in flight end."""
     global stopping
     stopping = True
 

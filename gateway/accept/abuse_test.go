@@ -260,7 +260,7 @@ func TestBodyBehindLengthZeroOverHTTP2(t *testing.T) {
 }
 
 // A client that resets what it has asked for, again and again, has no more in
-// hand than any other (CVE-2023-44487).
+// flight than any other (CVE-2023-44487).
 func TestRapidReset(t *testing.T) {
 	var now, most atomic.Int64
 	o := options(app(func(ctx context.Context, _ *gateway.Request, _ gateway.Reply) {
@@ -287,7 +287,7 @@ func TestRapidReset(t *testing.T) {
 		}
 	}
 	if n := most.Load(); n == 0 || n > 10 {
-		t.Errorf("%d requests in hand at once", n)
+		t.Errorf("%d requests in flight at once", n)
 	}
 }
 

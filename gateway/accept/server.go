@@ -225,7 +225,7 @@ func (s *Server) untrack(c net.Conn) {
 }
 
 // Drain accepts nothing more, tells clients to go elsewhere, and waits until
-// every connection has finished what it has in hand, or ctx ends; then it
+// every connection has finished what it has in flight, or ctx ends; then it
 // closes what is left. Requests that are cut off get a moment to notice.
 func (s *Server) Drain(ctx context.Context) {
 	s.stopAccepting()

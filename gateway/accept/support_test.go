@@ -78,7 +78,7 @@ type site struct {
 	wg sync.WaitGroup
 }
 
-// options are of a server without time-outs that a test reaches.
+// options are of a server without timeouts that a test reaches.
 func options(h gateway.Handler) accept.Options {
 	return accept.Options{
 		HTTP1: &http1.Server{

@@ -43,7 +43,7 @@ func (h *Head) Read(p *pipeline.Pipeline, r *gateway.Request, call gateway.Call,
 		return false
 	}
 	h.Plain = said.Plain
-	h.took(call, a.InHand, now)
+	h.took(call, a.AppTime, now)
 	if p.ServerTiming {
 		h.Fields = append(h.Fields, gateway.Field{Name: "server-timing", Value: pipeline.Timing(h.Queue, h.App)})
 	}
@@ -53,9 +53,9 @@ func (h *Head) Read(p *pipeline.Pipeline, r *gateway.Request, call gateway.Call,
 
 // took says how long the request has waited for a worker, and how long one has
 // had it.
-func (h *Head) took(call gateway.Call, inHand time.Duration, now time.Time) {
+func (h *Head) took(call gateway.Call, has time.Duration, now time.Time) {
 	all := now.Sub(call.Began())
-	if h.App = inHand; h.App > 0 {
+	if h.App = has; h.App > 0 {
 		h.Queue = max(all-h.App, 0)
 		return
 	}

@@ -187,7 +187,7 @@ func (m *model) check(t *rapid.T) {
 		t.Fatalf("%d wait though there is room: %v, held %v", len(m.waiting), m.workers, m.held)
 	}
 	for at := range m.workers {
-		if n := m.pool.Held(at); n != m.held[at] {
+		if n := m.pool.InFlight(at); n != m.held[at] {
 			t.Fatalf("slot %d holds %d, want %d", at, n, m.held[at])
 		}
 	}

@@ -10,10 +10,10 @@ import (
 	"github.com/gonicorn/gonicorn/internal/fifo"
 )
 
-// Pool counts what every worker has in hand. It is safe for concurrent use.
+// Pool counts what every worker has in flight. It is safe for concurrent use.
 type Pool struct {
 	// OnIdle, if set before the first Update, is told once of every draining
-	// worker that has nothing in hand any more: it may be stopped. It is called
+	// worker that has nothing in flight any more: it may be stopped. It is called
 	// without locks, from whichever goroutine released the last request.
 	OnIdle func(slot, pid int)
 
@@ -34,18 +34,18 @@ type Pool struct {
 
 // slot is one worker.
 type slot struct {
-	worker  gateway.Worker
-	held    int
-	hung    int // of those, how many are not expected to end
-	sockets int // WebSockets, which do not count as held
-	stalled bool
-	share   Share       // while it is on trial
-	avoided *time.Timer // set while the slot gets nothing for a moment
-	told    bool        // OnIdle was called
+	worker   gateway.Worker
+	inFlight int
+	hung     int // of those, how many are not expected to end
+	sockets  int // WebSockets, which do not count as held
+	stalled  bool
+	share    Share       // while it is on trial
+	avoided  *time.Timer // set while the slot gets nothing for a moment
+	told     bool        // OnIdle was called
 }
 
 func (s *slot) open() bool {
-	return s.held < s.worker.Capacity && !s.worker.Draining && !s.stalled && s.avoided == nil
+	return s.inFlight < s.worker.Capacity && !s.worker.Draining && !s.stalled && s.avoided == nil
 }
 
 // New makes a pool without workers. At most size requests wait, none of them
@@ -83,8 +83,8 @@ func (p *Pool) Update(workers []gateway.Worker) {
 	p.trial = p.onTrial()
 	for i, s := range old {
 		s.clear()
-		if s.held > 0 {
-			p.orphans[i] += s.held
+		if s.inFlight > 0 {
+			p.orphans[i] += s.inFlight
 		}
 	}
 	p.admit()
@@ -121,12 +121,12 @@ func (p *Pool) Release(at int) {
 		return
 	}
 	s := p.slots[at]
-	if s == nil || s.held == 0 {
+	if s == nil || s.inFlight == 0 {
 		p.mu.Unlock()
 		return
 	}
-	s.held--
-	s.hung = min(s.hung, s.held)
+	s.inFlight--
+	s.hung = min(s.hung, s.inFlight)
 	if p.queue.First() != nil && s.open() && p.may(s) {
 		p.give(s)
 	}
@@ -142,7 +142,7 @@ func (p *Pool) Release(at int) {
 func (p *Pool) Hang(at int) {
 	p.mu.Lock()
 	s := p.slots[at]
-	if s == nil || s.hung >= s.held {
+	if s == nil || s.hung >= s.inFlight {
 		p.mu.Unlock()
 		return
 	}
@@ -230,12 +230,12 @@ func (s *slot) clear() {
 	}
 }
 
-// Held is how many requests the worker in a slot has in hand.
-func (p *Pool) Held(at int) int {
+// InFlight is how many requests the worker in a slot has in flight.
+func (p *Pool) InFlight(at int) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if s := p.slots[at]; s != nil {
-		return s.held
+		return s.inFlight
 	}
 	return 0
 }
@@ -247,7 +247,7 @@ func (p *Pool) retired(s *slot) bool {
 		s.told = false
 		return false
 	}
-	if s.held > s.hung || s.sockets > 0 || s.told {
+	if s.inFlight > s.hung || s.sockets > 0 || s.told {
 		return false
 	}
 	s.told = true
@@ -299,7 +299,7 @@ func (p *Pool) may(s *slot) bool {
 }
 
 // pick returns the worker on trial when it is its turn, else the worker with the
-// fewest in hand, nil if there is none.
+// fewest in flight, nil if there is none.
 func (p *Pool) pick() *slot {
 	if p.trial != nil && p.trial.open() && p.may(p.trial) {
 		return p.trial
@@ -312,9 +312,9 @@ func (p *Pool) pick() *slot {
 			j -= n
 		}
 		s := p.order[j]
-		if s != p.trial && s.open() && (best == nil || s.held < best.held) {
+		if s != p.trial && s.open() && (best == nil || s.inFlight < best.inFlight) {
 			best, at = s, j
-			if s.held == 0 {
+			if s.inFlight == 0 {
 				break
 			}
 		}
@@ -343,7 +343,7 @@ func (p *Pool) admit() {
 }
 
 func (p *Pool) give(s *slot) {
-	s.held++
+	s.inFlight++
 	w := p.queue.First()
 	p.queue.Remove(w)
 	w.Of.call(s.worker.Slot)

@@ -188,14 +188,14 @@ func TestReplacedWorkerStartsEmpty(t *testing.T) {
 	}
 	p.Release(0)
 	p.Release(0)
-	if n := p.Held(0); n != 0 {
+	if n := p.InFlight(0); n != 0 {
 		t.Errorf("%d held", n)
 	}
 	p.Release(0)
 	p.Release(77)
 	p.Update(nil)
 	p.Release(0)
-	if st := p.Stats(); st.InFlight != 0 || p.Held(0) != 0 {
+	if st := p.Stats(); st.InFlight != 0 || p.InFlight(0) != 0 {
 		t.Errorf("stats %+v", st)
 	}
 }
@@ -246,7 +246,7 @@ func TestConcurrentUse(t *testing.T) {
 	const capacity, slots = 2, 3
 	p := New(1000, time.Minute)
 	p.Update(workers(capacity, capacity, capacity))
-	var inHand [slots]atomic.Int32
+	var inFlight [slots]atomic.Int32
 	var wg sync.WaitGroup
 	for i := range 16 {
 		wg.Go(func() {
@@ -260,10 +260,10 @@ func TestConcurrentUse(t *testing.T) {
 				if err != nil {
 					continue
 				}
-				if n := inHand[at].Add(1); n > capacity {
-					t.Errorf("slot %d has %d in hand", at, n)
+				if n := inFlight[at].Add(1); n > capacity {
+					t.Errorf("slot %d has %d in flight", at, n)
 				}
-				inHand[at].Add(-1)
+				inFlight[at].Add(-1)
 				p.Release(at)
 			}
 		})

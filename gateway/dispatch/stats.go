@@ -14,7 +14,7 @@ type Counts struct {
 // Stats is what a pool does at one moment.
 type Stats struct {
 	Waiting    int           // requests in the queue
-	InFlight   int           // requests that the present workers have in hand
+	InFlight   int           // requests that the present workers have in flight
 	Capacity   int           // what workers that are not draining hold at most
 	OldestWait time.Duration // of those that wait, 0 for none
 	Counts
@@ -29,7 +29,7 @@ func (p *Pool) Stats() Stats {
 		st.OldestWait = time.Since(w.Of.since)
 	}
 	for _, s := range p.order {
-		st.InFlight += s.held
+		st.InFlight += s.inFlight
 		if !s.worker.Draining {
 			st.Capacity += max(s.worker.Capacity, 0)
 		}

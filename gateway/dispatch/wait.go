@@ -14,7 +14,7 @@ type waiter struct {
 	turn   chan int     // has room for one; nil while call is called instead
 	called func(at int) // likewise
 	since  time.Time
-	timer  *time.Timer // nil without a time-out
+	timer  *time.Timer // nil without a timeout
 	place  fifo.Place[*waiter]
 }
 
@@ -55,7 +55,7 @@ func (p *Pool) enter() (at int, err error) {
 	p.count()
 	if p.queue.First() == nil && !p.closed {
 		if s := p.pick(); s != nil {
-			s.held++
+			s.inFlight++
 			return s.worker.Slot, nil
 		}
 	}

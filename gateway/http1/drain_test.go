@@ -40,7 +40,7 @@ func TestDrainLosesNoRequest(t *testing.T) {
 	idle.wantEnd()
 	select {
 	case <-done:
-		t.Error("Drain does not wait for the request in hand")
+		t.Error("Drain does not wait for the request in flight")
 	default:
 	}
 	close(end)

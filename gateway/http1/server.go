@@ -95,7 +95,7 @@ func (b *Begun) Drop() {
 }
 
 // ServeConn serves the requests of one connection, one after another, and
-// closes it. When ctx ends, the requests in hand are told so; the context that
+// closes it. When ctx ends, the requests in flight are told so; the context that
 // they get is the connection's and outlives each of them. It reports whether
 // Conn.Return has taken the connection back.
 func (s *Server) ServeConn(ctx context.Context, c Conn) (returned bool) {
@@ -128,7 +128,7 @@ func (s *Server) remove(x *serverConn) {
 // Counts are the connections of a server.
 type Counts struct {
 	Open int // all
-	Idle int // of them, wait for a request; the others have one in hand
+	Idle int // of them, wait for a request; the others have one in flight
 }
 
 // Counts counts the connections.
@@ -145,7 +145,7 @@ func (s *Server) log() *slog.Logger {
 	return s.Log
 }
 
-// Drain lets every connection end with the request that it has in hand, or
+// Drain lets every connection end with the request that it has in flight, or
 // with the one that comes within a moment, and waits for that until ctx ends.
 // Then it closes what is left.
 func (s *Server) Drain(ctx context.Context) {

@@ -207,7 +207,7 @@ func wait[T any](t testing.TB, what string, c <-chan T) T {
 	}
 }
 
-// lasting are time-outs that no test reaches.
+// lasting are timeouts that no test reaches.
 func lasting(h gateway.Handler) *http1.Server {
 	return &http1.Server{
 		Handler: h, HeaderTimeout: testTimeout, BodyTimeout: testTimeout, WriteTimeout: testTimeout, KeepAlive: testTimeout, MaxBody: 1 << 20,

@@ -11,10 +11,10 @@ import (
 	"github.com/gonicorn/gonicorn/gateway"
 )
 
-// watchAfter is how long a request is in hand before its client is watched.
+// watchAfter is how long a request is in flight before its client is watched.
 const watchAfter = 20 * time.Millisecond
 
-// watcher notices that the client goes away while its request is in hand: that
+// watcher notices that the client goes away while its request is in flight: that
 // its connection breaks or is closed, not that it sends nothing more. It
 // begins to read only after a while, so that quick requests cost nothing; what
 // it reads is the next request's.
@@ -24,7 +24,7 @@ type watcher struct {
 	timer *time.Timer
 
 	mu    sync.Mutex
-	on    bool          // a request is in hand
+	on    bool          // a request is in flight
 	ended chan struct{} // closed when the read in progress has ended; nil without one
 }
 
@@ -50,7 +50,7 @@ func (w *watcher) arm() {
 	}
 }
 
-// look reads from the connection as long as a request is in hand. It runs in a
+// look reads from the connection as long as a request is in flight. It runs in a
 // goroutine of the timer's.
 func (w *watcher) look() {
 	x := w.x

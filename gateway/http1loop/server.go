@@ -197,7 +197,7 @@ func (s *Server) stopAccepting() {
 	s.listeners = nil
 }
 
-// Drain lets every connection end with the request that it has in hand, or with
+// Drain lets every connection end with the request that it has in flight, or with
 // the one that comes within a moment, and waits for that until ctx ends. What is
 // left then goes to goroutines, which the host ends.
 func (s *Server) Drain(ctx context.Context) {

@@ -214,7 +214,7 @@ func (c *conn) charge(inside bool, size int64) {
 	}
 }
 
-// rests has the connection wait for a request, or end, when it has none in hand.
+// rests has the connection wait for a request, or end, when it has none in flight.
 func (c *conn) rests() {
 	if c.wire.Dead() || c.wire.Streams() > 0 || !c.wire.Greeted() {
 		return

@@ -38,7 +38,7 @@ const (
 	restMost   = 64 << 10
 )
 
-// Options are the parts of a server. HTTP's limits, time-outs and handler are
+// Options are the parts of a server. HTTP's limits, timeouts and handler are
 // HTTP/2's too.
 type Options struct {
 	Loop     *loop.Loop
@@ -76,7 +76,7 @@ type lent struct {
 	leaving *loop.Pace // answers that go elsewhere
 }
 
-// times are the time-outs.
+// times are the timeouts.
 type times struct{ greet, idle, moment, head, body, answer, write, stuck, linger *loop.Deadlines }
 
 // New makes a server. It is called before the loop runs.
@@ -124,7 +124,7 @@ func (s *Server) Leave() {
 	})
 }
 
-// Drain has every connection end once it has nothing in hand, and waits for that
+// Drain has every connection end once it has nothing in flight, and waits for that
 // until ctx ends. Then it closes what is left.
 func (s *Server) Drain(ctx context.Context) {
 	s.Leave()

@@ -119,7 +119,7 @@ func TestManyStreams(t *testing.T) {
 }
 
 // A client that gives a request up that a worker has is one that has left; no more
-// are in hand than may be.
+// are in flight than may be.
 func TestResetsReachTheBackend(t *testing.T) {
 	s := start(t, true, nil)
 	c := s.dial(t)
@@ -198,7 +198,7 @@ func TestResetInTheMiddleOfParts(t *testing.T) {
 	}
 }
 
-// Draining answers what is in hand and what comes before the client knows.
+// Draining answers what is in flight and what comes before the client knows.
 func TestDrain(t *testing.T) {
 	s := start(t, true, nil)
 	c := s.dial(t)

@@ -1,4 +1,4 @@
-// Package loop runs callbacks for descriptors, time-outs and other goroutines
+// Package loop runs callbacks for descriptors, timeouts and other goroutines
 // on one thread of the operating system. What a callback owns needs no lock.
 package loop
 

@@ -9,7 +9,7 @@ import (
 // Expirer is told that a deadline has passed.
 type Expirer interface{ Expired(d *Deadline) }
 
-// Deadline is one thing that has a time-out. It is part of what has it, so that
+// Deadline is one thing that has a timeout. It is part of what has it, so that
 // arming it allocates nothing.
 type Deadline struct {
 	Owner Expirer
@@ -32,7 +32,7 @@ func (d *Deadline) Disarm() {
 	}
 }
 
-// Deadlines are the time-outs of one kind. All of them take the same time, so
+// Deadlines are the timeouts of one kind. All of them take the same time, so
 // that the first to be armed is the first to expire.
 type Deadlines struct {
 	After time.Duration
@@ -40,7 +40,7 @@ type Deadlines struct {
 	armed fifo.List[*Deadline]
 }
 
-// Deadlines makes a kind of time-outs.
+// Deadlines makes a kind of timeouts.
 func (l *Loop) Deadlines(after time.Duration) *Deadlines {
 	d := &Deadlines{After: after, loop: l}
 	l.lists = append(l.lists, d)

@@ -120,7 +120,7 @@ func (e *transaction) carry(ctx context.Context) error {
 				return err
 			}
 			replayed = true
-			e.p.Log.Warn("a worker died with a request in hand: it goes to another one",
+			e.p.Log.Warn("a worker died with a request in flight: it goes to another one",
 				"request", e.r.ID, "method", e.r.Method, "path", e.r.Path, "pid", worker.PID)
 		default:
 			e.verdict(ctx, worker)
@@ -149,7 +149,7 @@ func (e *transaction) crashed(ctx context.Context, worker *gateway.WorkerError) 
 		return false
 	}
 	worker.Hung = ended.Hung
-	e.p.Log.Warn("a worker ended by itself with a request in hand: it goes to no other one, which it might end as well",
+	e.p.Log.Warn("a worker ended by itself with a request in flight: it goes to no other one, which it might end as well",
 		"request", e.r.ID, "method", e.r.Method, "path", e.r.Path, "pid", worker.PID, "exit", ended.Crash)
 	return true
 }
@@ -232,7 +232,7 @@ func (e *transaction) failed(ctx context.Context, err error) {
 		e.log("the app's response is malformed", err, "")
 	case errors.As(err, &worker) && worker.Hung:
 		status = 504
-		e.log("a worker hung with a request in hand", err, "GON043")
+		e.log("a worker hung with a request in flight", err, "GON043")
 	case errors.As(err, &worker):
 		status = 502
 		e.log("a worker failed a request", err, "GON044")

@@ -297,7 +297,7 @@ func TestTimeRunsOnlyUntilTheAnswerBegins(t *testing.T) {
 	w := newClient()
 	newPipeline(t, begun, func(o *Options) { o.RequestTimeout = 50 * time.Millisecond }).Serve(t.Context(), request("GET"), w)
 	if w.status != 200 || !w.ended {
-		t.Errorf("a stream was ended by the time-out: %d", w.status)
+		t.Errorf("a stream was ended by the timeout: %d", w.status)
 	}
 	never := &backend{serve: func(_ int, ctx context.Context, _ *gateway.Request, _ gateway.Reply) error {
 		<-ctx.Done()

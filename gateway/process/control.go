@@ -25,7 +25,7 @@ type arbiterLink struct {
 	update   func([]gateway.Worker)          // takes over a list of workers and their sockets
 	certify  func(certificates.Bundle) error // takes over new certificates
 	ended    func([]wire.Ended)              // takes note of workers that have ended
-	inFlight func() []wire.InFlight          // what the workers have in hand; may be nil
+	inFlight func() []wire.InFlight          // what the workers have in flight; may be nil
 
 	pending   []gateway.Worker // of a list that is not complete yet
 	pages     map[int]int      // slot to descriptor, likewise
@@ -149,7 +149,7 @@ func once(c chan struct{}) {
 	}
 }
 
-// reportIdle tells the arbiter that a draining worker has nothing in hand any
+// reportIdle tells the arbiter that a draining worker has nothing in flight any
 // more. It does not wait.
 func (l *arbiterLink) reportIdle(slot, pid int) {
 	l.report(func(m *wire.FromGateway) { m.Idle = append(m.Idle, wire.Idle{Slot: slot, PID: pid}) })
@@ -172,7 +172,7 @@ func (l *arbiterLink) reportBroken(slot, pid int) {
 	l.report(func(m *wire.FromGateway) { m.Broken = append(m.Broken, wire.Idle{Slot: slot, PID: pid}) })
 }
 
-// reportInFlight tells the arbiter what the gateway has in hand: the oldest of it.
+// reportInFlight tells the arbiter what the gateway has in flight: the oldest of it.
 func (l *arbiterLink) reportInFlight() {
 	var all []wire.InFlight
 	if l.inFlight != nil {

@@ -78,7 +78,7 @@ type process struct {
 // Main is the gateway's process: it serves until it is told to stop, and
 // returns the exit code.
 //
-// TERM, and the end of the arbiter, let it finish what it has in hand within
+// TERM, and the end of the arbiter, let it finish what it has in flight within
 // graceful_timeout; INT and QUIT end it at once; USR1 opens the access log
 // anew; ABRT makes it write the stacks of all goroutines to stderr and end with
 // 134.
@@ -234,7 +234,7 @@ func (p *process) run(signals <-chan os.Signal) int {
 			p.tell("READY=1")
 		case <-lifeline:
 			lifeline = nil
-			p.log.Warn("the arbiter is gone; finishing what is in hand")
+			p.log.Warn("the arbiter is gone; finishing what is in flight")
 			p.takeNoMore()
 			go func() {
 				defer close(deputy)
@@ -306,7 +306,7 @@ func (p *process) sayDropped() {
 		return
 	}
 	oldest := slices.MaxFunc(all, func(a, b wire.InFlight) int { return cmp.Compare(a.Age, b.Age) })
-	p.log.Warn("graceful_timeout is over; dropping what is in hand", "requests", len(all), "oldest", oldest.Method+" "+oldest.Path,
+	p.log.Warn("graceful_timeout is over; dropping what is in flight", "requests", len(all), "oldest", oldest.Method+" "+oldest.Path,
 		"request", oldest.ID, "for", oldest.Age.Round(time.Millisecond).String(), "pid", oldest.PID)
 }
 

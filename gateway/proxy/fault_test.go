@@ -313,8 +313,8 @@ func TestHungWorkerIsHeld(t *testing.T) {
 		t.Fatal(err)
 	}
 	slot := board.Slot(0)
-	if s.Pool.Held(0) != 1 || slot.InFlight.Load() != 1 || slot.RequestStart.Load() == 0 {
-		t.Errorf("%d held, %d in flight, oldest began at %d", s.Pool.Held(0), slot.InFlight.Load(), slot.RequestStart.Load())
+	if s.Pool.InFlight(0) != 1 || slot.InFlight.Load() != 1 || slot.RequestStart.Load() == 0 {
+		t.Errorf("%d held, %d in flight, oldest began at %d", s.Pool.InFlight(0), slot.InFlight.Load(), slot.RequestStart.Load())
 	}
 	works := serveHTTP(t, "tcp", app())
 	s.workers[0].PID, s.workers[0].Address = 2000, works.String()
@@ -322,7 +322,7 @@ func TestHungWorkerIsHeld(t *testing.T) {
 	for range 3 {
 		s.want(t, request("GET", "/hello"), 200, "hello")
 	}
-	if n := s.Pool.Held(0); n != 0 {
+	if n := s.Pool.InFlight(0); n != 0 {
 		t.Errorf("%d held by the new one", n)
 	}
 }

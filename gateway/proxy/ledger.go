@@ -9,7 +9,7 @@ import (
 	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
-// ledger writes a worker's slot on its behalf: what it has in hand, and since
+// ledger writes a worker's slot on its behalf: what it has in flight, and since
 // when the oldest request waits for its answer to begin. A request whose answer
 // has begun, a stream or a tunnel, never looks hung.
 type ledger struct {
@@ -19,7 +19,7 @@ type ledger struct {
 	mu          sync.Mutex
 	closed      bool // the slot is somebody else's
 	first, last *entry
-	inHand      int64
+	count       int64
 	answers     uint64 // that have begun
 	hung        int    // requests that keepHung keeps
 	busySince   int64
@@ -35,7 +35,7 @@ type entry struct {
 	answered   bool
 }
 
-// open begins with a worker that has nothing in hand.
+// open begins with a worker that has nothing in flight.
 func (l *ledger) open(slot *scoreboard.Slot, account *scoreboard.Account) {
 	if l.slot, l.account = slot, account; slot == nil {
 		return
@@ -64,7 +64,7 @@ func (l *ledger) inFlight(now int64) (all []wire.InFlight) {
 // holds shows how many requests the worker has.
 func (l *ledger) holds(n int64) {
 	l.slot.InFlight.Store(n)
-	l.account.InHand.Store(n)
+	l.account.InFlight.Store(n)
 }
 
 // state leaves the states alone that the arbiter sets.
@@ -81,7 +81,7 @@ func (l *ledger) begin(e *entry, r *gateway.Request, now int64, await bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	*e = entry{r: r, id: id, start: now}
-	if l.inHand++; l.inHand == 1 {
+	if l.count++; l.count == 1 {
 		l.busySince = now
 	}
 	if await {
@@ -90,8 +90,8 @@ func (l *ledger) begin(e *entry, r *gateway.Request, now int64, await bool) {
 	if l.closed {
 		return
 	}
-	l.holds(l.inHand)
-	if l.inHand == 1 {
+	l.holds(l.count)
+	if l.count == 1 {
 		l.state(scoreboard.Ready, scoreboard.Busy)
 	}
 }
@@ -135,12 +135,12 @@ func (l *ledger) end(e *entry, now int64, answered bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.settle(e)
-	l.inHand--
+	l.count--
 	if l.closed {
 		return
 	}
-	l.holds(l.inHand)
-	if l.inHand == 0 {
+	l.holds(l.count)
+	if l.count == 0 {
 		l.slot.BusyNanos.Add(now - l.busySince)
 		l.state(scoreboard.Busy, scoreboard.Ready)
 	}

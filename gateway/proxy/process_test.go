@@ -19,7 +19,7 @@ import (
 // roles are what this binary does as a worker process. Each writes its address
 // first, and ends with its standard input.
 var roles = map[string]func(){
-	// dies kills itself with a request in hand
+	// dies kills itself with a request in flight
 	"dies": func() {
 		serveProcess(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { _ = syscall.Kill(os.Getpid(), syscall.SIGKILL) }))
 	},
@@ -83,7 +83,7 @@ func TestWorkerProcessDies(t *testing.T) {
 	_, err := s.do(t, request("GET", "/"))
 	var failed *gateway.WorkerError
 	if !errors.As(err, &failed) || !failed.Died || failed.Unsent {
-		t.Fatalf("with the request in hand: %#v", err)
+		t.Fatalf("with the request in flight: %#v", err)
 	}
 	within(t, "the process is reaped", ended)
 	if _, err = s.do(t, request("GET", "/")); !errors.As(err, &failed) || !failed.Died || !failed.Unsent {

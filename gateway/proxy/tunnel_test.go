@@ -82,7 +82,7 @@ func TestTunnelEndsWithTheContext(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	client, _, done := s.tunnelled(t, ctx, upgradeRequest("echo"))
 	_, _ = io.ReadFull(client, make([]byte, 5))
-	if n := s.Pool.Held(0); n != 1 {
+	if n := s.Pool.InFlight(0); n != 1 {
 		t.Errorf("%d in flight", n)
 	}
 	cancel(gateway.ErrTimeout)

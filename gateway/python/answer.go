@@ -154,7 +154,7 @@ func (b *Backend) serve(c *call, f *wire.Frame, part gateway.Part) bool {
 // head takes the head of an answer apart. One that is whole is as long as it is.
 func (b *Backend) head(c *call, f *wire.Frame, body int) (*gateway.Answer, bool) {
 	a := &b.told
-	*a = gateway.Answer{Status: int(f.Status), InHand: f.InHand.Duration()}
+	*a = gateway.Answer{Status: int(f.Status), AppTime: f.AppTime.Duration()}
 	var err error
 	if a.Reason, b.fields, err = link.ParseFields(f, b.fields[:0]); err != nil {
 		return nil, false

@@ -141,7 +141,7 @@ func FuzzAnswer(f *testing.F) {
 		}
 		m.own.out, m.own.sent = m.own.out[:0], 0
 		if b.requests.Free() != b.requests.Len() || m.load != 0 {
-			t.Errorf("%d of %d slots are free, %d in hand", b.requests.Free(), b.requests.Len(), m.load)
+			t.Errorf("%d of %d slots are free, %d in flight", b.requests.Free(), b.requests.Len(), m.load)
 		}
 	})
 }

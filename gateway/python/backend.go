@@ -32,7 +32,7 @@ type Options struct {
 	QueueTimeout time.Duration // for how long; 0 is no bound
 	Sockets      int           // WebSockets at one worker besides its requests; 0: they count as requests
 	// OnIdle, which may be nil, is told once of a worker on trial that leaves a
-	// shared pipe's class and has nothing in hand any more. It must not wait.
+	// shared pipe's class and has nothing in flight any more. It must not wait.
 	OnIdle func(slot, pid int)
 }
 
@@ -179,7 +179,7 @@ func (b *Backend) Stats() (s Stats) {
 	return s
 }
 
-// InFlight lists the requests in hand, for a diagnosis.
+// InFlight lists the requests in flight, for a diagnosis.
 func (b *Backend) InFlight() (all []wire.InFlight) {
 	b.loop.Do(func() { all = b.inFlight() })
 	return all

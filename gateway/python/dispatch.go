@@ -34,7 +34,7 @@ func (b *Backend) capacity() (hands, workers int) {
 
 // choose finds where the next request goes: to a worker with a pipe of its own,
 // or, where it is nil and ok is true, into the shared pipe. It takes a worker on
-// trial when it is its turn, else the one with the fewest in hand whose loop runs;
+// trial when it is its turn, else the one with the fewest in flight whose loop runs;
 // equals take turns.
 func (b *Backend) choose(socket bool) (best *member, ok bool) {
 	now, trial := scoreboard.Now(), b.onTrial()

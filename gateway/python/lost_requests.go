@@ -261,7 +261,7 @@ func (b *Backend) takeNoMore() {
 	}
 }
 
-// inFlight lists the requests in hand.
+// inFlight lists the requests in flight.
 func (b *Backend) inFlight() (all []wire.InFlight) {
 	now := time.Now()
 	by := map[uint64]*link.Link{}

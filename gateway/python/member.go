@@ -172,7 +172,7 @@ func (b *Backend) update(workers []gateway.Worker) {
 	b.reportIdle()
 }
 
-// reportIdle tells of workers on trial that leave and have nothing in hand.
+// reportIdle tells of workers on trial that leave and have nothing in flight.
 func (b *Backend) reportIdle() {
 	if !b.o.Shared || b.o.OnIdle == nil {
 		return

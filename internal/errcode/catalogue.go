@@ -220,7 +220,7 @@ func runCodes() []entry {
 		},
 		{
 			code: "GON050", title: "the arbiter was killed (log)",
-			meaning: "The process that supervises all others is gone without having stopped them. Workers finish what they have in hand; " +
+			meaning: "The process that supervises all others is gone without having stopped them. Workers finish what they have in flight; " +
 				"what waits for a worker is answered 503; after graceful_timeout no process is left.",
 			remedy: "Start gonicorn again, best by a service manager that does so by itself (gonicorn init systemd). Find out who killed it: " +
 				"dmesg and journalctl -k name the out-of-memory killer.",

@@ -55,7 +55,7 @@ type link struct {
 
 // Events is what the gateways say of workers. None of it may wait for a gateway.
 type Events struct {
-	Idle   func(slot, pid int) // a draining worker has nothing in hand
+	Idle   func(slot, pid int) // a draining worker has nothing in flight
 	Broken func(slot, pid int) // a worker sends nonsense
 	Stuck  func(wire.Stuck)    // requests that take too long, or C code that holds the interpreter
 }
@@ -146,10 +146,10 @@ func (g *Links) HangUp(slot int) {
 	}
 }
 
-// heldTime bounds how long a gateway may take to say what it has in hand.
+// heldTime bounds how long a gateway may take to say what it has in flight.
 const heldTime = time.Second
 
-// Requests asks every gateway what it has in hand.
+// Requests asks every gateway what it has in flight.
 func (g *Links) Requests(ctx context.Context) (all []wire.InFlight) {
 	g.asking.Lock()
 	defer g.asking.Unlock()

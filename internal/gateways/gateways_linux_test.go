@@ -124,7 +124,7 @@ func TestGatewaysAreHeard(t *testing.T) {
 		}
 	}()
 	if got := g.Requests(context.Background()); len(got) != 1 || got[0].Number != 5 {
-		t.Errorf("in hand: %v", got)
+		t.Errorf("in flight: %v", got)
 	}
 	g.Ends(wire.Ended{PID: 9})
 	until(t, conn, func(m wire.ToGateway, _ []int) bool { return len(m.Ended) == 1 && m.Ended[0].PID == 9 })

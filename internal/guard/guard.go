@@ -52,7 +52,7 @@ func Main() int {
 	}
 	log := slog.New(logging.NewHandler(logging.Descriptor(fd(wire.EnvLog)), logging.Options{JSON: os.Getenv(EnvLogFormat) == "json"}))
 	return proc.RunGuard(children, counts, fd(wire.EnvLifeline), time.Duration(graceful), func(arbiter int) {
-		log.Error("the arbiter was killed: workers finish what they have in hand, within graceful_timeout, and then nothing of this "+
+		log.Error("the arbiter was killed: workers finish what they have in flight, within graceful_timeout, and then nothing of this "+
 			"gonicorn is left; start it again", "arbiter", arbiter, "graceful_timeout", time.Duration(graceful).String(), "code", "GON050")
 	})
 }

@@ -38,7 +38,7 @@ type Operator interface {
 	Logs(ctx context.Context, follow bool) <-chan []byte
 }
 
-// Request is one request in hand.
+// Request is one request in flight.
 type Request struct {
 	ID     string        `json:"id,omitempty"`
 	Number uint64        `json:"number"`

@@ -131,7 +131,7 @@ func isAlive(c scoreboard.Child) bool {
 // when the time is over. Their processes are nobody's children any more and a
 // group has no descriptor, so that there is no event to wait for.
 //
-// A program behind the gateway may die at TERM with a request in hand: it is
+// A program behind the gateway may die at TERM with a request in flight: it is
 // told to finish once it has none. The gateway gives it no more.
 func awaitGroups(groups []guarded, counts *scoreboard.Board, end time.Time) {
 	graceful := time.Until(end)
@@ -146,7 +146,7 @@ func awaitGroups(groups []guarded, counts *scoreboard.Board, end time.Time) {
 			if !isAlive(g.Child) {
 				continue
 			}
-			if !g.told && time.Now().After(settled) && counts.Account(g.Slot).InHand.Load() <= 0 {
+			if !g.told && time.Now().After(settled) && counts.Account(g.Slot).InFlight.Load() <= 0 {
 				g.told = true
 				_ = SignalGroup(g.PID, syscall.SIGTERM) // whoever is gone already is what we want
 				_ = SignalGroup(g.PID, syscall.SIGCONT)

@@ -16,8 +16,8 @@ type State uint64
 const (
 	Free     State = iota // nobody has the slot
 	Booting               // the process was started and is not ready yet
-	Ready                 // ready, and no request in hand
-	Busy                  // ready, with at least one request in hand
+	Ready                 // ready, and no request in flight
+	Busy                  // ready, with at least one request in flight
 	Draining              // takes nothing new, finishes what it has
 	Dead                  // reaped; the slot waits to be freed
 )
@@ -42,7 +42,7 @@ func (s State) String() string {
 }
 
 // Taking is the ID of a claim whose thread looks for a request: it may have
-// one in hand whose number nobody knows yet. No request has this number.
+// one in flight whose number nobody knows yet. No request has this number.
 const Taking = 1
 
 // Claim is one request that a thread of the worker has taken.
@@ -59,14 +59,14 @@ type Slot struct {
 	_            [5]atomic.Uint64 // 0: unused
 	State        atomic.Uint64    // 40: a State
 	Heartbeat    atomic.Int64     // 48: last sign of life of the process or its loop
-	RequestID    atomic.Uint64    // 56: the oldest request in hand, 0 if none
+	RequestID    atomic.Uint64    // 56: the oldest request in flight, 0 if none
 	RequestStart atomic.Int64     // 64: when that one was taken, 0 if none
 	Requests     atomic.Uint64    // 72: requests finished
-	InFlight     atomic.Int64     // 80: requests in hand
+	InFlight     atomic.Int64     // 80: requests in flight
 	Connections  atomic.Int64     // 88: client connections open in this worker
 	MaxRequests  atomic.Uint64    // 96: retire at this many requests, 0 = never; for the worker to read
 	Beats        atomic.Uint64    // 104: 1 once the process keeps its own heartbeat
-	BusyNanos    atomic.Int64     // 112: time spent with a request in hand, summed
+	BusyNanos    atomic.Int64     // 112: time spent with a request in flight, summed
 	LoopLag      atomic.Int64     // 120: last measured lag of the event loop, nanoseconds
 	Claim        [Claims]Claim    // 128: one a thread
 	Own          Measure          // 3664: of a Go worker's own requests

@@ -22,12 +22,12 @@ type Traffic struct {
 // command finish.
 type Account struct {
 	Measure
-	InHand atomic.Int64 // requests that a command has; of a Python worker its own page says it
+	InFlight atomic.Int64 // requests that a command has; of a Python worker its own page says it
 }
 
 func (a *Account) reset() {
 	a.Measure.reset()
-	a.InHand.Store(0)
+	a.InFlight.Store(0)
 }
 
 // Why a response was cut.

@@ -69,8 +69,8 @@ type Worker struct {
 	Waiting    int           `json:"waiting"`     // at a gateway: requests that wait for a worker
 	LoopLag    time.Duration `json:"loop_lag_ns"` // of an event loop
 	Request    uint64        `json:"request,omitempty"`
-	RequestAge time.Duration `json:"request_age_ns,omitempty"` // of the oldest in hand
-	Busy       time.Duration `json:"busy_ns"`                  // with a request in hand, summed over requests
+	RequestAge time.Duration `json:"request_age_ns,omitempty"` // of the oldest in flight
+	Busy       time.Duration `json:"busy_ns"`                  // with a request in flight, summed over requests
 	CPU        float64       `json:"cpu,omitempty"`            // share of one CPU lately
 	RSS        int64         `json:"rss,omitempty"`
 	Leaves     string        `json:"leaves,omitempty"`
@@ -90,15 +90,15 @@ type Trial struct {
 	OthersP50  time.Duration `json:"others_p50_ns"`
 }
 
-// Queue is how many requests wait for a worker, and how many are in hand.
-func (f *Fleet) Queue() (waiting int, inHand int64) {
+// Queue is how many requests wait for a worker, and how many are in flight.
+func (f *Fleet) Queue() (waiting int, inFlight int64) {
 	for _, w := range f.Workers {
 		switch w.Role {
 		case "gateway":
 			waiting += w.Waiting
 		case "worker":
-			inHand += w.InFlight
+			inFlight += w.InFlight
 		}
 	}
-	return waiting, inHand
+	return waiting, inFlight
 }

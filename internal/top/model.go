@@ -121,7 +121,7 @@ func (m *model) take(got looked) {
 	m.totals, m.rows = derive(m.last, m.now)
 	m.sort()
 	for name, value := range map[string]float64{
-		"rate": m.totals.perSecond, "hand": float64(m.totals.inHand), "wait": float64(m.totals.waiting),
+		"rate": m.totals.perSecond, "hand": float64(m.totals.inFlight), "wait": float64(m.totals.waiting),
 		"p95": m.totals.p95.Seconds(), "errors": m.totals.errors,
 	} {
 		line := append(m.lines[name], value)

@@ -21,7 +21,7 @@ type look struct {
 type totals struct {
 	perSecond, errors float64 // requests and 5xx a second
 	waiting           int
-	inHand            int64
+	inFlight          int64
 	queue95           time.Duration
 	p50, p95, p99     time.Duration // of the time in the app
 	restarts          int
@@ -32,8 +32,8 @@ type row struct {
 	status.Worker
 	name      string
 	perSecond float64
-	busy      float64 // share of the time with a request in hand, 0 to 1
-	request   string  // the oldest in hand
+	busy      float64 // share of the time with a request in flight, 0 to 1
+	request   string  // the oldest in flight
 }
 
 // derive makes totals and rows of two looks, of which the first may be nil.
@@ -50,7 +50,7 @@ func derive(before, now *look) (totals, []row) {
 		queue95: now.status.Traffic.Queue.Since(before.status.Traffic.Queue).Quantile(0.95),
 		p50:     app.Quantile(0.5), p95: app.Quantile(0.95), p99: app.Quantile(0.99), restarts: now.status.Restarts,
 	}
-	t.waiting, t.inHand = now.status.Queue()
+	t.waiting, t.inFlight = now.status.Queue()
 	if counts(now.status.Traffic) == 0 {
 		t.perSecond = 0 // no gateway: what the workers count
 	}

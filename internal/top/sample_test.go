@@ -24,7 +24,7 @@ func TestDerive(t *testing.T) {
 		status.Worker{Role: "gateway", ID: 1, PID: 13, Waiting: 5, InFlight: 7})
 	now.requests = []operatorapi.Request{{PID: 12, Method: "GET", Path: "/new", Age: 1}, {PID: 12, Method: "GET", Path: "/old", Age: 2}}
 	totals, rows := derive(before, now)
-	if totals.perSecond != 102 || totals.errors != 2 || totals.waiting != 5 || totals.inHand != 2 {
+	if totals.perSecond != 102 || totals.errors != 2 || totals.waiting != 5 || totals.inFlight != 2 {
 		t.Errorf("%+v", totals)
 	}
 	if rows[0].perSecond != 50 || rows[0].busy != 0.5 || rows[1].perSecond != 0 || rows[1].busy != 1 || rows[1].request != "GET /old" {

@@ -72,7 +72,7 @@ func (m *model) head() []string {
 	lines := []string{
 		bold("gonicorn "+s.Version) + "  " + state + dim(fmt.Sprintf("  generation %d  pid %d  %s  ", s.Generation, s.PID, strings.Join(s.Bind, " "))) + plain(s.App),
 		"",
-		m.meter("requests/s", fmt.Sprintf("%.1f", t.perSecond), "rate", blue) + m.meter("in hand", fmt.Sprint(t.inHand), "hand", blue),
+		m.meter("requests/s", fmt.Sprintf("%.1f", t.perSecond), "rate", blue) + m.meter("in flight", fmt.Sprint(t.inFlight), "hand", blue),
 		m.meter("app p95", short(t.p95), "p95", blue) + m.meter("waiting", fmt.Sprint(t.waiting), "wait", yellow),
 		fmt.Sprintf("%-12s %-9s %-12s %-9s %-12s %-9s %-8s %s", "app p50", short(t.p50), "app p99", short(t.p99),
 			"queue p95", short(t.queue95), "5xx/s", number(t.errors, red)),

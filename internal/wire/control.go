@@ -34,7 +34,7 @@ type ToGateway struct {
 	Workers      []Worker `json:"workers,omitempty"`
 	Pages        []int    `json:"pages,omitempty"` // slots of the workers whose pages come along
 	Conns        []int    `json:"conns,omitempty"` // slots of the workers whose sockets come along
-	Ask          bool     `json:"ask,omitempty"`   // the gateway is to say what it has in hand
+	Ask          bool     `json:"ask,omitempty"`   // the gateway is to say what it has in flight
 	Ended        []Ended  `json:"ended,omitempty"` // workers that have ended since the last message
 }
 
@@ -49,7 +49,7 @@ type Ended struct {
 
 // FromGateway is a message from the gateway.
 type FromGateway struct {
-	Idle   []Idle  `json:"idle,omitempty"`   // draining workers that have nothing in hand any more
+	Idle   []Idle  `json:"idle,omitempty"`   // draining workers that have nothing in flight any more
 	Stuck  []Stuck `json:"stuck,omitempty"`  // workers that cannot say themselves what holds them up
 	Broken []Idle  `json:"broken,omitempty"` // workers that sent nonsense: they get nothing more, and nothing of theirs is read
 

@@ -107,18 +107,18 @@ type Frame struct {
 	Flags      uint8
 	Status     uint16
 	Number     uint64
-	FieldBytes uint32 // of the payload, at its front: name, value, name, value, ... as lines
-	Fields     uint16 // how many fields those are
-	InHand     InHand // of a head: since the worker took the request
-	Payload    []byte // fields and body; part of the message's buffer
+	FieldBytes uint32  // of the payload, at its front: name, value, name, value, ... as lines
+	Fields     uint16  // how many fields those are
+	AppTime    AppTime // of a head: since the worker took the request
+	Payload    []byte  // fields and body; part of the message's buffer
 }
 
-// InHand is how long a worker has had a request: 10 microseconds in its lower 12
+// AppTime is how long a worker has had a request: 10 microseconds in its lower 12
 // bits, shifted by its upper 4; 0 is not known.
-type InHand uint16
+type AppTime uint16
 
 // Duration returns the time, to a two-thousandth.
-func (h InHand) Duration() time.Duration {
+func (h AppTime) Duration() time.Duration {
 	return time.Duration(h&0xFFF) << (h >> 12) * 10 * time.Microsecond
 }
 
@@ -149,7 +149,7 @@ func ParseHeader(p []byte) (Frame, error) {
 		Number:     binary.LittleEndian.Uint64(p[8:]),
 		FieldBytes: binary.LittleEndian.Uint32(p[16:]),
 		Fields:     binary.LittleEndian.Uint16(p[20:]),
-		InHand:     InHand(binary.LittleEndian.Uint16(p[22:])),
+		AppTime:    AppTime(binary.LittleEndian.Uint16(p[22:])),
 	}
 	if size := binary.LittleEndian.Uint32(p); f.Kind != FrameCredit && f.FieldBytes > size {
 		return Frame{}, fmt.Errorf("%d bytes of fields in %d: %w", f.FieldBytes, size, ErrFrame)

@@ -7,7 +7,7 @@ type Info struct {
 	ID         int // 1..N, reused by a successor
 	PID        int
 	Generation int    // of code and config, counts reloads from 1
-	Requests   uint64 // begun by this worker, the one in hand included
+	Requests   uint64 // begun by this worker, the one in flight included
 }
 
 // Reopener is a handler that writes files of its own: Reopen is called when

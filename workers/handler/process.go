@@ -47,9 +47,9 @@ type process struct {
 // settings, and returns the exit code. h may be nil for a class that does not
 // speak HTTP.
 //
-// TERM, and the end of the arbiter, let it finish what it has in hand within
+// TERM, and the end of the arbiter, let it finish what it has in flight within
 // graceful_timeout; INT and QUIT end it at once; ABRT makes it write the
-// requests in hand and the stacks of all goroutines to stderr and end with 134.
+// requests in flight and the stacks of all goroutines to stderr and end with 134.
 // USR2 makes it write them and go on. All that works while the worker starts and whatever the handler does.
 func Main(h http.Handler, classes []workers.Class) int {
 	signals := make(chan os.Signal, 16)
@@ -117,11 +117,11 @@ func (p *process) obey(signals <-chan os.Signal, served <-chan error, drain chan
 			go p.tell(wire.NotifyRetire + "=max_requests")
 		case <-lifeline:
 			lifeline = nil
-			p.log.Warn("the arbiter is gone; finishing what is in hand")
+			p.log.Warn("the arbiter is gone; finishing what is in flight")
 			finish()
 		case <-late:
 			held, requests := p.meter.InFlight(1)
-			p.log.Warn("graceful_timeout is over; dropping what is in hand",
+			p.log.Warn("graceful_timeout is over; dropping what is in flight",
 				"requests", requests, "connections", p.meter.Connections(), "oldest", describe(held))
 			return stopNow(served, quit)
 		case err := <-served:

@@ -170,7 +170,7 @@ func TestQuickSignalDuringDrain(t *testing.T) {
 	c.exits(0)
 }
 
-// ABRT shows the requests in hand and every stack, of a handler that waits and
+// ABRT shows the requests in flight and every stack, of a handler that waits and
 // of one that spins.
 func TestAbortShowsStacks(t *testing.T) {
 	for path, function := range map[string]string{"/hold": "testApp.ServeHTTP", "/spin": "handler.spin"} {
@@ -184,7 +184,7 @@ func TestAbortShowsStacks(t *testing.T) {
 		c.exits(134)
 		text := c.output.text()
 		for _, want := range []string{
-			fmt.Sprintf("worker 7 (pid %d) has 1 requests in hand", c.pid), "request 1: GET " + path + ", running for",
+			fmt.Sprintf("worker 7 (pid %d) has 1 requests in flight", c.pid), "request 1: GET " + path + ", running for",
 			function, "goroutine 1 [",
 		} {
 			if !strings.Contains(text, want) {

@@ -14,16 +14,16 @@ import (
 
 const (
 	stackBytes  = 4 << 20
-	heldShown   = 100 // requests in hand, the oldest first
+	heldShown   = 100 // requests in flight, the oldest first
 	targetShown = 200 // bytes of what a client asked for
 )
 
-// writeStacks writes what the worker is doing: the requests in hand and where
+// writeStacks writes what the worker is doing: the requests in flight and where
 // every goroutine is, one that spins included.
 func (p *process) writeStacks(w io.Writer) {
 	var b bytes.Buffer
 	held, all := p.meter.InFlight(heldShown)
-	fmt.Fprintf(&b, "worker %d (pid %d) has %d requests in hand and %d connections\n",
+	fmt.Fprintf(&b, "worker %d (pid %d) has %d requests in flight and %d connections\n",
 		p.info.ID, p.info.PID, all, p.meter.Connections())
 	for i := range held {
 		fmt.Fprintf(&b, "%s\n", describe(held[i:i+1]))

@@ -8,6 +8,6 @@ var (
 	// ErrMalformed says that the app's answer is none: what exactly is in the
 	// error that wraps it.
 	ErrMalformed = errors.New("malformed answer")
-	// ErrDied says that the worker ended with the request in hand.
-	ErrDied = errors.New("ended with the request in hand")
+	// ErrDied says that the worker ended with the request in flight.
+	ErrDied = errors.New("ended with the request in flight")
 )

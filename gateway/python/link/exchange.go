@@ -225,8 +225,8 @@ func (x *Exchange) deliver(l *Link, d delivery) bool {
 		return false
 	}
 	x.begun = x.begun || d.Kind == wire.FrameHead || d.Kind == wire.FrameAccept
-	if d.Kind == wire.FrameHead && d.InHand > 0 {
-		x.claimed = max(time.Since(x.began)-d.InHand.Duration(), 0)
+	if d.Kind == wire.FrameHead && d.AppTime > 0 {
+		x.claimed = max(time.Since(x.began)-d.AppTime.Duration(), 0)
 	}
 	x.bytes += len(d.Payload)
 	if x.bytes > wire.MemoryWindow+overdraft {

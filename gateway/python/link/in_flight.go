@@ -6,7 +6,7 @@ import (
 	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
-// InFlight is a request that a worker has in hand, for a diagnosis.
+// InFlight is a request that a worker has in flight, for a diagnosis.
 type InFlight = wire.InFlight
 
 // InFlight describes the exchange as of now.

@@ -27,7 +27,7 @@ HEAD, BODY, TRAILER, INTERIM, SENDFILE, FAIL, ACCEPT, TEXT, BINARY, CLOSE, CREDI
 
 END, REASON, MORE, BEHIND = 1, 2, 4, 8
 
-# length of payload, kind, flags, status, number, bytes of fields, count of fields, time in hand
+# length of payload, kind, flags, status, number, bytes of fields, count of fields, time in flight
 pack = struct.Struct("<IBBHQIHH").pack
 pack_range = struct.Struct("<qq").pack
 flatten = chain.from_iterable

@@ -150,7 +150,7 @@ class Wire(Link):
 
 
 class Worker(Crowd):
-    """A worker's hub and what it has in hand."""
+    """A worker's hub and what it has in flight."""
 
     def __init__(self, app, chosen: Settings):
         import gevent
@@ -167,7 +167,7 @@ class Worker(Crowd):
         self.lifeline = chosen.lifeline_fd
         self.fetching = 0  # requests that the gateway has been asked for
         self.taken = Event()  # nothing new comes
-        self.idle = Event()  # set while nothing is in hand
+        self.idle = Event()  # set while nothing is in flight
         self.idle.set()
         self.watchers: dict = {}  # by descriptor
         self.timer = self.hub.loop.timer(BEAT, repeat=BEAT)
@@ -322,7 +322,7 @@ class Worker(Crowd):
     # What a diagnosis wants to know.
 
     def held(self):
-        """What is in hand, the oldest first."""
+        """What is in flight, the oldest first."""
         for r in list(self.exchanges.values()):
             begun = r.sent or r.socket is not None
             yield Held(r.begun, r.request_id, r.environ, self.main, None, begun, r.greenlet)

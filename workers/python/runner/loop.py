@@ -81,7 +81,7 @@ def serve(app, interface: str, chosen: Settings) -> None:
 
 
 class Worker(Crowd):
-    """A worker's loop and what it has in hand. It is the carrier of its exchanges."""
+    """A worker's loop and what it has in flight. It is the carrier of its exchanges."""
 
     known = True  # each request comes over the worker's own socket
     closing = False
@@ -161,7 +161,7 @@ class Worker(Crowd):
             self.drained.set_result(None)
 
     async def finish(self) -> None:
-        """Waits for the requests in hand; WebSockets are told that the worker restarts."""
+        """Waits for the requests in flight; WebSockets are told that the worker restarts."""
         self.closing = True
         for exchange in list(self.exchanges.values()):
             if isinstance(exchange, Exchange) and exchange.socket:
@@ -393,7 +393,7 @@ class Worker(Crowd):
     # What a diagnosis wants to know.
 
     def held(self):
-        """What is in hand, the oldest first."""
+        """What is in flight, the oldest first."""
         for e in list(self.exchanges.values()):
             if isinstance(e, Exchange):
                 yield Held(e.start, e.request_id, e.scope, 0, e.task, e.started or e.socket)

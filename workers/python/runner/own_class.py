@@ -57,7 +57,7 @@ class Worker(gunicorn_compat.Worker):
         self.life.take_signals(self.handle_exit, self.handle_quit, self.handle_usr1)
 
     def handle_exit(self, sig, frame) -> None:
-        """TERM: finish what is in hand."""
+        """TERM: finish what is in flight."""
         self.alive = False
         self.life.drain()
 

@@ -28,7 +28,7 @@ def open_slot(fd: int) -> memoryview:
 
 
 class Crowd:
-    """What a loop has in hand, kept on the slot. Its exchanges, by number, have a number and a start."""
+    """What a loop has in flight, kept on the slot. Its exchanges, by number, have a number and a start."""
 
     def __init__(self, slot: memoryview, life, promote_after: int):
         self.slot = slot
@@ -67,7 +67,7 @@ class Crowd:
             self.life.retire("refork_after")
 
     def rest(self) -> None:
-        """Is called when nothing is in hand any more."""
+        """Is called when nothing is in flight any more."""
 
     def show_life(self, every: float) -> None:
         """Stores a sign of life, which comes each so many seconds."""
@@ -87,7 +87,7 @@ class Crowd:
 
 
 class Ledger:
-    """What the threads of a worker have in hand, kept on the slot.
+    """What the threads of a worker have in flight, kept on the slot.
 
     `held` has one (start, request id, environ or scope) a thread, for a
     diagnosis; None for an idle thread.

@@ -162,7 +162,7 @@ class Server:
         return plane.todo
 
     def held(self) -> list[Held]:
-        """What the threads have in hand, the oldest first."""
+        """What the threads have in flight, the oldest first."""
         held = [Held(*h, thread) for h, thread in zip(self.ledger.held, self.threads) if h]
         return sorted(held, key=lambda h: h.start)
 

@@ -34,7 +34,7 @@ REPORT = 3500  # bytes of one report: a notification has at most 4 KiB
 
 
 class Held(NamedTuple):
-    """A request in hand."""
+    """A request in flight."""
 
     start: int  # nanoseconds
     request_id: str
@@ -46,7 +46,7 @@ class Held(NamedTuple):
 
 
 class Late(NamedTuple):
-    """A request in hand for too long, with where it is."""
+    """A request in flight for too long, with where it is."""
 
     kind: str  # loop, hub, await, thread or greenlet
     held: Held
@@ -54,7 +54,7 @@ class Late(NamedTuple):
 
 
 class Watch:
-    """Looks at what is in hand a few times a second."""
+    """Looks at what is in flight a few times a second."""
 
     def __init__(self, slot, chosen, held: Callable[[], Iterable[Held]], blocked: Callable[[], int] = lambda: 0):
         """blocked says for how long, in nanoseconds, the event loop has not turned; held goes from old to new."""
@@ -241,7 +241,7 @@ class Watch:
     # What somebody asks for.
 
     def write(self) -> None:
-        """Writes to the log what is in hand, and where every thread is that does something."""
+        """Writes to the log what is in flight, and where every thread is that does something."""
         if not self.writing.acquire(False):
             self.writing.acquire()  # somebody else does it
             self.writing.release()
@@ -262,12 +262,12 @@ class Watch:
         now, held, seen = monotonic_ns(), list(self.held()), {self.me}
         runs = [where.request_of(p) for p in where.of_thread(self.main)]
         out = [
-            "Python %s, pid %d: %d request%s in hand"
+            "Python %s, pid %d: %d request%s in flight"
             % (sys.version.split()[0], os.getpid(), len(held), "" if len(held) == 1 else "s")
         ]
         for h in held[:20]:
             what = (h.request_id, method(h.environ), path(h.environ), (now - h.start) / 1e9)
-            out.append("request %s: %s %s, in hand for %.3f s" % what)
+            out.append("request %s: %s %s, in flight for %.3f s" % what)
             if h.task is not None:
                 out.extend(lines(where.of_task(h.task, h.request_id)))
             elif h.greenlet is not None:
