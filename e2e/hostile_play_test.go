@@ -46,7 +46,7 @@ func playHostile() {
 		}
 		attacks := map[string]func(order) []string{
 			"memory": attackMemory, "signals": attackSignals, "inspect": attackProc, "files": attackFiles,
-			"notify": attackNotify, "garbage": attackGarbage,
+			"notify": attackNotify, "garbage": attackGarbage, "reopen": attackReopen,
 		}
 		_ = json.NewEncoder(w).Encode(map[string]any{"pid": os.Getpid(), "reached": attacks[o.Attack](o)})
 	}))
@@ -174,6 +174,22 @@ func attackGarbage(order) []string {
 			if unix.SetNonblock(fd, true) == nil {
 				_, _ = unix.Write(fd, garbage)
 			}
+		}
+	}
+	return nil
+}
+
+// attackReopen opens the pipes that it has to read from in order to write to them.
+func attackReopen(order) []string {
+	fds, _ := os.ReadDir("/proc/self/fd")
+	for _, fd := range fds {
+		path := "/proc/self/fd/" + fd.Name()
+		if info, err := os.Stat(path); err != nil || info.Mode()&os.ModeNamedPipe == 0 {
+			continue
+		}
+		if f, err := os.OpenFile(path, os.O_WRONLY|unix.O_NONBLOCK, 0); err == nil {
+			_, _ = f.Write(bytes.Repeat([]byte{0xff}, 4096)) // it is to do harm, not to succeed
+			f.Close()
 		}
 	}
 	return nil

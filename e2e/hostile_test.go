@@ -224,7 +224,7 @@ func TestHostileWorkerHarmsNobodyElse(t *testing.T) {
 			t.Parallel()
 			h := startHostile(t, u.kind, u.class, 61000+os.Getpid()%400*10+i)
 			notify := notifyOf(t, h.family())
-			for _, attack := range []string{"signals", "inspect", "files", "notify", "memory", "garbage"} {
+			for _, attack := range []string{"signals", "inspect", "files", "notify", "memory", "reopen", "garbage"} {
 				before := h.family()
 				o := order{
 					Attack: attack, Secrets: []string{secret}, Notify: notify, Rounds: 50,

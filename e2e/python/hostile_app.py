@@ -173,11 +173,34 @@ def garbage(order):
     return {"sent": sent}
 
 
+def reopen(order):
+    """Opens the pipes that it has to read from in order to write to them, and writes what others may then take."""
+    written = 0
+    tokens = [struct.pack("<Q", random.getrandbits(64)) for _ in range(64)]
+    tokens += [struct.pack("<Q", slot << 40) for slot in range(64)]  # of slots that there are
+    for fd in descriptors():
+        try:
+            if not stat.S_ISFIFO(os.fstat(fd).st_mode):
+                continue
+            anew = os.open("/proc/self/fd/%d" % fd, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:
+            continue
+        try:
+            for part in (*tokens, b"abc"):
+                os.write(anew, part)
+                written += 1
+        except OSError:
+            pass
+        finally:
+            os.close(anew)
+    return {"written": written}
+
+
 def descriptors():
     return [int(name) for name in os.listdir("/proc/self/fd")]
 
 
-ATTACKS = {f.__name__: f for f in (memory, signals, inspect, files, notify, garbage)}
+ATTACKS = {f.__name__: f for f in (memory, signals, inspect, files, notify, garbage, reopen)}
 
 
 def answer(body: bytes) -> bytes:

@@ -136,7 +136,7 @@ func (p *process) makeBackend() error {
 	case Shared, Own:
 		b, err := python.New(python.Options{
 			Loop: p.loop, Env: env, Shared: p.set.Backend == Shared, QueueSize: p.set.QueueSize, QueueTimeout: p.set.QueueTimeout,
-			StallAfter: p.set.StallWarning, Sockets: p.set.WebSocketConnections, OnIdle: p.link.reportIdle,
+			StallAfter: p.set.StallWarning, Sockets: p.set.WebSocketConnections, OnIdle: p.link.reportIdle, Todo: p.from.Todo[:],
 		})
 		if err != nil {
 			return err

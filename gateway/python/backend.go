@@ -27,6 +27,7 @@ type Options struct {
 	// the dispatcher: for workers that serve one request a thread. Otherwise
 	// every worker has a pipe of its own, and gets many requests at once.
 	Shared       bool
+	Todo         []int         // both ends of that pipe, which workers must not be able to open anew; nil makes one
 	StallAfter   time.Duration // a worker whose loop has not run for so long gets no requests; 0 is never
 	QueueSize    int           // requests that may wait for a worker
 	QueueTimeout time.Duration // for how long; 0 is no bound
@@ -80,7 +81,7 @@ func New(o Options) (*Backend, error) {
 		taking: true, tokens: make([]byte, tokenBatch), known: make(chan struct{}),
 	}
 	if o.Shared {
-		if b.shared, err = newPipe(); err != nil {
+		if b.shared, err = sharedPipe(o.Todo); err != nil {
 			requests.Close()
 			return nil, fmt.Errorf("make backend: %w", err)
 		}

@@ -29,6 +29,14 @@ func newPipe() (*pipe, error) {
 	return &pipe{r: fds[0], w: fds[1]}, nil
 }
 
+// sharedPipe is the pipe that workers share: the one that was handed down.
+func sharedPipe(ends []int) (*pipe, error) {
+	if len(ends) == 2 && ends[0] >= 0 && ends[1] >= 0 {
+		return &pipe{r: ends[0], w: ends[1]}, nil
+	}
+	return newPipe()
+}
+
 func (p *pipe) close() {
 	if p != nil {
 		unix.Close(p.r)

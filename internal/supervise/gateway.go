@@ -228,13 +228,46 @@ func (s *supervisor) connectGateway(p *prepared) func(arbiter.Place, *proc.Spec)
 		if err != nil {
 			return launch.Equipment{}, err
 		}
+		todo, err := p.todo(spec)
+		if err != nil {
+			unix.Close(theirs)
+			return launch.Equipment{}, err
+		}
 		*spec = launch.With(*spec, wire.EnvControl, theirs)
 		spec.Env = append(spec.Env, wire.EnvEpoch+"="+strconv.Itoa(place.Age))
 		if s.upgrade.Beside() {
 			spec.Env = append(spec.Env, wire.EnvPatient+"=1")
 		}
-		return launch.Equipment{Started: func(error) { unix.Close(theirs) }}, nil
+		return launch.Equipment{Started: func(error) {
+			unix.Close(theirs)
+			for _, fd := range todo {
+				unix.Close(fd)
+			}
+		}}, nil
 	}
+}
+
+// todo makes the pipe from which workers take requests that share one, for a
+// gateway about to be started. It is made here, since whoever has made a pipe may
+// open it anew: a worker, which has the gateway's user, could write to the end
+// that it reads from, and all others would take that for requests.
+func (p *prepared) todo(spec *proc.Spec) ([]int, error) {
+	if p.app.backend(p.class) != process.Shared {
+		return nil, nil
+	}
+	r, w, err := proc.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	for _, fd := range []int{r, w} {
+		if err := unix.SetNonblock(fd, true); err != nil {
+			unix.Close(r)
+			unix.Close(w)
+			return nil, fmt.Errorf("make pipe for requests: %w", err)
+		}
+	}
+	*spec = launch.With(launch.With(*spec, wire.EnvTodo, r), wire.EnvTodoEnd, w)
+	return []int{r, w}, nil
 }
 
 // offer gives a command about to be started an endpoint of its own.

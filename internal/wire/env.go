@@ -20,6 +20,8 @@ const (
 	EnvLifeline = "GONICORN_LIFELINE_FD" // descriptor of a pipe that reads EOF when the arbiter is gone
 	EnvWorker   = "GONICORN_WORKER"      // JSON: a worker's settings (handler.Settings, python's runner)
 	EnvControl  = "GONICORN_CONTROL_FD"  // the gateway's, or the monitor's, socket to the arbiter
+	EnvTodo     = "GONICORN_TODO_FD"     // a gateway's: the pipe from which workers that share one take requests
+	EnvTodoEnd  = "GONICORN_TODO_END_FD" // and its other end, which the gateway writes to
 	EnvEpoch    = "GONICORN_EPOCH"       // counts gateway processes, from 1
 	EnvPatient  = "GONICORN_PATIENT"     // the gateway accepts nothing before a worker is ready: another one serves meanwhile
 	EnvConn     = "GONICORN_CONN_FD"     // a Python worker's own socket to the gateway
