@@ -4,15 +4,8 @@ package e2e
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -22,83 +15,30 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/gonicorn/gonicorn/internal/certificates/testca"
 )
 
 // authority issues certificates for a test.
-type authority struct {
-	t    testing.TB
-	dir  string
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-	pool *x509.CertPool
-}
+type authority struct{ *testca.Authority }
 
 func newAuthority(t testing.TB) *authority {
 	t.Helper()
-	a := &authority{t: t, dir: t.TempDir(), pool: x509.NewCertPool()}
-	var der []byte
-	der, a.key = a.sign(&x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test authority"}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
-	})
-	var err error
-	if a.cert, err = x509.ParseCertificate(der); err != nil {
-		t.Fatal(err)
-	}
-	a.pool.AddCert(a.cert)
-	a.write("ca.pem", "CERTIFICATE", der)
-	return a
-}
-
-func (a *authority) sign(c *x509.Certificate) (der []byte, key *ecdsa.PrivateKey) {
-	a.t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	parent, by := a.cert, a.key
-	if parent == nil {
-		parent, by = c, key
-	}
-	if der, err = x509.CreateCertificate(rand.Reader, c, parent, &key.PublicKey, by); err != nil {
-		a.t.Fatal(err)
-	}
-	return der, key
-}
-
-func (a *authority) write(name, kind string, der []byte) string {
-	a.t.Helper()
-	path := filepath.Join(a.dir, name)
-	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
-		a.t.Fatal(err)
-	}
-	return path
+	return &authority{testca.New(t)}
 }
 
 // issue writes NAME.pem and NAME.key for a host, valid until then.
 func (a *authority) issue(name, host string, until time.Time) (cert, key string) {
-	a.t.Helper()
-	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	der, private := a.sign(&x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: host}, DNSNames: []string{host},
-		NotBefore: time.Now().Add(-2 * time.Hour), NotAfter: until,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	})
-	text, err := x509.MarshalECPrivateKey(private)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	return a.write(name+".pem", "CERTIFICATE", der), a.write(name+".key", "EC PRIVATE KEY", text)
+	a.T.Helper()
+	from := time.Now().Add(-2 * time.Hour)
+	return a.Issue(name, host, from, until.Sub(from))
 }
 
 // ask makes a request over TLS for a host and returns the answer.
 func (a *authority) ask(addr, host, path string, config *tls.Config) (*http.Response, string, error) {
-	a.t.Helper()
+	a.T.Helper()
 	config = config.Clone()
-	config.RootCAs, config.ServerName = a.pool, host
+	config.RootCAs, config.ServerName = a.Pool, host
 	transport := &http.Transport{
 		TLSClientConfig: config, ForceAttemptHTTP2: len(config.NextProtos) == 0, DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -107,11 +47,11 @@ func (a *authority) ask(addr, host, path string, config *tls.Config) (*http.Resp
 		},
 	}
 	defer transport.CloseIdleConnections()
-	ctx, cancel := context.WithTimeout(a.t.Context(), bound)
+	ctx, cancel := context.WithTimeout(a.T.Context(), bound)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, "GET", "https://"+host+path, nil)
 	if err != nil {
-		a.t.Fatal(err)
+		a.T.Fatal(err)
 	}
 	resp, err := transport.RoundTrip(req)
 	if err != nil {
@@ -201,7 +141,7 @@ func TestClientCertificates(t *testing.T) {
 		t.Fatal(err)
 	}
 	for reqs, want := range map[string][3]bool{"0": {true, true, true}, "1": {true, true, false}, "2": {false, true, false}} {
-		s := web(t, options{}, "--certfile", cert, "--keyfile", key, "--ca-certs", filepath.Join(a.dir, "ca.pem"), "--cert-reqs", reqs).ready()
+		s := web(t, options{}, "--certfile", cert, "--keyfile", key, "--ca-certs", a.CA, "--cert-reqs", reqs).ready()
 		for i, certs := range [][]tls.Certificate{nil, {pair}, {strangePair}} {
 			c := &tls.Config{GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 				if len(certs) == 0 {
@@ -223,7 +163,7 @@ func TestBadCertificatesAreNamed(t *testing.T) {
 	cert, key := a.issue("good", "x.example", time.Now().Add(time.Hour))
 	_, otherKey := a.issue("other", "y.example", time.Now().Add(time.Hour))
 	expired, expiredKey := a.issue("expired", "x.example", time.Now().Add(-time.Hour))
-	garbage := filepath.Join(a.dir, "garbage.pem")
+	garbage := filepath.Join(a.Dir, "garbage.pem")
 	if err := os.WriteFile(garbage, []byte("no certificate"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -231,8 +171,8 @@ func TestBadCertificatesAreNamed(t *testing.T) {
 		args []string
 		want string
 	}{
-		"missing":     {[]string{"--certfile", a.dir + "/none.pem", "--keyfile", key}, `there is no file .*/none.pem`},
-		"missing key": {[]string{"--certfile", cert, "--keyfile", a.dir + "/none.key"}, `there is no file .*/none.key`},
+		"missing":     {[]string{"--certfile", a.Dir + "/none.pem", "--keyfile", key}, `there is no file .*/none.pem`},
+		"missing key": {[]string{"--certfile", cert, "--keyfile", a.Dir + "/none.key"}, `there is no file .*/none.key`},
 		"mismatch":    {[]string{"--certfile", cert, "--keyfile", otherKey}, `good.pem with keyfile .*other.key: .*does not match`},
 		"expired":     {[]string{"--certfile", expired, "--keyfile", expiredKey}, `expired.pem expired on`},
 		"garbage":     {[]string{"--certfile", garbage, "--keyfile", key}, `garbage.pem is not in PEM form`},

@@ -5,7 +5,6 @@ package e2e
 import (
 	"bufio"
 	"crypto/tls"
-	"crypto/x509"
 	"io"
 	"net"
 	"net/http"
@@ -190,10 +189,8 @@ func TestHalfClosedTLSClientGetsItsAnswer(t *testing.T) {
 		a := newAuthority(t)
 		cert, key := a.issue("server", "a.example", time.Now().Add(time.Hour))
 		s := start("--certfile", cert, "--keyfile", key)
-		roots := x509.NewCertPool()
-		roots.AddCert(a.cert)
 		t.Run("close_notify", func(t *testing.T) {
-			halfCases(t, tlsAddr(s), &tls.Config{RootCAs: roots, ServerName: "a.example", NextProtos: []string{"http/1.1"}})
+			halfCases(t, tlsAddr(s), &tls.Config{RootCAs: a.Pool, ServerName: "a.example", NextProtos: []string{"http/1.1"}})
 		})
 		s.stop()
 	})

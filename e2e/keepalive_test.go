@@ -28,7 +28,7 @@ func TestStandingStillClosesNoConnectionWithARequest(t *testing.T) {
 			if args == nil {
 				conn, err = net.DialTimeout("tcp", s.addr(), bound)
 			} else {
-				conn, err = tls.Dial("tcp", tlsAddr(s), &tls.Config{RootCAs: a.pool, ServerName: "localhost"})
+				conn, err = tls.Dial("tcp", tlsAddr(s), &tls.Config{RootCAs: a.Pool, ServerName: "localhost"})
 			}
 			if err != nil {
 				t.Fatal(err)

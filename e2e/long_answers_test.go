@@ -34,6 +34,11 @@ func longAnswer(in *bufio.Reader, method string, slow func()) error {
 	if err != nil {
 		return err
 	}
+	return isWhole(resp, method, slow)
+}
+
+// isWhole reads an answer's body, and holds it against its sum.
+func isWhole(resp *http.Response, method string, slow func()) (err error) {
 	defer resp.Body.Close()
 	sum, p := sha256.New(), make([]byte, 64<<10)
 	for n := 0; err == nil; {

@@ -52,7 +52,7 @@ control_socket = %q
 %s
 [hooks]
 child_exit = "echo %s >> %s"
-`, workers, python, filepath.Join(p.certificates.dir, name+".pem"), filepath.Join(p.certificates.dir, name+".key"), level, name,
+`, workers, python, filepath.Join(p.certificates.Dir, name+".pem"), filepath.Join(p.certificates.Dir, name+".key"), level, name,
 		filepath.Join(p.dir, "ctl"), more, name, p.hooked)
 }
 
@@ -186,7 +186,7 @@ func TestEveryStepOfAReloadFailsWithoutATrace(t *testing.T) {
 		{"there is no such user", func() string { return after(`user = "nobody-has-this-name"`) }},
 		{"there is no such class", func() string { return after(`worker_class = "warp"`) }},
 		{"an address is taken", in(`"127.0.0.1:0"`, fmt.Sprintf(`"127.0.0.1:0", %q`, taken.Addr()))},
-		{"the certificate is none", in(filepath.Join(p.certificates.dir, "after.pem"), filepath.Join(p.dir, "garbage.pem"))},
+		{"the certificate is none", in(filepath.Join(p.certificates.Dir, "after.pem"), filepath.Join(p.dir, "garbage.pem"))},
 		{"there are no such CPUs", func() string { return after(`cpu_affinity = "4000"`) }},
 		{"too few descriptors", func() string { return after("worker_class = \"asgi\"\nrlimit_nofile = 32") }},
 		{"the app cannot be imported", broken("raise RuntimeError('broken')\n")},

@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
@@ -16,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gonicorn/gonicorn/internal/certificates/testca"
 	"github.com/youmark/pkcs8"
 )
 
@@ -24,46 +24,34 @@ const keyPassword = "not-for-your-eyes"
 
 // lock encrypts a key's file.
 func (a *authority) lock(path string) {
-	a.t.Helper()
+	a.T.Helper()
 	text, err := os.ReadFile(path)
 	if err != nil {
-		a.t.Fatal(err)
+		a.T.Fatal(err)
 	}
 	block, _ := pem.Decode(text)
 	key, err := x509.ParseECPrivateKey(block.Bytes)
 	if err != nil {
-		a.t.Fatal(err)
+		a.T.Fatal(err)
 	}
 	der, err := pkcs8.MarshalPrivateKey(key, []byte(keyPassword), nil)
 	if err != nil {
-		a.t.Fatal(err)
+		a.T.Fatal(err)
 	}
-	a.write(filepath.Base(path), "ENCRYPTED PRIVATE KEY", der)
+	a.Write(filepath.Base(path), testca.Encode("ENCRYPTED PRIVATE KEY", der))
 }
 
 // client issues a client's certificate.
-func (a *authority) client(name string) tls.Certificate {
-	a.t.Helper()
-	pair, err := tls.LoadX509KeyPair(a.issue(name, name+".example", time.Now().Add(time.Hour)))
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	return pair
-}
+func (a *authority) client(name string) tls.Certificate { return a.Pair(name)[0] }
 
 // revoke writes a list of revoked certificates, valid for some time.
 func (a *authority) revoke(name string, valid time.Duration, revoked ...tls.Certificate) string {
-	a.t.Helper()
-	list := &x509.RevocationList{Number: big.NewInt(1), ThisUpdate: time.Now().Add(-time.Hour), NextUpdate: time.Now().Add(valid)}
-	for _, c := range revoked {
-		list.RevokedCertificateEntries = append(list.RevokedCertificateEntries,
-			x509.RevocationListEntry{SerialNumber: c.Leaf.SerialNumber, RevocationTime: time.Now()})
+	a.T.Helper()
+	serials := make([]*big.Int, len(revoked))
+	for i, c := range revoked {
+		serials[i] = c.Leaf.SerialNumber
 	}
-	der, err := x509.CreateRevocationList(rand.Reader, list, a.cert, a.key)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	return a.write(name, "X509 CRL", der)
+	return a.Revoke(name, valid, false, serials...)
 }
 
 // knock is one try to get in.
@@ -95,7 +83,7 @@ func hardenedTLS(t *testing.T, kind string) {
 	write := func(more string) {
 		t.Helper()
 		text := fmt.Sprintf("certfile = %q\nkeyfile = %q\nca_certs = %q\nhttp_protocols = \"h2,h1\"\nloglevel = \"debug\"\n%s",
-			cert, key, filepath.Join(a.dir, "ca.pem"), more)
+			cert, key, a.CA, more)
 		if err := os.WriteFile(toml, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -143,7 +131,7 @@ func hardenedTLS(t *testing.T, kind string) {
 		{"Gunicorn's name", "ssl_version = \"TLSv1_2\"", nil, []knock{{1, v12, nil, true}, {2, v12, nil, true}, {2, v13, nil, true}}},
 		{"revoked, optional", "cert_reqs = 1\ncrlfile = " + fmt.Sprintf("%q", a.revoke("list.pem", time.Hour, mallory)), nil,
 			[]knock{{1, v13, &mallory, false}, {2, v12, &mallory, false}, {1, v12, &alice, true}, {2, v13, &alice, true}, {1, v13, nil, true}, {2, v12, nil, true}}},
-		{"revoked, required", "cert_reqs = 2\ncrlfile = " + fmt.Sprintf("%q", filepath.Join(a.dir, "list.pem")), nil,
+		{"revoked, required", "cert_reqs = 2\ncrlfile = " + fmt.Sprintf("%q", filepath.Join(a.Dir, "list.pem")), nil,
 			[]knock{{1, v13, nil, false}, {2, v12, nil, false}, {1, v12, &mallory, false}, {2, v13, &mallory, false}, {1, v13, &alice, true}, {2, v12, &alice, true}}},
 		{"a changed list", "", func() { a.revoke("list.pem", time.Hour, mallory, alice) },
 			[]knock{{1, v13, &alice, false}, {2, v12, &alice, false}}},

@@ -130,7 +130,7 @@ func TestWebSocketOverHTTP2AndTLS(t *testing.T) {
 	a := newAuthority(t)
 	cert, key := a.issue("one", "one.example", time.Now().Add(time.Hour))
 	s := python(t, "sockets:app", "--certfile", cert, "--keyfile", key, "--http-protocols", "h2").ready()
-	c, ctx := dialStream(t, newStreamed(t, &tls.Config{RootCAs: a.pool, ServerName: "one.example"}), "wss://"+tlsAddr(s)+"/echo")
+	c, ctx := dialStream(t, newStreamed(t, &tls.Config{RootCAs: a.Pool, ServerName: "one.example"}), "wss://"+tlsAddr(s)+"/echo")
 	twice(ctx, t, c, 1<<20)
 	if err := c.Close(websocket.StatusNormalClosure, ""); err != nil {
 		t.Errorf("close: %v", err)
