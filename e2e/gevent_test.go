@@ -168,10 +168,6 @@ def app(environ, start_response):
 		"gunicorn.conf.py": "from gevent import monkey\nmonkey.patch_all()\n",
 		"main.py":          "def app(environ, start_response): ...\n",
 	})
-	eventlet := folderOf(t, map[string]string{ // what it has; the real one does not run on new Pythons
-		"eventlet/__init__.py": "", "eventlet/patcher.py": "def is_monkey_patched(name): return True\n",
-		"main.py": "import eventlet.patcher\ndef app(environ, start_response): ...\n",
-	})
 	for name, c := range map[string]struct {
 		dir, app string
 		args     []string
@@ -183,10 +179,7 @@ def app(environ, start_response):
 		"asgi app":             {appFolder(t), "hangs:asgi", []string{"-k", "gevent"}, 4, `hangs:asgi is an ASGI app, and gevent serves WSGI`},
 		"patched, default":     {patched, "main:app", nil, 4, `main:app patches Python with gevent.*take -k gevent.*GON011`},
 		"patched, sync":        {patched, "main:app", []string{"-k", "sync", "-w", "2"}, 4, `main:app patches Python with gevent, which worker_class sync cannot serve: take -k gevent.*GON011`},
-		"patched, threaded":    {patched, "main:app", []string{"-k", "gthread", "--threads", "2"}, 4, `patches Python with gevent, which worker_class threaded`},
-		"patched, event-loop":  {patched, "main:app", []string{"-k", "asgi"}, 4, `patches Python with gevent, which worker_class event-loop`},
 		"patched by conf":      {fromConf, "main:app", []string{"-k", "sync"}, 4, `gunicorn\.conf\.py patches Python with gevent`},
-		"eventlet app":         {eventlet, "main:app", []string{"-k", "gevent"}, 4, `patches Python with eventlet.*take -k gevent, or -k gthread`},
 		"eventlet class":       {patched, "main:app", []string{"-k", "eventlet"}, 1, `does not serve eventlet.*take gevent`},
 		"gevent-websocket": {patched, "main:app", []string{"-k", "geventwebsocket.gunicorn.workers.GeventWebSocketWorker"}, 1,
 			`take gevent, and in the app simple-websocket`},

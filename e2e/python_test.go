@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -566,55 +567,41 @@ func TestPythonReloadsWithoutLossAndKilledWorkersToo(t *testing.T) {
 }
 
 // Mistakes in naming an app: one error, exit code 4, and what to type.
+// The words of the mistakes are tested in workers/python/tests.
 func TestPythonMistakes(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	for name, text := range map[string]string{
-		"app.py":     "def app(e, s): pass\ndef other(e, s): pass\nvalue = 3\ndef factory(): return app\n",
-		"syntax.py":  "def app(:\n  pass\n",
-		"nested.py":  "import nothere_at_all\n",
+	dir := folderOf(t, map[string]string{
+		"app.py":     "def app(e, s): pass\n",
 		"failing.py": "raise RuntimeError('the database is down')\n",
 		"leaving.py": "import sys; sys.exit(5)\n",
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	})
 	for _, c := range []struct {
 		args []string
+		code int
 		want string
 	}{
-		{[]string{"appp:app"}, `did you mean app:app`},
-		{[]string{"app:ap"}, `module app has no ap; its callables are: app`},
-		{[]string{"app:value"}, `app:value is not callable: it is of type int`},
-		{[]string{"app:factory"}, `it is a factory; type app:factory\(\) or add --factory`},
-		{[]string{"app.py"}, `is a file; name the module: app:app`},
-		{[]string{"syntax:app"}, `syntax error in syntax.py:1`},
-		{[]string{"nested:app"}, `nested imports nothere_at_all, which is not there; install the package that has it`},
-		{[]string{"failing:app"}, `the database is down`},
-		{[]string{"leaving:app"}, `ends the process while it is imported`},
-		{[]string{"app:app", "--python", "/nowhere/python3"}, `/nowhere/python3`},
-		{[]string{"app:app", "--transport", "inherit"}, `is for commands`},
-		{[]string{"app:app", "more:app"}, `there are two apps`},
+		{[]string{"appp:app"}, 4, `did you mean app:app`},
+		{[]string{"appp:app", "-k", "sync"}, 4, `did you mean app:app`},
+		{[]string{"failing:app"}, 3, `the database is down`},
+		{[]string{"failing:app", "-k", "sync"}, 3, `the database is down`},
+		{[]string{"leaving:app"}, 4, `ends the process while it is imported`},
+		{[]string{"leaving:app", "-k", "sync"}, 4, `ends the process while it is imported`},
+		{[]string{"app:app", "--python", "/nowhere/python3"}, 4, `/nowhere/python3`},
+		{[]string{"app:app", "--transport", "inherit"}, 4, `is for commands`},
+		{[]string{"app:app", "more:app"}, 4, `there are two apps`},
 	} {
-		for _, class := range [][]string{nil, {"-k", "sync"}} {
-			t.Run(strings.Join(append(c.args, class...), " "), func(t *testing.T) {
-				t.Parallel()
-				args := append(append([]string{"-b", "127.0.0.1:0"}, c.args...), class...)
-				if !strings.Contains(strings.Join(args, " "), "--python") {
-					args = append(args, "--python", interpreter(t))
-				}
-				s := startWith(t, options{dir: dir}, args...)
-				want := 4
-				if strings.HasPrefix(c.args[0], "failing") {
-					want = 3
-				}
-				if code := s.wait(); code != want {
-					t.Errorf("exit code %d, want %d", code, want)
-				}
-				s.expect(c.want)
-			})
-		}
+		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
+			t.Parallel()
+			args := append([]string{"-b", "127.0.0.1:0"}, c.args...)
+			if !slices.Contains(args, "--python") {
+				args = append(args, "--python", interpreter(t))
+			}
+			s := startWith(t, options{dir: dir}, args...)
+			if code := s.wait(); code != c.code {
+				t.Errorf("exit code %d, want %d", code, c.code)
+			}
+			s.expect(c.want)
+		})
 	}
 }
 

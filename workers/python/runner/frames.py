@@ -48,10 +48,10 @@ def behind(frame: bytes) -> bytes:
 
 
 def held(start: int) -> int:
-    """How long ago start (nanoseconds) was: 10 microseconds in 12 bits, and 4 bits to shift them by."""
+    """How long ago start (ns) was, up to 22 minutes: 10 microseconds in 12 bits, and 4 bits to shift them by."""
     t = (monotonic_ns() - start) // 10_000
     shift = t.bit_length() - 12
-    return t if shift <= 0 else min(shift, 15) << 12 | (t >> min(shift, 15)) & 0xFFF
+    return t if shift <= 0 else shift << 12 | t >> shift if shift <= 15 else 0xFFFF
 
 
 def credit(number: int, n: int) -> bytes:

@@ -62,13 +62,14 @@ class Stderr(logging.StreamHandler):
 
 
 def line(level: int, logger: str, message: str, trace: str) -> str:
-    """The record as a line that is short enough to be read whole."""
+    """The record as a line that is short enough to be read whole. What is longest in it is cut."""
+    logger = logger[: LONGEST // 60]
     while True:
         text = MARK + json.dumps({"level": name_of(level), "logger": logger, "msg": message, "exc": trace})
         if len(text) <= LONGEST:
             return text
-        if len(trace) > 200:
-            part = len(trace) * LONGEST // len(text) // 2 - 20
+        if len(json.dumps(trace)) > len(json.dumps(message)):
+            part = max(60, len(trace) * LONGEST // len(text) // 2 - 20)
             trace = trace[: part // 2] + "\n  ...\n" + trace[-part:]
         else:
             message = message[: max(100, len(message) * LONGEST // len(text) - 50)] + "..."
