@@ -1,6 +1,7 @@
 package arbiter
 
 import (
+	"os"
 	"testing"
 	"time"
 
@@ -124,16 +125,26 @@ func TestConstantLoadIsNoReasonToSwing(t *testing.T) {
 		f := &field{e: elastic(rapid.IntRange(0, most).Draw(t, "least"), most), now: time.Hour}
 		f.n = rapid.IntRange(f.e.Min, most).Draw(t, "n")
 		demand := rapid.Float64Range(0, float64(most)*0.95).Draw(t, "demand")
-		f.run(2*time.Hour, demand)
+		hour := simulated()
+		f.run(2*hour, demand)
 		f.changes = 0
-		f.run(4*time.Hour, demand)
+		f.run(4*hour, demand)
 		if f.changes > 4 {
-			t.Fatalf("%d changes in four hours of the same load %.2f", f.changes, demand)
+			t.Fatalf("%d changes in %s of the same load %.2f", f.changes, 4*hour, demand)
 		}
 		if f.n < f.e.Min || f.n > f.e.Max {
 			t.Fatalf("%d workers, bounds %d and %d", f.n, f.e.Min, f.e.Max)
 		}
 	})
+}
+
+// simulated is how long a load is watched: an hour in the long form (make soak), a
+// third of one in the short, which is many times scale_down_idle.
+func simulated() time.Duration {
+	if os.Getenv("GONICORN_SOAK") != "" {
+		return time.Hour
+	}
+	return 20 * time.Minute
 }
 
 // A load that swings faster than scale_down_idle keeps the workers that its
@@ -149,11 +160,12 @@ func TestSwingingLoadKeepsItsWorkers(t *testing.T) {
 				f.run(half, high)
 			}
 		}
-		swing(time.Hour)
+		hour := simulated()
+		swing(hour)
 		f.changes = 0
-		swing(time.Hour)
+		swing(hour)
 		if f.changes > 2 {
-			t.Fatalf("%d changes in an hour of the same swings", f.changes)
+			t.Fatalf("%d changes in %s of the same swings", f.changes, hour)
 		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -26,7 +27,9 @@ func TestTry(t *testing.T) {
 
 // Those who wait are served in the order in which they came, also when a later
 // one wants less.
-func TestOrder(t *testing.T) {
+func TestOrder(t *testing.T) { synctest.Test(t, inOrder) }
+
+func inOrder(t *testing.T) {
 	b := New(100)
 	first := b.Account()
 	first.Try(100)
@@ -37,9 +40,7 @@ func TestOrder(t *testing.T) {
 	served := make(chan int, 2)
 	for i, n := range []int64{50, 1} {
 		go func() { _ = b.Account().Take(t.Context(), n); served <- i }()
-		for b.Waiting() != i+1 {
-			time.Sleep(time.Millisecond)
-		}
+		synctest.Wait() // it waits in line
 	}
 	if b.Account().Try(0) {
 		t.Error("somebody went past those who wait")
@@ -48,7 +49,7 @@ func TestOrder(t *testing.T) {
 	select {
 	case i := <-served:
 		t.Fatalf("%d was served out of turn", i)
-	case <-time.After(20 * time.Millisecond):
+	case <-time.After(time.Minute):
 	}
 	first.Give(60)
 	if a, c := <-served, <-served; a+c != 1 || b.Used() != 30+1+51 {
@@ -58,7 +59,9 @@ func TestOrder(t *testing.T) {
 
 // Accounts that hold something and want more come to their end one after the
 // other; what is held never exceeds the total and one account's.
-func TestNobodyWaitsForGood(t *testing.T) {
+func TestNobodyWaitsForGood(t *testing.T) { synctest.Test(t, nobodyWaitsForGood) }
+
+func nobodyWaitsForGood(t *testing.T) {
 	const total, each, step, holders = 64, 40, 8, 20
 	b := New(total)
 	var all sync.WaitGroup
@@ -86,7 +89,9 @@ func TestNobodyWaitsForGood(t *testing.T) {
 	}
 }
 
-func TestTakeWithin(t *testing.T) {
+func TestTakeWithin(t *testing.T) { synctest.Test(t, takeWithin) }
+
+func takeWithin(t *testing.T) {
 	b := New(10)
 	first := b.Account()
 	first.Try(8)
@@ -97,16 +102,16 @@ func TestTakeWithin(t *testing.T) {
 	}
 	done := make(chan error)
 	go func() { done <- b.Account().TakeWithin(t.Context(), 5) }()
-	for b.Waiting() == 0 {
-		time.Sleep(time.Millisecond)
-	}
+	synctest.Wait() // it waits in line
 	first.Give(3)
 	if err := <-done; err != nil || b.Used() != 10 {
 		t.Errorf("%v, %d used", err, b.Used())
 	}
 }
 
-func TestGivingUp(t *testing.T) {
+func TestGivingUp(t *testing.T) { synctest.Test(t, givingUp) }
+
+func givingUp(t *testing.T) {
 	b := New(10)
 	b.Account().Try(10)
 	beyond := b.Account()
@@ -117,9 +122,7 @@ func TestGivingUp(t *testing.T) {
 	left := errors.New("left")
 	done := make(chan error)
 	go func() { done <- b.Account().Take(ctx, 5) }()
-	for b.Waiting() == 0 {
-		time.Sleep(time.Millisecond)
-	}
+	synctest.Wait() // it waits in line
 	cancel(left)
 	if err := <-done; !errors.Is(err, left) || b.Waiting() != 0 || b.Used() != 15 {
 		t.Errorf("%v, %d waiting, %d used", err, b.Waiting(), b.Used())
