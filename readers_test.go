@@ -1,3 +1,5 @@
+//go:build !race
+
 package gonicorn_test
 
 import (

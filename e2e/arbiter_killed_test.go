@@ -58,6 +58,7 @@ var requestID = regexp.MustCompile(`Request id: [0-9A-Za-z._-]{8,}`)
 // When the arbiter is killed, what is in flight is finished, and whoever waits
 // for a worker hears at once that there will be none.
 func TestKilledArbiterLeavesNobodyWaiting(t *testing.T) {
+	t.Parallel()
 	forEachSubject(t, func(t *testing.T, u subject) {
 		inHand, waiting, pids := orphan(t, u, 4*time.Second, "--graceful-timeout", "20")
 		for _, o := range inHand {
@@ -81,6 +82,7 @@ func TestKilledArbiterLeavesNobodyWaiting(t *testing.T) {
 
 // What does not finish is ended by graceful_timeout.
 func TestKilledArbiterLeavesNoProcess(t *testing.T) {
+	t.Parallel()
 	forEachSubject(t, func(t *testing.T, u subject) {
 		began := time.Now()
 		inHand, _, pids := orphan(t, u, 30*time.Second, "--graceful-timeout", "3")

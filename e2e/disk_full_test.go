@@ -16,7 +16,7 @@ import (
 func TestFullDiskRefusesWhatNeedsIt(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
-		t.Skip("only root can mount a small file system")
+		t.Skip("needs root to mount a small file system")
 	}
 	dir := t.TempDir()
 	s := web(t, options{

@@ -102,7 +102,7 @@ func pythonForAll(t *testing.T, uid int) string {
 			return path
 		}
 	}
-	t.Skip("needs a python3 in /usr/bin that every user can run")
+	t.Skip("needs python3 in /usr/bin, which every user can run")
 	return ""
 }
 

@@ -56,8 +56,10 @@ func TestStoppingRefusesNewConnections(t *testing.T) {
 
 // An idle event-loop worker has nobody to say goodbye to once the gateway is gone.
 func TestIdleWorkersStopAtOnce(t *testing.T) {
+	t.Parallel()
 	for _, class := range []string{"sync", "event-loop"} {
 		t.Run(class, func(t *testing.T) {
+			t.Parallel()
 			s := crew{kind: "python", class: class}.start(t, "-w", "1")
 			if status, _ := ask(context.Background(), http.MethodGet, s.addr(), "/"); status != 200 {
 				t.Fatalf("status %d", status)

@@ -134,7 +134,7 @@ func TestCustomClass(t *testing.T) {
 
 func TestNode(t *testing.T) {
 	if _, err := exec.LookPath("node"); err != nil {
-		t.Skip("there is no node")
+		t.Skip("there is no node: apt-get install nodejs")
 	}
 	run(t, "node")
 	if got := get(t, "http://127.0.0.1:8003/"); !strings.HasPrefix(got, "Hello from node: worker ") {
@@ -182,7 +182,7 @@ func TestQueueConsumer(t *testing.T) {
 // systemd itself finds no mistake in the unit.
 func TestSystemdUnit(t *testing.T) {
 	if _, err := exec.LookPath("systemd-analyze"); err != nil {
-		t.Skip("there is no systemd")
+		t.Skip("there is no systemd-analyze: apt-get install systemd")
 	}
 	dir := t.TempDir()
 	for _, name := range []string{"gonicorn.socket", "gonicorn.service"} {

@@ -21,7 +21,7 @@ func openssl(t *testing.T, args ...string) {
 	t.Helper()
 	path, err := exec.LookPath("openssl")
 	if err != nil {
-		t.Skip("needs openssl")
+		t.Skip("there is no openssl: apt-get install openssl")
 	}
 	if out, err := exec.CommandContext(t.Context(), path, args...).CombinedOutput(); err != nil {
 		t.Fatalf("openssl %s: %v\n%s", strings.Join(args, " "), err, out)

@@ -28,7 +28,7 @@ func loads(t *testing.T, source string) (Options, python.Settings) {
 	t.Helper()
 	path, err := exec.LookPath("python3")
 	if err != nil {
-		t.Skip("python3 is missing")
+		t.Skip("there is no python3: apt-get install python3")
 	}
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "shop.py"), []byte(source), 0o600); err != nil {

@@ -1,11 +1,14 @@
 // Command e2e runs the tests from outside and says what became of them. They
 // are real processes, several tests at a time, on a machine that may be busy:
 // one that fails is run again alone, up to two more times, and the summary
-// names it. A test that fails three times fails.
+// names it. A test that fails three times fails. Tests that are skipped are
+// counted, with what is missing; one that does not say what fails the run.
 //
 //	go run ./tools/e2e [arguments of go test]
 //
-// The environment variable GO names the go command.
+// The environment variable GO names the go command. E2E_HAS lists what this
+// machine is known to have, such as "nginx root": a test that is skipped for want
+// of it fails the run.
 package main
 
 import (
@@ -14,12 +17,16 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
 
 const (
+	crowd   = 8  // tests at a time for each core: they wait, most of the time
+	crowded = 64 // and never more
 	again   = 2  // times that a failed test is run once more
 	hopeful = 12 // failed tests at most: with more of them it is not the machine
 	pkg     = "./e2e"
@@ -33,16 +40,18 @@ func main() {
 // check runs the tests, and those that failed once more, and returns the exit
 // code.
 func check(g gotest, args []string, w io.Writer) int {
-	first, err := g.run(append(append([]string{"-timeout", "30m"}, args...), pkg)...)
+	usual := []string{"-timeout", "30m", "-parallel", strconv.Itoa(min(crowd*runtime.NumCPU(), crowded))}
+	first, err := g.run(append(append(usual, args...), pkg)...)
 	if err != nil {
 		fmt.Fprintln(w, "e2e:", err)
 		return 2
 	}
-	r := report{first: first}
+	r := report{first: first, has: strings.Fields(os.Getenv("E2E_HAS"))}
 	failed := first.failed()
 	if len(failed) > 0 && len(failed) <= hopeful && !first.broken {
 		for range again {
-			next, err := g.run("-count=1", "-timeout", "20m", "-parallel", "1", "-run", pattern(failed), pkg)
+			once := []string{"-count=1", "-timeout", "20m", "-parallel", "1", "-run", pattern(failed), pkg}
+			next, err := g.run(append(tags(args), once...)...)
 			if err != nil {
 				fmt.Fprintln(w, "e2e:", err)
 				return 2
@@ -60,6 +69,14 @@ func check(g gotest, args []string, w io.Writer) int {
 		return 0
 	}
 	return 1
+}
+
+// tags are those of go test's arguments that say what is built.
+func tags(args []string) []string {
+	if i := slices.Index(args, "-tags"); i >= 0 && i+1 < len(args) {
+		return args[i : i+2]
+	}
+	return nil
 }
 
 // pattern is what -run takes for these tests and no others.

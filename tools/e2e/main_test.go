@@ -5,13 +5,15 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 )
 
 // plays makes a go command that plays a run of go test each time: the names of
 // tests, those that fail with an exclamation mark, those that are skipped with
-// a question mark, those that never end with a hash.
+// a question mark, those that never end with a hash. What a test says follows an
+// equals sign.
 func plays(t *testing.T, runs ...string) gotest {
 	t.Helper()
 	dir := t.TempDir()
@@ -30,7 +32,13 @@ func plays(t *testing.T, runs ...string) gotest {
 			}
 			name = strings.TrimRight(name, "!?#")
 			fmt.Fprintf(&b, "{\"Action\":\"run\",\"Test\":%q}\n", name)
-			fmt.Fprintf(&b, "{\"Action\":\"output\",\"Test\":%q,\"Output\":\"    x_test.go:1: %s of run %d\\n\"}\n", name, name, i)
+			why := fmt.Sprintf("%s of run %d", name, i)
+			if before, after, found := strings.Cut(name, "="); found { // it says this
+				name, why = before, strings.ReplaceAll(after, "_", " ")
+			}
+			if why != "" {
+				fmt.Fprintf(&b, "{\"Action\":\"output\",\"Test\":%q,\"Output\":\"    x_test.go:1: %s\\n\"}\n", name, why)
+			}
 			if result != "" {
 				fmt.Fprintf(&b, "{\"Action\":%q,\"Test\":%q}\n", result, name)
 			}
@@ -101,11 +109,34 @@ func TestFailedTestsAreRunAgain(t *testing.T) {
 	}
 }
 
+// Skips are counted. One without a reason, or for want of what is there, fails.
+func TestSkipsAreFounded(t *testing.T) {
+	for _, c := range []struct {
+		run  string
+		code int
+		want string
+	}{
+		{"TestA TestB=there_is_no_tmux:_apt-get_install_tmux?", 0, "== skipped: TestB (there is no tmux"},
+		{"TestA TestB=there_is_no_nginx:_apt-get_install_nginx?", 1, "must not be skipped here: TestB"},
+		{"TestA TestB=there_is_no_/usr/bin/python3?", 1, "must not be skipped here: TestB"},
+		{"TestA TestB=needs_root_for_a_namespace?", 1, "must not be skipped here: TestB"},
+		{"TestA TestB=root_may_bind_any_port?", 0, "== skipped: TestB (root may"},
+		{"TestA TestB=?", 1, "must not be skipped here: TestB"},
+	} {
+		t.Setenv("E2E_HAS", "nginx root python3")
+		var out strings.Builder
+		if code := check(plays(t, c.run), nil, &out); code != c.code || !strings.Contains(out.String(), c.want) {
+			t.Errorf("%s: exit code %d, want %d and %q in:\n%s", c.run, code, c.code, c.want, out.String())
+		}
+	}
+}
+
 // A failed test is run again by its name, alone.
 func TestAgainIsAlone(t *testing.T) {
 	g := plays(t, "TestA! TestAB", "TestA")
-	check(g, []string{"-parallel", "4"}, &strings.Builder{})
-	for i, want := range []string{"test -json -timeout 30m -parallel 4 ./e2e\n", "test -json -count=1 -timeout 20m -parallel 1 -run ^(TestA)$ ./e2e\n"} {
+	check(g, []string{"-tags", "portable"}, &strings.Builder{})
+	usual := fmt.Sprintf("test -json -timeout 30m -parallel %d -tags portable ./e2e\n", min(crowd*runtime.NumCPU(), crowded))
+	for i, want := range []string{usual, "test -json -tags portable -count=1 -timeout 20m -parallel 1 -run ^(TestA)$ ./e2e\n"} {
 		asked, err := os.ReadFile(filepath.Join(filepath.Dir(g.command), fmt.Sprint("asked", i)))
 		if err != nil || string(asked) != want {
 			t.Errorf("run %d: %q, want %q (%v)", i, asked, want, err)

@@ -20,11 +20,12 @@ type report struct {
 	first   *run
 	retries []*run
 	failed  []string // in each run
+	has     []string // what no test may miss
 }
 
 // ok reports whether every test passed once.
 func (r *report) ok() bool {
-	if len(r.failed) > 0 || r.first.broken {
+	if len(r.failed) > 0 || r.first.broken || len(r.unfounded()) > 0 {
 		return false
 	}
 	return r.first.ok || len(r.retries) > 0 && !r.last().broken
@@ -49,6 +50,9 @@ func (r *report) write(w io.Writer) {
 	}
 	fmt.Fprintf(w, "== e2e: %d tests passed, %d failed, %d skipped\n", r.first.count("pass")+len(r.first.failed())-len(r.failed), len(r.failed), skips(r.first))
 	writeSkipped(w, r.first)
+	if names := r.unfounded(); len(names) > 0 {
+		fmt.Fprintf(w, "== failed, since they must not be skipped here: %s\n", strings.Join(names, ", "))
+	}
 	for _, name := range r.first.failed() {
 		if !slices.Contains(r.failed, name) {
 			fmt.Fprintf(w, "== passed when run again: %s; it had failed with:\n", name)
@@ -135,23 +139,48 @@ func skips(r *run) (n int) {
 	return n
 }
 
+// noReason stands for what a test does not say.
+const noReason = "no reason given"
+
+// reason is why a test, or a part of one, was skipped.
+func (p part) reason() string {
+	why := noReason
+	for _, line := range p.output {
+		if m := said.FindStringSubmatch(line); m != nil {
+			why = m[1]
+		}
+	}
+	return why
+}
+
 // writeSkipped says what is missing, and how many tests want it.
 func writeSkipped(w io.Writer, r *run) {
 	wanting := map[string][]string{}
 	for _, t := range r.tests {
 		for _, p := range t.skipped {
-			why := "no reason given"
-			for _, line := range p.output {
-				if m := said.FindStringSubmatch(line); m != nil {
-					why = m[1]
-				}
-			}
-			wanting[why] = append(wanting[why], p.name)
+			wanting[p.reason()] = append(wanting[p.reason()], p.name)
 		}
 	}
 	for _, why := range slices.Sorted(maps.Keys(wanting)) {
 		fmt.Fprintf(w, "== skipped: %s (%s)\n", strings.Join(wanting[why], ", "), why)
 	}
+}
+
+// missing is what a reason says that there is not.
+var missing = regexp.MustCompile(`\b(?:there is no|needs) (?:/\S*/)?([\w-]+)`)
+
+// unfounded are the tests that were skipped without a reason, or for want of
+// what is there.
+func (r *report) unfounded() (names []string) {
+	for _, t := range r.first.tests {
+		for _, p := range t.skipped {
+			m := missing.FindStringSubmatch(p.reason())
+			if p.reason() == noReason || m != nil && slices.Contains(r.has, m[1]) {
+				names = append(names, p.name)
+			}
+		}
+	}
+	return names
 }
 
 // verdict are the last lines of go test: ok or FAIL, and the package.
