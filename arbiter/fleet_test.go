@@ -586,6 +586,20 @@ func TestHaltedWorkerIsReplacedWithinItsTimeout(t *testing.T) {
 	}
 }
 
+// One that stands still with a request in hand, or that has only just given its
+// answer, says so too: it is no fault of the request's.
+func TestHaltedWorkerWithARequestSaysSo(t *testing.T) {
+	w := &worker{stage: ready, gen: generation(1, 1)}
+	v, now := vitals{requestStart: time.Second, inFlight: 1}, time.Minute
+	if why := hung(w, v, now); why != "a request has been running for 59s (request_timeout 30s)" {
+		t.Error(why)
+	}
+	w.halted.since, w.halted.why = 50*time.Second, "stopped by a signal (SIGSTOP)"
+	if why := hung(w, v, now); why != "a request has been running for 59s (request_timeout 30s); the process is stopped by a signal (SIGSTOP)" {
+		t.Error(why)
+	}
+}
+
 func TestWorkerThatRunsAgainIsLeftAlone(t *testing.T) {
 	th := newTheatre(t, generation(1, 1))
 	th.readyAll()

@@ -142,8 +142,12 @@ func hung(w *worker, v vitals, now time.Duration) string {
 	case w.stage == draining && v.inFlight == 0 && v.requestStart == 0:
 		return "" // its heart may stop before it exits
 	case s.boundsRequests() && v.requestStart > 0 && now-v.requestStart > s.RequestTimeout:
-		return fmt.Sprintf("a request has been running for %s (request_timeout %s)",
+		why := fmt.Sprintf("a request has been running for %s (request_timeout %s)",
 			(now - v.requestStart).Round(time.Millisecond), s.RequestTimeout)
+		if w.halted.since > 0 { // which is no fault of the request's
+			why += "; the process is " + w.halted.why
+		}
+		return why
 	case s.Timeout > 0 && w.stage == ready && w.said.watchdog > 0 && now-w.said.watchdog > s.Timeout:
 		return fmt.Sprintf("no WATCHDOG=1 for %s (timeout %s)", (now - w.said.watchdog).Round(time.Millisecond), s.Timeout)
 	}

@@ -175,7 +175,8 @@ func TestWebSocketIdle(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := half.messages(func(m wsMessage) bool { return m.op == wsClose })
-	if err != nil || !strings.HasPrefix(got[0].text, "\x03\xf0") { // 1008
+	// On a busy machine a ping may have come meanwhile.
+	if err != nil || !strings.HasPrefix(got[len(got)-1].text, "\x03\xf0") { // 1008
 		t.Errorf("half a frame: %v, %v", got, err)
 	}
 }

@@ -210,9 +210,12 @@ func (p *process) run(signals <-chan os.Signal) int {
 		go func() {
 			defer close(finished)
 			p.restart()
-			ctx, cancel := context.WithTimeout(context.Background(), graceful)
+			ctx, cancel := context.WithCancel(context.Background())
 			defer cancel()
-			late := time.AfterFunc(graceful-lastLook, p.sayDropped)
+			late := time.AfterFunc(graceful, func() {
+				p.sayDropped() // while it is there
+				cancel()
+			})
 			p.server.Drain(ctx)
 			late.Stop()
 		}()
@@ -292,11 +295,7 @@ func (p *process) serve() {
 	}
 }
 
-// lastLook is how long before the end of graceful_timeout the gateway looks what
-// it is about to drop.
-const lastLook = 20 * time.Millisecond
-
-// sayDropped logs what is cut off at the end of graceful_timeout.
+// sayDropped logs what is about to be cut off at the end of graceful_timeout.
 func (p *process) sayDropped() {
 	var all []wire.InFlight
 	if p.link.inFlight != nil {

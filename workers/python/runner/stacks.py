@@ -9,7 +9,6 @@ from . import records
 from .where import OWN
 
 ABORTED = 128 + signal.SIGABRT
-HELD = 400_000_000  # nanoseconds: after them the arbiter asks C code for stacks (pulseLate)
 
 
 def trim(tb):
@@ -34,7 +33,7 @@ def aborter(watch, hooks):
     """Answers ABRT, by which the arbiter ends a worker that hangs."""
 
     def abort(*_) -> None:
-        if watch.late_by() < HELD:
+        if not watch.shown():
             watch.write()
         hooks.aborted()
         hooks.ended()  # as under Gunicorn, where an abort ends the worker by SystemExit

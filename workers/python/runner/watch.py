@@ -30,6 +30,8 @@ EXAMINED = 5  # requests a look; others that are as late are counted
 REPEAT = 4  # seconds until the same line is told again; the arbiter logs it less often
 LINES = 64  # that are remembered
 STACK = 12  # places that are told
+HELD = 400_000_000  # nanoseconds that this thread stands still: the arbiter asks C code for stacks then (pulseLate)
+JUST = 1_000_000_000  # nanoseconds since such a standstill
 REPORT = 3500  # bytes of one report: a notification has at most 4 KiB
 
 
@@ -76,6 +78,7 @@ class Watch:
         self.resumed = 0  # when the loop went on after its last standstill
         self.writing = allocate_lock()
         self.written = 0  # when everything was shown last
+        self.stood = 0  # when this thread went on after C code had shown everything
         self.ended = allocate_lock()
         self.asked, self.ask = os.pipe()
         for fd in (self.asked, self.ask):
@@ -125,6 +128,8 @@ class Watch:
                     self.write()
                     continue
                 now = monotonic_ns()
+                if now - before - self.tick * 1_000_000 >= HELD:
+                    self.stood = now
                 if now - before > self.late and not passed:
                     # Nobody may have run meanwhile: the GIL was held, or the machine had no time. The
                     # others get a tick to show that they go on.
@@ -254,9 +259,13 @@ class Watch:
         finally:
             self.writing.release()
 
-    def late_by(self) -> int:
-        """For how long this thread has not run, in nanoseconds: something held the GIL, and C code has shown where."""
-        return monotonic_ns() - self.slot[PULSE] - self.tick * 1_000_000
+    def shown(self) -> bool:
+        """Whether C code has shown everything: something holds the GIL, so that this thread does not run, or just did.
+
+        The signal that ends a worker also ends the call that holds the GIL, and this thread may be the first to run.
+        """
+        now = monotonic_ns()
+        return now - self.slot[PULSE] - self.tick * 1_000_000 >= HELD or now - self.stood < JUST
 
     def describe(self) -> list[str]:
         now, held, seen = monotonic_ns(), list(self.held()), {self.me}
