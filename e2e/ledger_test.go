@@ -81,7 +81,7 @@ func startLedgerFor(t testing.TB, k ledgerKind, sp speech, args ...string) *ledg
 	if sp.tls {
 		a := newAuthority(t)
 		cert, key := a.issue("ledger", "localhost", time.Now().Add(time.Hour))
-		args, roots = append([]string{"--certfile", cert, "--keyfile", key, "--http-protocols", "h2,h1"}, args...), a.pool
+		args, roots = append([]string{"--certfile", cert, "--keyfile", key, "--http-protocols", "h2,h1"}, args...), a.Pool
 	} else if sp.http2 {
 		args = append([]string{"--http2-cleartext"}, args...)
 	}

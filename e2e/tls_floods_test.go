@@ -87,7 +87,7 @@ func rawTLS(t *testing.T, a *authority, addr string, protocols ...string) (net.C
 		t.Fatal(err)
 	}
 	var keys strings.Builder
-	conn := tls.Client(raw, &tls.Config{RootCAs: a.pool, ServerName: "localhost", MinVersion: tls.VersionTLS13, KeyLogWriter: &keys, NextProtos: protocols})
+	conn := tls.Client(raw, &tls.Config{RootCAs: a.Pool, ServerName: "localhost", MinVersion: tls.VersionTLS13, KeyLogWriter: &keys, NextProtos: protocols})
 	if err := conn.Handshake(); err != nil {
 		t.Fatal(err)
 	}
