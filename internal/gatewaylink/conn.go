@@ -22,12 +22,14 @@ const maxFiles = 253
 var ErrMessage = errors.New("not a message")
 
 // Conn is one end of a socket. Its methods wait, each in a thread; one
-// goroutine may send while another receives.
+// goroutine may receive while others send.
 type Conn struct {
 	fd     int
 	buf    []byte
 	rights []byte
 	in     packet.In
+
+	sending sync.Mutex // a message that goes in parts has no other in between
 
 	mu     sync.Mutex
 	closed bool
@@ -49,6 +51,8 @@ func (c *Conn) Send(m any, files []int) error {
 	if len(files) > 0 {
 		rights = unix.UnixRights(files...)
 	}
+	c.sending.Lock()
+	defer c.sending.Unlock()
 	if err := packet.Send(c.fd, text, rights); err != nil {
 		return fmt.Errorf("send message: %w", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/gonicorn/gonicorn/internal/packet"
+	"github.com/gonicorn/gonicorn/internal/platform"
 	"github.com/gonicorn/gonicorn/internal/wire"
 	"golang.org/x/sys/unix"
 )
@@ -88,5 +89,31 @@ func TestNonsenseIsSaidAndPassedOver(t *testing.T) {
 	var m wire.ToGateway
 	if _, err := b.Receive(&m); err != nil || !m.Ask {
 		t.Fatalf("%+v, %v", m, err)
+	}
+}
+
+// Messages of several goroutines do not mix, where they go in parts too.
+func TestMessagesDoNotMix(t *testing.T) {
+	a, b := pair(t)
+	if platform.Portable { // a stream; macOS has as little room
+		if err := unix.SetsockoptInt(a.fd, unix.SOL_SOCKET, unix.SO_SNDBUF, 8<<10); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const many, senders, size = 50, 4, 15000
+	for range senders {
+		go func() {
+			for range many {
+				if err := a.Send(wire.ToGateway{Conns: make([]int, size)}, nil); err != nil {
+					t.Error(err)
+				}
+			}
+		}()
+	}
+	for range many * senders {
+		var m wire.ToGateway
+		if _, err := b.Receive(&m); err != nil || len(m.Conns) != size {
+			t.Fatalf("%d, %v", len(m.Conns), err)
+		}
 	}
 }
