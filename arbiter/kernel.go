@@ -3,6 +3,7 @@ package arbiter
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"syscall"
 	"time"
@@ -37,6 +38,14 @@ func newKernel(b *scoreboard.Board, children *scoreboard.Register, r *proc.Reape
 func (k *kernel) beginPass() { k.until = now() + passBudget }
 
 func (k *kernel) launch(gen *Generation, id, age int, trial bool) (Place, Process, error) {
+	place, process, err := k.start(gen, id, age, trial)
+	if errors.Is(err, syscall.EMFILE) {
+		err = fmt.Errorf("%w: this process has all the descriptors that it may have; raise the limit (ulimit -n, or LimitNOFILE= in a unit)", err)
+	}
+	return place, process, err
+}
+
+func (k *kernel) start(gen *Generation, id, age int, trial bool) (Place, Process, error) {
 	if now() > k.until {
 		return Place{}, Process{}, errBusy
 	}

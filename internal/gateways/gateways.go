@@ -261,6 +261,37 @@ func (g *Links) tell(l *link) {
 	}
 }
 
+// scarceTime is the time between two tries at what there is no room for.
+const scarceTime = time.Second
+
+// scarce says of an error that the next try may succeed: descriptors or memory
+// are used up.
+func scarce(err error) bool {
+	for _, e := range []error{unix.EMFILE, unix.ENFILE, unix.ENOMEM, unix.ENOSPC, unix.ETOOMANYREFS} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// patiently tries until there is room for it: a gateway that is cut off from the
+// arbiter serves nothing.
+func (g *Links) patiently(l *link, try func() error) error {
+	for {
+		err := try()
+		if !scarce(err) {
+			return err
+		}
+		g.log.Warn("the gateway is told later of its workers: this process has no room for that", "error", err)
+		select {
+		case <-l.gone:
+			return err
+		case <-time.After(scarceTime):
+		}
+	}
+}
+
 // send sends what is new: certificates, and all workers in messages
 // of a bounded size.
 func (g *Links) send(l *link) error {
@@ -271,7 +302,11 @@ func (g *Links) send(l *link) error {
 	}
 	g.mu.Unlock()
 	if len(certificates) > 0 && l.certificates != &certificates[0] {
-		file, err := gatewaylink.File(certificates)
+		var file int
+		err := g.patiently(l, func() (err error) {
+			file, err = gatewaylink.File(certificates)
+			return err
+		})
 		if err != nil {
 			return err
 		}
@@ -290,15 +325,22 @@ func (g *Links) send(l *link) error {
 	for {
 		n := min(len(workers), wire.ControlWorkers)
 		m := wire.ToGateway{Snapshot: true, Workers: workers[:n], More: n < len(workers)}
-		files, err := g.filesOf(l, workers[:n], &m)
-		if err == nil {
-			err = l.conn.Send(m, files)
-		}
-		for _, fd := range files {
-			unix.Close(fd)
-		}
+		err := g.patiently(l, func() error {
+			m.Pages, m.Conns = nil, nil
+			files, err := g.filesOf(l, workers[:n], &m)
+			if err == nil {
+				err = l.conn.Send(m, files)
+			}
+			for _, fd := range files {
+				unix.Close(fd)
+			}
+			return err
+		})
 		if err != nil {
 			return err
+		}
+		for _, w := range workers[:n] {
+			l.told[w.Slot] = w.PID
 		}
 		if workers = workers[n:]; len(workers) == 0 {
 			return nil
@@ -343,8 +385,11 @@ func (g *Links) filesOf(l *link, workers []wire.Worker, m *wire.ToGateway) (file
 		if l.told[w.Slot] == w.PID {
 			continue
 		}
-		l.told[w.Slot] = w.PID
-		if page, err := g.page(w.Slot); err == nil { // else the worker is gone
+		page, err := g.page(w.Slot)
+		if scarce(err) {
+			return append(files, conns...), fmt.Errorf("hand a worker's page to the gateway: %w", err)
+		}
+		if err == nil { // else the worker is gone
 			m.Pages = append(m.Pages, w.Slot)
 			files = append(files, page)
 		}

@@ -3,10 +3,12 @@ package gateways
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/gonicorn/gonicorn/arbiter"
 	"github.com/gonicorn/gonicorn/internal/gatewaylink"
@@ -128,4 +130,46 @@ func TestGatewaysAreHeard(t *testing.T) {
 	}
 	g.Ends(wire.Ended{PID: 9})
 	until(t, conn, func(m wire.ToGateway, _ []int) bool { return len(m.Ended) == 1 && m.Ended[0].PID == 9 })
+}
+
+// A process without descriptors, or a system without memory, keeps the gateway,
+// which is told once there is room.
+func TestGatewayIsToldLaterWhenThereIsNoRoom(t *testing.T) {
+	room := make(chan struct{})
+	page := func(int) (int, error) {
+		select {
+		case <-room:
+			return unix.FcntlInt(1, unix.F_DUPFD_CLOEXEC, 0)
+		default:
+			return -1, fmt.Errorf("hand on a page: %w", unix.EMFILE)
+		}
+	}
+	g := New(slog.New(slog.DiscardHandler), page, Events{})
+	t.Cleanup(g.Close)
+	conn := connect(t, g, 1, nil)
+	until(t, conn, func(m wire.ToGateway, _ []int) bool { return m.Snapshot && len(m.Workers) == 0 })
+	g.Publish([]arbiter.Peer{{Place: arbiter.Place{Slot: 7, Generation: 1}, PID: 4711}})
+	got := make(chan []int)
+	go func() {
+		until(t, conn, func(m wire.ToGateway, files []int) bool {
+			if len(m.Workers) == 1 {
+				got <- append([]int{len(files)}, m.Pages...)
+			}
+			return len(m.Workers) == 1
+		})
+	}()
+	select {
+	case told := <-got:
+		t.Fatalf("it was told without the page: %v", told)
+	case <-time.After(scarceTime / 4):
+	}
+	close(room)
+	select {
+	case told := <-got:
+		if !slices.Equal(told, []int{1, 7}) {
+			t.Errorf("files and pages: %v", told)
+		}
+	case <-time.After(10 * scarceTime):
+		t.Error("it was never told")
+	}
 }

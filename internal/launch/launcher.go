@@ -4,7 +4,6 @@ package launch
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 
@@ -53,14 +52,6 @@ type Equipment struct {
 
 // Launch implements arbiter.Launcher.
 func (l *Launcher) Launch(p arbiter.Place) (arbiter.Process, error) {
-	process, err := l.launch(p)
-	if errors.Is(err, unix.EMFILE) {
-		err = fmt.Errorf("%w: this process has all the descriptors that it may have; raise the limit (ulimit -n, or LimitNOFILE= in a unit)", err)
-	}
-	return process, err
-}
-
-func (l *Launcher) launch(p arbiter.Place) (arbiter.Process, error) {
 	if l.Role == "worker" {
 		l.Host.age.Store(int64(p.Age))
 	}
