@@ -40,7 +40,7 @@ var laws = []law{
 	{"internal/ledgerload", "internal/scoreboard"},
 	{"internal/certificates", ""}, {"internal/certificates/testca", ""}, {"internal/cgroup", ""}, {"internal/discover", ""}, {"internal/envfile", ""}, {"internal/errcode", ""}, {"internal/operatorapi", ""}, {"internal/fifo", ""}, {"internal/listen", ""}, {"internal/logging", ""},
 	{"internal/pidfile", ""}, {"internal/scoreboard", "internal/memfile"}, {"internal/syslog", ""}, {"internal/version", ""}, {"internal/watch", ""}, {"internal/wire", ""},
-	{"internal/gatewaylink", "internal/memfile internal/packet internal/wire"}, {"internal/memfile", ""}, {"internal/platform", ""}, {"internal/packet", ""}, {"internal/notify", "internal/wire"}, {"internal/status", "internal/scoreboard"},
+	{"internal/gatewaylink", "internal/memfile internal/packet internal/wire"}, {"internal/memfile", "internal/platform"}, {"internal/platform", ""}, {"internal/packet", ""}, {"internal/notify", "internal/platform internal/wire"}, {"internal/status", "internal/scoreboard"},
 	{"internal/errorlog", "config internal/errcode internal/logging internal/proc internal/syslog"},
 	{"internal/launch", "arbiter config internal/gatewaylink internal/errorlog internal/listen internal/logging internal/notify internal/proc internal/resources internal/scoreboard internal/wire workers/python"},
 	{"internal/daemon", "internal/errcode internal/proc"},

@@ -3,18 +3,25 @@
 package memfile
 
 import (
+	"fmt"
 	"os"
 	"strings"
 
+	"github.com/gonicorn/gonicorn/internal/platform"
 	"golang.org/x/sys/unix"
 )
 
 // New makes a file of a size. No child inherits the descriptor, which the
 // caller closes.
 func New(name string, size int64) (fd int, err error) {
-	f, err := os.CreateTemp("", strings.ReplaceAll(name, "/", "-"))
-	if err != nil {
-		return -1, err
+	var f *os.File
+	for _, dir := range platform.TempDirs() {
+		if f, err = os.CreateTemp(dir, strings.ReplaceAll(name, "/", "-")); err == nil {
+			break
+		}
+	}
+	if f == nil {
+		return -1, fmt.Errorf("%w; set TMPDIR to a folder that can be written to", err)
 	}
 	defer f.Close()
 	if err := os.Remove(f.Name()); err != nil {

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/gonicorn/gonicorn/internal/platform"
 	"golang.org/x/sys/unix"
 )
 
@@ -39,7 +40,13 @@ type port struct {
 
 // Listen makes a folder for the sockets. The caller closes the server.
 func Listen() (*Server, error) {
-	folder, err := os.MkdirTemp("", "gonicorn-")
+	var folder string
+	var err error
+	for _, dir := range platform.TempDirs() {
+		if folder, err = os.MkdirTemp(dir, "gonicorn-"); err == nil {
+			break
+		}
+	}
 	if err == nil {
 		err = os.Chmod(folder, 0o711) // a worker of another user finds its socket, and lists none
 	}
