@@ -90,6 +90,10 @@ func CheckDescriptors(c *config.Config, log *slog.Logger) error {
 // allow them.
 func (g *Groups) open() bool {
 	g.once.Do(func() {
+		if platform.Portable {
+			g.log.Warn("cgroup_memory_max and cgroup_cpu_weight have no effect: they need Linux")
+			return
+		}
 		tree, err := cgroup.Open("/", os.Getpid())
 		if err != nil {
 			g.log.Warn("workers get no cgroup of their own: cgroup_memory_max and cgroup_cpu_weight have no effect", "error", err)

@@ -28,6 +28,7 @@ type Settings struct {
 	Tell            bool     `json:"tell,omitempty"`     // say what the app is
 	Develop         bool     `json:"develop,omitempty"`  // an app that cannot be loaded answers with its traceback
 	Reloaded        bool     `json:"reloaded,omitempty"` // it served before
+	Portable        bool     `json:"portable,omitempty"` // a signal goes to the process, not to one of its threads
 	Loglevel        string   `json:"loglevel"`
 	StallWarning    float64  `json:"stall_warning"`   // seconds that the event loop may stand still
 	RequestWarning  float64  `json:"request_warning"` // seconds that a request may take until the log says where it is

@@ -32,6 +32,10 @@ def main() -> None:
         show_name("gonicorn hooks", chosen)
         master.serve(chosen)
         return
+    if chosen.portable:
+        from . import watch
+
+        watch.shield()
     course = Course(chosen)
     try:
         course.run()

@@ -66,6 +66,7 @@ class Settings:
     tell: bool = False  # say what the app is
     develop: bool = False  # an app that cannot be loaded answers with its traceback
     reloaded: bool = False  # it served before
+    portable: bool = False  # a signal goes to the process, not to one of its threads
     slot_fd: int = -1
     lifeline_fd: int = -1
     conn_fd: int = -1

@@ -35,6 +35,13 @@ JUST = 1_000_000_000  # nanoseconds since such a standstill
 REPORT = 3500  # bytes of one report: a notification has at most 4 KiB
 
 
+def shield() -> None:
+    """Keeps DUMP from this thread and those that it starts: sent to the process, it reaches the watch's."""
+    if DUMP:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {DUMP})
+        os.register_at_fork(after_in_child=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, {DUMP}))
+
+
 class Held(NamedTuple):
     """A request in flight."""
 
@@ -93,8 +100,8 @@ class Watch:
         self.ended.acquire()
         begun = allocate_lock()
         begun.acquire()
-        # What is sent to the process must reach a thread of the app's, to end what that waits for.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - {SHOW, DUMP})
+        # What else is sent to the process must reach a thread of the app's, to end what that waits for.
+        before = signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals() - {SHOW, DUMP})
         try:
             start_new_thread(self.run, (begun,))
         finally:
