@@ -40,6 +40,8 @@ async def asgi(scope, receive, send):
 `
 
 func forked(t *testing.T, attribute string, args ...string) (*server, versions) {
+	t.Helper()
+	needsLinux(t, forking)
 	dir := t.TempDir()
 	v := versions{t, filepath.Join(dir, "forked.py")}
 	v.write(fmt.Sprintf(forkedApp, 1))

@@ -55,6 +55,9 @@ func TestGevent(t *testing.T) {
 	for name, args := range map[string][]string{"spawn": nil, "fork": {"--start-method", "fork"}, "preload": {"--preload"}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			if name != "spawn" {
+				needsLinux(t, forking)
+			}
 			s := python(t, "gevent_app:app", append([]string{"-c", conf}, args...)...).ready()
 			s.expect(`made psycopg green`)
 			if _, got := get(t, s.addr(), "/facts"); got != want {

@@ -103,6 +103,9 @@ func TestOneImportAWorker(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			if c.many == 1 && c.args[len(c.args)-1] == "--preload" {
+				needsLinux(t, forking)
+			}
 			s := imports(t, c.tail, c.args...)
 			s.expect("worker class: " + c.class + ",")
 			s.serves("1")

@@ -18,6 +18,9 @@ func TestTitlesOfPythonWorkers(t *testing.T) {
 	for name, args := range map[string][]string{"spawn": {"-k", "sync"}, "early": nil, "fork": {"--preload"}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			if name == "fork" {
+				needsLinux(t, forking)
+			}
 			s := imports(t, wsgiTail, append([]string{"-w", "2", "-n", "shop"}, args...)...)
 			for pid := range s.pids() {
 				text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))

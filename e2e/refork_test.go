@@ -54,6 +54,7 @@ async def asgi(scope, receive, send):
 // template after a few requests.
 func reforked(t *testing.T, leaves, class, upstream string, args ...string) *server {
 	t.Helper()
+	needsLinux(t, forking)
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "keeper.py"), []byte(keeper), 0o600); err != nil {
 		t.Fatal(err)

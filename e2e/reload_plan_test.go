@@ -18,13 +18,13 @@ import (
 	"time"
 
 	"github.com/gonicorn/gonicorn/internal/notify"
+	"github.com/gonicorn/gonicorn/internal/platform"
 )
 
 // planned is a gonicorn whose every part a reload would change.
 type planned struct {
 	told
 	test         *testing.T
-	notifies     string // where workers speak to the arbiter
 	dir, hooked  string
 	certificates *authority
 }
@@ -87,12 +87,12 @@ func (p planned) look() (s observed) {
 
 	hooked := len(p.lines(p.hooked))
 	mark := p.log.mark()
-	if err := notify.Send(p.notifies, "STATUS=from a stranger"); err != nil {
+	if err := notify.Send(p.notifySocket(), p.unheard()); err != nil {
 		p.t.Fatal(err)
 	}
 	p.want("worker 1 is being replaced", "restart", "1")
 	p.expectFrom(mark, `worker gone worker=1 `)
-	s.Debug = strings.Contains(strings.Join(p.log.lines(mark), "\n"), "notification from a stranger")
+	s.Debug = strings.Contains(strings.Join(p.log.lines(mark), "\n"), "[DEBUG]")
 	eventually(p.test, "a hook has run", func() bool { return len(p.lines(p.hooked)) > hooked })
 	s.Hook = p.lines(p.hooked)[hooked]
 
@@ -120,10 +120,19 @@ func (p planned) lines(path string) []string {
 	return strings.Fields(string(text))
 }
 
+// unheard is a notification of which a line of level debug says that it was not
+// understood, or, on Linux, whose it was.
+func (p planned) unheard() string {
+	if platform.Portable {
+		return "X_GONICORN_STALL=in no known words"
+	}
+	return "STATUS=from a stranger"
+}
+
+// notifySocket is where workers speak to the arbiter, or where one of them does.
 func (p planned) notifySocket() string {
 	p.t.Helper()
-	m := p.expect(`worker started worker=1 pid=(\d+)`)
-	text, err := os.ReadFile("/proc/" + m[1] + "/environ")
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", anyOf(p.pids())))
 	if err == nil {
 		for _, kv := range strings.Split(string(text), "\x00") {
 			if addr, is := strings.CutPrefix(kv, "NOTIFY_SOCKET="); is {
@@ -153,7 +162,6 @@ func startPlanned(t *testing.T) (p planned, before, after func(more string) stri
 	s := startWith(t, options{dir: dir, env: []string{"PYTHONDONTWRITEBYTECODE=1"}}, "planned:app", "-c", filepath.Join(dir, "gunicorn.toml"))
 	p.told = told{s, filepath.Join(dir, "ctl")}
 	s.ready()
-	p.notifies = p.notifySocket()
 	return p, before, after
 }
 
