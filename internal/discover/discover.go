@@ -2,6 +2,7 @@
 package discover
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -18,7 +19,7 @@ const (
 // proposal is an app that was found in a folder.
 type proposal struct {
 	looks string // as in "main:app looks like FastAPI"
-	words string // what to type behind gonicorn
+	words string // what to type
 }
 
 // signs are what apps look like in a source.
@@ -50,7 +51,7 @@ func find(dir string) []proposal {
 			}
 		}
 	}
-	return append(dedupe(found), findNode(dir)...)
+	return append(append(dedupe(found), findNode(dir)...), findGo(dir)...)
 }
 
 func dedupe(all []proposal) []proposal {
@@ -66,14 +67,7 @@ func dedupe(all []proposal) []proposal {
 }
 
 func (l signs) in(dir, file string) (proposal, bool) {
-	info, err := os.Stat(file)
-	if err != nil || !info.Mode().IsRegular() || info.Size() > mostOfASource {
-		return proposal{}, false
-	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return proposal{}, false
-	}
+	text := source(file)
 	name, err := filepath.Rel(dir, strings.TrimSuffix(file, ".py"))
 	if err != nil {
 		return proposal{}, false
@@ -83,15 +77,15 @@ func (l signs) in(dir, file string) (proposal, bool) {
 		module, chdir = rest, " --chdir src"
 	}
 	if l.django.Match(text) {
-		return proposal{module + " looks like Django", module + ":application" + chdir}, true
+		return proposal{module + " looks like Django", "gonicorn " + module + ":application" + chdir}, true
 	}
 	if m := l.framework.FindSubmatch(text); m != nil {
 		app := fmt.Sprintf("%s:%s", module, m[1])
-		return proposal{app + " looks like " + string(m[2]), app + chdir}, true
+		return proposal{app + " looks like " + string(m[2]), "gonicorn " + app + chdir}, true
 	}
 	if m := l.factory.FindSubmatch(text); m != nil {
 		app := fmt.Sprintf("%s:%s", module, m[1])
-		return proposal{app + " looks like a factory", app + " --factory" + chdir}, true
+		return proposal{app + " looks like a factory", "gonicorn " + app + " --factory" + chdir}, true
 	}
 	if m := l.callable.FindSubmatch(text); m != nil {
 		kind := "WSGI"
@@ -99,7 +93,7 @@ func (l signs) in(dir, file string) (proposal, bool) {
 			kind = "ASGI"
 		}
 		app := fmt.Sprintf("%s:%s", module, m[1])
-		return proposal{app + " looks like " + kind, app + chdir}, true
+		return proposal{app + " looks like " + kind, "gonicorn " + app + chdir}, true
 	}
 	return proposal{}, false
 }
@@ -118,14 +112,60 @@ func findNode(dir string) []proposal {
 		return nil
 	}
 	if start := pkg.Scripts["start"]; strings.HasPrefix(start, "node ") {
-		return []proposal{{"package.json starts " + start, "-- " + start}}
+		return []proposal{{"package.json starts " + start, "gonicorn -- " + start}}
 	}
 	if pkg.Main != "" {
 		if _, err := os.Stat(filepath.Join(dir, pkg.Main)); err == nil {
-			return []proposal{{"package.json names " + pkg.Main, "-- node " + pkg.Main}}
+			return []proposal{{"package.json names " + pkg.Main, "gonicorn -- node " + pkg.Main}}
 		}
 	}
 	return nil
+}
+
+// findGo finds a Go program that serves HTTP: in the folder, or below cmd.
+func findGo(dir string) []proposal {
+	if _, err := os.Stat(filepath.Join(dir, "go.mod")); err != nil {
+		return nil
+	}
+	isMain := regexp.MustCompile(`(?m)^package main$`)
+	for _, pattern := range []string{"*.go", "cmd/*/*.go"} {
+		files, err := filepath.Glob(filepath.Join(dir, pattern))
+		if err != nil {
+			continue
+		}
+		for _, file := range files[:min(len(files), mostSources)] {
+			text := source(file)
+			if strings.HasSuffix(file, "_test.go") || !isMain.Match(text) || !bytes.Contains(text, []byte(`"net/http"`)) {
+				continue
+			}
+			name, err := filepath.Rel(dir, file)
+			if err != nil {
+				continue
+			}
+			folder := "." // as go build takes it
+			if below := filepath.Dir(name); below != "." {
+				folder = "./" + below
+			}
+			if bytes.Contains(text, []byte(`"github.com/gonicorn/gonicorn"`)) {
+				return []proposal{{name + " has gonicorn in it", "go run " + folder}}
+			}
+			return []proposal{{name + " is a Go program that serves HTTP", "go build -o server " + folder + " && gonicorn -- ./server"}}
+		}
+	}
+	return nil
+}
+
+// source is the text of a file of a usual size; nil if it cannot be had.
+func source(file string) []byte {
+	info, err := os.Stat(file)
+	if err != nil || !info.Mode().IsRegular() || info.Size() > mostOfASource {
+		return nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil
+	}
+	return text
 }
 
 // NoApp says that no app was named, and what could be meant.
@@ -134,10 +174,10 @@ func NoApp(dir string) error {
 	if len(found) == 0 {
 		return fmt.Errorf("no app is given; type, for example: gonicorn main:app -w 4 -b :8000, or: gonicorn -w 4 -b :8000 -- node server.js; all flags: gonicorn --help")
 	}
-	text := fmt.Sprintf("no app is given; %s; start it with: gonicorn %s", found[0].looks, found[0].words)
+	text := fmt.Sprintf("no app is given; %s; start it with: %s", found[0].looks, found[0].words)
 	var others []string
 	for _, p := range found[1:min(len(found), 4)] {
-		others = append(others, "gonicorn "+p.words)
+		others = append(others, p.words)
 	}
 	if len(others) > 0 {
 		text += "; or: " + strings.Join(others, ", or: ")
