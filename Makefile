@@ -39,7 +39,7 @@ test: .venv
 
 # What macOS has in place of what Linux alone has, on Linux: all but kqueue. Of
 # the tests from outside, those of what a developer does; PORTABLE=. is all.
-PORTABLE ?= FirstMinutes|ReloadOnChange|ReloadWatches|ReloadFollows|CommandsToARunning|TopInATerminal|TestTLS$$|NodeRuns|DemoAnswers|KilledWorkerIs|ReadyWhen|BodiesStream|WebSocketLong|FastAPI|TestFlask$$|Mistakes|GracefulStop|UpgradesLose|BrokenAppUnderReload|FailNoRequest
+PORTABLE ?= FirstMinutes|ReloadOnChange|ReloadWatches|ReloadFollows|CommandsToARunning|TopInATerminal|HangsAre|TestTLS$$|NodeRuns|DemoAnswers|KilledWorkerIs|ReadyWhen|BodiesStream|WebSocketLong|FastAPI|TestFlask$$|Mistakes|GracefulStop|UpgradesLose|BrokenAppUnderReload|FailNoRequest
 
 test-portable: .venv
 	$(GO) test -tags portable -p 6 -timeout 10m $$($(GO) list ./... | grep -v '/e2e$$')

@@ -25,7 +25,7 @@ var laws = []law{
 	{"cmd/cli/...", "cmd/cli/... config gateway/process monitor workers workers/handler workers/python internal/..."},
 	// The engine: it knows all parts, and cmd/cli alone knows it.
 	{"internal/supervise", "arbiter config gateway/process monitor signals workers/... internal/..."},
-	{"arbiter", "signals internal/notify internal/proc internal/scoreboard internal/status internal/wire"},
+	{"arbiter", "signals internal/notify internal/platform internal/proc internal/scoreboard internal/status internal/wire"},
 	{"monitor", "internal/operatorapi internal/inherited internal/listen internal/logging internal/notify internal/proc internal/scoreboard internal/status"},
 	{"gateway", "internal/wire"},
 	{"gateway/...", "gateway/... -gateway/process internal/certificates internal/fifo internal/listen internal/memfile internal/packet internal/scoreboard internal/wire internal/logging"},

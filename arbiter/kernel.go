@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/gonicorn/gonicorn/internal/platform"
 	"github.com/gonicorn/gonicorn/internal/proc"
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
 	"github.com/gonicorn/gonicorn/internal/wire"
@@ -161,6 +162,9 @@ func (k *kernel) show(w *worker) {
 	sig := syscall.SIGUSR2
 	if now()-time.Duration(slot.Pulse.Load()) > pulseLate {
 		sig = wire.SignalDump
+	} else if platform.Portable {
+		slot.Asked.Add(1)
+		return
 	}
 	_ = proc.SignalThread(w.pid, thread, sig) // the kernel refuses a thread of another process
 }

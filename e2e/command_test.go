@@ -91,7 +91,7 @@ func TestWorkersEnvironment(t *testing.T) {
 	port := strings.Split(s.addr(), ":")[1]
 	for _, want := range []string{
 		`GONICORN_WORKER_ID=1 worker=1`, `GONICORN_GENERATION=1 worker=1`, `PORT=` + port + ` worker=1`, `LISTEN_FDS=2 worker=1`,
-		`NOTIFY_SOCKET=@\S+ worker=1`, `WATCHDOG_USEC=20000000 worker=1`, `GONICORN_ROLE= worker=1`, `EXTRA=a b worker=1`, `mine=true worker=1`,
+		`NOTIFY_SOCKET=[@/]\S+ worker=1`, `WATCHDOG_USEC=20000000 worker=1`, `GONICORN_ROLE= worker=1`, `EXTRA=a b worker=1`, `mine=true worker=1`,
 		`fds=0:/dev/null,1:pipe,2:pipe,3:socket,4:socket`, `umask=027 dir=` + regexp.QuoteMeta(dir) + ` worker=1`,
 	} {
 		s.expect(`env .*` + want)

@@ -14,6 +14,7 @@ import (
 // without it, reads nothing of the gateway's and the monitor's.
 func TestGatewayAndMonitorAreConcealed(t *testing.T) {
 	t.Parallel()
+	needsLinux(t, "memory and environment that nobody else may look at (prctl)")
 	uid := 66000 + os.Getpid()%400
 	h := startHostile(t, "command", "event-loop", uid)
 	reads := func(path string) bool {

@@ -158,7 +158,7 @@ func TestTemplateNamesThreads(t *testing.T) {
 func TestMissingAppIsSaidWithATemplate(t *testing.T) {
 	t.Parallel()
 	s := startWith(t, options{}, "nothing:app", "-b", "127.0.0.1:0", "--python", interpreter(t), "--preload", "-k", "sync")
-	s.expect(`gonicorn: there is no module nothing`)
+	s.expect(`gonicorn: .*there is no module nothing`)
 	if code := s.wait(); code != 4 {
 		t.Errorf("exit code %d, want 4", code)
 	}

@@ -217,6 +217,7 @@ func (h *hostile) unharmed(attack string, before map[string]int, attacker int) {
 // A worker that does to the others what it can ends itself at most.
 func TestHostileWorkerHarmsNobodyElse(t *testing.T) {
 	t.Parallel()
+	needsLinux(t, "workers that are isolated from one another (landlock, sealed memory)")
 	for i, u := range []struct{ kind, class string }{
 		{"wsgi", "sync"}, {"wsgi", "threaded"}, {"asgi", "event-loop"}, {"command", "event-loop"}, {"handler", "event-loop"},
 	} {

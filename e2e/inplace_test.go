@@ -37,6 +37,7 @@ func starter(t *testing.T, path string, works bool) {
 
 func TestPID1BecomesTheNewBinary(t *testing.T) {
 	t.Parallel()
+	needsLinux(t, "PID namespaces, and children that others have left")
 	dir := t.TempDir()
 	script := filepath.Join(dir, "app.sh")
 	starter(t, script, true)

@@ -316,6 +316,7 @@ func TestKeepAliveSurvivesOthersRestarts(t *testing.T) {
 // nobody waits for.
 func TestReapsAsPID1(t *testing.T) {
 	t.Parallel()
+	needsLinux(t, "PID namespaces, and children that others have left")
 	if os.Getuid() != 0 {
 		t.Skip("needs root for a PID namespace")
 	}

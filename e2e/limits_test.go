@@ -85,6 +85,7 @@ func TestTooFewDescriptorsAreSaid(t *testing.T) {
 
 func TestNoCgroupIsSaidOnce(t *testing.T) {
 	t.Parallel()
+	needsLinux(t, "cgroups")
 	if _, err := os.Stat("/sys/fs/cgroup/cgroup.controllers"); err == nil {
 		t.Skip("cgroups may be delegated here")
 	}

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/gonicorn/gonicorn/internal/platform"
 )
 
 // explained waits for the line of the log that explains a hang, and says how
@@ -116,7 +118,7 @@ func TestHungCommandIsExplained(t *testing.T) {
 			mark, began := s.log.mark(), time.Now()
 			k := dial(t, s.addr())
 			k.send("GET /hang HTTP/1.1\r\nHost: localhost\r\nX-Request-ID: the-one-that-hangs\r\n\r\n")
-			explained(t, s, mark, began, `a command does not answer a request for .* at 127\.0\.0\.1:\d+; it sleeps in `)
+			explained(t, s, mark, began, `a command does not answer a request for .* at 127\.0\.0\.1:\d+; it sleeps`+map[bool]string{false: ` in `}[platform.Portable])
 			s.expectFrom(mark, `what to do: .*request=the-one-that-hangs method=GET path=/hang code=GON066`)
 			s.signal(syscall.SIGQUIT)
 			s.wait()

@@ -89,7 +89,7 @@ func TestHungWorkerAnswers504(t *testing.T) {
 			}()
 			s.expect(`told begun`)
 			for pid := range s.pids() {
-				kill(t, pid, syscall.SIGKILL)
+				_ = syscall.Kill(pid, syscall.SIGKILL) // the one that hung may be gone, and its line not yet there
 			}
 			if status := <-done; status != 502 {
 				t.Errorf("POST to a worker that was killed: %d", status)

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/gonicorn/gonicorn/internal/platform"
 )
 
 // resident is a process's memory in MiB.
@@ -108,6 +110,9 @@ func TestWebSocketBombs(t *testing.T) {
 			t.Logf("gateway %d MiB before, %d at most; worker %d and %d", before[0], most[0], before[1], most[1])
 			if most[0] > 256 || most[1] > 256 {
 				t.Errorf("gateway %d MiB, worker %d MiB", most[0], most[1])
+			}
+			if path == "/deaf" && platform.Portable {
+				return // nothing says that a client is gone whose data nobody has read
 			}
 			eventually(t, "the memory is given back", func() bool {
 				most[0], most[1] = resident(t, pid), resident(t, worker)

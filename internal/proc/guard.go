@@ -119,12 +119,13 @@ func groupsOf(children []scoreboard.Child) (groups, guards []guarded) {
 
 // isAlive reports whether a child's group has a process left. While it has, its
 // number is given to no process: if there is a process of that number with
-// another start, the group was gone in between.
-func isAlive(c scoreboard.Child) bool {
+// another start, the group was gone in between. Zombies count as long as nobody
+// looks closely.
+func isAlive(c scoreboard.Child, closely bool) bool {
 	if ticks, err := StartTicks(c.PID); err == nil && ticks != c.StartTicks {
 		return false
 	}
-	return GroupAlive(c.PID) && groupRuns(c.PID)
+	return GroupAlive(c.PID) && (!closely || groupRuns(c.PID))
 }
 
 // awaitGroups has the groups finish, waits until they are gone, and kills them
@@ -140,10 +141,15 @@ func awaitGroups(groups []guarded, counts *scoreboard.Board, end time.Time) {
 	look := time.NewTicker(guardLook)
 	defer look.Stop()
 	settled := time.Now().Add(min(guardSettle, graceful/2))
+	var looked time.Time
 	for {
+		closely := time.Since(looked) >= groupLook
+		if closely {
+			looked = time.Now()
+		}
 		kept := groups[:0]
 		for _, g := range groups {
-			if !isAlive(g.Child) {
+			if !isAlive(g.Child, closely) {
 				continue
 			}
 			if !g.told && time.Now().After(settled) && counts.Account(g.Slot).InFlight.Load() <= 0 {
@@ -160,7 +166,7 @@ func awaitGroups(groups []guarded, counts *scoreboard.Board, end time.Time) {
 		case <-look.C:
 		case <-deadline.C:
 			for _, g := range groups {
-				if isAlive(g.Child) {
+				if isAlive(g.Child, false) {
 					_ = SignalGroup(g.PID, syscall.SIGKILL) // it may have gone this moment
 				}
 			}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -114,9 +115,18 @@ func GroupUse(pgids []int) (map[int]Use, error) {
 	return use, nil
 }
 
-// groupRuns is true: whether all of a group are zombies is not looked at here.
-// Whoever's parent is gone is reaped at once by init.
-func groupRuns(int) bool { return true }
+// groupRuns reports whether a process of the group is no zombie.
+func groupRuns(pgid int) bool {
+	all, err := ps(0)
+	if err != nil {
+		return true
+	}
+	return slices.ContainsFunc(all, func(s seen) bool { return s.pgid == pgid && s.state != 'Z' })
+}
+
+// groupLook is how often a guard asks that. It costs a process, and init reaps
+// whoever's parent is gone at once, as a rule.
+const groupLook = time.Second
 
 // Ended reports whether a process has ended and waits to be reaped.
 func Ended(pid int) bool {

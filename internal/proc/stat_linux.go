@@ -72,6 +72,9 @@ func groupRuns(pgid int) bool {
 	return false
 }
 
+// groupLook is how often a guard asks that.
+const groupLook = guardLook
+
 // Ended reports whether a process has ended and waits to be reaped.
 func Ended(pid int) bool {
 	p, err := procfs.NewProc(pid)

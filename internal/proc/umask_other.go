@@ -2,7 +2,12 @@
 
 package proc
 
-import "syscall"
+import (
+	"fmt"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
 
 // apart calls start with a umask, unless that is -1. Nobody is isolated here.
 func apart(mask int, _ bool, start func() (int, error)) (int, error) {
@@ -16,7 +21,14 @@ func apart(mask int, _ bool, start func() (int, error)) (int, error) {
 
 func masked(mask int, start func() (int, error)) (int, error) { return apart(mask, false, start) }
 
-// ProcessLimit names no limit outside Linux.
-func ProcessLimit() string { return "a limit of processes and threads is reached" }
+// ProcessLimit names the limit of processes that this process has reached, as
+// far as it can be told.
+func ProcessLimit() string {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NPROC, &limit); err == nil && limit.Cur != unix.RLIM_INFINITY {
+		return fmt.Sprintf("the limit of this user's processes is reached: RLIMIT_NPROC is %d (ulimit -u); raise it", limit.Cur)
+	}
+	return "a limit of processes is reached: see kern.maxproc and kern.maxprocperuid (sysctl)"
+}
 
 func threadsUsedUp() bool { return false }

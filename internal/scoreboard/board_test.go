@@ -20,6 +20,7 @@ func TestSlotFillsOnePage(t *testing.T) {
 		"Requests":  {unsafe.Offsetof(Slot{}.Requests), 72},
 		"LoopLag":   {unsafe.Offsetof(Slot{}.LoopLag), 120},
 		"Claim":     {unsafe.Offsetof(Slot{}.Claim), 128},
+		"Asked":     {unsafe.Offsetof(Slot{}.Asked), 32},
 		"Waiting":   {unsafe.Offsetof(Slot{}.Waiting), 4080},
 	} {
 		if pair[0] != pair[1] {

@@ -56,7 +56,8 @@ type Claim struct {
 // runner reads and writes the same offsets. The arbiter writes a limit or a
 // name here for the worker to read, and never reads it back.
 type Slot struct {
-	_            [5]atomic.Uint64 // 0: unused
+	_            [4]atomic.Uint64 // 0: unused
+	Asked        atomic.Uint64    // 32: how often a worker's stacks were asked for, where no signal reaches one thread alone; for the worker to read
 	State        atomic.Uint64    // 40: a State
 	Heartbeat    atomic.Int64     // 48: last sign of life of the process or its loop
 	RequestID    atomic.Uint64    // 56: the oldest request in flight, 0 if none
@@ -74,6 +75,11 @@ type Slot struct {
 	Yield        atomic.Int64     // 4056: of new connections, per mille, that are left to a worker on trial; likewise
 	Pulse        atomic.Int64     // 4064: when the interpreter last ran gonicorn's own thread, 0 without one
 	Watcher      atomic.Int64     // 4072: that thread's id
-	Waiting      atomic.Int64     // 4080: requests that wait for a worker; on a gateway's own slot
-	WaitingSince atomic.Int64     // 4088: when the first of them came, 0 if there is none
+	Queue                         // 4080: on a gateway's own slot
+}
+
+// Queue is what waits for a worker.
+type Queue struct {
+	Waiting      atomic.Int64 // how many requests
+	WaitingSince atomic.Int64 // when the first of them came, 0 if there is none
 }

@@ -1,8 +1,9 @@
 """A thread that says what holds requests up, and shows where everything is when somebody asks.
 
 It must not be the app's thread: that one is held up. The signals that ask it are sent to this thread alone, since they
-would end a sleep of C code in another one. While C code holds the GIL this thread stands still like all others, and the
-scoreboard shows since when: the arbiter then has faulthandler write the stacks, by C code that needs no GIL.
+would end a sleep of C code in another one; where none can be, the scoreboard says that somebody asks. While C code
+holds the GIL this thread stands still like all others, and the scoreboard shows since when: the arbiter then has
+faulthandler write the stacks, by C code that needs no GIL.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import NamedTuple
 
 from . import where
 from .notify import notify
-from .slot import PULSE, WATCHER
+from .slot import ASKED, PULSE, WATCHER
 
 SHOW = signal.SIGUSR2  # asks for what Python knows
 # Asks for what C knows; see internal/wire/dump_linux.go.
@@ -125,6 +126,7 @@ class Watch:
         self.slot[WATCHER] = get_native_id()
         begun.release()
         passed = False  # the last look was left out
+        asked = self.slot[ASKED]
         try:
             while True:
                 before = self.slot[PULSE] = monotonic_ns()
@@ -132,6 +134,10 @@ class Watch:
                     said = os.read(self.asked, 65536)
                     if said.endswith(b"\0"):
                         return
+                    self.write()
+                    continue
+                if asked != self.slot[ASKED]:
+                    asked = self.slot[ASKED]
                     self.write()
                     continue
                 now = monotonic_ns()
