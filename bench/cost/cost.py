@@ -134,13 +134,12 @@ def machine(chosen: argparse.Namespace) -> str:
     """The line above the tables: where, with what, how often."""
     cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     peers = ", ".join("%s %s" % (peer, version(peer)) for peer in PEERS)
-    return "%d cores (%s), Linux %s, Python %s; %s. Medians of %d rounds of %d s, the lowest and the highest." % (
+    return "%d cores (%s), Linux %s, Python %s; %s. Medians of rounds of %d s, and the lowest and the highest." % (
         os.cpu_count() or 0,
         cpu[1] if cpu else platform.machine(),
         platform.release(),
         platform.python_version(),
         peers,
-        chosen.rounds,
         chosen.seconds,
     )
 

@@ -99,7 +99,7 @@ def threaded(app: str, workers: int, threads: int) -> dict[str, Server]:
     return {
         "gonicorn": Server(GONICORN % workers + " -k gthread --threads %d " % threads + app),
         "granian": Server(GRANIAN % workers + " --interface wsgi --blocking-threads %d " % threads + app),
-        "gunicorn gthread": Server(GUNICORN % workers + " -k gthread --threads %d " % threads + app),
+        "gunicorn gthread": Server(GUNICORN % workers + " -k gthread --threads %d " % threads + app, extra=True),
     }
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from goals import OURS, Verdict
 from load import Figures
-from works import Bench, Work
+from works import Bench, Work, count
 
 # Figures, in the order of their columns: heading, short name, form.
 FIGURES = {
@@ -96,11 +96,15 @@ class Page:
             lines.append("| %s |" % " | ".join([work.name, server, *cells, goals if server == OURS else ""]))
         return lines
 
+    def rounds(self, works: list[Work]) -> str:
+        counts = {len(rounds) for work in works for rounds in self.results.of(work).values()} or {0}
+        return "%d to %d rounds" % (min(counts), max(counts)) if len(counts) > 1 else count(min(counts), "round")
+
     def summary(self, works: list[Work]) -> None:
         """How many goals are met, and which are not."""
         verdicts = [(work, verdict) for work in works for verdict in self.results.verdicts(work)]
         met = sum(verdict.met for _, verdict in verdicts)
-        print("\n### Goals\n\n%d of %d goals are met." % (met, len(verdicts)))
+        print("\n### Goals\n\n%d of %d goals are met, by medians of %s." % (met, len(verdicts), self.rounds(works)))
         if met < len(verdicts):
             print("\n| work | goal that is not met |\n|---|---|")
         for work, verdict in verdicts:

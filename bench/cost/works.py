@@ -15,7 +15,6 @@ from servers import APPS, GRANIAN_TLS, OURS_TLS, UVICORN_TLS, Server
 
 WORKERS = (1, 2, 4)
 CONNECTIONS = (1, 32, 256)
-IDLE = 10000
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ def hello(sketch: str) -> Iterator[Bench]:
                 for connections in CONNECTIONS
             )
             run = start(app + ":app", workers)
-            if sketch:
+            if sketch and workers <= 2:
                 run["sketch"] = servers.sketch(name, app, workers)
             yield Bench(group, run, works)
 
@@ -146,7 +145,7 @@ def streams(client: str) -> Iterator[Bench]:
     quick, busy = (of("p50", "<=", 1.1, "uvicorn"),), (of("rate", ">=", 1.1, "uvicorn"),)
     yield Bench(
         "Streams and WebSockets",
-        regulars(servers.asgi("stream_asgi:app", 2), "hypercorn"),
+        regulars(servers.asgi("stream_asgi:app", 2)),
         (
             Work("SSE until the first byte, 2 workers, 1 client", Client(1, mode="events", program=client), quick),
             Work("SSE until the first byte, 2 workers, 32 clients", Client(32, mode="events", program=client), quick),
@@ -210,7 +209,6 @@ def proxies(folder: Path, client: str) -> Iterator[Bench]:
             run,
             (
                 Work("in front of %s, 2 processes, 32 connections" % name, Wrk(), goals),
-                Work("in front of %s, 2 processes, 256 connections" % name, Wrk(256), goals),
                 Work(
                     "in front of %s, 2 processes, half of nginx's most requests/s" % name,
                     Paced(64, program=client, half_of="nginx"),
@@ -232,7 +230,9 @@ def tail(client: str) -> Iterator[Bench]:
     wsgi, asgi = servers.wsgi("slow_wsgi:app", workers), servers.asgi("slow_asgi:app", workers)
     run = regulars(wsgi, "gunicorn sync", "granian, 1 thread")
     del run["granian"], run["gunicorn gthread"]
-    run["gunicorn gthread, 1 thread"] = servers.threaded("slow_wsgi:app", workers, 1)["gunicorn gthread"]
+    run["gunicorn gthread, 1 thread"] = Server(
+        servers.threaded("slow_wsgi:app", workers, 1)["gunicorn gthread"].command
+    )
     run["uvicorn"] = asgi["uvicorn"]
     name = "fast requests beside slow ones: 10 workers, every fifth request 200 ms, 60 % of what they can do"
     yield Bench("Fast requests beside slow ones", run, (Work(name, load, (of("p99", "<=", 1, "gunicorn sync"),)),))
@@ -242,9 +242,9 @@ def idle(client: str) -> Iterator[Bench]:
     ours = servers.wsgi("hello_wsgi:app", 2)["gonicorn"].command + " --keep-alive 600"
     goals = (value("memory", "<=", 2),)
     for name, flags, load, wanted in (
-        ("HTTP/1", "", Idle(IDLE, program=client), goals),
-        ("HTTP/1 over TLS", OURS_TLS, Idle(IDLE, tls=True, program=client), ()),
-        ("HTTP/2", " --http2-cleartext", Idle(IDLE, http2=True, program=client), ()),
+        ("HTTP/1", "", Idle(10000, program=client), goals),
+        ("HTTP/1 over TLS", OURS_TLS, Idle(2000, tls=True, program=client), ()),
+        ("HTTP/2", " --http2-cleartext", Idle(2000, http2=True, program=client), ()),
     ):
-        work = Work("idle connections, %s" % name, load, wanted)
-        yield Bench("{:,} idle connections".format(IDLE), {"gonicorn": Server(ours + flags)}, (work,))
+        work = Work("idle connections, {:,}, {}".format(load.connections, name), load, wanted)
+        yield Bench("Idle connections", {"gonicorn": Server(ours + flags)}, (work,))
