@@ -35,7 +35,7 @@ func (b *Backend) capacity() (hands, workers int) {
 // choose finds where the next request goes: to a worker with a pipe of its own,
 // or, where it is nil and ok is true, into the shared pipe. It takes a worker on
 // trial when it is its turn, else the one with the fewest in flight whose loop runs;
-// equals take turns.
+// of equals the last, whose caches are warm.
 func (b *Backend) choose(socket bool) (best *member, ok bool) {
 	now, trial := scoreboard.Now(), b.onTrial()
 	bestLate, at, n := false, b.next, len(b.order)
@@ -58,7 +58,7 @@ func (b *Backend) choose(socket bool) (best *member, ok bool) {
 		}
 		late := lag > preferOthers
 		if best == nil || bestLate && !late || bestLate == late && m.freer(best, socket) {
-			best, bestLate, at = m, late, j+1
+			best, bestLate, at = m, late, j
 		}
 	}
 	if best != nil {
