@@ -61,6 +61,9 @@ func (m *Marshal) Tuple(n int) {
 	m.sized(marshalTuple, n)
 }
 
+// OpenTuple begins a tuple whose length SetCount sets.
+func (m *Marshal) OpenTuple() { m.sized(marshalTuple, 0) }
+
 // List begins a list; the next n objects are its items.
 func (m *Marshal) List(n int) { m.sized(marshalList, n) }
 
@@ -181,7 +184,7 @@ func (m *Marshal) sized(kind byte, n int) {
 	m.buf = binary.LittleEndian.AppendUint32(m.buf, uint32(n))
 }
 
-// SetCount sets the length of the list whose first byte is at offset at.
+// SetCount sets the length of the list, or of the open tuple, whose first byte is at offset at.
 func (m *Marshal) SetCount(at, n int) {
 	binary.LittleEndian.PutUint32(m.buf[at+1:], uint32(n))
 }

@@ -1,7 +1,6 @@
 package link
 
 import (
-	"net/netip"
 	"strconv"
 	"strings"
 
@@ -9,59 +8,64 @@ import (
 	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
-// encodeEnviron writes what PEP 3333 has an environ say of one request; the
-// runner adds what is the same for all of them. Several fields of a name are
-// joined (RFC 9110 section 5.3, RFC 6265 section 5.4 for cookies).
+// encodeEnviron writes what the runner makes the environ of one request of (PEP
+// 3333): the values without their keys (workers/python/runner/request_head.py),
+// and the fields in turn with their names. Several fields of a name are joined
+// (RFC 9110 section 5.3, RFC 6265 section 5.4 for cookies).
 func encodeEnviron(m *wire.Marshal, r *gateway.Request, rootPath string) {
-	m.Dict()
-	m.Raw(keyMethod)
+	m.Tuple(14)
 	m.Latin1(r.Method)
-	m.Raw(keyScriptName)
 	m.Latin1(rootPath)
-	m.Raw(keyPathInfo)
 	m.Latin1(pathInfo(r.Path, rootPath))
-	m.Raw(keyQuery)
 	m.Latin1(r.Query)
-	m.Raw(keyRawURI)
 	m.Latin1(r.Target)
-	m.Raw(keyProtocol)
 	m.Latin1(protocol(r))
 	name, port := server(r)
-	m.Raw(keyServerName)
 	m.Latin1(name)
-	m.Raw(keyServerPort)
 	m.Latin1(port)
 	if r.Remote.IsValid() {
-		encodeRemote(m, r.Remote)
+		m.Latin1(r.Remote.Addr().Unmap().String())
+		m.Latin1(strconv.Itoa(int(r.Remote.Port())))
 	} else {
-		m.Raw(keyRemoteAddr)
 		m.Latin1("")
+		m.None()
 	}
-	m.Raw(keyScheme)
 	m.Latin1(r.Scheme)
+	encodeContent(m, r)
 	encodeFields(m, r)
-	m.EndDict()
 }
 
-func encodeRemote(m *wire.Marshal, remote netip.AddrPort) {
-	m.Raw(keyRemoteAddr)
-	m.Latin1(remote.Addr().Unmap().String())
-	m.Raw(keyRemotePort)
-	m.Latin1(strconv.Itoa(int(remote.Port())))
+// encodeContent writes the type and the length of the body, which have names of
+// their own in an environ.
+func encodeContent(m *wire.Marshal, r *gateway.Request) {
+	kind, typed := "", false
+	for i := range r.Header {
+		if r.Header[i].Name == "content-type" {
+			kind, typed = r.Header[i].Value, true // the last one counts
+		}
+	}
+	if typed {
+		m.Latin1(kind)
+	} else {
+		m.None()
+	}
+	if n := r.Body.Length; n > 0 || (n == 0 && r.Get("content-length") != "") {
+		m.Latin1(strconv.FormatInt(n, 10))
+	} else {
+		m.None()
+	}
 }
 
+// encodeFields writes the other fields, name and value in turn.
 func encodeFields(m *wire.Marshal, r *gateway.Request) {
-	host := false
+	at, n, host := m.Len(), 0, false
+	m.OpenTuple()
 	for i := range r.Header {
 		f := &r.Header[i]
 		switch f.Name {
 		case "host":
 			host = true
-		case "content-type":
-			m.Raw(keyContentType)
-			m.Latin1(f.Value)
-			continue
-		case "content-length", "transfer-encoding", "proxy": // proxy: httpoxy.org
+		case "content-type", "content-length", "transfer-encoding", "proxy": // proxy: httpoxy.org
 			continue
 		}
 		if repeated(r.Header[:i], f.Name) {
@@ -69,15 +73,14 @@ func encodeFields(m *wire.Marshal, r *gateway.Request) {
 		}
 		encodeFieldName(m, f.Name)
 		m.Latin1(joined(r.Header[i:], f))
+		n++
 	}
 	if !host && r.Host != "" {
 		encodeFieldName(m, "host")
 		m.Latin1(r.Host)
+		n++
 	}
-	if n := r.Body.Length; n > 0 || (n == 0 && r.Get("content-length") != "") {
-		m.Raw(keyContentLength)
-		m.Latin1(strconv.FormatInt(n, 10))
-	}
+	m.SetCount(at, 2*n)
 }
 
 func repeated(fields []gateway.Field, name string) bool {

@@ -10,68 +10,40 @@ import (
 	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
-// Versions of the ASGI specification that scopes name: of the protocol, and of
-// its HTTP and WebSocket part (asgi.readthedocs.io/en/latest/specs/www.html).
-// With 2.4 send() raises OSError when the client has gone. For HTTP that is not
-// offered, as uvicorn does not: frameworks then leave off listening for
-// http.disconnect, and a stream that sends nothing for a while would outlive
-// its client.
+// Extensions of ASGI that a scope offers, as bits; the runner has their names.
 const (
-	asgiVersion = "3.0"
-	asgiSpec    = "2.3"
-
-	asgiSocketSpec = "2.4"
+	offerEarlyHint = 1 << iota
+	offerTrailers
+	offerPathsend
+	offerDenial
 )
 
-// encodeScope writes the scope of an ASGI connection but its state, which is
-// the runner's.
+// encodeScope writes what the runner makes the scope of an ASGI connection of:
+// the values without their keys (workers/python/runner/request_head.py).
 func encodeScope(m *wire.Marshal, r *gateway.Request, env *Env, websocket bool) {
 	root := mount(r, env.RootPath)
-	m.Dict()
-	m.Raw(scopeType)
-	if websocket {
-		m.String("websocket")
-	} else {
-		m.String("http")
-		m.Raw(scopeMethod)
-		m.String(r.Method)
-	}
-	m.Raw(scopeASGI)
-	m.Dict()
-	m.Raw(scopeVersion)
-	m.String(asgiVersion)
-	m.Raw(scopeSpec)
-	if websocket {
-		m.String(asgiSocketSpec)
-	} else {
-		m.String(asgiSpec)
-	}
-	m.EndDict()
-	m.Raw(scopeHTTPVersion)
+	m.Tuple(13)
+	m.String(r.Method)
 	m.String(httpVersion(r))
-	m.Raw(scopeServer)
-	encodeServer(m, r)
-	m.Raw(scopeClient)
-	encodeClient(m, r)
-	m.Raw(scopeScheme)
 	m.String(scheme(r, websocket))
-	m.Raw(scopeRootPath)
-	m.String(root)
-	m.Raw(scopePath)
 	m.String(fullPath(unescape(r.Path), root))
-	m.Raw(scopeRawPath)
 	m.ByteString(fullPath(r.Path, root))
-	m.Raw(scopeQuery)
 	m.ByteString(r.Query)
-	m.Raw(scopeHeaders)
+	m.String(root)
 	encodeHeaders(m, r)
+	encodeClient(m, r)
+	encodeServer(m, r)
+	m.Int(offers(r, websocket, env.Pathsend))
 	if websocket {
-		m.Raw(scopeSubprotocols)
 		encodeSubprotocols(m, r)
+	} else {
+		m.None()
 	}
-	m.Raw(scopeExtensions)
-	encodeExtensions(m, r, websocket, env.Pathsend)
-	m.EndDict()
+	if r.TLS != nil {
+		encodeTLS(m, r.TLS)
+	} else {
+		m.None()
+	}
 }
 
 // fullPath is the path with the root path in front, which ASGI wants there and
@@ -135,20 +107,19 @@ func encodeClient(m *wire.Marshal, r *gateway.Request) {
 	m.Int(int64(r.Remote.Port()))
 }
 
+// encodeHeaders writes names and values in turn.
 func encodeHeaders(m *wire.Marshal, r *gateway.Request) {
 	host := r.Host != "" && !repeated(r.Header, "host")
 	n := len(r.Header)
 	if host {
 		n++
 	}
-	m.List(n)
+	m.Tuple(2 * n)
 	if host { // :authority, which goes first
-		m.Tuple(2)
 		m.ByteString("host")
 		m.ByteString(r.Host)
 	}
 	for i := range r.Header {
-		m.Tuple(2)
 		m.ByteString(r.Header[i].Name)
 		m.ByteString(r.Header[i].Value)
 	}
@@ -172,36 +143,26 @@ func encodeSubprotocols(m *wire.Marshal, r *gateway.Request) {
 	}
 }
 
-func encodeExtensions(m *wire.Marshal, r *gateway.Request, websocket, pathsend bool) {
-	empty := func(name string) {
-		m.Key(name)
-		m.Dict()
-		m.EndDict()
-	}
-	m.Dict()
+// offers says which of ASGI's extensions a request can have.
+func offers(r *gateway.Request, websocket, pathsend bool) (bits int64) {
 	if websocket {
-		empty("websocket.http.response")
-	} else {
-		if pathsend {
-			empty("http.response.pathsend")
-		}
-		if r.Major > 1 || r.Minor > 0 {
-			empty("http.response.early_hint")
-		}
-		if r.Major > 1 || strings.Contains(r.Get("te"), "trailers") {
-			empty("http.response.trailers")
-		}
+		return offerDenial
 	}
-	if r.TLS != nil {
-		encodeTLS(m, r.TLS)
+	if pathsend {
+		bits |= offerPathsend
 	}
-	m.EndDict()
+	if r.Major > 1 || r.Minor > 0 {
+		bits |= offerEarlyHint
+	}
+	if r.Major > 1 || strings.Contains(r.Get("te"), "trailers") {
+		bits |= offerTrailers
+	}
+	return bits
 }
 
 // encodeTLS writes the TLS extension, version 0.2
 // (asgi.readthedocs.io/en/latest/specs/tls.html).
 func encodeTLS(m *wire.Marshal, s *tls.ConnectionState) {
-	m.Key("tls")
 	m.Dict()
 	m.Key("server_cert")
 	m.None() // the front does not say which of its certificates it showed

@@ -308,7 +308,8 @@ class Exchange:
         else:
             self.started = True
             block, held = self.block, frames.held(self.start)
-            head = pack(len(block) + size, HEAD, flags, self.status, self.number, len(block), self.count, held) + block
+            block_size = len(block)
+            head = pack(block_size + size, HEAD, flags, self.status, self.number, block_size, self.count, held) + block
         self.window -= size
         if self.token:
             if self.carrier.answer(self, head, data):
@@ -521,7 +522,6 @@ class Exchange:
     async def run(self, app) -> None:
         """Calls the app; whatever it does, the answer ends here."""
         current.set(self.request_id)
-        self.scope["gonicorn.request_id"] = self.request_id
         try:
             result = await app(self.scope, self.receive, self.send)
             if result is not None:

@@ -50,8 +50,10 @@ def behind(frame: bytes) -> bytes:
 def held(start: int) -> int:
     """How long ago start (ns) was, up to 22 minutes: 10 microseconds in 12 bits, and 4 bits to shift them by."""
     t = (monotonic_ns() - start) // 10_000
+    if t < 0x1000:
+        return t
     shift = t.bit_length() - 12
-    return t if shift <= 0 else shift << 12 | t >> shift if shift <= 15 else 0xFFFF
+    return shift << 12 | t >> shift if shift <= 15 else 0xFFFF
 
 
 def credit(number: int, n: int) -> bytes:

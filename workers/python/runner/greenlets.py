@@ -16,7 +16,7 @@ from os import close
 from socket import MSG_DONTWAIT, MSG_NOSIGNAL, SCM_RIGHTS, SOL_SOCKET
 from time import monotonic_ns
 
-from . import frames, loader, own_class, request_body, wsgi
+from . import frames, loader, own_class, request_body, request_head, wsgi
 from .lifecycle import Lifecycle
 from .link import Link, attach
 from .plane import TOKEN, Plane
@@ -162,7 +162,7 @@ class Worker(Crowd):
         self.spawn = gevent.spawn
         self.link = Wire(attach(chosen.conn_fd), self)
         self.plane: Plane | None = None
-        self.base = wsgi.base_environ(True, chosen.multiprocess)
+        self.describe = request_head.environs(True, chosen.multiprocess, wsgi.FileWrapper)
         self.run_wsgi = chosen.own_hooks.around_wsgi(wsgi.run)
         self.lifeline = chosen.lifeline_fd
         self.fetching = 0  # requests that the gateway has been asked for
@@ -292,12 +292,11 @@ class Worker(Crowd):
 
     def begin(self, message: tuple, fds: list[int], token: int) -> None:
         """Begins a request, whose token is 0 if its answer cannot go through shared memory."""
-        number, request_id, _, environ, body = message
+        number, request_id, kind, told, body = message
         now = monotonic_ns()
+        environ = self.describe(told, kind, request_id)
         response = wsgi.Response(self.link, number, now, self.plane, token)
         response.request_id, response.environ = request_id, environ
-        environ.update(self.base)
-        environ["gonicorn.request_id"] = request_id
         if type(body) is tuple and body[0] == frames.FRAMES:
             response.input = request_body.FrameBody(self.link, response)
             environ["wsgi.input"] = io.BufferedReader(response.input)

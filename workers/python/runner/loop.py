@@ -22,8 +22,10 @@ from .lifespan import Lifespan
 from .link import Link, attach, decode, passed
 from .packets import NOSIGNAL
 from .plane import TOKEN, Plane
+from .request_head import environs
+from .request_head import scope as request_scope
 from .settings import Settings
-from .slot import BEATS, DRAINING, IN_FLIGHT, READY, REQUEST_ID, REQUEST_START, STATE, Crowd, open_slot
+from .slot import BEATS, DRAINING, IN_FLIGHT, READY, REQUEST_ID, REQUEST_START, REQUESTS, STATE, Crowd, open_slot
 from .stacks import aborter
 from .watch import Held, Watch
 
@@ -123,7 +125,7 @@ class Worker(Crowd):
         if self.interface == "wsgi":
             threads = self.chosen.threads if self.chosen.threads > 1 else POOL
             self.pool = ThreadPoolExecutor(threads, thread_name_prefix="worker")
-            self.base = wsgi.base_environ(True, self.chosen.multiprocess)
+            self.describe = environs(True, self.chosen.multiprocess, wsgi.FileWrapper)
         self.loop.add_reader(self.fd, self.read)
         self.loop.add_reader(self.life.wake, self.drain)
         if self.chosen.lifeline_fd >= 0:
@@ -196,7 +198,8 @@ class Worker(Crowd):
             for message in (messages,) if type(messages) is tuple else messages:
                 if message[0] == OP_REQUEST:
                     self.fetching.discard(message[1])
-                    self.begin(message[1:], fds, 0)
+                    self.begin(message[1:], fds, 0, monotonic_ns())
+                    self.slot[IN_FLIGHT] = len(self.exchanges)
                 else:
                     self.operate(message, fds)
 
@@ -210,15 +213,17 @@ class Worker(Crowd):
         if not data:
             self.leave_plane()
             return False  # the gateway has ended
+        now = monotonic_ns()
         for (token,) in TOKENS.iter_unpack(data):
             message = plane.load(token)
             if type(message) is tuple:
-                self.begin(message, (), token)
+                self.begin(message, (), token, now)
             elif message is None:
                 plane.void(token)
             else:
                 self.fetching.add(message)
                 self.post(frames.frame(frames.FETCH, message))
+        self.slot[IN_FLIGHT] = len(self.exchanges)
         return True
 
     def leave_plane(self) -> None:
@@ -262,17 +267,16 @@ class Worker(Crowd):
         if self.pool is not None:
             self.link.wake()
 
-    def begin(self, message: tuple, fds, token: int) -> None:
+    def begin(self, message: tuple, fds, token: int, now: int) -> None:
         """Begins a request, whose token is 0 if its answer cannot go through shared memory."""
-        number, request_id, kind, scope, body = message
-        now = monotonic_ns()
-        slot = self.slot
+        number, request_id, kind, told, body = message
         if kind == frames.WSGI:
             exchange = wsgi.Response(self.link, number, now, self.plane, token)
             self.link.exchanges[number] = exchange
             self.claim(number, exchange, now)
-            self.begin_wsgi(exchange, request_id, scope, body, fds)
+            self.begin_wsgi(exchange, request_id, self.describe(told, kind, request_id), body, fds)
             return
+        scope = request_scope(told, kind, request_id)
         exchange = Exchange(self, number, request_id, kind, scope, now, self.plane, token)
         if type(body) is bytes:
             exchange.inline = body
@@ -282,15 +286,12 @@ class Worker(Crowd):
             scope["state"] = self.lifespan.state.copy()
         self.exchanges[number] = exchange
         if len(self.exchanges) == 1:
-            slot[REQUEST_START] = self.busy_since = now
-            slot[REQUEST_ID] = number
-        slot[IN_FLIGHT] = len(self.exchanges)
+            self.slot[REQUEST_START] = self.busy_since = now
+            self.slot[REQUEST_ID] = number
         exchange.task = self.loop.create_task(exchange.run(self.asgi))  # the loop itself keeps no reference
 
     def begin_wsgi(self, response, request_id: str, environ: dict, body, fds: list) -> None:
         response.request_id, response.environ = request_id, environ
-        environ.update(self.base)
-        environ["gonicorn.request_id"] = request_id
         if type(body) is tuple and body[0] == frames.FRAMES:
             body_in = response.input = request_body.FrameBody(self.link, response)
             environ["wsgi.input"] = io.BufferedReader(body_in)
@@ -303,6 +304,15 @@ class Worker(Crowd):
     def call_wsgi(self, response, request_id: str, environ: dict) -> None:
         response.thread = get_ident()
         self.run_wsgi(self.app, response, request_id, environ)
+
+    def end(self, number: int) -> None:
+        """Ends a request. What is written down of all of them is so once a turn of the loop."""
+        self.drop(number)
+        if self.congested:
+            self.settle()
+        elif not self.flushing:
+            self.flushing = True
+            self.loop.call_soon(self.flush)
 
     def rest(self) -> None:
         """Tells who waits for the last requests."""
@@ -354,6 +364,8 @@ class Worker(Crowd):
             self.batch, self.size = [], 0
 
     def flush(self) -> None:
+        if self.requests != self.slot[REQUESTS]:
+            self.settle()
         if self.tokens:
             self.plane.tell(b"".join(self.tokens))
             self.tokens.clear()

@@ -90,8 +90,14 @@ class Plane:
         """
         size = len(head) + len(data)
         if size <= self.answer_size:
-            kind, head, data = self.small, head + data, b""
-        elif size <= self.large_size:
+            slot = self.take(self.small)
+            if slot < 0:
+                return b""
+            at = self.at[slot]
+            self.region[at : at + size] = head + data
+            self.small[1].append(slot)
+            return pack_token(token | slot << ANSWER)
+        if size <= self.large_size:
             kind = self.large
         else:
             return b""

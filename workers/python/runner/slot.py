@@ -48,19 +48,28 @@ class Crowd:
         slot[IN_FLIGHT] = len(self.exchanges)
 
     def end(self, number: int) -> None:
-        slot = self.slot
+        self.drop(number)
+        self.settle()
+
+    def drop(self, number: int) -> None:
+        """Ends a request, which settle() writes down."""
         del self.exchanges[number]
-        n = slot[IN_FLIGHT] = len(self.exchanges)
-        if not n:
+        self.requests += 1
+        if not self.exchanges:
+            self.slot[BUSY_NANOS] += monotonic_ns() - self.busy_since
+            self.rest()
+
+    def settle(self) -> None:
+        """Writes down what has ended."""
+        slot, exchanges, done = self.slot, self.exchanges, self.requests
+        slot[IN_FLIGHT] = len(exchanges)
+        if not exchanges:
             slot[REQUEST_START] = 0
             slot[REQUEST_ID] = 0
-            slot[BUSY_NANOS] += monotonic_ns() - self.busy_since
-            self.rest()
-        elif slot[REQUEST_ID] == number:
-            oldest = next(iter(self.exchanges.values()))
+        elif slot[REQUEST_ID] not in exchanges:
+            oldest = next(iter(exchanges.values()))
             slot[REQUEST_START] = getattr(oldest, "start", None) or getattr(oldest, "begun", 0)
             slot[REQUEST_ID] = oldest.number
-        self.requests = done = self.requests + 1
         slot[REQUESTS] = done
         if 0 < slot[MAX_REQUESTS] <= done:
             self.life.retire()

@@ -7,7 +7,7 @@ import select
 import signal
 import threading
 
-from . import frames, own_class, packets, request_body, wsgi
+from . import frames, own_class, packets, request_body, request_head, wsgi
 from .lifecycle import Lifecycle
 from .link import Link, attach
 from .plane import TOKEN
@@ -69,7 +69,9 @@ class Server:
         self.link = Link(attach(chosen.conn_fd), interface)
         self.lifeline = chosen.lifeline_fd
         self.promote_after = chosen.promote_after
-        self.base = wsgi.base_environ(threads > 1, chosen.multiprocess)
+        self.describe = request_head.scope
+        if interface == "wsgi":
+            self.describe = request_head.environs(threads > 1, chosen.multiprocess, wsgi.FileWrapper)
         self.call = self.call_wsgi
         self.run_wsgi = chosen.own_hooks.around_wsgi(wsgi.run)
 
@@ -99,6 +101,7 @@ class Server:
         """
         self.threads[thread] = threading.get_ident()
         life, ledger, call, promote_after = self.life, self.ledger, self.call, self.promote_after
+        describe = self.describe
         link, read, integer = self.link, os.read, int.from_bytes
         poller = self.poller()
         plane = link.plane
@@ -138,7 +141,8 @@ class Server:
                 slot[claim] = 0
                 close(fds)
                 continue  # it was taken back; or its gateway is gone, and so is its client
-            number, request_id, kind, environ, body = message
+            number, request_id, kind, told, body = message
+            environ = describe(told, kind, request_id)
             begun = ledger.begin(thread, number, request_id, environ)
             try:
                 call(number, request_id, kind, environ, body, fds, begun, plane, token)
@@ -178,9 +182,7 @@ class Server:
     def call_wsgi(
         self, number: int, request_id: str, kind: int, environ: dict, body, fds, begun: int, plane, token: int
     ) -> None:
-        environ.update(self.base)
         environ["wsgi.input"] = request_body.open_body(body, fds)
-        environ["gonicorn.request_id"] = request_id
         response = wsgi.Response(self.link, number, begun, plane, token)
         if fds:
             response.offer_socket(environ, body, fds)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
 from io import FileIO
 
 from . import frames
@@ -378,16 +377,3 @@ def run(app, response: Response, request_id: str, environ: dict) -> None:
         environ.pop("gunicorn.socket", None)
         response.link.exchanges.pop(response.number, None)
 
-
-def base_environ(multithread: bool, multiprocess: bool) -> dict:
-    """What is the same in every environ."""
-    return {
-        "wsgi.version": (1, 0),
-        "wsgi.errors": sys.stderr,
-        "wsgi.multithread": multithread,
-        "wsgi.multiprocess": multiprocess,
-        "wsgi.run_once": False,
-        "wsgi.input_terminated": True,
-        "wsgi.file_wrapper": FileWrapper,
-        "SERVER_SOFTWARE": "gonicorn",
-    }
