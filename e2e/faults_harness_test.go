@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -97,15 +98,20 @@ func (s *server) count(mark int, text string) (n int) {
 	return n
 }
 
-// allServe expects that n requests in a row are answered.
+// allServe expects that n requests at once, so that no worker is left out, are
+// answered.
 func (s *server) allServe(n int) {
 	s.t.Helper()
 	addr := s.addr()
+	var all sync.WaitGroup
 	for range n {
-		if status, took := ask(context.Background(), http.MethodGet, addr, "/"); status != http.StatusOK {
-			s.t.Fatalf("status %d after %s once a worker was replaced", status, took)
-		}
+		all.Go(func() {
+			if status, took := ask(context.Background(), http.MethodGet, addr, "/"); status != http.StatusOK {
+				s.t.Errorf("status %d after %s once a worker was replaced", status, took)
+			}
+		})
 	}
+	all.Wait()
 }
 
 // stopsWithin expects that TERM ends gonicorn well before graceful_timeout, which

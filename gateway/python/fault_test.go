@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -314,13 +315,22 @@ func TestLifespan(t *testing.T) {
 	}
 }
 
-// bothServe returns once each worker has started.
+// bothServe returns once each worker has started. It asks for two answers at
+// once: a worker that is free again gets the next request.
 func (f *fleet) bothServe() {
 	f.t.Helper()
 	for _, w := range f.workers {
 		slot := f.board.Slot(w.Slot)
 		for late := time.Now().Add(bound); slot.Requests.Load() == 0; {
-			if f.fetch("GET", "/hello"); time.Now().After(late) {
+			var both sync.WaitGroup
+			for range 2 {
+				both.Go(func() {
+					if err := f.serve(request("GET", "/hello"), &answer{}); err != nil {
+						f.t.Error(err)
+					}
+				})
+			}
+			if both.Wait(); time.Now().After(late) {
 				f.t.Fatal("a worker did not start")
 			}
 		}

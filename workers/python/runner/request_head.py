@@ -1,4 +1,4 @@
-"""Makes the environ (PEP 3333) or the scope (ASGI) of what the gateway says of a request: see gateway/channel.
+"""Makes the environ (PEP 3333) or the scope (ASGI) of what the gateway says of a request: see gateway/python/link.
 
 The gateway sends values without their keys. A dict display with constant keys is quicker than unmarshalling a dict.
 """
