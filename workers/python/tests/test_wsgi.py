@@ -185,9 +185,3 @@ def test_temporary_files_have_descriptors():
         file.write(b"unflushed")
         file.seek(2)
         assert wsgi.FileWrapper(file).region()[1:] == (2, 7)
-
-
-def test_what_is_the_same_in_every_environ():
-    environ = wsgi.base_environ(True, False)
-    assert environ["wsgi.multithread"] is True and environ["wsgi.multiprocess"] is False
-    assert environ["wsgi.version"] == (1, 0) and environ["wsgi.run_once"] is False
