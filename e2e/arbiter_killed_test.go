@@ -62,7 +62,7 @@ var requestID = regexp.MustCompile(`Request id: [0-9A-Za-z._-]{8,}`)
 func TestKilledArbiterLeavesNobodyWaiting(t *testing.T) {
 	t.Parallel()
 	forEachSubject(t, func(t *testing.T, u subject) {
-		inHand, waiting, pids := orphan(t, u, 4*time.Second, "--graceful-timeout", "20")
+		inHand, waiting, pids := orphan(t, u, 2500*time.Millisecond, "--graceful-timeout", "20")
 		for _, o := range inHand {
 			if o.err != nil || o.status != 200 || !strings.Contains(o.body, "pid") {
 				t.Errorf("in flight: %s", o)
@@ -87,7 +87,7 @@ func TestKilledArbiterLeavesNoProcess(t *testing.T) {
 	t.Parallel()
 	forEachSubject(t, func(t *testing.T, u subject) {
 		began := time.Now()
-		inHand, _, pids := orphan(t, u, 30*time.Second, "--graceful-timeout", "3")
+		inHand, _, pids := orphan(t, u, 30*time.Second, "--graceful-timeout", "2")
 		for _, o := range inHand {
 			if o.status == 200 || o.after > 5*time.Second {
 				t.Errorf("in flight: %s", o)

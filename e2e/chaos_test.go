@@ -20,7 +20,7 @@ import (
 // may do harm to.
 const chaosThreads = 4
 
-// For a while (a minute where GONICORN_SOAK is set) workers are killed, stopped,
+// For a while (6 s, or a minute where GONICORN_SOAK is set) workers are killed, stopped,
 // hung and scaled at random under load. No answer is mixed up with another, no
 // POST is carried out twice, and nobody is harmed but by the end of the worker
 // that had the request. Then all must be as if nothing had been.
@@ -37,7 +37,7 @@ func TestChaos(t *testing.T) {
 }
 
 func chaos(t *testing.T, s *ledgered, workers int) {
-	length := 10 * time.Second
+	length := 6 * time.Second
 	if os.Getenv("GONICORN_SOAK") != "" {
 		length = time.Minute
 	}

@@ -21,6 +21,7 @@ func startKeepAlive(t *testing.T, addr string, n int) *load {
 			client := &http.Client{Transport: &http.Transport{}, Timeout: bound}
 			defer client.CloseIdleConnections()
 			for ctx.Err() == nil {
+				breathe()
 				resp, err := client.Get("http://" + addr + "/")
 				l.done.Add(1)
 				status := 0
@@ -40,7 +41,8 @@ func startKeepAlive(t *testing.T, addr string, n int) *load {
 	return l
 }
 
-// Fifty reloads and two hundred changes of the number of workers, one after the
+// Reloads and changes of the number of workers (fifty and two hundred in the long
+// form), one after the
 // other, with new and with kept connections, and no request fails.
 func TestReloadsAndScalingUnderLoad(t *testing.T) {
 	t.Parallel()
@@ -51,12 +53,12 @@ func TestReloadsAndScalingUnderLoad(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s.ready()
 			fresh, kept := startLoad(t, s.addr(), 2), startKeepAlive(t, s.addr(), 2)
-			for range times(15, 50) {
+			for range times(8, 50) {
 				mark := s.log.mark()
 				s.signal(syscall.SIGHUP)
 				s.expectFrom(mark, `new generation serves`)
 			}
-			for i := range times(60, 200) {
+			for i := range times(30, 200) {
 				mark := s.log.mark()
 				if i%2 == 0 {
 					s.signal(syscall.SIGTTIN)

@@ -27,7 +27,7 @@ func footprintOf(t *testing.T, pid int) footprint {
 // grows by until it is collected for the first time, 4 MiB, is no leak.
 func TestReloadsLeakNothing(t *testing.T) {
 	t.Parallel()
-	first, more := times(15, 100), times(30, 1000)
+	first, more := times(12, 100), times(20, 1000)
 	s := web(t, options{}, "-w", "1", "-k", "event-loop", "--log-level", "debug").ready()
 	addr := s.addr()
 	generation := 1

@@ -66,7 +66,7 @@ func successor(t *testing.T, s *server, pidfile string) int {
 	return pid
 }
 
-// Twenty new binaries, of which every other one is sent away again, and no
+// Eight new binaries (twenty in the long form), of which every other one is sent away again, and no
 // request fails.
 func TestUpgradesUnderLoad(t *testing.T) {
 	t.Parallel()
@@ -87,7 +87,7 @@ func TestUpgradesUnderLoad(t *testing.T) {
 				addr = s.addr()
 			}
 			l := startLoad(t, addr, 2)
-			rounds := 20
+			rounds := times(8, 20)
 			var kept *load
 			if bind == "tcp" {
 				kept = startKeepAlive(t, addr, 2)
