@@ -8,23 +8,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
-	"github.com/gonicorn/gonicorn/gateway/accept"
 	"github.com/gonicorn/gonicorn/gateway/dispatch"
-	"github.com/gonicorn/gonicorn/gateway/http1"
-	"github.com/gonicorn/gonicorn/gateway/http1loop"
+	"github.com/gonicorn/gonicorn/gateway/gatewaytest"
 	"github.com/gonicorn/gonicorn/gateway/loop"
-	"github.com/gonicorn/gonicorn/gateway/pipeline"
-	"github.com/gonicorn/gonicorn/gateway/pipeline/buffer"
 	"github.com/gonicorn/gonicorn/gateway/pipeline/forward"
 	"github.com/gonicorn/gonicorn/gateway/proxy"
 )
@@ -41,36 +35,10 @@ func command(t *testing.T, scripts map[string]script) net.Addr {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var all sync.WaitGroup
-	var mu sync.Mutex
-	var open []net.Conn
-	all.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			mu.Lock()
-			open = append(open, c)
-			mu.Unlock()
-			all.Go(func() {
-				defer c.Close()
-				in := bufio.NewReader(c)
-				for follow(c, in, scripts) {
-				}
-			})
+	return gatewaytest.Scripted(t, l, func(_ int, c net.Conn, in *bufio.Reader) {
+		for follow(c, in, scripts) {
 		}
 	})
-	t.Cleanup(func() {
-		l.Close()
-		mu.Lock()
-		for _, c := range open {
-			c.Close()
-		}
-		mu.Unlock()
-		all.Wait()
-	})
-	return l.Addr()
 }
 
 // follow answers one request, and reports whether another may come.
@@ -138,49 +106,17 @@ func openGate(t *testing.T, looped bool, worker net.Addr) *gate {
 	if err != nil {
 		t.Fatal(err)
 	}
-	quiet := slog.New(slog.DiscardHandler)
 	b := &counted{Backend: proxy.New(proxy.Options{Loop: l, Pool: dispatch.New(100, testTimeout)})}
-	workers := []gateway.Worker{{PID: 1000, Network: worker.Network(), Address: worker.String(), Capacity: 16}}
-	b.Update(workers)
-	rules, err := forward.New(forward.Options{Append: true, Log: quiet})
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := pipeline.New(pipeline.Options{
-		Backend: b, Forward: rules, RequestBuffering: true, ResponseBuffering: true, Body: buffer.Options{Dir: t.TempDir()},
-		Response: buffer.SpoolOptions{Dir: t.TempDir(), Budget: buffer.NewBudget(1 << 20)}, Log: quiet,
-	})
-	server := &http1.Server{Handler: p, Adds: http1.Adds{Name: "test"}, HeaderTimeout: testTimeout, BodyTimeout: testTimeout, WriteTimeout: testTimeout, KeepAlive: testTimeout}
-	o := accept.Options{HTTP1: server, Log: quiet}
-	if looped {
-		o.LoopServer = func(h accept.Host) accept.LoopServer {
-			return http1loop.New(http1loop.Options{Loop: l, Backend: b, HTTP: server, Pipeline: p, Host: h})
-		}
-	}
-	f, err := accept.New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan struct{})
-	go func() { defer close(ended); l.Run() }()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	g := &gate{addr: listener.Addr().String(), backend: b}
-	served := make(chan struct{})
-	go func() { defer close(served); f.Serve(listener, "") }()
+	b.Update([]gateway.Worker{{PID: 1000, Network: worker.Network(), Address: worker.String(), Capacity: 16}})
+	site := gatewaytest.New(t, l, b, forward.Options{Append: true})
+	site.HTTP1.MaxBody, site.Looped = 0, looped
 	t.Cleanup(func() {
-		f.Close()
-		<-served
-		b.Update(nil)
-		l.Stop()
-		<-ended
 		if st := b.Pool.Stats(); st.InFlight != 0 {
 			t.Errorf("left behind: %+v", st)
 		}
 	})
-	return g
+	_, addr := site.Listen(t, func() { b.Update(nil) })
+	return &gate{addr: addr, backend: b}
 }
 
 // ask sends a request twice over one connection and tells what comes back.

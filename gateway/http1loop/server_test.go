@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/tls"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"regexp"
@@ -16,11 +15,9 @@ import (
 
 	"github.com/gonicorn/gonicorn/gateway"
 	"github.com/gonicorn/gonicorn/gateway/accept"
+	"github.com/gonicorn/gonicorn/gateway/gatewaytest"
 	"github.com/gonicorn/gonicorn/gateway/http1"
-	"github.com/gonicorn/gonicorn/gateway/http1loop"
 	"github.com/gonicorn/gonicorn/gateway/loop"
-	"github.com/gonicorn/gonicorn/gateway/pipeline"
-	"github.com/gonicorn/gonicorn/gateway/pipeline/buffer"
 	"github.com/gonicorn/gonicorn/gateway/pipeline/forward"
 	"github.com/gonicorn/gonicorn/internal/certificates"
 	"github.com/gonicorn/gonicorn/internal/certificates/testca"
@@ -29,7 +26,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const testTimeout = 20 * time.Second
+const testTimeout = gatewaytest.Timeout
 
 // app answers a request with what it was, on the loop and off it.
 type app struct {
@@ -65,7 +62,7 @@ func (c *call) Submit(from gateway.Caller, r *gateway.Request) {
 	c.caller = from
 	c.began = c.a.loop.Now()
 	if r.Path == "/promote" {
-		c.caller.Promote(begun{})
+		c.caller.Promote(gatewaytest.Untouched{})
 		return
 	}
 	status, fields, text := say(r, r.Body.Inline)
@@ -84,13 +81,13 @@ func (c *call) Submit(from gateway.Caller, r *gateway.Request) {
 			c.caller.Done()
 			return
 		}
-		c.caller.Promote(begun{})
+		c.caller.Promote(gatewaytest.Untouched{})
 	})
 }
 
 func (c *call) Promote() {
 	c.given = false
-	c.caller.Promote(begun{})
+	c.caller.Promote(gatewaytest.Untouched{})
 }
 
 func (c *call) Taken(int)               {}
@@ -98,13 +95,6 @@ func (c *call) Abandon()                {}
 func (c *call) Began() time.Time        { return c.began }
 func (c *call) Sent() time.Time         { return c.began }
 func (c *call) Worker() (slot, pid int) { return -1, 0 }
-
-// begun says that nothing has been done for a request.
-type begun struct{}
-
-func (begun) Resume(int64, int64, int) {}
-func (begun) Add([]byte, bool)         {}
-func (begun) Drop()                    {}
 
 func (a *app) Update([]gateway.Worker) {}
 
@@ -166,43 +156,12 @@ func startWith(t *testing.T, looped bool, over *accept.TLS, change func(*http1.S
 		t.Fatal(err)
 	}
 	a := &app{loop: l, direct: make(chan string, 1000)}
-	rules, err := forward.New(forward.Options{Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := pipeline.New(pipeline.Options{
-		Backend: a, Forward: rules, RequestBuffering: true, ResponseBuffering: true, Body: buffer.Options{Dir: t.TempDir()},
-		Response: buffer.SpoolOptions{Dir: t.TempDir(), Budget: buffer.NewBudget(1 << 20)}, Log: slog.New(slog.DiscardHandler),
-	})
-	server := &http1.Server{Handler: p, Adds: http1.Adds{Name: "test"}, HeaderTimeout: testTimeout, BodyTimeout: testTimeout, WriteTimeout: testTimeout, KeepAlive: testTimeout, MaxBody: 1 << 20}
+	site := gatewaytest.New(t, l, a, forward.Options{})
 	if change != nil {
-		change(server)
+		change(site.HTTP1)
 	}
-	o := accept.Options{HTTP1: server, TLS: over, Log: slog.New(slog.DiscardHandler)}
-	if looped {
-		o.LoopServer = func(h accept.Host) accept.LoopServer {
-			return http1loop.New(http1loop.Options{Loop: l, Backend: a, HTTP: server, Pipeline: p, Host: h})
-		}
-	}
-	f, err := accept.New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan struct{})
-	go func() { defer close(ended); l.Run() }()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := listener.Addr().String()
-	served := make(chan struct{})
-	go func() { defer close(served); f.Serve(listener, "") }()
-	t.Cleanup(func() {
-		f.Close()
-		<-served
-		l.Stop()
-		<-ended
-	})
+	site.Options.TLS, site.Looped = over, looped
+	f, addr := site.Listen(t, func() {})
 	return &service{addr: addr, direct: a.direct, front: f}
 }
 

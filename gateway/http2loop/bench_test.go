@@ -77,6 +77,23 @@ func requests(n int, from uint32, framer *h2.Framer, out *bytes.Buffer, pack *hp
 	return out.Bytes()
 }
 
+// withoutNetwork makes a server with a loop, which does not run yet, and a
+// pipeline.
+func withoutNetwork(t testing.TB, o Options) *Server {
+	t.Helper()
+	l, err := loop.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules, err := forward.New(forward.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Loop, o.Log = l, slog.New(slog.DiscardHandler)
+	o.Pipeline = pipeline.New(pipeline.Options{Forward: rules, RequestBuffering: true, Log: o.Log})
+	return New(o)
+}
+
 // What a request costs, of those of which so many come at once, but for the system
 // calls and the backend.
 func BenchmarkRequest(b *testing.B) {
@@ -86,18 +103,10 @@ func BenchmarkRequest(b *testing.B) {
 }
 
 func benchmark(b *testing.B, n int) {
-	l, err := loop.New()
-	if err != nil {
-		b.Fatal(err)
-	}
-	rules, err := forward.New(forward.Options{})
-	if err != nil {
-		b.Fatal(err)
-	}
 	back := &echo{}
-	s := New(Options{
-		Loop: l, HTTP: &http1.Server{Adds: http1.Adds{Name: "gonicorn"}, KeepAlive: time.Minute}, Backend: back, Pipeline: pipeline.New(pipeline.Options{Forward: rules}),
-		Bounds: http2.Bounds{Streams: 100, Window: 65535, All: 1 << 20, Frame: 16384, HeaderList: 65536}, Log: slog.Default(),
+	s := withoutNetwork(b, Options{
+		HTTP: &http1.Server{Adds: http1.Adds{Name: "gonicorn"}, KeepAlive: time.Minute}, Backend: back,
+		Bounds: http2.Bounds{Streams: 100, Window: 65535, All: 1 << 20, Frame: 16384, HeaderList: 65536},
 	})
 	m := &memory{}
 	c := s.Enter(m, http1.Conn{Scheme: "http"}, nil, false, nil)

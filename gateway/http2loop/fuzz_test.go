@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"context"
 	"io"
-	"log/slog"
 	"syscall"
 	"testing"
 	"time"
@@ -15,8 +14,6 @@ import (
 	"github.com/gonicorn/gonicorn/gateway/http1"
 	"github.com/gonicorn/gonicorn/gateway/http2"
 	"github.com/gonicorn/gonicorn/gateway/loop"
-	"github.com/gonicorn/gonicorn/gateway/pipeline"
-	"github.com/gonicorn/gonicorn/gateway/pipeline/forward"
 	h2 "golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 )
@@ -149,21 +146,12 @@ func (good) Refuse(_ *gateway.Request, why *gateway.BadRequest, w gateway.Reply)
 // FuzzServer has a connection served whose client sends whatever it likes, and
 // takes when it likes. All that it has begun ends with it.
 func FuzzServer(f *testing.F) {
-	l, err := loop.New()
-	if err != nil {
-		f.Fatal(err)
-	}
-	rules, err := forward.New(forward.Options{})
-	if err != nil {
-		f.Fatal(err)
-	}
-	discard := slog.New(slog.DiscardHandler)
 	back := &moody{calls: map[*mood]int{}}
-	s := New(Options{
-		Loop: l, HTTP: &http1.Server{KeepAlive: time.Minute, Handler: good{}, MaxBody: 100_000}, Backend: back,
-		Pipeline: pipeline.New(pipeline.Options{Forward: rules, RequestBuffering: true, Log: discard}),
-		Bounds:   http2.Bounds{Streams: 10, Window: 65535, All: 1 << 20, Frame: 16384, HeaderList: 65536, Connect: true}, Log: discard,
+	s := withoutNetwork(f, Options{
+		HTTP: &http1.Server{KeepAlive: time.Minute, Handler: good{}, MaxBody: 100_000}, Backend: back,
+		Bounds: http2.Bounds{Streams: 10, Window: 65535, All: 1 << 20, Frame: 16384, HeaderList: 65536, Connect: true},
 	})
+	l := s.o.Loop
 	go l.Run()
 	f.Cleanup(l.Stop)
 	for i, seed := range conversations() {

@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"slices"
@@ -18,11 +17,9 @@ import (
 
 	"github.com/gonicorn/gonicorn/gateway"
 	"github.com/gonicorn/gonicorn/gateway/accept"
+	"github.com/gonicorn/gonicorn/gateway/gatewaytest"
 	"github.com/gonicorn/gonicorn/gateway/http1"
-	"github.com/gonicorn/gonicorn/gateway/http1loop"
 	"github.com/gonicorn/gonicorn/gateway/loop"
-	"github.com/gonicorn/gonicorn/gateway/pipeline"
-	"github.com/gonicorn/gonicorn/gateway/pipeline/buffer"
 	"github.com/gonicorn/gonicorn/gateway/pipeline/forward"
 	"go.uber.org/goleak"
 	"golang.org/x/net/http2"
@@ -32,7 +29,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // testTimeout bounds every wait of a test.
-const testTimeout = 20 * time.Second
+const testTimeout = gatewaytest.Timeout
 
 // app is a backend that answers requests with what they are, on the loop and off
 // it.
@@ -63,13 +60,6 @@ func say(r *gateway.Request, body []byte) (status int, fields []gateway.Field, a
 	}
 	return status, fields, answer
 }
-
-// begun says that nothing has been done for a request.
-type begun struct{}
-
-func (begun) Resume(int64, int64, int) {}
-func (begun) Add([]byte, bool)         {}
-func (begun) Drop()                    {}
 
 // call is one stream's request on the loop. It implements gateway.Call.
 type call struct {
@@ -146,7 +136,7 @@ func (c *call) inParts(head gateway.Answer, text string) {
 
 func (c *call) Promote() {
 	c.given = false
-	c.caller.Promote(begun{})
+	c.caller.Promote(gatewaytest.Untouched{})
 }
 
 func (c *call) Abandon() {
@@ -204,47 +194,16 @@ func start(t *testing.T, looped bool, change func(*accept.Options)) *service {
 		t.Fatal(err)
 	}
 	a := &app{loop: l, direct: make(chan string, 10000), began: make(chan string, 10000), left: make(chan string, 10000)}
-	discard := slog.New(slog.DiscardHandler)
-	rules, err := forward.New(forward.Options{Log: discard})
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := pipeline.New(pipeline.Options{
-		Backend: a, Forward: rules, RequestBuffering: true, ResponseBuffering: true, Body: buffer.Options{Dir: t.TempDir()},
-		Response: buffer.SpoolOptions{Dir: t.TempDir(), Budget: buffer.NewBudget(1 << 20)}, Log: discard,
-	})
-	server := &http1.Server{
-		Handler: p, Adds: http1.Adds{Name: "test"}, HeaderTimeout: testTimeout, BodyTimeout: testTimeout, WriteTimeout: testTimeout, KeepAlive: testTimeout, MaxBody: 1 << 20, Log: discard,
-	}
-	o := accept.Options{HTTP1: server, Log: discard, Events: accept.Events{Loop: l}, HTTP2Cleartext: true, Streams: 20, Window: 65535, Frame: 16384, HeaderList: 65536}
+	site := gatewaytest.New(t, l, a, forward.Options{})
+	o := &site.Options
+	o.Events.Loop, o.HTTP2Cleartext, o.Streams, o.Window, o.Frame, o.HeaderList = l, true, 20, 65535, 16384, 65536
 	if change != nil {
-		change(&o)
+		change(o)
 	}
-	if looped {
-		o.Events.Backend, o.Events.Pipeline = a, p
-		o.LoopServer = func(h accept.Host) accept.LoopServer {
-			return http1loop.New(http1loop.Options{Loop: l, Backend: a, HTTP: server, Pipeline: p, Host: h})
-		}
+	if site.Looped = looped; looped {
+		o.Events.Backend, o.Events.Pipeline = a, site.Pipeline
 	}
-	f, err := accept.New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan struct{})
-	go func() { defer close(ended); l.Run() }()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := listener.Addr().String()
-	served := make(chan struct{})
-	go func() { defer close(served); f.Serve(listener, "") }()
-	t.Cleanup(func() {
-		f.Close()
-		<-served
-		l.Stop()
-		<-ended
-	})
+	f, addr := site.Listen(t, func() {})
 	return &service{addr: addr, app: a, front: f}
 }
 

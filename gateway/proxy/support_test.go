@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -18,6 +17,7 @@ import (
 
 	"github.com/gonicorn/gonicorn/gateway"
 	"github.com/gonicorn/gonicorn/gateway/dispatch"
+	"github.com/gonicorn/gonicorn/gateway/gatewaytest"
 )
 
 // bound is how long anything may take before a test gives up.
@@ -199,35 +199,7 @@ func serveHTTP(t testing.TB, network string, h http.Handler) net.Addr {
 // serveConn handles each connection by a script; n counts them from 0.
 func serveConn(t testing.TB, script func(n int, c net.Conn, in *bufio.Reader)) net.Addr {
 	t.Helper()
-	l := listen(t, "tcp")
-	var wg sync.WaitGroup
-	var mu sync.Mutex
-	var open []net.Conn
-	wg.Go(func() {
-		for n := 0; ; n++ {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			mu.Lock()
-			open = append(open, c)
-			mu.Unlock()
-			wg.Go(func() {
-				defer c.Close()
-				script(n, c, bufio.NewReader(c))
-			})
-		}
-	})
-	t.Cleanup(func() {
-		l.Close()
-		mu.Lock()
-		for _, c := range open {
-			c.Close()
-		}
-		mu.Unlock()
-		wg.Wait()
-	})
-	return l.Addr()
+	return gatewaytest.Scripted(t, listen(t, "tcp"), script)
 }
 
 // readRequest reads one request with its body; false at the connection's end.
