@@ -33,8 +33,8 @@ run: build
 # Most of them wait, so that more of them run at a time than there are cores.
 test: .venv
 	.venv/bin/python3 -m pytest -q -p no:cacheprovider workers/python/tests
-	$(GO) test -p 6 -timeout 10m . ./config ./docs ./examples ./internal/errcode
-	CGO_ENABLED=1 $(GO) test -race -p 6 -timeout 10m $$($(GO) list ./... | grep -vE '/(e2e|config|docs|examples|internal/errcode)$$')
+	GO="$(GO)" sh tools/e2e.sh -units -p 6 -timeout 10m . ./config ./docs ./examples ./internal/errcode
+	CGO_ENABLED=1 GO="$(GO)" sh tools/e2e.sh -units -race -p 6 -timeout 10m $$($(GO) list ./... | grep -vE '/(e2e|config|docs|examples|internal/errcode)$$')
 	GO="$(GO)" sh tools/e2e.sh
 
 # What macOS has in place of what Linux alone has, on Linux: all but kqueue. Of
@@ -42,7 +42,7 @@ test: .venv
 PORTABLE ?= FirstMinutes|ReloadOnChange|ReloadWatches|ReloadFollows|CommandsToARunning|TopInATerminal|HangsAre|TestTLS$$|NodeRuns|DemoAnswers|KilledWorkerIs|ReadyWhen|BodiesStream|WebSocketLong|FastAPI|TestFlask$$|Mistakes|GracefulStop|UpgradesLose|BrokenAppUnderReload|FailNoRequest
 
 test-portable: .venv
-	$(GO) test -tags portable -p 6 -timeout 10m $$($(GO) list ./... | grep -v '/e2e$$')
+	GO="$(GO)" sh tools/e2e.sh -units -tags portable -p 6 -timeout 10m $$($(GO) list ./... | grep -v '/e2e$$')
 	GO="$(GO)" sh tools/e2e.sh -tags portable -run '$(PORTABLE)'
 
 # The binary and its tests from outside under the race detector, which takes

@@ -4,6 +4,8 @@ package e2e
 
 import (
 	"context"
+	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -11,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -178,14 +181,28 @@ func TestNewGonicornBecomesTheMainProcess(t *testing.T) {
 	s.expectFrom(mark, `gonicorn has stopped`)
 }
 
-// freePort is a port that nobody listens at.
+// ports counts those that freePort has tried, from anywhere on: another test
+// binary may run.
+var ports = func() *atomic.Uint32 { // shared by all tests
+	var n atomic.Uint32
+	n.Store(rand.Uint32N(20_000))
+	return &n
+}()
+
+// freePort is an address that nobody listens at. Its port is none that the kernel
+// gives to who asks for any: a test beside this one would have it by the time that
+// it is used.
 func freePort(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	t.Helper()
+	for range 1000 {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 12_000+ports.Add(1)%20_000))
+		if err == nil {
+			defer l.Close()
+			return l.Addr().String()
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("no port is free")
+	return ""
 }
 
 func TestSocketActivation(t *testing.T) {

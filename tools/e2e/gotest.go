@@ -40,9 +40,22 @@ type part struct {
 
 // event is a line of go test -json; see go doc test2json.
 type event struct {
-	Action string
-	Test   string
-	Output string
+	Action  string
+	Package string
+	Test    string
+	Output  string
+}
+
+// module begins the names of our packages.
+const module = "github.com/gonicorn/gonicorn"
+
+// named is a test's name among those of all packages.
+func (e event) named(test string) string {
+	folder := strings.TrimPrefix(strings.TrimPrefix(e.Package, module), "/")
+	if folder == "" || folder == "e2e" {
+		return test
+	}
+	return folder + "." + test
 }
 
 // run runs go test and reads what it says.
@@ -86,6 +99,8 @@ func (g gotest) read(out io.Reader) *run {
 			continue
 		}
 		top, _, isPart := strings.Cut(e.Test, "/")
+		top = e.named(top)
+		whole := e.named(e.Test)
 		t := known[top]
 		if t == nil {
 			t = &test{name: top}
@@ -95,16 +110,16 @@ func (g gotest) read(out io.Reader) *run {
 		case "output":
 			if !strings.HasPrefix(line, "=== ") {
 				t.output = append(t.output, line)
-				parts[e.Test] = append(parts[e.Test], line)
+				parts[whole] = append(parts[whole], line)
 			}
 		case "pass", "fail", "skip":
 			if !isPart {
 				t.result = e.Action
 			}
 			if e.Action == "skip" {
-				t.skipped = append(t.skipped, part{e.Test, parts[e.Test]})
+				t.skipped = append(t.skipped, part{whole, parts[whole]})
 			}
-			delete(parts, e.Test)
+			delete(parts, whole)
 		}
 		if g.progress != nil && time.Since(shown) > every {
 			shown = time.Now()

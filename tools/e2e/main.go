@@ -5,6 +5,9 @@
 // counted, with what is missing; one that does not say what fails the run.
 //
 //	go run ./tools/e2e [arguments of go test]
+//	go run ./tools/e2e -units [arguments of go test, and packages]
+//
+// The second form is for packages' own tests, which are run once.
 //
 // The environment variable GO names the go command. E2E_HAS lists what this
 // machine is known to have, such as "nginx root": a test that is skipped for want
@@ -40,6 +43,9 @@ func main() {
 // check runs the tests, and those that failed once more, and returns the exit
 // code.
 func check(g gotest, args []string, w io.Writer) int {
+	if len(args) > 0 && args[0] == "-units" {
+		return checkUnits(g, args[1:], w)
+	}
 	usual := []string{"-timeout", "30m", "-parallel", strconv.Itoa(min(crowd*runtime.NumCPU(), crowded))}
 	first, err := g.run(append(append(usual, args...), pkg)...)
 	if err != nil {
@@ -64,6 +70,21 @@ func check(g gotest, args []string, w io.Writer) int {
 		}
 	}
 	r.failed = failed
+	r.write(w)
+	if r.ok() {
+		return 0
+	}
+	return 1
+}
+
+// checkUnits runs packages' own tests.
+func checkUnits(g gotest, args []string, w io.Writer) int {
+	only, err := g.run(args...)
+	if err != nil {
+		fmt.Fprintln(w, "units:", err)
+		return 2
+	}
+	r := report{first: only, failed: only.failed(), has: strings.Fields(os.Getenv("E2E_HAS")), units: true}
 	r.write(w)
 	if r.ok() {
 		return 0

@@ -131,6 +131,38 @@ func TestSkipsAreFounded(t *testing.T) {
 	}
 }
 
+// Packages' own tests are run once, and tests of one name are told apart.
+func TestUnitsAreRunOnce(t *testing.T) {
+	t.Setenv("E2E_HAS", "")
+	dir := t.TempDir()
+	text := ""
+	for _, e := range []string{
+		`"run","Package":"M/a","Test":"TestX"`, `"pass","Package":"M/a","Test":"TestX"`, `"output","Package":"M/a","Output":"ok  \tM/a\t1s\n"`,
+		`"run","Package":"M/b/c","Test":"TestX"`, `"output","Package":"M/b/c","Test":"TestX","Output":"    x_test.go:1: it broke\n"`,
+		`"fail","Package":"M/b/c","Test":"TestX"`, `"output","Package":"M/b/c","Output":"FAIL\tM/b/c\t1s\n"`,
+		`"run","Package":"M","Test":"TestY"`, `"output","Package":"M","Test":"TestY","Output":"    y_test.go:1: needs seals\n"`, `"skip","Package":"M","Test":"TestY"`,
+	} {
+		text += `{"Action":` + strings.ReplaceAll(e, "M", module) + "}\n"
+	}
+	path := filepath.Join(dir, "go")
+	if err := os.WriteFile(filepath.Join(dir, "said"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte("#!/bin/sh\ncat "+dir+"/said\nexit 1\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	if code := check(gotest{command: path}, []string{"-units", "./..."}, &out); code != 1 {
+		t.Errorf("exit code %d", code)
+	}
+	for _, want := range []string{"== units: 1 tests passed, 1 failed, 1 skipped", "== skipped: TestY (needs seals)", "== failed once: b/c.TestX", "it broke",
+		"FAIL\t" + module + "/b/c", "ok  \t1 packages"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+}
+
 // A failed test is run again by its name, alone.
 func TestAgainIsAlone(t *testing.T) {
 	g := plays(t, "TestA! TestAB", "TestA")

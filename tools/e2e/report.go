@@ -21,6 +21,7 @@ type report struct {
 	retries []*run
 	failed  []string // in each run
 	has     []string // what no test may miss
+	units   bool     // packages' own tests, which are run once
 }
 
 // ok reports whether every test passed once.
@@ -48,7 +49,8 @@ func (r *report) write(w io.Writer) {
 			writeBroken(w, run)
 		}
 	}
-	fmt.Fprintf(w, "== e2e: %d tests passed, %d failed, %d skipped\n", r.first.count("pass")+len(r.first.failed())-len(r.failed), len(r.failed), skips(r.first))
+	what := map[bool]string{true: "units", false: "e2e"}[r.units]
+	fmt.Fprintf(w, "== "+what+": %d tests passed, %d failed, %d skipped\n", r.first.count("pass")+len(r.first.failed())-len(r.failed), len(r.failed), skips(r.first))
 	writeSkipped(w, r.first)
 	if names := r.unfounded(); len(names) > 0 {
 		fmt.Fprintf(w, "== failed, since they must not be skipped here: %s\n", strings.Join(names, ", "))
@@ -63,8 +65,12 @@ func (r *report) write(w io.Writer) {
 		fmt.Fprintf(w, "== failed %s: %s\n", times(1+len(r.retries)), name)
 		writeWhy(w, r.lastOf(name))
 	}
-	if n := len(r.first.failed()); n > hopeful {
+	if n := len(r.first.failed()); n > hopeful && !r.units {
 		fmt.Fprintf(w, "== %d tests failed, more than %d: none is run again\n", n, hopeful)
+	}
+	if r.units {
+		writeVerdicts(w, last.own)
+		return
 	}
 	for _, line := range verdict(last.own) {
 		fmt.Fprintln(w, line)
@@ -191,6 +197,20 @@ func verdict(own []string) []string {
 		}
 	}
 	return own[max(0, len(own)-1):]
+}
+
+// writeVerdicts shows the packages that failed, or how many did not.
+func writeVerdicts(w io.Writer, own []string) {
+	passed := 0
+	for _, line := range own {
+		switch {
+		case strings.HasPrefix(line, "FAIL\t"):
+			fmt.Fprintln(w, line)
+		case strings.HasPrefix(line, "ok "):
+			passed++
+		}
+	}
+	fmt.Fprintf(w, "ok  \t%d packages\n", passed)
 }
 
 func times(n int) string {
