@@ -161,7 +161,7 @@ func (a *Arbiter) notified(m notify.Message, now time.Duration) {
 			return
 		}
 	}
-	a.Log.Debug("notification from a stranger ignored", "pid", m.PID)
+	a.Log.Debug("notification from a process that is not a worker ignored", "pid", m.PID)
 }
 
 // reap waits for every child that has ended. A worker's exit is dealt with once

@@ -101,7 +101,7 @@ func (f *fleet) showStacksOf(id int) (pid int, err error) {
 			continue
 		}
 		if !s.current.gen.Settings.ShowsStacks {
-			return 0, fmt.Errorf("show stacks of worker %d: only Python workers and Go handlers do that while they go on: %w", id, errors.ErrUnsupported)
+			return 0, fmt.Errorf("show stacks of worker %d: only Python workers and Go handlers can do that and keep running: %w", id, errors.ErrUnsupported)
 		}
 		f.procs.show(s.current)
 		return s.current.pid, nil

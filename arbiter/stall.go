@@ -22,7 +22,7 @@ const (
 func (f *fleet) explain(w *worker, text string, now time.Duration) {
 	var s wire.Stall
 	if err := json.Unmarshal([]byte(text), &s); err != nil {
-		f.log.Debug("a worker explains itself in no words that are known", f.role, w.place.ID, "pid", w.pid, "error", err)
+		f.log.Debug("a worker's report of a stall is not understood", f.role, w.place.ID, "pid", w.pid, "error", err)
 		return
 	}
 	what, cure, code := stallWords(s.Kind)

@@ -20,7 +20,7 @@ func (c *Config) Adopt(wanted map[string]any) error {
 	settings, base := Settings(), Default()
 	for _, name := range slices.Sorted(maps.Keys(wanted)) {
 		if !slices.Contains(adoptable(), name) {
-			return fmt.Errorf("%s is not a class's to say", name)
+			return fmt.Errorf("a worker class cannot set %s", name)
 		}
 		i := slices.IndexFunc(settings, func(s Setting) bool { return s.Name == name })
 		s := settings[i]

@@ -15,7 +15,7 @@ func TestAdopt(t *testing.T) {
 		t.Errorf("%q %d %v %v", c.RootPath, c.WebsocketMaxMessageSize, c.ForwardedAllowIPs, err)
 	}
 	for want, wrong := range map[string]map[string]any{
-		"user is not a class's to say": {"user": "root"},
+		"a worker class cannot set user": {"user": "root"},
 		"root_path: must be":           {"root_path": []any{"x"}},
 		"keepalive: ":                  {"keepalive": "never"},
 	} {

@@ -194,7 +194,7 @@ func parseTable(text string) (map[string]any, error) {
 		return m, nil
 	}
 	if err := json.Unmarshal([]byte(text), &m); err != nil {
-		return nil, errors.New("is not valid JSON object")
+		return nil, errors.New("is not a valid JSON object")
 	}
 	return plain(m).(map[string]any), nil
 }

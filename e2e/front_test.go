@@ -176,7 +176,7 @@ func TestBadCertificatesAreNamed(t *testing.T) {
 		"mismatch":    {[]string{"--certfile", cert, "--keyfile", otherKey}, `good.pem with keyfile .*other.key: .*does not match`},
 		"expired":     {[]string{"--certfile", expired, "--keyfile", expiredKey}, `expired.pem expired on`},
 		"garbage":     {[]string{"--certfile", garbage, "--keyfile", key}, `garbage.pem is not in PEM form`},
-		"ciphers":     {[]string{"--certfile", cert, "--keyfile", key, "--ciphers", "RC4-MD5"}, `RC4-MD5 is none that is spoken`},
+		"ciphers":     {[]string{"--certfile", cert, "--keyfile", key, "--ciphers", "RC4-MD5"}, `RC4-MD5 is not supported`},
 		"authorities": {[]string{"--certfile", cert, "--keyfile", key, "--ca-certs", garbage, "--cert-reqs", "2"}, `garbage.pem holds no certificate`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -470,7 +470,7 @@ func TestStalledLoopGetsNothing(t *testing.T) {
 	s := python(t, "fastapi_app:app", "-w", "3", "--stall-warning", "300ms").ready()
 	k := dial(t, s.addr())
 	k.send("GET /spin HTTP/1.1\r\nHost: localhost\r\n\r\n")
-	s.expect(`event loop is held up`)
+	s.expect(`event loop is blocked`)
 	for i := range 100 {
 		began := time.Now()
 		if r, _ := fetch(t, "GET", "http://"+s.addr()+"/", nil); r.StatusCode != 200 {

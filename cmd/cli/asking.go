@@ -77,5 +77,5 @@ func (l *commandLine) until(c *ucli.Context, client *operatorapi.Client, done st
 		}
 		break
 	}
-	return fmt.Errorf("%s: not done within %s, and going on; see gonicorn status", c.Command.Name, doneTime)
+	return fmt.Errorf("%s: not done within %s, and still in progress; see gonicorn status", c.Command.Name, doneTime)
 }

@@ -54,7 +54,7 @@ func (s *Server) HandOver(c http1.Conn) {
 // LogFull implements Host.
 func (s *Server) LogFull() {
 	if s.full.allow() {
-		s.o.Log.Warn("no more connections are taken until some end: others wait in the backlog", "open", s.limit.most)
+		s.o.Log.Warn("no more connections are accepted until some end; others wait in the backlog", "open", s.limit.most)
 	}
 }
 

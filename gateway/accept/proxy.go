@@ -36,7 +36,7 @@ func (s *Server) unproxy(c *http1.Conn) bool {
 	}
 	if c.LocalUnix == "" && !s.o.ProxyAllow(c.Remote.Addr()) {
 		if s.badProxy.allow() {
-			s.o.Log.Warn("PROXY protocol from an address that proxy_allow_ips does not have", "peer", c.Remote)
+			s.o.Log.Warn("PROXY protocol from an address that is not in proxy_allow_ips", "peer", c.Remote)
 		}
 		if s.o.TLS == nil {
 			farewell(c.Conn, "403 Forbidden", "The PROXY protocol may not be used from here.")

@@ -24,7 +24,7 @@ const (
 )
 
 var (
-	errUwsgiModifier = errors.New("no request: modifier1 is not 0")
+	errUwsgiModifier = errors.New("not a request: modifier1 is not 0")
 	errUwsgiVars     = errors.New("malformed variables")
 )
 
@@ -34,7 +34,7 @@ var (
 func (s *Server) unwrapUwsgi(c *http1.Conn) bool {
 	if c.LocalUnix == "" && !s.o.UwsgiAllow(c.Remote.Addr()) {
 		if s.badProxy.allow() {
-			s.o.Log.Warn("uwsgi from an address that uwsgi_allow_ips does not have", "peer", c.Remote)
+			s.o.Log.Warn("uwsgi from an address that is not in uwsgi_allow_ips", "peer", c.Remote)
 		}
 		farewell(c.Conn, "403 Forbidden", "The uwsgi protocol may not be used from here.")
 		return false

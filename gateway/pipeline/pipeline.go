@@ -120,7 +120,7 @@ func (e *transaction) carry(ctx context.Context) error {
 				return err
 			}
 			replayed = true
-			e.p.Log.Warn("a worker died with a request in flight: it goes to another one",
+			e.p.Log.Warn("a worker died with a request in flight: the request goes to another worker",
 				"request", e.r.ID, "method", e.r.Method, "path", e.r.Path, "pid", worker.PID)
 		default:
 			e.verdict(ctx, worker)
@@ -149,7 +149,7 @@ func (e *transaction) crashed(ctx context.Context, worker *gateway.WorkerError) 
 		return false
 	}
 	worker.Hung = ended.Hung
-	e.p.Log.Warn("a worker ended by itself with a request in flight: it goes to no other one, which it might end as well",
+	e.p.Log.Warn("a worker ended by itself with a request in flight: the request is not replayed, since it may be the cause",
 		"request", e.r.ID, "method", e.r.Method, "path", e.r.Path, "pid", worker.PID, "exit", ended.Crash)
 	return true
 }

@@ -55,13 +55,13 @@ func (l *arbiterLink) hear() {
 		case errors.Is(err, io.EOF):
 			return
 		case errors.Is(err, gatewaylink.ErrMessage):
-			l.log.Error("the arbiter sends nonsense", "error", err)
+			l.log.Error("the arbiter sent an invalid message", "error", err)
 		case err != nil:
 			l.log.Error("cannot hear the arbiter", "error", err)
 			return
 		default:
 			if err := l.take(m, files); err != nil {
-				l.log.Error("cannot do what the arbiter says", "error", err)
+				l.log.Error("cannot follow the arbiter's message", "error", err)
 			}
 		}
 	}
@@ -126,7 +126,7 @@ func take(files map[int]int, slot int) int {
 func (l *arbiterLink) readCertificates(fd int) error {
 	f := os.NewFile(uintptr(fd), "certificates")
 	if f == nil {
-		return errors.New("read certificates: no file came along")
+		return errors.New("read certificates: no file was passed")
 	}
 	defer f.Close()
 	var m certificates.Bundle

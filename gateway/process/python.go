@@ -12,7 +12,7 @@ func (p *process) update(workers []gateway.Worker) {
 		w := &workers[i]
 		if w.Page >= 0 {
 			if err := p.from.Board.Attach(w.Slot, w.PID, w.Page); err != nil {
-				p.log.Error("cannot see how a worker is", "pid", w.PID, "error", err)
+				p.log.Error("cannot read the state of a worker", "pid", w.PID, "error", err)
 			}
 			w.Page = -1
 		}

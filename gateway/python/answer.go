@@ -20,7 +20,7 @@ const answerHead = 512
 // client has not taken: the window, and the part that the worker had begun.
 const mostUntaken = wire.MemoryWindow + shm.LargeSize
 
-var errToken = errors.New("token that cannot be")
+var errToken = errors.New("invalid token")
 
 // answered handles the tokens that a worker has written.
 func (b *Backend) answered(m *member) {
@@ -189,7 +189,7 @@ func (d *Call) Abandon() {
 // nonsense ends a worker that writes what cannot be: nothing of it is believed
 // any more.
 func (b *Backend) nonsense(m *member, err error) {
-	b.env.Log.Error("worker sends nonsense; its socket is closed", "pid", m.pid, "error", err)
+	b.env.Log.Error("worker sent invalid data; its socket is closed", "pid", m.pid, "error", err)
 	if b.env.Broken != nil {
 		b.env.Broken(m.worker.Slot, m.pid)
 	}

@@ -160,7 +160,7 @@ func (b *Backend) stalled(m *member, lag time.Duration) bool {
 	}
 	if !m.warned {
 		m.warned = true
-		b.env.Log.Warn("event loop is held up; it gets no further request meanwhile",
+		b.env.Log.Warn("event loop is blocked; the worker gets no more requests until it runs again",
 			"worker", m.worker.ID, "pid", m.pid, "for", lag.Round(time.Millisecond).String(), "in_flight", m.load)
 	}
 	return true

@@ -214,7 +214,7 @@ func TestStall(t *testing.T) {
 	held := make(chan error, 1)
 	go func() { held <- f.serve(request("GET", "/stall?1.5"), &answer{}) }()
 	// Nobody asks for a worker meanwhile: the stall is noticed nevertheless.
-	f.log.expect(t, "event loop is held up")
+	f.log.expect(t, "event loop is blocked")
 	for range 50 {
 		a := &answer{}
 		began := time.Now()
@@ -229,7 +229,7 @@ func TestStall(t *testing.T) {
 	if err := <-held; err != nil {
 		t.Error(err)
 	}
-	if n := strings.Count(f.log.String(), "event loop is held up"); n != 1 {
+	if n := strings.Count(f.log.String(), "event loop is blocked"); n != 1 {
 		t.Errorf("%d stalls, want 1: %s", n, f.log.String())
 	}
 	stalled := f.workers[0]

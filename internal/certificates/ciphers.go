@@ -42,7 +42,7 @@ func suites(list string) ([]uint16, error) {
 		}
 	}
 	if !empty && len(chosen) == 0 && !onlyTLS13(list) {
-		return nil, fmt.Errorf("ciphers: %s is none that is spoken; there are: %s", list, strings.Join(known(), ":"))
+		return nil, fmt.Errorf("ciphers: %s is not supported; these are: %s", list, strings.Join(known(), ":"))
 	}
 	return chosen, nil
 }
@@ -64,7 +64,7 @@ func matching(word string) ([]uint16, error) {
 		for _, g := range groups {
 			in, ok := grouped(openSSL(s.Name), g)
 			if !ok {
-				return nil, fmt.Errorf("ciphers: %s is none that is spoken; there are: %s", word, strings.Join(known(), ":"))
+				return nil, fmt.Errorf("ciphers: %s is not supported; these are: %s", word, strings.Join(known(), ":"))
 			}
 			all = all && in
 		}

@@ -55,7 +55,7 @@ func revocationOf(list *x509.RevocationList, signers []*x509.Certificate) (revoc
 	r := revocation{issuer: signers[at], until: list.NextUpdate, serials: map[string]bool{}}
 	for _, e := range list.Extensions {
 		if e.Critical { // a list of changes, or of some certificates
-			return revocation{}, fmt.Errorf("the list of %q is not a whole one: it has the extension %s", list.Issuer, e.Id)
+			return revocation{}, fmt.Errorf("the list of %q is incomplete: it has the extension %s", list.Issuer, e.Id)
 		}
 	}
 	for _, entry := range list.RevokedCertificateEntries {

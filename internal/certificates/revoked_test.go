@@ -24,7 +24,7 @@ func TestRevocationListMistakes(t *testing.T) {
 		"damaged":    {damaged, "read list"},
 		"strange":    {stranger.Revoke("strange", time.Hour, false), "is not signed by an authority in ca_certs"},
 		"expired":    {a.Revoke("expired", -time.Minute, false), "expired on 2"},
-		"of changes": {a.Revoke("delta", time.Hour, true), "not a whole one"},
+		"of changes": {a.Revoke("delta", time.Hour, true), "is incomplete"},
 	} {
 		f := certificates.Files{Certs: []string{cert}, Keys: []string{key}, ClientCA: a.CA, CertReqs: 2, CRL: c.crl}
 		_, _, err := certificates.Load(f)

@@ -187,7 +187,7 @@ func (h *Hooks) Tell(e Event) {
 			l.full = false
 		default:
 			if !l.full {
-				h.host.Log.Warn("hooks are slower than what happens: events are lost", "event", e.Event)
+				h.host.Log.Warn("hooks are too slow: events are lost", "event", e.Event)
 			}
 			l.full = true
 		}

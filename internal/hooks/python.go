@@ -118,7 +118,7 @@ func (h *pythonHooks) await(ctx context.Context, e Event) error {
 			}
 			return nil
 		case <-slow.C:
-			h.host.Log.Warn("a hook takes its time, and those after it wait", "hook", e.Event, "pid", h.running.pid)
+			h.host.Log.Warn("a hook is slow, and the hooks after it wait", "hook", e.Event, "pid", h.running.pid)
 		case <-ctx.Done():
 			_ = h.processGone()
 			return fmt.Errorf("it was given up after %s (hook_timeout)", h.src.Config.HookTimeout)

@@ -33,7 +33,7 @@ func (r *Reaper) adopted() []Exit {
 	return exits
 }
 
-var errNotNew = errors.New("it is no new child of this process")
+var errNotNew = errors.New("it is not a new child of this process")
 
 // Disown takes that back. A process that Reap has returned is disowned already.
 func (r *Reaper) Disown(pid int) { delete(r.mine, pid) }

@@ -66,7 +66,7 @@ func (s *supervisor) prepare(c *config.Config) (*prepared, error) {
 		return nil, err
 	}
 	if c.WorkersMax > 0 && p.transport != transportGateway {
-		return nil, fmt.Errorf("workers_max: the number of workers follows what waits at the gateway, which transport %s has not; leave workers_max out",
+		return nil, fmt.Errorf("workers_max: scaling needs the gateway's queue, and transport %s has no gateway; leave workers_max out",
 			p.transport)
 	}
 	if p.transport == transportNone {
@@ -89,7 +89,7 @@ func speaksTLS(c *config.Config, transport string) error {
 	if len(c.Certfile) == 0 || transport == transportGateway {
 		return nil
 	}
-	return fmt.Errorf("certfile: the gateway speaks TLS, which transport %s has not: clients would be answered in plain HTTP; "+
+	return fmt.Errorf("certfile: TLS needs the gateway, and transport %s has none: clients would be answered in plain HTTP; "+
 		"leave certfile and keyfile out, and have a proxy in front speak TLS", transport)
 }
 
@@ -112,7 +112,7 @@ func (s *supervisor) findClass(p *prepared) error {
 		return fmt.Errorf("worker_class %q: it is a Python class, and %s is not a Python app", p.config.WorkerClass, p.app.describe())
 	}
 	if _, is := p.app.(goHandler); !is && workers.ModelOf(p.class) == workers.NoModel {
-		return fmt.Errorf("worker_class %q: it is a class for the Go handler of this program, and %s is none", p.config.WorkerClass, p.app.describe())
+		return fmt.Errorf("worker_class %q: it is a class for Go handlers, and %s is not one", p.config.WorkerClass, p.app.describe())
 	}
 	return nil
 }

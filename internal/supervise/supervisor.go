@@ -102,7 +102,7 @@ func Run(ctx context.Context, start Start) (err error) {
 		return err
 	}
 	s.sockets.DropHanded(func(bind string) {
-		s.log.Warn("a socket was handed down that no bind asks for: closed", "socket", bind)
+		s.log.Warn("closed an inherited socket that no bind names", "socket", bind)
 	})
 	if err := s.takePidfile(&first.Config); err != nil {
 		p.giveUp()
@@ -162,7 +162,7 @@ func Run(ctx context.Context, start Start) (err error) {
 		p.giveUp()
 		return err
 	}
-	s.admin.DropHanded(func(bind string) { s.log.Debug("the old admin_bind is not asked for: closed", "socket", bind) })
+	s.admin.DropHanded(func(bind string) { s.log.Debug("closed the old admin_bind, which is no longer configured", "socket", bind) })
 	loading, isLoaded := context.WithCancel(running)
 	defer isLoaded()
 	if a, is := p.app.(*pythonApp); is && p.launcher == nil {

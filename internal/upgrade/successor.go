@@ -261,7 +261,7 @@ func (u *Upgrader) AwaitSuccessor() {
 			return
 		case action := <-u.Actions:
 			if action == signals.Stop || action == signals.Quit {
-				u.Log.Warn("the new gonicorn is ended before it serves", "pid", next.pid)
+				u.Log.Warn("ending the new gonicorn before it serves", "pid", next.pid)
 				next.end()
 			}
 		}

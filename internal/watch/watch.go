@@ -115,9 +115,9 @@ func (w *Watcher) choose() error {
 	}
 	switch {
 	case blind != "":
-		w.o.Log.Info("files are looked at twice a second, since the kernel tells of no changes there", "filesystem", blind)
+		w.o.Log.Info("files are checked twice a second, since the kernel reports no changes there", "filesystem", blind)
 	case err != nil:
-		w.o.Log.Warn("files are looked at twice a second; raise fs.inotify.max_user_watches (sysctl), or exclude folders (reload_exclude)", "error", err)
+		w.o.Log.Warn("files are checked twice a second; raise fs.inotify.max_user_watches (sysctl), or exclude folders (reload_exclude)", "error", err)
 	}
 	return w.begin(newPoll)
 }

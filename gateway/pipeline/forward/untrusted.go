@@ -37,7 +37,7 @@ func (m *untrustedLog) saw(q *gateway.Request, field string) {
 	if !m.first(peer) {
 		return
 	}
-	m.log.Warn("a proxy says who its client is and is not believed: if it is yours, add it to forwarded_allow_ips",
+	m.log.Warn("a proxy names its client and is not trusted: if it is yours, add it to forwarded_allow_ips",
 		"proxy", name, "field", field, "setting", "--forwarded-allow-ips "+setting)
 }
 

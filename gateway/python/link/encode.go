@@ -115,7 +115,7 @@ func (x *Exchange) Offer(link *Link, app string, pipes bool) error {
 		case <-x.attached:
 		case <-time.After(attachTime):
 			link.sendOp(wire.OpCancel, x.Number)
-			return errors.New("a request has not found its goroutine")
+			return errors.New("a request has lost its goroutine")
 		}
 	}
 	x.mu.Lock()

@@ -191,7 +191,7 @@ func (l *Link) read() {
 			mem = memories.Get().(*memory)
 		}
 		if err != nil {
-			l.env.Log.Error("worker sends nonsense; its socket is closed", "pid", l.PID, "error", err)
+			l.env.Log.Error("worker sent invalid data; its socket is closed", "pid", l.PID, "error", err)
 			if l.env.Broken != nil {
 				l.env.Broken(l.Slot, l.PID)
 			}
