@@ -14,7 +14,7 @@ MACHINES = {"arm64": "on_arm", "amd64": "on_intel"}
 def write(path: Path, archives: dict[str, Path]) -> None:
     lines = [
         "class Gonicorn < Formula",
-        '  desc "%s"' % str(project()["description"]).rstrip(".").replace('"', '\\"'),
+        '  desc "%s"' % describe(str(project()["description"])),
         '  homepage "%s"' % REPOSITORY,
         '  version "%s"' % version(),
         '  license "%s"' % project()["license"],
@@ -46,3 +46,8 @@ def write(path: Path, archives: dict[str, Path]) -> None:
         "end",
     ]
     path.write_text("\n".join(lines) + "\n")
+
+
+def describe(text: str) -> str:
+    """What brew style takes: at most 80 characters, and no full stop."""
+    return text.split(",")[0].split(":")[0].rstrip(".").replace('"', '\\"')

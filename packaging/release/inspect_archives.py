@@ -26,6 +26,42 @@ MACHINES = {
 }
 EMULATORS = {"linux/amd64": "qemu-x86_64-static", "linux/arm64": "qemu-aarch64-static"}
 
+# Loads a formula as brew does, as far as ours goes, and says what it has said.
+LOADED = """
+SAID = Hash.new { |h, k| h[k] = {} }
+WITHIN = []
+Into = Struct.new(:folder) do
+  def install(what)
+    what = { what => File.basename(what) } unless what.is_a?(Hash)
+    what.each { |from, to| SAID["install"][from] = "#{folder}/#{to}" }
+  end
+end
+class Formula
+  %w[desc homepage version license url sha256].each do |n|
+    define_singleton_method(n) { |v| SAID[n][WITHIN.join("/")] = v }
+  end
+  %w[on_macos on_linux on_arm on_intel].each do |n|
+    define_singleton_method(n) do |&block|
+      WITHIN.push(n)
+      block.call
+      WITHIN.pop
+    end
+  end
+  define_singleton_method(:test) { |&block| SAID["test"] = !block.nil? }
+  %w[bin man1 bash_completion zsh_completion fish_completion].each { |n| define_method(n) { Into.new(n) } }
+end
+load ARGV[0]
+Gonicorn.new.install
+puts JSON.generate(SAID)
+"""
+INSTALLED = {
+    "gonicorn": "bin/gonicorn",
+    "share/gonicorn.1.gz": "man1/gonicorn.1.gz",
+    "share/gonicorn.bash": "bash_completion/gonicorn",
+    "share/_gonicorn": "zsh_completion/_gonicorn",
+    "share/gonicorn.fish": "fish_completion/gonicorn.fish",
+}
+
 
 def look(findings: Findings, folder: Path) -> None:
     checksums(findings, folder)
@@ -229,5 +265,14 @@ def formula(findings: Findings, path: Path, folder: Path) -> None:
     if ruby is None:
         findings.skip("the formula's syntax", "no ruby")
         return
-    checked = subprocess.run([ruby, "-c", str(path)], capture_output=True, text=True)
-    findings.true("the formula is Ruby", checked.returncode == 0, checked.stderr)
+    checked = subprocess.run([ruby, "-w", "-rjson", "-e", LOADED, str(path)], capture_output=True, text=True)
+    findings.equal("what Ruby says of the formula", (checked.returncode, checked.stderr), (0, ""))
+    said = json.loads(checked.stdout or "{}")
+    findings.equal("what the formula installs", said.get("install"), INSTALLED)
+    blocks = [system + "/" + machine for system in ("on_macos", "on_linux") for machine in ("on_arm", "on_intel")]
+    findings.equal("the formula's platforms", sorted(said.get("url", {})), sorted(blocks))
+    findings.equal("the formula's digests", sorted(said.get("sha256", {})), sorted(blocks))
+    findings.equal("the formula's version", said.get("version"), {"": findings.version})
+    desc = said.get("desc", {}).get("", "")
+    findings.true("brew style takes the desc", 0 < len(desc) <= 80 and desc[-1] != "." and desc[0].isupper(), desc)
+    findings.equal("the formula has a test", said.get("test"), True)
