@@ -19,6 +19,7 @@ sys.path.insert(0, str(HERE.parent / "python"))
 
 import inspect_archives  # noqa: E402
 import inspect_packages  # noqa: E402
+import module  # noqa: E402
 import service  # noqa: E402
 from archive import epoch  # noqa: E402
 from finding import Findings  # noqa: E402
@@ -37,6 +38,7 @@ def main() -> None:
         twice(findings, first, Path(scratch))
     inspect_archives.look(findings, first)
     inspect_packages.look(findings, first)
+    module.look(findings)
     service.look(findings, first)
     findings.report()
 
