@@ -117,7 +117,11 @@ func TestHostileClientsHoldLittle(t *testing.T) {
 			}
 			most := stop()[0]
 			t.Logf("%d MiB of its own before, %d resident at most, %d of its own %s after they have gone", before, most, rss, time.Since(gone).Round(10*time.Millisecond))
-			if most > 256 {
+			bound := 256
+			if platform.Portable {
+				bound = 384 // docs/guides/macos.md: hostile clients belong on Linux
+			}
+			if most > bound {
 				t.Errorf("the gateway holds %d MiB", most)
 			}
 			deaf := kind.name == "bombs" && platform.Portable // nothing says that a client is gone whose data nobody has read
