@@ -2,6 +2,8 @@ package wire
 
 import (
 	"encoding/binary"
+	"net/netip"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -145,6 +147,24 @@ func (m *Marshal) String(s string) {
 		s = strings.ToValidUTF8(s, "\uFFFD")
 	}
 	m.sized(marshalUnicode, len(s))
+	m.buf = append(m.buf, s...)
+}
+
+// Addr writes a network address as a str.
+func (m *Marshal) Addr(a netip.Addr) {
+	var b [64]byte
+	m.ascii(a.AppendTo(b[:0]))
+}
+
+// Decimal writes a number as a str.
+func (m *Marshal) Decimal(n int64) {
+	var b [20]byte
+	m.ascii(strconv.AppendInt(b[:0], n, 10))
+}
+
+// ascii writes a str of at most 255 ASCII characters.
+func (m *Marshal) ascii(s []byte) {
+	m.buf = append(m.buf, marshalShortASCII, byte(len(s)))
 	m.buf = append(m.buf, s...)
 }
 

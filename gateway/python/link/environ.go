@@ -20,12 +20,17 @@ func encodeEnviron(m *wire.Marshal, r *gateway.Request, rootPath string) {
 	m.Latin1(r.Query)
 	m.Latin1(r.Target)
 	m.Latin1(protocol(r))
-	name, port := server(r)
-	m.Latin1(name)
-	m.Latin1(port)
+	if r.Local.IsValid() {
+		m.Addr(r.Local.Addr().Unmap())
+		m.Decimal(int64(r.Local.Port()))
+	} else {
+		name, port := askedServer(r)
+		m.Latin1(name)
+		m.Latin1(port)
+	}
 	if r.Remote.IsValid() {
-		m.Latin1(r.Remote.Addr().Unmap().String())
-		m.Latin1(strconv.Itoa(int(r.Remote.Port())))
+		m.Addr(r.Remote.Addr().Unmap())
+		m.Decimal(int64(r.Remote.Port()))
 	} else {
 		m.Latin1("")
 		m.None()
@@ -50,7 +55,7 @@ func encodeContent(m *wire.Marshal, r *gateway.Request) {
 		m.None()
 	}
 	if n := r.Body.Length; n > 0 || (n == 0 && r.Get("content-length") != "") {
-		m.Latin1(strconv.FormatInt(n, 10))
+		m.Decimal(n)
 	} else {
 		m.None()
 	}
@@ -190,11 +195,8 @@ func protocol(r *gateway.Request) string {
 	return "HTTP/" + strconv.Itoa(r.Major) + "." + strconv.Itoa(r.Minor)
 }
 
-// server is where the client connected to: on a unix socket, what it asked for.
-func server(r *gateway.Request) (name, port string) {
-	if r.Local.IsValid() {
-		return r.Local.Addr().Unmap().String(), strconv.Itoa(int(r.Local.Port()))
-	}
+// askedServer is what a client on a unix socket asked for.
+func askedServer(r *gateway.Request) (name, port string) {
 	name, port = r.Host, "80"
 	if r.Scheme == "https" {
 		port = "443"

@@ -80,7 +80,7 @@ func encodeServer(m *wire.Marshal, r *gateway.Request) {
 	switch {
 	case r.Local.IsValid():
 		m.Tuple(2)
-		m.String(r.Local.Addr().Unmap().String())
+		m.Addr(r.Local.Addr().Unmap())
 		m.Int(int64(r.Local.Port()))
 	case r.LocalUnix != "":
 		m.Tuple(2)
@@ -103,7 +103,7 @@ func encodeClient(m *wire.Marshal, r *gateway.Request) {
 		return
 	}
 	m.Tuple(2)
-	m.String(r.Remote.Addr().Unmap().String())
+	m.Addr(r.Remote.Addr().Unmap())
 	m.Int(int64(r.Remote.Port()))
 }
 
