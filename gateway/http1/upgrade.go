@@ -22,17 +22,10 @@ func (r *reply) Upgrade(status int, fields []gateway.Field) (net.Conn, error) {
 	r.mu.Lock()
 	r.headed, r.upgraded, r.last = true, true, true
 	r.mu.Unlock()
-	r.statusLine(status, "")
-	for i := range fields {
-		if f := &fields[i]; !hopByHop(f.Name) && !foldEqual(f.Name, "content-length") {
-			r.out = appendField(r.out, f.Name, f.Value)
-		}
+	if r.out == nil {
+		r.out = r.x.s.blocks.get()[:0]
 	}
-	if status == 101 {
-		r.out = append(r.out, "Connection: Upgrade\r\nUpgrade: "...)
-		r.out = append(append(r.out, r.x.head.Upgrade...), "\r\n"...)
-	}
-	r.out = append(r.out, "\r\n"...)
+	r.out = AppendUpgrade(r.out, status, r.x.head.Upgrade, fields)
 	if err := r.send(nil); err != nil {
 		return nil, err
 	}
@@ -41,6 +34,22 @@ func (r *reply) Upgrade(status int, fields []gateway.Field) (net.Conn, error) {
 		return nil, r.clientGone()
 	}
 	return &upgraded{Conn: r.x.c.Conn, first: &r.x.in}, nil
+}
+
+// AppendUpgrade appends the head of an answer after which the connection is HTTP no
+// more: a 101, or a 2xx to CONNECT.
+func AppendUpgrade(dst []byte, status int, protocol string, fields []gateway.Field) []byte {
+	dst = appendStatusLine(dst, status, "")
+	for i := range fields {
+		if f := &fields[i]; !hopByHop(f.Name) && !foldEqual(f.Name, "content-length") {
+			dst = appendField(dst, f.Name, f.Value)
+		}
+	}
+	if status == 101 {
+		dst = append(dst, "Connection: Upgrade\r\nUpgrade: "...)
+		dst = append(append(dst, protocol...), "\r\n"...)
+	}
+	return append(dst, "\r\n"...)
 }
 
 // upgraded is a connection that is HTTP no more: what had been read already

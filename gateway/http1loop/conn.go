@@ -22,6 +22,7 @@ const (
 	writing                  // has a response that the client has not taken
 	sendingLong              // has one that comes in parts
 	lingering                // has sent its last response; the client may read it
+	upgraded                 // is HTTP no more
 	gone                     // is not the loop's any more
 )
 
@@ -46,6 +47,7 @@ type conn struct {
 
 	out   []byte      // of the response, what the client has not taken
 	parts *longAnswer // nil except while sendingLong
+	up    *upgrade    // nil except while upgraded
 
 	sec *tlsconn.Conn // nil without TLS
 	ends
@@ -123,6 +125,8 @@ func (c *conn) Ready(ev loop.Events) {
 		c.listens()
 	case lingering:
 		c.discard()
+	case upgraded:
+		c.readyUpgraded(ev)
 	}
 }
 
@@ -209,6 +213,8 @@ func (c *conn) Expired(d *loop.Deadline) {
 		c.s.stuck.Arm(&c.deadline)
 	case c.state == sendingLong:
 		c.call.Promote() // which holds it elsewhere than in the worker's memory
+	case c.state == upgraded:
+		c.lose()
 	default:
 		c.close()
 	}

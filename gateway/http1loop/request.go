@@ -51,7 +51,9 @@ func (c *conn) parse() bool {
 func (c *conn) common() bool {
 	h, o := &c.head, &c.s.o
 	switch {
-	case h.Length < 0 || h.Length > bodyMost || h.Continue || h.Upgrade != "" || h.Method == "CONNECT":
+	case h.Length < 0 || h.Length > bodyMost || h.Continue || h.Method == "CONNECT":
+		return false
+	case h.Upgrade != "" && (c.s.sockets == nil || h.Length > 0):
 		return false
 	case h.Length > 0 && !o.Pipeline.RequestBuffering:
 		return false
@@ -82,13 +84,15 @@ func (c *conn) room() bool {
 func (c *conn) begin() {
 	s := c.s
 	c.describe()
-	if err := s.o.Pipeline.Forward.Apply(&c.req); err != nil {
+	if err := s.o.Pipeline.Forward.Apply(&c.req); err != nil || c.req.Upgrade != "" && !s.sockets.Takes(&c.req) {
 		c.hand(nil, nil)
 		return
 	}
 	c.state = busy
 	c.last = !c.head.KeepAlive || s.o.HTTP.KeepAlive <= 0
-	s.answer.Arm(&c.deadline)
+	if s.answer.Arm(&c.deadline); c.req.Upgrade != "" { // it takes as long as it takes
+		c.deadline.Disarm()
+	}
 	c.call.Submit(c, &c.req)
 }
 
@@ -99,6 +103,7 @@ func (c *conn) describe() {
 		Number: c.s.o.HTTP.NextNumber(), Method: h.Method, Target: h.Target, Path: h.Path, Query: h.Query, Host: h.Host,
 		Scheme: c.scheme(), TLS: c.tls, Major: h.Major, Minor: h.Minor, Header: h.Fields,
 		Remote: c.remote, Local: c.local, LocalUnix: c.unix, Peer: c.peer, Received: c.received,
+		Upgrade: h.Upgrade,
 	}
 	if h.Length > 0 {
 		c.req.Body.Length, c.req.Body.Inline = h.Length, c.in[c.headLen:c.total]

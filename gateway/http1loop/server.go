@@ -55,10 +55,16 @@ type Server struct {
 	empty     chan struct{}      // loop: closed when the last connection has left while draining
 	buffers                      // loop
 	out       []byte             // loop: the response that is being written
-	pusher                       // loop
+	writers                      // loop
 	full      bool               // loop: no listener is watched until a connection may be open
 
 	first, kept, head, body, answer, write, stuck, linger, drain *loop.Deadlines
+}
+
+// writers are the connections that have something to be written at the end of a turn.
+type writers struct {
+	pusher
+	upgrades
 }
 
 // New makes a server. It is called before the loop runs.
@@ -74,7 +80,9 @@ func New(o Options) *Server {
 	s.leaving = o.Loop.Pace(stuckMost, stuckAfter)
 	s.linger = o.Loop.Deadlines(lingerTime)
 	s.drain = o.Loop.Deadlines(drainIdle)
+	s.sockets, _ = o.Backend.(gateway.Sockets) // nil where it has none
 	o.Loop.AtTurnEnd(s.pushAll)
+	o.Loop.AtTurnEnd(s.sendAll)
 	return s
 }
 
@@ -221,9 +229,12 @@ func (s *Server) Drain(ctx context.Context) {
 	}
 	s.o.Loop.Do(func() {
 		for c := range s.conns {
-			if c.state == busy || c.state == sendingLong {
+			switch c.state {
+			case busy, sendingLong:
 				c.call.Promote()
-			} else {
+			case upgraded:
+				c.lose()
+			default:
 				c.close()
 			}
 		}

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"context"
 	"strconv"
 	"strings"
 	"time"
@@ -46,6 +47,13 @@ func (p *Pipeline) Finish(r *Record) {
 			Request: r.Request, Status: r.Status, Bytes: r.Sent, Duration: took, Fields: r.Fields, Cut: r.Cut,
 		})
 	}
+}
+
+// Broken logs what a worker did to end a connection that is HTTP no more.
+func (p *Pipeline) Broken(r *gateway.Request, err error) {
+	e := newTransaction(p, r, nil)
+	e.started.Store(true)
+	e.failed(context.Background(), err)
 }
 
 // count adds the request to the traffic, and its answer to those of the worker

@@ -51,6 +51,9 @@ func (b *Backend) answered(m *member) {
 // answer handles the token of one answer. Answers of requests that nobody knows
 // any more are dropped.
 func (b *Backend) answer(m *member, t shm.Token) error {
+	if t.Request() == shm.Batch {
+		return b.batchToken(m, t.Answer())
+	}
 	if t.Request() >= len(b.calls) {
 		return errToken
 	}
@@ -227,6 +230,7 @@ func (b *Backend) gone(l *link.Link, claims []uint64) {
 			b.lose(m, c, hung)
 		}
 	}
+	b.loseSockets(m)
 	for _, x := range b.registry.Open() { // those that were fetched
 		if c, is := x.Call.(*call); is && c.stage == fetched && x.Link() == l {
 			b.lose(m, c, hung)

@@ -57,6 +57,7 @@ type Backend struct {
 	search   lostSearch             // loop
 	recheck  *loop.Timer            // loop: admit is called again
 	said                            // loop
+	sockets                         // loop
 	tokens   []byte                 // loop: that are read
 	app      atomic.Pointer[string] // the app's interface, once a worker has said it
 	known    chan struct{}          // closed then
@@ -87,6 +88,7 @@ func New(o Options) (*Backend, error) {
 		}
 	}
 	b.late = b.loop.Deadlines(o.QueueTimeout)
+	b.sockets.make(b)
 	b.loop.AtTurnEnd(b.flush)
 	return b, nil
 }
@@ -109,7 +111,7 @@ func (b *Backend) Serve(ctx context.Context, r *gateway.Request, w gateway.Reply
 		b.loop.Post(func() { b.end(c) })
 	})
 	c.number, c.exchange = x.Number, x
-	x.Upgraded = func() { b.loop.Post(func() { b.upgraded(c) }) }
+	x.Upgraded = b.upgrader(c)
 	b.loop.Post(func() { b.submit(c) })
 	return b.run(ctx, x, r)
 }

@@ -22,7 +22,7 @@ func (b *Backend) NewCall() gateway.Call { return &Call{b: b} }
 // Submit implements gateway.Call.
 func (d *Call) Submit(c gateway.Caller, r *gateway.Request) {
 	d.caller = c
-	d.call = call{number: d.b.registry.NextNumber(), request: r, onLoop: d}
+	d.call = call{number: d.b.registry.NextNumber(), request: r, onLoop: d, socket: r.Upgrade == "websocket"}
 	d.b.submit(&d.call)
 }
 

@@ -279,6 +279,9 @@ func (b *Backend) inFlight() (all []wire.InFlight) {
 	for _, x := range b.registry.Open() {
 		add(x.InFlight(now))
 	}
+	for _, s := range b.sockets.open {
+		add(s.held(now))
+	}
 	for _, c := range b.calls {
 		if c == nil || c.exchange != nil {
 			continue

@@ -25,14 +25,14 @@ func slots(shared bool, capacity int) (small, large int) {
 // member is a worker as far as it is known: from Update, from attach, or both.
 // It is the loop's.
 type member struct {
-	b       *Backend
-	worker  gateway.Worker
-	known   bool // Update has it
-	pid     int
-	link    *link.Link // nil once it has hung up
-	ready   bool       // it has said hello
-	away    bool       // it wants no more requests
-	own     *pipe      // nil where it takes from the shared one
+	b      *Backend
+	worker gateway.Worker
+	known  bool // Update has it
+	pid    int
+	link   *link.Link // nil once it has hung up
+	ready  bool       // it has said hello
+	away   bool       // it wants no more requests
+	ownPipe
 	answers *shm.Answers
 	done    int  // where it writes tokens of answers; -1 once closed
 	load    int  // requests in its pipe and in its hands, without WebSockets that were accepted
@@ -41,6 +41,12 @@ type member struct {
 	told    bool // it leaves, and OnIdle was called
 
 	share dispatch.Share // while it is on trial
+}
+
+// ownPipe is a pipe that nobody else takes requests from.
+type ownPipe struct {
+	own     *pipe // nil where the worker takes from the shared one
+	batches batches
 }
 
 // attach makes what a worker needs and says hello to it.
@@ -62,6 +68,7 @@ func (b *Backend) attach(w gateway.Worker, fd int) error {
 		return err
 	}
 	m.done = done.r
+	m.batches.open(m)
 	defer unix.Close(done.w)
 	if err := b.greet(m, fd, done.w); err != nil {
 		m.close()
@@ -94,7 +101,7 @@ func (b *Backend) greet(m *member, fd, done int) error {
 	small, large := m.answers.Len()
 	plane := link.Plane{
 		Slots: b.requests.Len(), RequestSize: shm.RequestSize, Files: all,
-		Answers: small, AnswerSize: shm.AnswerSize, Large: large, LargeSize: shm.LargeSize,
+		Answers: small, AnswerSize: shm.AnswerSize, Large: large, LargeSize: shm.LargeSize, Batches: shm.Batches,
 	}
 	m.link, err = link.New(fd, m.worker.Slot, m.pid, plane, b.registry, owner{b})
 	return err

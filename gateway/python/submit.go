@@ -119,7 +119,7 @@ func (b *Backend) encode(c *call, slot int) bool {
 	m.Use(memory)
 	app := *b.app.Load()
 	if c.exchange != nil {
-		if !c.exchange.Encode(&m, app) {
+		if !c.exchange.Encode(&m, app, b.o.Shared || app != link.ASGI) {
 			return false
 		}
 	} else {
@@ -144,6 +144,7 @@ func (b *Backend) flush() {
 		s.write(max(0, min(fresh, hands-(s.load-fresh))))
 	}
 	for _, m := range b.order {
+		m.batches.send()
 		if m.own != nil && len(m.own.out) > 0 {
 			m.own.write(0)
 		}
@@ -246,6 +247,7 @@ func (b *Backend) hide(c *call) *link.Exchange {
 	})
 	*own = *c
 	x.Owe(c.owed)
+	x.Upgraded = b.upgrader(own)
 	own.exchange, own.onLoop, own.request = x, nil, nil
 	if c.worker != nil && c.worker.link != nil {
 		x.SetLink(c.worker.link)

@@ -5,8 +5,12 @@ import (
 	"unsafe"
 )
 
+// Batches is how many slots a worker's memory has for batches to it.
+const Batches = 4
+
 // Answers are the slots that one worker writes answers into. A word of each
-// says whose it is: 0 is free for the worker, 1 is its.
+// says whose it is: 0 is free for the worker, 1 is its. Behind them are slots of
+// AnswerSize that batches to the worker are written into.
 type Answers struct {
 	region *region
 	small  int  // the first slots have AnswerSize bytes
@@ -20,7 +24,7 @@ type Answers struct {
 func NewAnswers(small, large int) (*Answers, error) {
 	large = min(large, MostAnswers/2)
 	small = min(small, MostAnswers-large)
-	r, err := newRegion("gonicorn-answers", controlPage+small*AnswerSize+large*LargeSize, false)
+	r, err := newRegion("gonicorn-answers", controlPage+(small+Batches)*AnswerSize+large*LargeSize, false)
 	if err != nil {
 		return nil, err
 	}
@@ -43,6 +47,16 @@ func (a *Answers) Size(slot int) int {
 	}
 	return LargeSize
 }
+
+// WriteBatch writes a batch, of at most AnswerSize bytes, into a slot for them.
+func (a *Answers) WriteBatch(batch int, p []byte) {
+	at := controlPage + (a.small+batch)*AnswerSize + a.large*LargeSize
+	copy(a.region.mem[at:at+AnswerSize], p)
+}
+
+// BatchSlot is the number that a token has for a slot for batches: they come behind
+// those for answers.
+func (a *Answers) BatchSlot(batch int) int { return a.small + a.large + batch }
 
 // at is where a slot begins.
 func (a *Answers) at(slot int) int {

@@ -93,6 +93,13 @@ const Wake Token = 0
 // anybody began it.
 const Void = slotMask
 
+// Batch stands in place of a request's slot: what the token is about lies in the
+// slot for an answer, or in one for batches.
+const Batch = slotMask
+
+// NewBatch makes the token of a batch to a worker, or of frames from one, in a slot.
+func NewBatch(slot int) Token { return Batch<<numberBits | Token(slot)<<(numberBits+slotBits) }
+
 // NewToken makes the token of a request in a slot.
 func NewToken(number uint64, slot int) Token {
 	return Token(number&numberMask | uint64(slot)<<numberBits)

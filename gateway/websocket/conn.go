@@ -1,13 +1,9 @@
 package websocket
 
 import (
-	"bufio"
-	"context"
 	"errors"
 	"fmt"
-	"net"
-	"os"
-	"sync"
+	"io"
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway/budget"
@@ -71,190 +67,154 @@ const (
 	bitMask    = 0x80
 )
 
-// Conn is the server's end of a WebSocket. One goroutine may read and others
-// may write.
+// Sink takes the messages of a client. Each method but Part may say that it
+// cannot now: Feed stops then, and is to be called again when it can.
+type Sink interface {
+	// Ready reports whether another message may begin.
+	Ready() bool
+	// Room reports whether n bytes of a message may follow; they do then.
+	Room(n int) bool
+	// Hold reports whether a compressed message may hold n bytes more until it
+	// is complete.
+	Hold(n int) bool
+	// Inflate reports whether a message may be decompressed.
+	Inflate() bool
+	// Turn reports whether there is time to decompress another part now.
+	Turn() bool
+	// Released gives back what Hold and Inflate gave.
+	Released()
+	// Part takes a part of a message.
+	Part(p Part)
+}
+
+// Conn is the server's end of a WebSocket without I/O: Feed takes what the client
+// has sent, and Unsent is what is to be sent to it. It belongs to one goroutine.
 type Conn struct {
-	conn    net.Conn
-	r       *bufio.Reader
-	config  Config
+	config  *Config
 	deflate bool
+	to      Sink
 
-	// The reader's.
-	account *budget.Account // of compressed messages; nil without a bound
-	heard   time.Time       // when the last byte came, or the last ping went out
-	pinged  bool            // and nothing has come since
-	due     time.Time       // when the next part of the frame must be there; zero outside one
-	readBy  time.Time       // the connection's read deadline
+	frame        // that is being read
+	message      // likewise
+	ended   bool // nothing more is read
+	stalled bool // it is the sink that is waited for
+	pinged  bool // a ping has gone out, and nothing has come since
+	half    bool // something has begun, and its next part is waited for
 
-	mu      sync.Mutex // guards what is written
-	head    [10]byte
-	inside  bool      // a fragmented message is being written
-	closed  bool      // a close frame has been written, or is about to be
-	writeBy time.Time // the connection's write deadline
+	out    []byte // frames
+	inside bool   // a fragmented message is being written
+	closed bool   // a close frame has been written
 }
 
 // NewConn makes a WebSocket of a connection that has been upgraded with h.
-func NewConn(conn net.Conn, h Handshake, config Config) *Conn {
-	c := &Conn{conn: conn, config: config, deflate: h.deflate, heard: time.Now()}
-	c.r = bufio.NewReaderSize(source{c}, 2048)
-	if config.Memory != nil {
-		c.account = config.Memory.Account()
-	}
-	return c
+func NewConn(h Handshake, config *Config, to Sink) *Conn {
+	return &Conn{config: config, deflate: h.deflate, to: to}
 }
 
-// Abort closes the connection without a word; a Read in progress fails.
-func (c *Conn) Abort() error { return c.conn.Close() }
+// Feed takes bytes of the client's, which it may change. It returns how many: it
+// wants the others when Sink can take more. Control frames are answered on the way.
+// An error is a *CloseError whose code is what the app is to be told; a close
+// frame with the code that the client should see is in Unsent by then, but for
+// the answer to the client's own.
+func (c *Conn) Feed(p []byte) (n int, err error) {
+	if len(p) > 0 || c.stalled {
+		c.pinged = false
+	}
+	c.stalled = false
+	for !c.ended && !c.stalled {
+		settled, err := c.settle()
+		if err != nil {
+			return n, c.refuse(err)
+		}
+		if c.stalled = !settled; c.stalled || n == len(p) {
+			break
+		}
+		k, err := c.step(p[n:])
+		if n += k; err != nil {
+			return n, c.refuse(err)
+		}
+		c.stalled = k == 0
+	}
+	c.half = !c.stalled && (c.begun() || c.given > 0 || len(c.packed) > 0)
+	return n, nil
+}
 
-// lingerTime bounds how long a client may take to read the last words, and
-// lingerBytes what it may still send.
+// Stalled reports whether it is the sink that is waited for.
+func (c *Conn) Stalled() bool { return c.stalled }
+
+// Lost says that the client has gone without a word.
+func (c *Conn) Lost() *CloseError { return c.refuse(io.ErrUnexpectedEOF) }
+
+// Await is what a client is waited for.
+type Await int
+
+// What is waited for, each for a time of its own.
 const (
-	lingerTime  = time.Second
-	lingerBytes = 64 << 10
+	Nothing Await = iota
+	Frame         // the next part of a frame, or of a long message, within Config.FrameTimeout
+	Pong          // a sign of life, within PingTimeout
+	Silence       // nothing: it is asked for one after PingInterval
 )
 
-// Linger ends the connection such that a client which is still sending can
-// read the close frame: closing with its bytes unread would reset the
-// connection, and the frame could be lost (RFC 6455 section 7.1.1). Nobody may
-// be reading.
-func (c *Conn) Linger() {
-	defer c.Abort() //nolint:errcheck // it is over
-	c.mu.Lock()
-	said := c.closed
-	c.mu.Unlock()
-	half, ok := c.conn.(interface{ CloseWrite() error })
-	if !said || !ok || half.CloseWrite() != nil || c.conn.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
-		return
-	}
-	var scrap [2048]byte
-	for n := 0; n < lingerBytes; {
-		m, err := c.conn.Read(scrap[:])
-		if n += m; err != nil {
-			return
-		}
-	}
-}
-
-// source reads the connection for c.r and sees to it that the client is alive:
-// while nothing comes, it is asked for a sign of life, and a frame that has
-// begun must go on.
-type source struct{ c *Conn }
-
-func (s source) Read(p []byte) (int, error) {
-	c := s.c
-	for {
-		if err := c.arm(); err != nil {
-			return 0, err
-		}
-		n, err := c.conn.Read(p)
-		if n > 0 {
-			if c.config.PingInterval > 0 {
-				c.heard, c.pinged = time.Now(), false
-			}
-			return n, nil
-		}
-		if !errors.Is(err, os.ErrDeadlineExceeded) {
-			return 0, err
-		}
-		if err := c.silent(time.Now()); err != nil {
-			return 0, err
-		}
-	}
-}
-
-// next is when something must be done if nothing comes; zero for never.
-func (c *Conn) next() time.Time {
-	var at time.Time
+// Awaits says what the client is waited for since the last call of Feed or Late.
+// While it is the app that is waited for, a sign of life would not be read.
+func (c *Conn) Awaits() Await {
 	switch {
-	case c.pinged && c.due.IsZero():
-		at = c.heard.Add(c.config.PingTimeout)
-	case !c.pinged && c.config.PingInterval > 0:
-		at = c.heard.Add(c.config.PingInterval)
-	}
-	if !c.due.IsZero() && (at.IsZero() || c.due.Before(at)) {
-		at = c.due
-	}
-	return at
-}
-
-// arm sets the read deadline. One that comes too early, because the client has
-// said something since it was set, does no harm.
-func (c *Conn) arm() error {
-	at := c.next()
-	if at.IsZero() == c.readBy.IsZero() && !c.readBy.After(at) && (at.IsZero() || time.Until(c.readBy) > 0) {
-		return nil
-	}
-	c.readBy = at
-	return c.conn.SetReadDeadline(at)
-}
-
-// silent does what is due at a read deadline.
-func (c *Conn) silent(now time.Time) error {
-	at := c.next()
-	switch {
-	case at.IsZero() || now.Before(at):
-		return nil
-	case !c.due.IsZero() && !now.Before(c.due):
-		return &CloseError{Code: CodePolicy, Reason: "frame took too long"}
+	case c.ended || c.stalled:
+		return Nothing
+	case c.half && c.config.FrameTimeout > 0:
+		return Frame
 	case c.pinged:
-		return &CloseError{Code: CodeInternal, Reason: "keepalive ping timeout"}
+		return Pong
+	case c.config.PingInterval > 0:
+		return Silence
 	}
-	c.pinged, c.heard = true, now
-	if c.config.PingTimeout <= 0 {
-		c.pinged = false // nobody waits for the answer
-	}
-	return c.ping()
+	return Nothing
 }
 
-// begin starts the time that the next part of a frame may take.
-func (c *Conn) begin() {
-	if c.config.FrameTimeout > 0 {
-		c.due = time.Now().Add(c.config.FrameTimeout)
+// Late is called when nothing has come in the time of what Awaits says. sending says
+// that the client is to take something: it is not asked for a sign of life then, and
+// there is a bound for one that takes nothing.
+func (c *Conn) Late(sending bool) error {
+	switch c.Awaits() {
+	case Frame:
+		return c.refuse(&CloseError{Code: CodePolicy, Reason: "frame took too long"})
+	case Pong:
+		return c.refuse(&CloseError{Code: CodeInternal, Reason: "keepalive ping timeout"})
+	case Silence:
+		if !sending && !c.closed { // else it is the close frame that is waited for
+			c.pinged = c.config.PingTimeout > 0 // or nobody waits for the answer
+			c.put(opPing, nil, true, false)
+		}
 	}
+	return nil
 }
-
-func (c *Conn) frameEnds() { c.due = time.Time{} }
-
-// Read hands the next message to take, in parts. Control frames are answered
-// on the way. An error is take's, or a *CloseError whose code is what the app
-// is to be told; a close frame with the code that the client should see has
-// been sent by then, but for the answer to the client's own.
-func (c *Conn) Read(ctx context.Context, take func(Part) error) error {
-	m := message{c: c, ctx: ctx, take: take}
-	defer m.release()
-	err := m.read()
-	if err == nil || errors.As(err, new(takeError)) {
-		return errors.Unwrap(err)
-	}
-	return c.refuse(err)
-}
-
-// takeError is an error of take's.
-type takeError struct{ err error }
-
-func (e takeError) Error() string { return e.err.Error() }
-func (e takeError) Unwrap() error { return e.err }
 
 // refuse turns an error into what the app is told, and tells the client.
-func (c *Conn) refuse(err error) error {
+func (c *Conn) refuse(err error) *CloseError {
+	c.release()
+	c.ended = true
 	var closed *CloseError
 	if !errors.As(err, &closed) {
 		return &CloseError{Code: CodeAbnormal}
 	}
-	if !closed.Asked {
-		_ = c.WriteClose(closed.Code, closed.Reason) // nothing more is said to it
+	if !closed.Asked && closed.Code != CodeAbnormal {
+		c.Close(closed.Code, closed.Reason)
 	}
 	return closed
 }
 
-// Answer answers the close frame that Read has returned, if it has.
+// End has nothing more read, for an error that the sink knows of.
+func (c *Conn) End(err *CloseError) *CloseError { return c.refuse(err) }
+
+// Answer answers the close frame that Feed has returned, if it has.
 func (c *Conn) Answer(closed *CloseError) {
 	code := closed.Code
 	if code == CodeNoStatus {
 		code = CodeNormal
 	}
 	if closed.Asked {
-		_ = c.WriteClose(code, "") // the client is leaving anyway
+		c.Close(code, "")
 	}
 }
 

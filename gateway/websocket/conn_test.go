@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -16,16 +16,61 @@ import (
 	"github.com/gonicorn/gonicorn/gateway"
 )
 
-// readAll returns the next message whole.
-func readAll(c *Conn) (text bool, all []byte, err error) {
-	err = c.Read(context.Background(), func(p Part) error {
-		text, all = p.Text, append(all, p.Data...)
-		if p.Size != len(all) {
-			return errors.New("wrong size")
+// listener is a Sink that takes all, or with stubborn every other time only.
+type listener struct {
+	messages []string
+	texts    []bool
+	message  []byte
+	holds    int
+	wrong    string // a size that is wrong
+	stubborn bool
+	refused  bool
+}
+
+func (l *listener) can() bool {
+	l.refused = l.stubborn && !l.refused
+	return !l.refused
+}
+
+func (l *listener) Ready() bool   { return l.can() }
+func (l *listener) Room(int) bool { return l.can() }
+func (l *listener) Inflate() bool { return l.can() }
+func (l *listener) Turn() bool    { return l.can() }
+func (l *listener) Released()     { l.holds = 0 }
+func (l *listener) Hold(n int) bool {
+	if l.can() {
+		l.holds += n
+		return true
+	}
+	return false
+}
+
+func (l *listener) Part(p Part) {
+	if l.message = append(l.message, p.Data...); p.Size != len(l.message) {
+		l.wrong = fmt.Sprintf("%d bytes are said to be %d", len(l.message), p.Size)
+	}
+	if p.Last {
+		l.messages, l.texts = append(l.messages, string(l.message)), append(l.texts, p.Text)
+		l.message = l.message[:0]
+	}
+}
+
+// feed feeds c pieces of n bytes, until the end or an error.
+func feed(c *Conn, sent []byte, n int) error {
+	for stalls := 0; len(sent) > 0 || c.Stalled(); {
+		piece := append([]byte(nil), sent[:min(n, len(sent))]...)
+		k, err := c.Feed(piece)
+		if sent = sent[k:]; err != nil {
+			return err
 		}
-		return nil
-	})
-	return text, all, err
+		if stalls++; k > 0 {
+			stalls = 0
+		}
+		if stalls > 100_000 {
+			return errors.New("it goes on no more")
+		}
+	}
+	return nil
 }
 
 // masked is a client's frame with a mask of zeros.
@@ -89,34 +134,28 @@ func TestFrames(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			server, client := net.Pipe()
-			defer server.Close()
-			conn := NewConn(server, Handshake{}, Config{MaxMessage: 1000})
-			heard := make(chan []byte, 1)
-			go func() { all, _ := io.ReadAll(client); heard <- all }()
-			go func() {
-				_, _ = client.Write(c.sent) // the server may have had enough
-				if name == "cut off" {
-					client.Close()
+			for _, l := range []*listener{{}, {stubborn: true}} {
+				for _, n := range []int{1, 3, 1 << 20} {
+					*l = listener{stubborn: l.stubborn}
+					conn := NewConn(Handshake{}, &Config{MaxMessage: 1000}, l)
+					err := feed(conn, c.sent, n)
+					if name == "cut off" {
+						err = conn.Lost()
+					}
+					var closed *CloseError
+					if errors.As(err, &closed) {
+						conn.Answer(closed)
+					}
+					switch {
+					case c.told == 0 && (err != nil || len(l.messages) != 1 || l.messages[0] != c.want || l.wrong != ""):
+						t.Fatalf("%q, %v, %s; want %q", l.messages, err, l.wrong, c.want)
+					case c.told != 0 && (closed == nil || closed.Code != c.told):
+						t.Fatalf("the app is told %v, want %d", err, c.told)
+					}
+					if got := closeCode(conn.Unsent()); got != c.code {
+						t.Errorf("the client is told %d, want %d", got, c.code)
+					}
 				}
-			}()
-			if err := server.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
-				t.Fatal(err)
-			}
-			_, p, err := readAll(conn)
-			var closed *CloseError
-			if errors.As(err, &closed) {
-				conn.Answer(closed)
-			}
-			server.Close()
-			switch {
-			case c.told == 0 && (err != nil || string(p) != c.want):
-				t.Fatalf("%q, %v; want %q", p, err, c.want)
-			case c.told != 0 && (!errors.As(err, &closed) || closed.Code != c.told):
-				t.Fatalf("the app is told %v, want %d", err, c.told)
-			}
-			if got := closeCode(<-heard); got != c.code {
-				t.Errorf("the client is told %d, want %d", got, c.code)
 			}
 		})
 	}
@@ -169,15 +208,23 @@ func TestRealClient(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		conn := NewConn(raw, h, Config{MaxMessage: 1 << 20, Deflate: true, PingInterval: time.Minute, PingTimeout: time.Minute})
+		l := &listener{}
+		conn := NewConn(h, &Config{MaxMessage: 1 << 20, Deflate: true, PingInterval: time.Minute, PingTimeout: time.Minute}, l)
+		p := make([]byte, 5000)
 		for {
-			text, p, err := readAll(conn)
-			if err != nil {
+			n, err := raw.Read(p)
+			if err != nil || feed(conn, p[:n], n) != nil {
 				return
 			}
-			if err := conn.Write(text, p, false); err != nil {
+			for i, m := range l.messages {
+				conn.Message(l.texts[i], []byte(m), false)
+			}
+			l.messages, l.texts = nil, nil
+			n = len(conn.Unsent())
+			if _, err := raw.Write(conn.Unsent()); err != nil {
 				return
 			}
+			conn.Sent(n)
 		}
 	}))
 	defer server.Close()
@@ -200,6 +247,52 @@ func TestRealClient(t *testing.T) {
 		}
 		c.CloseNow()
 	}
+}
+
+// What a client is waited for, and what becomes of it.
+func TestAwaits(t *testing.T) {
+	t.Parallel()
+	config := &Config{PingInterval: time.Second, PingTimeout: time.Second, FrameTimeout: time.Second}
+	l := &listener{}
+	conn := NewConn(Handshake{}, config, l)
+	expect := func(what string, want Await) {
+		t.Helper()
+		if got := conn.Awaits(); got != want {
+			t.Fatalf("%s: %d, want %d", what, got, want)
+		}
+	}
+	expect("at first", Silence)
+	if err := conn.Late(false); err != nil || string(conn.Unsent()) != "\x89\x00" {
+		t.Fatalf("%v, % x", err, conn.Unsent())
+	}
+	expect("behind a ping", Pong)
+	if _, err := conn.Feed(masked(bitFinal|opPong, "")); err != nil {
+		t.Fatal(err)
+	}
+	expect("behind its answer", Silence)
+	conn.Sent(2)
+	if err := conn.Late(true); err != nil || len(conn.Unsent()) > 0 {
+		t.Fatalf("while a message goes out: %v, % x", err, conn.Unsent())
+	}
+	whole := masked(bitFinal|opText, "hello")
+	if _, err := conn.Feed(append([]byte(nil), whole[:8]...)); err != nil {
+		t.Fatal(err)
+	}
+	expect("half a frame", Frame)
+	l.stubborn = true
+	if n, err := conn.Feed(append(append([]byte(nil), whole[8:]...), whole...)); err != nil || !conn.Stalled() {
+		t.Fatal(n, err)
+	}
+	expect("while the app is waited for", Nothing)
+	l.stubborn, l.refused = false, false
+	if _, err := conn.Feed(whole[:8]); err != nil || conn.Stalled() || len(l.messages) != 1 {
+		t.Fatal(err, l.messages)
+	}
+	var closed *CloseError
+	if err := conn.Late(false); !errors.As(err, &closed) || closed.Code != CodePolicy {
+		t.Fatal(err)
+	}
+	expect("at the end", Nothing)
 }
 
 func TestHandshake(t *testing.T) {

@@ -2,13 +2,10 @@ package websocket
 
 import (
 	"bytes"
-	"io"
-	"net"
+	"errors"
 	"strings"
 	"testing"
 	"unicode/utf8"
-
-	"github.com/gonicorn/gonicorn/gateway/budget"
 )
 
 // FuzzRead has a client send anything, in pieces of any size: messages within
@@ -30,35 +27,25 @@ func FuzzRead(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, sent []byte, piece uint8) {
 		const most = 1 << 16
-		server, client := net.Pipe()
-		memory := budget.New(PartSize)
-		conn := NewConn(server, Handshake{deflate: true}, Config{MaxMessage: most, Memory: memory, Inflating: make(chan struct{}, 1)})
-		go func() { _, _ = io.Copy(io.Discard, client) }()
-		go func() {
-			defer client.Close()
-			for rest := sent; len(rest) > 0; {
-				n := len(rest)
-				if piece > 0 {
-					n = min(n, int(piece))
+		for _, stubborn := range []bool{false, true} {
+			l := &listener{stubborn: stubborn}
+			conn := NewConn(Handshake{deflate: true}, &Config{MaxMessage: most}, l)
+			n := max(1, int(piece))
+			if piece == 0 {
+				n = 1 << 20
+			}
+			err := feed(conn, sent, n)
+			if closed := new(CloseError); err != nil && !errors.As(err, &closed) {
+				t.Fatal(err)
+			}
+			for i, p := range l.messages {
+				if len(p) > most || l.texts[i] && !utf8.ValidString(p) {
+					t.Fatalf("a message of %d bytes, text %v", len(p), l.texts[i])
 				}
-				if _, err := client.Write(rest[:n]); err != nil {
-					return
-				}
-				rest = rest[n:]
 			}
-		}()
-		for {
-			text, p, err := readAll(conn)
-			if err != nil {
-				break
+			if conn.Lost(); l.holds != 0 || l.wrong != "" {
+				t.Fatalf("%d bytes are not given back, %s", l.holds, l.wrong)
 			}
-			if len(p) > most || text && !utf8.Valid(p) {
-				t.Fatalf("a message of %d bytes, text %v", len(p), text)
-			}
-		}
-		server.Close()
-		if memory.Used() != 0 {
-			t.Fatalf("%d bytes are not given back", memory.Used())
 		}
 	})
 }
@@ -71,13 +58,12 @@ func FuzzInflate(f *testing.F) {
 	f.Fuzz(func(t *testing.T, p []byte) {
 		const most = 1 << 17
 		through := func(payload []byte) ([]byte, error) {
-			server, client := net.Pipe()
-			defer server.Close()
-			conn := NewConn(server, Handshake{deflate: true}, Config{MaxMessage: most})
-			go func() { _, _ = io.Copy(io.Discard, client) }()
-			go func() { _, _ = client.Write(longMasked(bitFinal|bitDeflate|opBinary, payload)); client.Close() }()
-			_, got, err := readAll(conn)
-			return got, err
+			l := &listener{}
+			conn := NewConn(Handshake{deflate: true}, &Config{MaxMessage: most}, l)
+			if err := feed(conn, longMasked(bitFinal|bitDeflate|opBinary, payload), 1<<20); err != nil {
+				return nil, err
+			}
+			return []byte(l.messages[0]), nil
 		}
 		if got, err := through(p); err == nil && len(got) > most {
 			t.Fatalf("%d bytes", len(got))

@@ -5,10 +5,9 @@ import (
 	"syscall"
 )
 
-// HungUp reports whether the client has closed its end of the connection, which
+// HungUp reports whether the client has closed its end of a connection, which
 // nobody who does not read would notice.
-func (c *Conn) HungUp() bool {
-	conn := c.conn
+func HungUp(conn net.Conn) bool {
 	if stream, is := conn.(interface{ HungUp() bool }); is {
 		return stream.HungUp() // of HTTP/2
 	}

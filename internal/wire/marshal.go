@@ -124,6 +124,12 @@ func (m *Marshal) ByteSlice(p []byte) {
 	m.buf = append(m.buf, p...)
 }
 
+// Text writes a str of bytes that are known to be UTF-8.
+func (m *Marshal) Text(p []byte) {
+	m.sized(marshalUnicode, len(p))
+	m.buf = append(m.buf, p...)
+}
+
 // Key writes a string of at most 255 ASCII characters that Python interns: the
 // key of a dict that the app looks up.
 func (m *Marshal) Key(s string) {

@@ -19,7 +19,7 @@ type answer struct {
 	bodyless  bool  // HEAD, 204, 304: what the app sends is dropped
 	length    int64 // announced, -1 if not
 	sent      int64
-	socket    *webSocket // once a WebSocket has been accepted
+	socket    Socket // once a WebSocket has been accepted
 	fields    [16]gateway.Field
 }
 
@@ -28,8 +28,12 @@ var (
 	errOrder = fmt.Errorf("messages out of order: %w", ErrMalformed)
 )
 
-func (a *answer) run(ctx context.Context) error {
-	defer a.closeSocket()
+func (a *answer) run(ctx context.Context) (err error) {
+	defer func() {
+		if a.socket != nil {
+			a.socket.End(err)
+		}
+	}()
 	for {
 		d, err := a.x.next(ctx, a.idle)
 		if errors.Is(err, errSocketOver) {
@@ -49,7 +53,9 @@ func (a *answer) run(ctx context.Context) error {
 		case err != nil:
 			return err
 		}
-		a.x.taken(n)
+		if a.socket == nil {
+			a.x.taken(n)
+		}
 	}
 }
 
@@ -84,6 +90,9 @@ func (a *answer) frame(ctx context.Context, d *delivery) error {
 		if h := a.x.handed(ctx); h != nil && !a.started {
 			return a.handOver(ctx, h)
 		}
+		if a.socket != nil {
+			return a.message(&d.Frame)
+		}
 		if err := a.failed(string(d.Payload)); err != nil {
 			return err
 		}
@@ -91,10 +100,9 @@ func (a *answer) frame(ctx context.Context, d *delivery) error {
 	case wire.FrameAccept:
 		return a.accept(ctx, &d.Frame)
 	case wire.FrameCredit:
-		switch {
-		case a.socket != nil:
-			a.socket.inbox.give(int(d.FieldBytes))
-		case a.x.window != nil:
+		if a.socket != nil {
+			a.socket.Frame(&d.Frame)
+		} else if a.x.window != nil {
 			a.x.window.give(int(d.FieldBytes))
 		}
 		return nil

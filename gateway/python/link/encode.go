@@ -71,23 +71,17 @@ func Refuse(r *gateway.Request, w gateway.Reply, app string) (bool, error) {
 	return x.refuse(app)
 }
 
-// Special reports whether the worker has to ask for the request: its body is not
-// in memory, or it is for a WebSocket.
-func (x *Exchange) Special() bool {
-	b := &x.Request.Body
-	return b.File != nil || b.Stream != nil || x.Request.Upgrade == "websocket"
-}
-
 // Encode appends the request as a tuple for an app of this interface, or what
-// makes the worker ask for it. False means that nobody waits for its answer any
-// more.
-func (x *Exchange) Encode(m *wire.Marshal, app string) bool {
+// makes the worker ask for it: its body is not in memory, or it is for a WebSocket
+// and fetch says that it goes over the worker's own socket. False means that nobody
+// waits for its answer any more.
+func (x *Exchange) Encode(m *wire.Marshal, app string, fetch bool) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.left {
 		return false
 	}
-	if x.Special() {
+	if b := &x.Request.Body; b.File != nil || b.Stream != nil || fetch && x.Request.Upgrade == "websocket" {
 		m.Uint(x.Number)
 		return true
 	}

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/gateway/websocket"
 	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
@@ -20,8 +22,10 @@ type Exchange struct {
 	Request *gateway.Request // changed by Attach only
 	Call    any              // the backend's; set once
 
-	// Upgraded, if set, is called when the exchange becomes a WebSocket.
-	Upgraded func()
+	// Upgraded is called when the exchange becomes a WebSocket, with its connection; h
+	// is nil where the app speaks the protocol itself, and has the connection. over
+	// is called when the WebSocket is, whatever the app still does.
+	Upgraded func(conn net.Conn, h *websocket.Handshake, over func()) Socket
 
 	env      *Env
 	reply    gateway.Reply

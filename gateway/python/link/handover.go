@@ -188,7 +188,7 @@ func (a *answer) handOver(ctx context.Context, h *handover) error {
 	}
 	a.started = true
 	if x.Upgraded != nil {
-		x.Upgraded()
+		x.Upgraded(nil, nil, nil)
 	}
 	t := tunnel.New(tunnel.Ends{Client: client, Worker: h.conn, First: h.in.Buffered()}, true)
 	leave := func() { t.Drain(closeTime) }

@@ -80,6 +80,7 @@ type Plane struct {
 	AnswerSize  int // bytes of one
 	Large       int // slots for parts of long answers
 	LargeSize   int // bytes of one
+	Batches     int // slots for batches to the worker, of AnswerSize
 	// Files are the requests' memory, the answers', the pipe of requests' tokens
 	// to read from and that of answers' to write to. The link closes them.
 	Files []*os.File
@@ -99,7 +100,7 @@ func New(fd, slot, pid int, plane Plane, registry *Registry, owner Owner) (*Link
 	go func() { defer l.done.Done(); l.out.run() }()
 	go func() { defer l.done.Done(); l.read() }()
 	l.out.addFiles(plane.Files, func(m *wire.Marshal) {
-		m.Tuple(8)
+		m.Tuple(9)
 		m.Int(wire.OpHello)
 		m.Uint(registry.env.Epoch)
 		m.Int(int64(plane.Slots))
@@ -108,6 +109,7 @@ func New(fd, slot, pid int, plane Plane, registry *Registry, owner Owner) (*Link
 		m.Int(int64(plane.AnswerSize))
 		m.Int(int64(plane.Large))
 		m.Int(int64(plane.LargeSize))
+		m.Int(int64(plane.Batches))
 	})
 	return l, nil
 }
@@ -200,6 +202,12 @@ func (l *Link) read() {
 	}
 }
 
+// Tell sends the worker the tuple that encode writes.
+func (l *Link) Tell(encode func(m *wire.Marshal)) { l.out.add(nil, encode) }
+
+// Crowded reports whether so much waits to be sent that WebSockets are to wait.
+func (l *Link) Crowded() bool { return l.out.crowded() }
+
 // Deliver hands over a part of an answer that came otherwise than over the
 // socket: f, whose payload is its fields, and a body. Both are copied.
 func (l *Link) Deliver(x *Exchange, f wire.Frame, body []byte) {
@@ -253,12 +261,12 @@ func (l *Link) frame(d delivery) (took bool, err error) {
 	case wire.FrameGoAway:
 		l.owner.GoAway(l)
 	case wire.FrameFetch:
-		l.owner.Fetch(l, d.Number, l.registry.find(d.Number))
+		l.owner.Fetch(l, d.Number, l.registry.Find(d.Number))
 	default:
 		if d.Flags&wire.FlagBehind != 0 {
 			l.owner.Settle(l)
 		}
-		x := l.registry.find(d.Number)
+		x := l.registry.Find(d.Number)
 		if x == nil {
 			x = l.owner.Adopt(l, d.Number)
 		}

@@ -43,8 +43,8 @@ func (r *Registry) New(number uint64, began time.Time, req *gateway.Request, w g
 	return x
 }
 
-// find returns the exchange of this number, or nil.
-func (r *Registry) find(number uint64) *Exchange {
+// Find returns the exchange of this number, or nil.
+func (r *Registry) Find(number uint64) *Exchange {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.open[number]

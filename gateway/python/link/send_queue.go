@@ -1,7 +1,6 @@
 package link
 
 import (
-	"context"
 	"os"
 	"sync"
 
@@ -22,8 +21,7 @@ type sendQueue struct {
 	mu      sync.Mutex
 	waiting []*batch
 	spare   *batch
-	size    int           // bytes that have not been sent
-	freed   chan struct{} // closed when size has fallen; nil while nobody waits
+	size    int // bytes that have not been sent
 	closed  bool
 }
 
@@ -70,38 +68,11 @@ func (q *sendQueue) addFiles(files []*os.File, encode func(m *wire.Marshal)) {
 	}
 }
 
-// room waits until no more than outboxMost waits for the worker, or ctx ends.
-// watch is called when it has to.
-func (q *sendQueue) room(ctx context.Context, watch func() (stop func())) {
-	for first := true; ; first = false {
-		q.mu.Lock()
-		if q.size <= sendQueueMost || q.closed {
-			q.mu.Unlock()
-			return
-		}
-		if q.freed == nil {
-			q.freed = make(chan struct{})
-		}
-		freed := q.freed
-		q.mu.Unlock()
-		if first {
-			defer watch()()
-		}
-		select {
-		case <-freed:
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// less says that n bytes do not wait any more.
-func (q *sendQueue) less(n int) {
-	q.size -= n
-	if q.freed != nil && (q.size <= sendQueueMost/2 || q.closed) {
-		close(q.freed)
-		q.freed = nil
-	}
+// crowded reports whether more than sendQueueMost waits for the worker.
+func (q *sendQueue) crowded() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.size > sendQueueMost && !q.closed
 }
 
 // last returns the batch that the next tuple goes into.
@@ -145,7 +116,7 @@ func (q *sendQueue) run() {
 			all[i] = nil
 			q.mu.Lock()
 			q.spare = l
-			q.less(size)
+			q.size -= size
 			q.mu.Unlock()
 		}
 	}
@@ -207,7 +178,6 @@ func (q *sendQueue) close() {
 		return
 	}
 	q.closed = true
-	q.less(0)
 	q.drop(q.waiting)
 	q.waiting = nil
 	close(q.done)

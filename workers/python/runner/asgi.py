@@ -19,6 +19,7 @@ from .frames import (
     MEMORY_WINDOW,
     MORE,
     PART,
+    SAID,
     SENDFILE,
     TRAILER,
     WEBSOCKET,
@@ -79,7 +80,7 @@ class Exchange:
         self.carrier = carrier
         self.plane = plane
         self.token = token  # for an answer through shared memory; 0 where it has to go in frames
-        if token:
+        if token and kind != WEBSOCKET:
             self.window = MEMORY_WINDOW
         self.number = number
         self.request_id = request_id
@@ -104,6 +105,16 @@ class Exchange:
     def expire(self) -> None:
         if not self.task.done():
             self.task.cancel()
+
+    def hear(self, message: tuple) -> None:
+        """Takes what the gateway says of a WebSocket."""
+        op = message[0]
+        if op == frames.OP_CREDIT:
+            self.credit(message[2])
+        elif op == frames.OP_CANCEL:
+            self.cancel()
+        else:
+            self.message(message)
 
     def message(self, message: tuple) -> None:
         op = message[0]
@@ -139,7 +150,7 @@ class Exchange:
         if sum(part[2] for part in self.parts) > 2 * INBOX:
             self.carrier.loop.call_later(UNREAD, self.forget)
         if self.leaving and not self.final:
-            self.carrier.post(frames.frame(frames.CLOSE, self.number))
+            self.carrier.post_frame(frames.frame(frames.CLOSE, self.number))
 
     def forget(self) -> None:
         """Drops what an app that does not read has left of long messages."""
@@ -212,7 +223,8 @@ class Exchange:
         """Lets the gateway send more, not for every byte."""
         self.unread += n
         if self.unread >= often and not self.gone:
-            self.carrier.post(frames.credit(self.number, self.unread))
+            post = self.carrier.post_frame if self.socket else self.carrier.post
+            post(frames.credit(self.number, self.unread))
             self.unread = 0
 
     async def receive_socket(self) -> dict:
@@ -398,11 +410,11 @@ class Exchange:
                 data, op = text.encode() if text is not None else None, frames.TEXT
             if not isinstance(data, (bytes, bytearray, memoryview)):
                 raise Malformed("websocket.send without text or bytes")
-            if self.sending or self.window <= 0 or self.carrier.congested or len(data) > CHUNK:
+            if self.sending or self.window <= 0 or self.carrier.congested or len(data) > SAID:
                 await self.send_long(op, bytes(data))
             else:
                 self.window -= len(data)
-                self.carrier.post(frames.frame(op, self.number, data))
+                self.carrier.post_frame(frames.frame(op, self.number, data))
         elif kind == "websocket.accept":
             if self.accepted or self.denied:
                 raise Malformed("websocket.accept twice")
@@ -410,7 +422,7 @@ class Exchange:
             headers = list(message.get("headers", ()))
             if message.get("subprotocol"):
                 headers.append((b"sec-websocket-protocol", message["subprotocol"].encode("latin-1")))
-            self.carrier.post(frames.fields_frame(frames.ACCEPT, self.number, headers))
+            self.carrier.post_frame(frames.fields_frame(frames.ACCEPT, self.number, headers))
             if self.carrier.closing:
                 self.restart()
         elif kind == "websocket.close":
@@ -434,7 +446,7 @@ class Exchange:
         the beginning of the next.
         """
         await self.turn()
-        if len(data) <= CHUNK:
+        if len(data) <= SAID:
             await self.send_parts(op, data)
         else:
             await asyncio.shield(self.carrier.loop.create_task(self.send_parts(op, data)))
@@ -449,10 +461,10 @@ class Exchange:
                 await self.room()
                 if self.gone or self.final:
                     return
-                part = data[at : at + CHUNK]
-                at += CHUNK
+                part = data[at : at + SAID]
+                at += SAID
                 self.window -= len(part)
-                self.carrier.post(frames.frame(op, self.number, part, MORE if at < len(data) else 0))
+                self.carrier.post_frame(frames.frame(op, self.number, part, MORE if at < len(data) else 0))
                 if at >= len(data):
                     return
         finally:
@@ -471,9 +483,11 @@ class Exchange:
         self.ended = self.final = True
         if self.accepted:
             self.code, self.reason = code, reason
-            self.carrier.post(frames.frame(frames.CLOSE, self.number, reason.encode()[:123], END, code))
+            self.carrier.post_frame(frames.frame(frames.CLOSE, self.number, reason.encode()[:123], END, code))
         else:
-            self.carrier.post(pack(0, HEAD, END, 403, self.number, 0, 0, 0))
+            head = pack(0, HEAD, END, 403, self.number, 0, 0, 0)
+            if not self.token or not self.carrier.answer(self, head, b""):
+                self.carrier.post(head)
         self.wake_waiters()
 
     def restart(self) -> None:
@@ -548,7 +562,7 @@ class Exchange:
         """Says that this was all, to whoever still listens: it frees the worker's place."""
         self.final = True
         if self.accepted:
-            self.carrier.post(frames.frame(frames.CLOSE, self.number, b"", END, 1000))
+            self.carrier.post_frame(frames.frame(frames.CLOSE, self.number, b"", END, 1000))
         else:
             self.post(pack(0, FAIL, END, 0, self.number, 0, 0, 0))
 
@@ -566,7 +580,8 @@ class Exchange:
             return
         self.ended = self.final = True
         text = why.encode("utf-8", "replace")[:2000]
-        self.post(pack(len(text), FAIL, END, 0, self.number, 0, 0, 0) + text)
+        post = self.carrier.post_frame if self.accepted else self.post
+        post(pack(len(text), FAIL, END, 0, self.number, 0, 0, 0) + text)
 
 
 def wake(future) -> None:

@@ -97,6 +97,8 @@ class Blocking:
         except OSError:
             pass  # there is no gateway any more, and no client
 
+    post_frame = post  # threads share the pipe of tokens, and each has a WebSocket at most
+
     def answer(self, exchange: Exchange, head: bytes, data) -> bool:
         return exchange.plane.answer(exchange.token, head, data)
 

@@ -16,6 +16,7 @@ ANCILLARY = 64  # room for descriptors that come along
 FRAME_HEADER = 24  # bytes
 ROOM = 64 << 10  # bytes of a frame that fits into a slot for an answer
 PART = ROOM - FRAME_HEADER  # bytes of a part of a body that fits into one
+SAID = ROOM - 4 - FRAME_HEADER  # bytes of a part of a WebSocket message
 LARGE = 256 << 10  # bytes of one that fits into a large slot
 
 WSGI, HTTP, WEBSOCKET = 0, 1, 2

@@ -16,12 +16,13 @@ from time import monotonic_ns
 
 from . import frames, loader, memory, own_class, request_body, wsgi
 from .asgi import Exchange
+from .batches import Batches
 from .frames import EPOCH_SHIFT, MAX_MESSAGE, OP_REQUEST
 from .lifecycle import Lifecycle
 from .lifespan import Lifespan
 from .link import Link, attach, decode, passed
 from .packets import NOSIGNAL
-from .plane import TOKEN, Plane
+from .plane import BATCH_TOKEN, NUMBER, TOKEN, Plane
 from .request_head import environs
 from .request_head import scope as request_scope
 from .settings import Settings
@@ -35,6 +36,7 @@ POOL = 40  # threads for WSGI apps where nobody says
 
 
 TOKENS = struct.Struct("<Q")
+BATCHED = BATCH_TOKEN | NUMBER  # bits of a token
 
 
 def make_loop(which: str):
@@ -82,7 +84,7 @@ def serve(app, interface: str, chosen: Settings) -> None:
         loop.close()
 
 
-class Worker(Crowd):
+class Worker(Batches, Crowd):
     """A worker's loop and what it has in flight. It is the carrier of its exchanges."""
 
     known = True  # each request comes over the worker's own socket
@@ -102,12 +104,14 @@ class Worker(Crowd):
         self.epoch = 0
         self.plane: Plane | None = None
         self.tokens: list[bytes] = []  # of answers of this turn of the loop
+        self.frames_out: deque = deque()  # frames of WebSockets that wait for a slot
         self.buffer = bytearray(MAX_MESSAGE)
         self.batch: list = []  # frames of this turn of the loop
         self.size = 0  # bytes of them
         self.out: deque = deque()  # messages that wait to be sent, with a descriptor or -1
         self.flushing = False
-        self.congested = False
+        self.congested = False  # senders are to wait
+        self.blocked = False  # there is no room in the socket
         self.sent = None  # set while the last frames are waited for
         self.drained = loop.create_future()
         self.idle = None  # set while the last requests are waited for
@@ -138,7 +142,7 @@ class Worker(Crowd):
         await self.finish()
         await self.lifespan.shutdown()
         self.flush()
-        if self.out:
+        if self.out or self.frames_out:
             self.sent = self.loop.create_future()
             await self.sent
         self.loop.remove_reader(self.fd)
@@ -215,6 +219,9 @@ class Worker(Crowd):
             return False  # the gateway has ended
         now = monotonic_ns()
         for (token,) in TOKENS.iter_unpack(data):
+            if token & BATCHED == BATCH_TOKEN:
+                self.open_batch(token)
+                continue
             message = plane.load(token)
             if type(message) is tuple:
                 self.begin(message, (), token, now)
@@ -238,6 +245,7 @@ class Worker(Crowd):
             if self.plane is not None:
                 self.leave_plane()
             self.tokens.clear()
+            self.frames_out.clear()
             self.fetching.clear()
             self.link.deliver(message, fds)
             self.plane = self.link.plane
@@ -366,6 +374,9 @@ class Worker(Crowd):
     def flush(self) -> None:
         if self.requests != self.slot[REQUESTS]:
             self.settle()
+        if self.frames_out and not self.send_frames():
+            self.congested = True
+            self.retry_later()
         if self.tokens:
             self.plane.tell(b"".join(self.tokens))
             self.tokens.clear()
@@ -389,17 +400,20 @@ class Worker(Crowd):
             if fd >= 0:
                 os.close(fd)
         self.flushing = False
-        if self.sent is not None and not self.sent.done():
+        if self.sent is not None and not self.sent.done() and not self.frames_out:
             self.sent.set_result(None)
-        if self.congested:
-            self.congested = False
+        if self.blocked:
+            self.blocked = False
             self.loop.remove_writer(self.fd)
+        if self.congested and not self.frames_out:
+            self.congested = False
             for exchange in list(self.exchanges.values()):
                 exchange.credit(0)
 
     def congest(self) -> None:
-        if not self.congested:
-            self.congested = True
+        self.congested = True
+        if not self.blocked:
+            self.blocked = True
             self.loop.add_writer(self.fd, self.flush)
 
     # What a diagnosis wants to know.

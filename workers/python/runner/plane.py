@@ -20,9 +20,12 @@ NUMBER = (1 << 40) - 1
 SLOT, ANSWER = 40, 52  # where the slots' numbers begin
 SLOTS = 0xFFF
 VOID = 0xFFF << ANSWER  # in place of an answer: the request was taken back
+BATCH_TOKEN = 0xFFF << SLOT  # in place of a request: a batch of tuples from the gateway, or frames for it
+FRAME_SLOTS = 16  # slots for frames, where there are many
 CONTROL = 4096  # bytes before the first answer
 
 pack_token = Struct("<Q").pack
+pack_size = Struct("<I").pack
 loads = marshal.loads
 
 
@@ -30,12 +33,20 @@ class Plane:
     """Closes its descriptors when nobody uses it any more."""
 
     def __init__(
-        self, slots: int, request_size: int, answers: int, answer_size: int, large: int, large_size: int, fds: list[int]
+        self,
+        slots: int,
+        request_size: int,
+        answers: int,
+        answer_size: int,
+        large: int,
+        large_size: int,
+        batches: int,
+        fds: list[int],
     ):
         requests, region, self.todo, self.done = fds
         try:
             self.requests = mmap.mmap(requests, slots * request_size, mmap.MAP_SHARED, mmap.PROT_READ)
-            self.region = mmap.mmap(region, CONTROL + answers * answer_size + large * large_size)
+            self.region = mmap.mmap(region, CONTROL + (answers + batches) * answer_size + large * large_size)
         finally:
             close(requests)
             close(region)
@@ -46,11 +57,16 @@ class Plane:
         self.control = memoryview(self.region)[:CONTROL].cast("Q")
         self.at = [CONTROL + i * answer_size for i in range(answers)]  # where each slot for an answer begins
         self.at += [CONTROL + answers * answer_size + i * large_size for i in range(large)]
+        self.first_batch = answers + large
+        end = CONTROL + answers * answer_size + large * large_size
+        self.batches = [memoryview(self.region)[end + i * answer_size :] for i in range(batches)]
         for slot in range(answers + large):
             self.control[slot] = 1
         # Slots that are the worker's and not in use, and those that the gateway reads, or has read, in the order of
         # their answers.
-        self.small = list(range(answers - 1, -1, -1)), deque()
+        kept = FRAME_SLOTS if answers >= 4 * FRAME_SLOTS else 0
+        self.small = list(range(answers - 1, kept - 1, -1)), deque()
+        self.for_frames = list(range(kept - 1, -1, -1)), deque()  # those for frames, which the gateway reads at once
         self.large = list(range(answers + large - 1, answers - 1, -1)), deque()
         self.large_size = large_size
         self.lock = Lock()
@@ -64,6 +80,21 @@ class Plane:
             at = slot * self.request_size
             view = self.views[slot] = self.memory[at : at + self.request_size]
         return loads(view)
+
+    def read_batch(self, token: int) -> tuple[list, bytes]:
+        """The tuples of a batch, and the token that says that it was read."""
+        messages = loads(self.batches[(token >> ANSWER) - self.first_batch])
+        return messages, pack_token(token)
+
+    def put_frames(self, frames: bytes) -> bytes:
+        """Writes frames of WebSockets, and returns the token that tells; it is empty if there is no room now."""
+        slot = self.take(self.for_frames)
+        if slot < 0:
+            return b""
+        at = self.at[slot]
+        self.region[at : at + 4 + len(frames)] = pack_size(len(frames)) + frames
+        self.for_frames[1].append(slot)
+        return pack_token(BATCH_TOKEN | slot << ANSWER)
 
     def take(self, kind: tuple[list[int], deque[int]]) -> int:
         """A slot, -1 if the gateway has not read enough of them."""
@@ -141,6 +172,9 @@ class Plane:
             if view is not None:
                 view.release()
         self.views = []
+        for view in self.batches:
+            view.release()
+        self.batches = []
         self.memory.release()
         self.control.release()
         self.requests.close()

@@ -1,0 +1,459 @@
+package python
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/gateway/loop"
+	"github.com/gonicorn/gonicorn/gateway/python/link"
+	"github.com/gonicorn/gonicorn/gateway/websocket"
+	"github.com/gonicorn/gonicorn/internal/wire"
+)
+
+const (
+	// closeTime is how long a client may take to answer a close frame.
+	closeTime = 2 * time.Second
+	// answerTime is how long the app may take to answer what a client sent before
+	// its close frame.
+	answerTime = time.Second
+	// lookEvery is how often a client whose messages wait for the app is looked at.
+	// One that is gone twice in a row, while the same message waits, is: a close
+	// frame may lie before its end.
+	lookEvery = 2 * time.Second
+	// overdraft is how far beyond its window a worker may go: it may always finish
+	// the message that it has begun.
+	overdraft = 2 * wire.MaxMessage
+)
+
+// sockets are the WebSockets of a backend.
+type sockets struct {
+	open                 map[uint64]*webSocket // by number; without those whose request has a goroutine
+	closing, late, look  *loop.Deadlines
+	pings, pongs, frames *loop.Deadlines
+}
+
+func (all *sockets) make(b *Backend) {
+	all.open = map[uint64]*webSocket{}
+	all.closing = b.loop.Deadlines(closeTime)
+	all.late = b.loop.Deadlines(answerTime)
+	all.look = b.loop.Deadlines(lookEvery)
+	c := &b.env.WebSocket
+	all.pings, all.pongs, all.frames = b.loop.Deadlines(c.PingInterval), b.loop.Deadlines(c.PingTimeout), b.loop.Deadlines(c.FrameTimeout)
+}
+
+// stage of a WebSocket.
+const (
+	talking = iota
+	asked   // the client has sent a close frame, which is answered when the app has been told
+	closing // a close frame has been sent, which the client has not answered
+	over
+)
+
+// webSocket is a WebSocket that an app has accepted. It is the loop's. The client's
+// messages go to the worker as they come, within an inbox; the app's within a window.
+type webSocket struct {
+	b    *Backend
+	call *call
+	line *link.Link
+	raw  gateway.Raw
+	ws   *websocket.Conn
+	gone func() // tells the exchange; nil without one
+
+	progressOut
+	ending
+	timeouts
+	inbox
+}
+
+// progressOut is how far the client is with the app's messages, in bytes.
+type progressOut struct {
+	untaken int // that it has not taken
+	owed    int // that it has taken, and the worker does not know of
+}
+
+// ending is how a WebSocket ends.
+type ending struct {
+	stage int
+	left  *websocket.CloseError // how the client has left; nil before
+	told  bool                  // the app that it is over
+	ended bool                  // the app has said its last
+	err   error                 // what the worker did to end it
+}
+
+// timeouts are what is due when nothing comes.
+type timeouts struct {
+	life  loop.Deadline // signs of life, and frames that take too long
+	end   loop.Deadline // of its stage
+	looks loop.Deadline // at a client whose messages wait
+	appWaits
+}
+
+// appWaits is how often a WebSocket has begun to wait for its app.
+type appWaits struct {
+	stuck int // so far
+	seen  int // so far, when it was last looked at
+	away  int // looks in a row at which the client was gone
+}
+
+// Takes implements gateway.Sockets: a worker that takes requests from the shared
+// pipe serves a WebSocket in a thread, over its own socket.
+func (b *Backend) Takes(r *gateway.Request) bool {
+	if b.o.Shared || b.App() != link.ASGI || r.Upgrade != "websocket" {
+		return false
+	}
+	_, err := websocket.Check(r, false)
+	return err == nil
+}
+
+// accept makes a WebSocket of a request of the loop's. False means that it needs a
+// goroutine.
+func (b *Backend) accept(c *call, f *wire.Frame) bool {
+	up, is := c.onLoop.caller.(gateway.Upgrader)
+	_, fields, err := link.ParseFields(f, nil)
+	if !is || err != nil {
+		return false
+	}
+	h, err := websocket.Check(c.request, b.env.WebSocket.Deflate)
+	if err != nil {
+		return false
+	}
+	_, fields = h.Answer(fields)
+	s := b.newSocket(c, h, c.worker.link)
+	b.sockets.open[c.number] = s
+	raw := up.Upgrade(fields, s)
+	if raw == nil {
+		delete(b.sockets.open, c.number)
+		return false
+	}
+	b.begun(c)
+	s.begin(raw)
+	return true
+}
+
+func (b *Backend) newSocket(c *call, h websocket.Handshake, l *link.Link) *webSocket {
+	s := &webSocket{b: b, call: c, line: l}
+	s.ws = websocket.NewConn(h, &b.env.WebSocket, s)
+	s.end.Owner, s.looks.Owner, s.life.Owner = s, s, s
+	return s
+}
+
+// begin starts to take the client's messages.
+func (s *webSocket) begin(raw gateway.Raw) {
+	s.raw = raw
+	s.b.upgraded(s.call)
+	s.b.env.Sockets.Add(s, func() { s.b.loop.Post(s.restart) })
+	s.arm()
+	raw.Resume()
+}
+
+// Feed implements gateway.Upgraded.
+func (s *webSocket) Feed(p []byte) int {
+	if s.stage == asked || s.stage == over {
+		return len(p)
+	}
+	if s.busy != nil {
+		s.after(nil)
+		return len(p)
+	}
+	stalled := s.ws.Stalled()
+	n, err := s.ws.Feed(p)
+	s.after(err)
+	if s.ws.Stalled() && !stalled && s.stage != over {
+		s.stuck++
+		s.away = 0
+		s.b.sockets.look.Arm(&s.looks)
+	}
+	return n
+}
+
+// after does what is to be done behind a call of ws.
+func (s *webSocket) after(err error) {
+	if err != nil {
+		var closed *websocket.CloseError
+		errors.As(err, &closed)
+		s.leave(closed)
+		return
+	}
+	if s.busy != nil {
+		s.leave(s.ws.End(s.busy))
+		return
+	}
+	s.arm()
+	s.say()
+}
+
+// say has what is to be sent sent.
+func (s *webSocket) say() {
+	if len(s.ws.Unsent()) > 0 {
+		s.raw.Soon()
+	}
+}
+
+// Unsent implements gateway.Upgraded.
+func (s *webSocket) Unsent() []byte { return s.ws.Unsent() }
+
+// Sent implements gateway.Upgraded. What goes out besides messages counts for them:
+// once all is sent, all of them are.
+func (s *webSocket) Sent(n int) {
+	s.ws.Sent(n)
+	if len(s.ws.Unsent()) == 0 {
+		n = s.untaken
+	}
+	n = min(n, s.untaken)
+	s.untaken -= n
+	s.owed += n
+	if s.owed >= wire.Window/2 && !s.ended {
+		s.post(64, func(m *wire.Marshal) {
+			m.Tuple(3)
+			m.Int(wire.OpCredit)
+			m.Uint(s.call.number)
+			m.Int(int64(s.owed))
+		})
+		s.owed = 0
+	}
+}
+
+// Lost implements gateway.Upgraded.
+func (s *webSocket) Lost() { s.leave(s.ws.Lost()) }
+
+// leave is called when the client has said its last. One that has said goodbye gets
+// its answer when the app has answered what it sent before.
+func (s *webSocket) leave(closed *websocket.CloseError) {
+	if s.stage == over {
+		return
+	}
+	s.tell(closed)
+	if closed.Asked && s.stage == talking {
+		s.stage, s.left = asked, closed
+		s.b.sockets.late.Arm(&s.end)
+		s.say()
+		return
+	}
+	s.finish()
+}
+
+// tell tells the app, once, that the WebSocket is over.
+func (s *webSocket) tell(closed *websocket.CloseError) {
+	if s.told || s.ended {
+		return
+	}
+	s.told = true
+	s.post(len(closed.Reason)+64, func(m *wire.Marshal) {
+		m.Tuple(5)
+		m.Int(wire.OpClosed)
+		m.Uint(s.call.number)
+		m.Int(int64(closed.Code))
+		m.String(closed.Reason)
+		if closed.Asked {
+			m.Int(1)
+		} else {
+			m.Int(0)
+		}
+	})
+}
+
+// Frame takes what the worker says.
+func (s *webSocket) Frame(f *wire.Frame) {
+	if s.stage == over || s.ended {
+		return
+	}
+	switch f.Kind {
+	case wire.FrameText, wire.FrameBinary:
+		if s.untaken += len(f.Payload); s.untaken > wire.Window+overdraft {
+			s.fail(fmt.Errorf("more than %d bytes beyond what was asked for: %w", overdraft, link.ErrMalformed))
+			return
+		}
+		s.ws.Message(f.Kind == wire.FrameText, f.Payload, f.Flags&wire.FlagMore != 0)
+		s.say()
+	case wire.FrameClose:
+		if !f.End() {
+			s.goodbye()
+			return
+		}
+		s.hangUp(int(f.Status), string(f.Payload))
+	case wire.FrameCredit:
+		s.give(int(f.FieldBytes))
+		s.resume()
+	case wire.FrameFail:
+		err := errors.New("the app failed")
+		if why := string(f.Payload); why != "" {
+			err = fmt.Errorf("%s: %w", why, link.ErrMalformed)
+			s.complain(err)
+		}
+		s.fail(err)
+	default:
+		err := fmt.Errorf("messages out of order: %w", link.ErrMalformed)
+		s.complain(err)
+		s.fail(err)
+	}
+}
+
+// complain logs what the app did wrong; the worker lives.
+func (s *webSocket) complain(err error) {
+	r := s.call.request
+	s.b.env.Log.Error("app sent a malformed answer: "+err.Error(), "pid", s.line.PID, "request", r.ID, "method", r.Method, "path", r.Path)
+}
+
+// goodbye answers the client's close frame, if there is one to be answered.
+func (s *webSocket) goodbye() {
+	if s.stage == asked {
+		s.ws.Answer(s.left)
+		s.finish()
+	}
+}
+
+// quit closes the WebSocket for the app, or in its place.
+func (s *webSocket) quit(code int, reason string) {
+	s.close()
+	if s.stage == asked {
+		s.goodbye()
+		return
+	}
+	s.ws.Close(code, reason)
+	if s.stage != closing {
+		s.stage = closing
+		s.b.sockets.closing.Arm(&s.end)
+	}
+	s.say()
+	s.raw.Resume() // for its answer
+}
+
+// hangUp ends the WebSocket with the app's last word.
+func (s *webSocket) hangUp(code int, reason string) {
+	if s.stage == over {
+		return
+	}
+	s.ended = true
+	s.b.end(s.call)
+	s.quit(code, reason)
+}
+
+// fail ends a WebSocket whose worker has done what cannot be.
+func (s *webSocket) fail(err error) {
+	s.broken(&gateway.WorkerError{Slot: s.line.Slot, PID: s.line.PID, Err: err})
+}
+
+func (s *webSocket) broken(err error) {
+	if s.stage == over {
+		return
+	}
+	s.err = err
+	s.hangUp(websocket.CodeInternal, "")
+}
+
+// restart closes the WebSocket because the gateway goes.
+func (s *webSocket) restart() {
+	if s.stage == over {
+		return
+	}
+	s.tell(&websocket.CloseError{Code: websocket.CodeRestart})
+	s.quit(websocket.CodeRestart, "")
+}
+
+// Expired implements loop.Expirer.
+func (s *webSocket) Expired(d *loop.Deadline) {
+	switch {
+	case d == &s.looks:
+		s.lookOut()
+	case d == &s.life:
+		s.after(s.ws.Late(len(s.ws.Unsent()) > 0))
+	case s.stage == asked:
+		s.goodbye()
+	default:
+		s.finish()
+	}
+}
+
+// lookOut looks at a client whose messages wait.
+func (s *webSocket) lookOut() {
+	if !s.ws.Stalled() || s.stage == over {
+		return
+	}
+	if s.raw.HungUp() && s.seen == s.stuck {
+		s.away++
+	} else {
+		s.away = 0
+		if s.raw.HungUp() {
+			s.away = 1
+		}
+	}
+	if s.seen = s.stuck; s.away >= 2 {
+		s.Lost()
+		return
+	}
+	s.b.sockets.look.Arm(&s.looks)
+}
+
+// arm sets the time at which something is due if nothing comes.
+func (s *webSocket) arm() {
+	switch s.ws.Awaits() {
+	case websocket.Nothing:
+		s.life.Disarm()
+	case websocket.Frame:
+		s.b.sockets.frames.Arm(&s.life)
+	case websocket.Pong:
+		s.b.sockets.pongs.Arm(&s.life)
+	case websocket.Silence:
+		s.b.sockets.pings.Arm(&s.life)
+	}
+}
+
+// finish ends the WebSocket, whatever the app still does.
+func (s *webSocket) finish() {
+	if s.stage == over {
+		return
+	}
+	s.stage = over
+	s.ws.Lost() // it gives back what it holds
+	s.close()
+	s.life.Disarm()
+	if s.cancel != nil {
+		s.cancel()
+	}
+	s.end.Disarm()
+	s.looks.Disarm()
+	s.b.env.Sockets.Remove(s)
+	delete(s.b.sockets.open, s.call.number)
+	if !s.ended {
+		s.post(32, func(m *wire.Marshal) {
+			m.Tuple(2)
+			m.Int(wire.OpCancel)
+			m.Uint(s.call.number)
+		})
+		if s.gone == nil {
+			s.b.end(s.call)
+		}
+	}
+	if s.gone != nil {
+		s.gone()
+	}
+	s.raw.End(s.err)
+}
+
+// loseSockets ends the WebSockets of a worker that is gone.
+func (b *Backend) loseSockets(m *member) {
+	for _, s := range b.sockets.open {
+		if s.call.place == m {
+			s.broken(&gateway.WorkerError{Slot: m.worker.Slot, PID: m.pid, Died: true, Err: link.ErrDied})
+		}
+	}
+}
+
+func (s *webSocket) held(now time.Time) wire.InFlight {
+	r := s.call.request
+	return wire.InFlight{
+		Number: s.call.number, ID: r.ID, Method: r.Method, Path: r.Path, Age: now.Sub(s.call.sent), Begun: true,
+		Slot: s.line.Slot, PID: s.line.PID,
+	}
+}
+
+// post sends the worker a tuple of at most n bytes.
+func (s *webSocket) post(n int, encode func(m *wire.Marshal)) {
+	if m := s.call.place; m != nil && m.own != nil {
+		encode(m.batches.tuple(n))
+		return
+	}
+	s.line.Tell(encode)
+}

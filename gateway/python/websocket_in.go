@@ -1,0 +1,287 @@
+package python
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/gonicorn/gonicorn/gateway/budget"
+	"github.com/gonicorn/gonicorn/gateway/websocket"
+	"github.com/gonicorn/gonicorn/internal/wire"
+)
+
+const (
+	// freeInbox is what a WebSocket may have on its way to the app unread without
+	// asking the budget: enough that small messages never wait for large ones of
+	// other clients. The runner says that messages have been taken before they
+	// make up as much.
+	freeInbox = 32 << 10
+	// busyTime is how long a message waits for memory that others hold.
+	busyTime = time.Minute
+	// inflateMost is how many parts of a message are decompressed in one turn of the
+	// loop.
+	inflateMost = 2
+	// tupleMost is how many bytes a tuple with a part has besides the part.
+	tupleMost = 64
+	// crowdTime is how often a worker's own socket is looked at that has too much
+	// to carry: nobody tells when it has less.
+	crowdTime = 10 * time.Millisecond
+)
+
+// inbox bounds the messages of a WebSocket that are on their way to the app:
+// the next one is read once the app has taken the last, and what one holds
+// beyond freeInbox is the budget's.
+type inbox struct {
+	unread  int             // bytes that the app has not taken
+	charged int             // of those, the budget's
+	account *budget.Account // nil before, or without a bound
+	packed  *budget.Account // of a compressed message that is not complete; likewise
+	owned   int             // bytes of that which it has waited for
+	turn    bool            // it is among those that are decompressed
+	turns   int             // parts in this turn of the loop
+	closed  bool            // nobody wants messages any more
+
+	waiting bool                  // a goroutine waits for what others hold, or a timer runs
+	cancel  context.CancelFunc    // ends the waiting; nil without
+	busy    *websocket.CloseError // why the client cannot be heard any longer; nil if it can
+}
+
+// Ready implements websocket.Sink. Once nobody wants messages, it is the client's
+// close frame that is read.
+func (s *webSocket) Ready() bool { return s.closed || s.unread < freeInbox && !s.crowded() }
+
+// crowded reports whether too much waits for the worker; the WebSocket goes on when
+// less does.
+func (s *webSocket) crowded() bool {
+	m := s.call.place
+	switch {
+	case m != nil && m.own != nil:
+		if !m.batches.crowded() {
+			return false
+		}
+		m.batches.crowd = append(m.batches.crowd, s)
+	case !s.line.Crowded():
+		return false
+	case !s.waiting:
+		s.waiting = true
+		s.b.loop.After(crowdTime, func() {
+			s.waiting = false
+			s.resume()
+		})
+	}
+	return true
+}
+
+// resume goes on with what the client has sent.
+func (s *webSocket) resume() {
+	if s.stage != over && s.ws.Stalled() {
+		s.raw.Resume()
+	}
+}
+
+// Room implements websocket.Sink.
+func (s *webSocket) Room(n int) bool {
+	if s.closed {
+		return true
+	}
+	if s.crowded() {
+		return false
+	}
+	more := max(s.unread+n-freeInbox, 0) - s.charged
+	if s.b.env.Inbox != nil && more > 0 {
+		if s.account == nil {
+			s.account = s.b.env.Inbox.Account()
+		}
+		if !s.account.Try(int64(more)) {
+			s.await(s.account, more, func() { s.charged += more })
+			return false
+		}
+		s.charged += more
+	}
+	s.unread += n
+	return true
+}
+
+// Hold implements websocket.Sink.
+func (s *webSocket) Hold(n int) bool {
+	memory := s.b.env.WebSocket.Memory
+	if memory == nil {
+		return true
+	}
+	if s.packed == nil {
+		s.packed = memory.Account()
+	}
+	if s.owned > 0 { // it has waited for it
+		s.owned = 0
+		return true
+	}
+	if s.packed.Try(int64(n)) {
+		return true
+	}
+	s.await(s.packed, n, func() { s.owned = n })
+	return false
+}
+
+// Inflate implements websocket.Sink.
+func (s *webSocket) Inflate() bool {
+	places := s.b.env.WebSocket.Inflating
+	if places == nil || s.turn {
+		return true
+	}
+	select {
+	case places <- struct{}{}:
+		s.turn = true
+		return true
+	default:
+	}
+	s.wait(func(ctx context.Context) error {
+		select {
+		case places <- struct{}{}:
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}, func() { s.turn = true })
+	return false
+}
+
+// Turn implements websocket.Sink.
+func (s *webSocket) Turn() bool {
+	if places := s.b.env.WebSocket.Inflating; places != nil && len(places) == cap(places) && s.raw.HungUp() { // others need the memory
+		s.lose()
+		return false
+	}
+	if s.turns++; s.turns <= inflateMost {
+		return true
+	}
+	s.b.loop.Post(func() {
+		s.turns = 0
+		s.resume()
+	})
+	return false
+}
+
+// Released implements websocket.Sink.
+func (s *webSocket) Released() {
+	if s.packed != nil {
+		s.packed.Close()
+		s.owned = 0
+	}
+	if s.turn {
+		s.turn = false
+		<-s.b.env.WebSocket.Inflating
+	}
+}
+
+// Part implements websocket.Sink.
+func (s *webSocket) Part(p websocket.Part) {
+	if s.closed {
+		return
+	}
+	if m := s.call.place; m != nil && m.own != nil {
+		encodePart(m.batches.tuple(len(p.Data)+tupleMost), s.call.number, p)
+		return
+	}
+	s.line.Tell(func(m *wire.Marshal) { encodePart(m, s.call.number, p) })
+}
+
+func encodePart(m *wire.Marshal, number uint64, p websocket.Part) {
+	if !p.Last {
+		m.Tuple(3)
+		m.Int(wire.OpPart)
+		m.Uint(number)
+		m.ByteSlice(p.Data)
+		return
+	}
+	m.Tuple(4)
+	if p.Text {
+		m.Int(wire.OpText)
+	} else {
+		m.Int(wire.OpBinary)
+	}
+	m.Uint(number)
+	if p.Text && p.Size == len(p.Data) {
+		m.Text(p.Data)
+	} else {
+		m.ByteSlice(p.Data)
+	}
+	m.Int(int64(p.Size))
+}
+
+// await waits for n of an account. When others do not give it back in time, the
+// WebSocket ends.
+func (s *webSocket) await(a *budget.Account, n int, had func()) {
+	if s.raw.HungUp() {
+		s.lose()
+		return
+	}
+	s.wait(func(ctx context.Context) error {
+		limited, cancel := context.WithTimeoutCause(ctx, busyTime, &websocket.CloseError{Code: websocket.CodeTryAgain, Reason: "out of memory for messages"})
+		defer cancel()
+		return a.Take(limited, int64(n))
+	}, had)
+}
+
+// lose ends a WebSocket whose client has gone, when ws has returned.
+func (s *webSocket) lose() { s.busy = &websocket.CloseError{Code: websocket.CodeAbnormal} }
+
+// wait has a goroutine wait for what others hold, and goes on then.
+func (s *webSocket) wait(take func(ctx context.Context) error, had func()) {
+	if s.waiting {
+		return
+	}
+	s.waiting = true
+	ctx, cancel := context.WithCancel(context.Background())
+	s.cancel = cancel
+	go func() {
+		err := take(ctx)
+		cancel()
+		s.b.loop.Post(func() {
+			s.waiting, s.cancel = false, nil
+			if err == nil {
+				had()
+			}
+			if s.closed {
+				s.settle()
+			}
+			if s.stage == over {
+				s.Released()
+				return
+			}
+			if err != nil && !s.closed && !errors.As(err, &s.busy) {
+				s.lose()
+			}
+			s.resume()
+		})
+	}()
+}
+
+// give says that the app has taken n bytes.
+func (s *webSocket) give(n int) {
+	s.unread = max(s.unread-n, 0)
+	s.settle()
+}
+
+// settle gives back what is not needed any more.
+func (s *webSocket) settle() {
+	spare := s.charged - max(s.unread-freeInbox, 0)
+	if s.closed {
+		spare = s.charged
+	}
+	if spare > 0 && s.account != nil {
+		s.charged -= spare
+		s.account.Give(int64(spare))
+	}
+}
+
+// close gives all back: nobody wants any more.
+func (s *webSocket) close() {
+	if s.closed {
+		return
+	}
+	s.closed = true
+	if s.cancel != nil {
+		s.cancel()
+	}
+	s.settle()
+}
