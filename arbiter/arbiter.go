@@ -40,7 +40,7 @@ type Options struct {
 	// started before everything else and ended after it.
 	First          Loaded
 	Guard, Monitor *Generation
-	// Load reads the config anew for generation number. It is called away from
+	// Load reads the config again for generation number. It is called away from
 	// the loop and may take its time.
 	Load func(ctx context.Context, number int) (Loaded, error)
 	// Publish, which may be nil, is told of all workers that serve, or still
@@ -71,7 +71,7 @@ type Options struct {
 	// nothing more is to be accepted. It is called from the loop and must not
 	// wait.
 	Refuse func()
-	// Reopen opens the log files anew. It is called away from the loop.
+	// Reopen opens the log files again. It is called away from the loop.
 	Reopen func() error
 	// Ready is called once, from the loop, when the first generation serves.
 	Ready func()
@@ -250,7 +250,7 @@ func (a *Arbiter) plan(ctx context.Context, now time.Duration) time.Duration {
 	return min(wake, a.tell(now), a.sample(now), a.sweep(now))
 }
 
-// stopInOrder lets a graceful stop go from the outside in: the gateway
+// stopInOrder makes a graceful stop go from the outside in: the gateway
 // finishes what it has with the help of the workers, and the guard and the monitor go last.
 func (a *Arbiter) stopInOrder(now time.Duration) {
 	if a.workers.phase >= quitting {
@@ -275,7 +275,7 @@ func (a *Arbiter) stopInOrder(now time.Duration) {
 	}
 }
 
-// emptyInOrder lets the gateway go at WINCH, and the workers behind it.
+// emptyInOrder stops the gateway at WINCH, and then the workers behind it.
 // Connections wait in the backlog until a reload.
 func (a *Arbiter) emptyInOrder(now time.Duration) {
 	if !a.ending.emptying || a.ending.by > 0 || a.workers.phase != serving {

@@ -91,7 +91,7 @@ func (a *Arbiter) measureMemory() {
 }
 
 // keepBudget replaces the largest worker when all together are over the budget
-// and none can be let go, and says so when that cannot help.
+// and none can be stopped, and logs it when that cannot help.
 func (a *Arbiter) keepBudget(now time.Duration) {
 	f, m := a.workers, a.memory.use
 	if !m.over() || f.phase != serving || f.candidate != nil {
@@ -111,7 +111,7 @@ func (a *Arbiter) keepBudget(now time.Duration) {
 		return
 	}
 	if f.size.target > least || a.memory.recycled > 0 && now-a.memory.recycled < recycleEvery {
-		return // scaling lets one go
+		return // scaling stops one
 	}
 	s := f.largestPosition()
 	if s == nil || s.current.leaving.wanted.given() {

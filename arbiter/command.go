@@ -51,7 +51,7 @@ func (f *fleet) stop(now time.Duration) {
 	f.dismiss(now, byStop)
 }
 
-// drain lets every worker go, and starts no others before the next reload.
+// drain stops every worker gracefully, and starts no others before the next reload.
 func (f *fleet) drain(now time.Duration) {
 	if f.phase != serving {
 		return

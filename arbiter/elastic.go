@@ -10,7 +10,7 @@ import (
 type Elastic struct {
 	Min, Max int
 	UpWait   time.Duration // add workers when requests wait for longer
-	DownIdle time.Duration // let one go when it could be spared for so long
+	DownIdle time.Duration // stop one after it has been unneeded for so long
 	Budget   int64         // bytes for all workers together; 0 is no bound
 }
 
@@ -32,7 +32,7 @@ const (
 	clearWithin = time.Second            // a step is large enough to clear the backlog in this time
 )
 
-// load is what there is to do at one moment.
+// load is the work at one moment.
 type load struct {
 	waiting  int           // requests that wait for a worker
 	oldest   time.Duration // how long the first of them has
@@ -43,14 +43,14 @@ type load struct {
 	memory   memoryUse     // of the workers
 }
 
-// scaler finds how many workers a load needs. It is slow to let one go, and
+// scaler finds how many workers a load needs. It is slow to stop one, and
 // slower each time that this proved to be wrong, so that the number of workers
 // does not swing.
 type scaler struct {
 	hot        time.Duration // since when requests have been waiting too long; 0: they have not
 	wait       time.Duration // the longest then
-	spare      time.Duration // since when one could be spared
-	shrunk     time.Duration // when one was let go last
+	spare      time.Duration // since when one is unneeded
+	shrunk     time.Duration // when one was stopped last
 	backoff    int           // doublings of DownIdle
 	bucket     time.Duration // when the bucket began
 	sum        float64       // of the samples in it
@@ -60,8 +60,8 @@ type scaler struct {
 	finished   uint64 // requests finished when it became hot
 }
 
-// want returns how many workers there should be, of which there are n now and
-// some may be still on their way.
+// want returns how many workers there should be. There are n now; some of them may
+// still be starting.
 func (s *scaler) want(now time.Duration, e Elastic, n int, booting bool, l load) int {
 	if n < e.Min || n > e.Max {
 		return e.clamp(n)

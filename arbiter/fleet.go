@@ -103,7 +103,7 @@ type size struct {
 // history is what has become of a fleet's processes.
 type history struct {
 	starts    int // counts processes ever started: the next one's age
-	restarts  int // of which replaced one that was lost
+	restarts  int // starts that replaced a lost worker
 	everReady bool
 	allReady  bool // every position has been ready at the same time
 	gaveUp    *BootError
@@ -117,7 +117,7 @@ type reloaded struct {
 	failures  int       // that one did not
 	lastFault string    // why the last reload failed; empty once one succeeded
 	lastNote  string    // what the operator should know of the last reload that succeeded
-	stale     string    // why the current generation cannot be started anew; empty as long as it can
+	stale     string    // why the current generation cannot be started again; empty as long as it can
 	outcomes  []outcome // that nobody has been told of yet
 }
 
@@ -292,7 +292,7 @@ func (f *fleet) mayBeStale(w *worker) {
 		return
 	}
 	f.reloaded.stale = fmt.Sprintf("worker %d did not start: %s", w.place.ID, cmp.Or(w.said.fault, w.leaving.because.String()))
-	f.log.Error("the generation that serves cannot be started anew, probably because the code of the reload that failed is in its place: "+
+	f.log.Error("the generation that serves cannot be started again, probably because the code of the reload that failed is in its place: "+
 		"workers that serve go on and are not replaced; mend the code and reload",
 		"generation", f.current.Number, f.role, w.place.ID, "reason", cmp.Or(w.said.fault, w.leaving.because.String()), "code", "GON045")
 }

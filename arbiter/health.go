@@ -22,7 +22,7 @@ type vitals struct {
 	waiting      int             // requests at the gateway that wait for a worker
 	waitingSince time.Duration   // 0 if none does
 	answers      uint64          // responses that went out
-	errors       uint64          // of which 5xx
+	errors       uint64          // answers with 5xx
 	claims       []time.Duration // when each request in flight was taken, of workers that claim them
 }
 

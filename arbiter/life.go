@@ -111,7 +111,7 @@ func (f *fleet) probed(e probed, now time.Duration) {
 	f.mayBeReady(w, now)
 }
 
-// idled lets a worker go that the gateway has nothing in flight at any more but
+// idled ends a worker at which the gateway has nothing in flight any more except
 // requests that hang.
 func (f *fleet) idled(slot, pid int, now time.Duration) {
 	for _, w := range f.leaving {
@@ -186,7 +186,7 @@ func (f *fleet) lostHung(w *worker, now time.Duration, reason string) {
 	}
 }
 
-// departs lets a worker go that said by itself that it stops.
+// departs drains a worker that has said by itself that it stops.
 func (f *fleet) departs(w *worker, now time.Duration) {
 	f.move(w, draining, because(byItself))
 	w.leaving.deadline = now + w.gen.Settings.GracefulTimeout

@@ -32,7 +32,7 @@ type outcome struct {
 	Outcome
 }
 
-// Reload reads the config anew, exchanges the workers, and waits for the
+// Reload reads the config again, exchanges the workers, and waits for the
 // outcome.
 func (a *Arbiter) Reload(ctx context.Context) Outcome {
 	answer := make(chan Outcome, 1)
@@ -47,7 +47,7 @@ func (a *Arbiter) Reload(ctx context.Context) Outcome {
 	}
 }
 
-// wantReload has the config read anew, at once: nothing waits for a reload that
+// wantReload has the config read again, at once: nothing waits for a reload that
 // is in progress.
 func (a *Arbiter) wantReload() {
 	r := &a.reloads

@@ -16,8 +16,8 @@ func TestAdopt(t *testing.T) {
 	}
 	for want, wrong := range map[string]map[string]any{
 		"a worker class cannot set user": {"user": "root"},
-		"root_path: must be":           {"root_path": []any{"x"}},
-		"keepalive: ":                  {"keepalive": "never"},
+		"root_path: must be":             {"root_path": []any{"x"}},
+		"keepalive: ":                    {"keepalive": "never"},
 	} {
 		c := Default()
 		if err := c.Adopt(wrong); err == nil || !strings.Contains(err.Error(), want) {

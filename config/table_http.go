@@ -51,7 +51,7 @@ func tlsSettings() []Setting {
 			Name: "certfile", Kind: List, Example: "/etc/ssl/example.org.pem",
 			Help: "The certificate, PEM, with its chain. Several are chosen among by the name that the client asks for; " +
 				"the flag may be given several times.",
-			Differs: "several, and a changed file is read anew",
+			Differs: "several, and a changed file is read again",
 		},
 		Setting{
 			Name: "keyfile", Kind: List, Example: "/etc/ssl/example.org.key",
@@ -74,7 +74,7 @@ func tlsSettings() []Setting {
 		Setting{
 			Name: "crlfile", Kind: String, Own: true,
 			Help: "Lists of revoked certificates (CRLs), PEM, signed by authorities of ca_certs. A client whose certificate is on " +
-				"one, or whose issuer has none there that is valid, is not let in. A changed file is read anew.",
+				"one, or whose issuer has none there that is valid, is not let in. A changed file is read again.",
 		},
 		Setting{
 			Name: "ciphers", Kind: String,

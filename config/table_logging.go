@@ -13,7 +13,7 @@ func errorLogSettings() []Setting {
 		},
 		Setting{
 			Name: "errorlog", Flag: "error-logfile", Aliases: []string{"log-file"}, Kind: String, Default: "-", Filled: true,
-			Help: "The file of the error log; - is stderr. USR1 opens it anew.",
+			Help: "The file of the error log; - is stderr. USR1 opens it again.",
 		},
 		Setting{
 			Name: "log_format", Kind: Choice, Choices: []string{"text", "json"}, Default: "text", Own: true,
@@ -58,7 +58,7 @@ func accessLogSettings() []Setting {
 	return section(sectionLogging,
 		Setting{
 			Name: "accesslog", Flag: "access-logfile", Kind: String,
-			Help: "The file of the access log; - is stdout, empty is none. USR1 opens it anew.",
+			Help: "The file of the access log; - is stdout, empty is none. USR1 opens it again.",
 		},
 		Setting{
 			Name: "access_log_format", Flag: "access-logformat", Kind: String, Filled: true,

@@ -45,7 +45,7 @@ func placeSettings() []Setting {
 		Setting{
 			Name: "preload_app", Flag: "preload", Kind: Bool, Default: "false",
 			Help:    "Load the app once and fork the workers from it, which shares memory. It means start_method = fork.",
-			Differs: "a reload loads the app anew",
+			Differs: "a reload loads the app again",
 		},
 	)
 }

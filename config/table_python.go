@@ -24,7 +24,7 @@ func appSettings() []Setting {
 		},
 		Setting{
 			Name: "start_method", Kind: Choice, Choices: []string{"spawn", "fork"}, Default: "spawn", Own: true,
-			Help: "How a worker starts: spawn loads the app anew, fork copies a process that has loaded it.",
+			Help: "How a worker starts: spawn loads the app again, fork copies a process that has loaded it.",
 		},
 		Setting{
 			Name: "refork_after", Kind: Int, Default: "0", Own: true,
@@ -50,7 +50,7 @@ func appSettings() []Setting {
 		Setting{
 			Name: "refork_open_sockets", Kind: Bool, Default: "false", Own: true,
 			Help: "With refork_after, let a worker that has sockets open, to a database say, become the origin of the others. " +
-				"All copies share such a socket, and read one another's answers from it unless the hook post_fork opens it anew.",
+				"All copies share such a socket, and read one another's answers from it unless the hook post_fork opens it again.",
 		},
 	)
 }

@@ -61,11 +61,11 @@ def app(environ, start_response):
 			t.Errorf("%s is %q, python-dotenv has %q", name, got[name], want[name])
 		}
 	}
-	// A reload reads the file anew.
+	// A reload reads the file again.
 	if err := os.WriteFile(filepath.Join(dir, ".env"), []byte("PLAIN=new\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s.signal(syscall.SIGHUP)
-	eventually(t, "the file is read anew", func() bool { ask(); return got["PLAIN"] == "new" && got["EXPORTED"] == "" })
+	eventually(t, "the file is read again", func() bool { ask(); return got["PLAIN"] == "new" && got["EXPORTED"] == "" })
 	s.stop()
 }

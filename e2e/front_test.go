@@ -115,10 +115,10 @@ func TestCertificatesAreReadAnew(t *testing.T) {
 		t.Fatal("the first certificate is not served")
 	}
 	a.issue("one", "new.example", time.Now().Add(time.Hour))
-	eventually(t, "the changed file is read anew", func() bool { return serves("new.example") })
+	eventually(t, "the changed file is read again", func() bool { return serves("new.example") })
 	a.issue("one", "newest.example", time.Now().Add(time.Hour))
 	s.signal(syscall.SIGHUP)
-	eventually(t, "HUP reads it anew", func() bool { return serves("newest.example") })
+	eventually(t, "HUP reads it again", func() bool { return serves("newest.example") })
 	if gatewayPID(s) != gateway {
 		t.Error("the gateway was exchanged for a certificate")
 	}

@@ -60,7 +60,7 @@ func TestFailedRolloutKeepsWhatServes(t *testing.T) {
 	v.write(fmt.Sprintf(onceApp, 2))
 	s.signal(syscall.SIGHUP)
 	s.expect(`reload failed: the old generation keeps serving`)
-	s.expect(`the generation that serves cannot be started anew.*code=GON045`)
+	s.expect(`the generation that serves cannot be started again.*code=GON045`)
 	starts := strings.Count(s.log.text(), "worker started")
 	for end := time.Now().Add(2 * time.Second); time.Now().Before(end); {
 		l.served(t, 50)

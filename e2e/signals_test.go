@@ -216,7 +216,7 @@ func TestReopenLogs(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.signal(syscall.SIGUSR1)
-	eventually(t, "the log is opened anew", func() bool { _, err := os.Stat(log); return err == nil })
+	eventually(t, "the log is opened again", func() bool { _, err := os.Stat(log); return err == nil })
 	s.signal(syscall.SIGTTIN)
 	eventually(t, "the new log has lines", has(log, "number of workers changed"))
 	s.signal(syscall.SIGTERM)

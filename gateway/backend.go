@@ -35,7 +35,7 @@ var ErrTimeout = errors.New("the worker did not answer in time")
 // WorkerError says that a worker took a request and failed to answer it.
 type WorkerError struct {
 	Slot, PID int
-	Died      bool // the process or its connection ended; otherwise it answered nonsense
+	Died      bool // the process or its connection ended; otherwise its answer was invalid
 	Unsent    bool // nothing of the request has reached it
 	Hung      bool // it was ended because it hung, maybe on this request
 	Err       error

@@ -43,8 +43,8 @@ type Class interface {
 type Liveness uint8
 
 const (
-	// RequestAge means that a request holds a place of which there are few: none
-	// may be in flight for longer than request_timeout, or under sync timeout.
+	// RequestAge means that each request takes one of few places: none may be in
+	// flight for longer than request_timeout (under sync: timeout).
 	RequestAge Liveness = 1 << iota
 	// Heartbeat means that the process, or its event loop, stores its heartbeat
 	// on the scoreboard at least once per timeout. Requests may be of any age.

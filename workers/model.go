@@ -17,7 +17,7 @@ const (
 	OnLoop
 )
 
-// modelled is a class of which workers in other languages have a counterpart.
+// modelled is a class that also exists for workers in other languages.
 type modelled interface{ Model() Model }
 
 // ModelOf returns what a class means for workers that are no Go handlers.

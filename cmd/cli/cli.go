@@ -77,7 +77,7 @@ func Role(o Options) (code int, is bool) {
 }
 
 // Run supervises o's handler with a config made by a program. A reload starts
-// the workers anew with the same config.
+// the workers again with the same config.
 func Run(ctx context.Context, c config.Config, o Options) error {
 	if err := c.Validate(o.classNames()); err != nil {
 		return err

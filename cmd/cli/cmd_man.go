@@ -41,7 +41,7 @@ func (l *commandLine) man(*ucli.Context) error {
 			fmt.Fprintf(w, "Default: %s.\n", roff(s.Default))
 		}
 	}
-	fmt.Fprint(w, ".SH SIGNALS\nTERM stops, INT and QUIT stop at once, HUP reloads, TTIN and TTOU add and remove a worker, USR1 opens the logs anew,\n"+
+	fmt.Fprint(w, ".SH SIGNALS\nTERM stops, INT and QUIT stop at once, HUP reloads, TTIN and TTOU add and remove a worker, USR1 opens the logs again,\n"+
 		"USR2 starts the binary that is there now, WINCH lets the workers go.\n"+
 		".SH EXIT STATUS\n0 stopped as asked, 1 bad config or address in use, 2 bad flag, 3 workers failed to boot, 4 app not found.\n")
 	return nil

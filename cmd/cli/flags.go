@@ -17,7 +17,7 @@ type parsed struct {
 	given         []config.Given // flags that are settings, in their order
 	positionals   []string       // the app or a subcommand, and what follows it
 	command       []string       // what stands behind "--"; nil without it
-	configFile    string         // -c, of which the last counts
+	configFile    string         // -c; the last one counts
 	help, version bool
 }
 

@@ -32,18 +32,18 @@ def memory(order):
             written += 1
         for fd in descriptors():
             try:
-                anew = os.open("/proc/self/fd/%d" % fd, os.O_RDWR)
+                again = os.open("/proc/self/fd/%d" % fd, os.O_RDWR)
             except OSError:
                 continue
             try:
-                if stat.S_ISREG(os.fstat(anew).st_mode):
-                    with mmap.mmap(anew, 0) as area:
+                if stat.S_ISREG(os.fstat(again).st_mode):
+                    with mmap.mmap(again, 0) as area:
                         area[:] = (pattern * (len(area) // 8 + 1))[: len(area)]
                         written += 1
             except (OSError, ValueError):
                 pass
             finally:
-                os.close(anew)
+                os.close(again)
     return {"written": written}
 
 
@@ -182,17 +182,17 @@ def reopen(order):
         try:
             if not stat.S_ISFIFO(os.fstat(fd).st_mode):
                 continue
-            anew = os.open("/proc/self/fd/%d" % fd, os.O_WRONLY | os.O_NONBLOCK)
+            again = os.open("/proc/self/fd/%d" % fd, os.O_WRONLY | os.O_NONBLOCK)
         except OSError:
             continue
         try:
             for part in (*tokens, b"abc"):
-                os.write(anew, part)
+                os.write(again, part)
                 written += 1
         except OSError:
             pass
         finally:
-            os.close(anew)
+            os.close(again)
     return {"written": written}
 
 

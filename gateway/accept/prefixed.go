@@ -7,7 +7,7 @@ import (
 	"github.com/gonicorn/gonicorn/gateway/http1"
 )
 
-// prefixed is a connection some of which has been read already.
+// prefixed is a connection whose first bytes have been read already.
 type prefixed struct {
 	net.Conn
 	first []byte

@@ -80,7 +80,7 @@ func (o Options) Protocols() []string {
 // LoopServer serves connections on an event loop (package http1loop).
 type LoopServer interface {
 	Listen(l net.Listener, unix string) error
-	// Take serves a connection of which nothing has been read; version2 says that it
+	// Take serves a connection from which nothing has been read; version2 says that it
 	// speaks HTTP/2. If it returns false, the connection is still the caller's.
 	Take(c *http1.Conn, version2 bool) bool
 	StopAccepting()

@@ -17,8 +17,8 @@ type Pace struct {
 // Begin begins with a client that has taken so many bytes, and takes no more now.
 func (p *Pace) Begin(taken int64) { *p = Pace{taken: taken} }
 
-// Keeps reports whether the answer may stay where it is, of which the client has
-// taken so many bytes by now.
+// Keeps reports whether the client takes the answer fast enough for it to stay where
+// it is. taken is how many bytes the client has taken so far.
 func (p *Pace) Keeps(taken int64) bool {
 	n := taken - p.taken
 	p.taken = taken

@@ -278,7 +278,7 @@ func (p *Pool) onTrial() (trial *slot) {
 	return trial
 }
 
-// count takes note of a request, of which a worker on trial may get a share.
+// count counts a request for the share of a worker on trial.
 func (p *Pool) count() {
 	if p.trial != nil {
 		p.trial.share.Count(p.trial.worker.Share)

@@ -9,8 +9,8 @@ const (
 // thousand, evenly spread.
 type Share struct{ due int }
 
-// Count takes note of one request to whomever, of which perMille of a thousand
-// are this worker's.
+// Count counts one request, whichever worker gets it; perMille of a thousand are for
+// this worker.
 func (s *Share) Count(perMille int) { s.due = min(s.due+max(perMille, 0), mostDue) }
 
 // Due reports whether the next request is this worker's.

@@ -7,8 +7,8 @@ import (
 
 // Waiter is a request that waits without a goroutine: an event loop's.
 type Waiter struct {
-	// Called is called once, when the request has got a place, of which it gets the
-	// slot, or gets none and is told -1. That is with the pool locked, from any
+	// Called is called once: with the slot of the worker whose place the request has
+	// got, or with -1 if it gets none. That is with the pool locked, from any
 	// goroutine: it must not wait, nor use the pool.
 	Called func(at int)
 	w      waiter

@@ -65,9 +65,9 @@ type Conn struct {
 	Begun    *Begun    // what has been done for it; nil for nothing
 	Served   bool      // it is not the connection's first
 
-	// Return takes the connection back when it waits for a request and the last
-	// one was a common one; nil keeps it. False says that it does not. Once it
-	// has, the connection, of which it has a duplicate, is closed here.
+	// Return, which may be nil, takes the connection back when it waits for a request
+	// and the last one was common. If it returns true it has a duplicate of the
+	// connection, and this one is closed here.
 	Return func(c *Conn) bool
 }
 

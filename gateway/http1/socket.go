@@ -8,8 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// rawSocket returns the socket beneath a connection of which nothing else has
-// a part, or nil.
+// rawSocket returns the socket of a connection that is nothing but a socket, or nil.
 func rawSocket(c net.Conn) syscall.RawConn {
 	switch c.(type) {
 	case *net.TCPConn, *net.UnixConn:

@@ -84,7 +84,7 @@ func (c *ChunkedWriter) Close(trailers []gateway.Field) error {
 // crlf is only read.
 var crlf = []byte("\r\n")
 
-// AppendRequestHead appends the head of a request to a worker, framed anew: the
+// AppendRequestHead appends the head of a request to a worker, framed again: the
 // request line and Host of r, then fields without those that belong to the
 // client's connection, then the framing of r.Body, or the upgrade of r. Errors
 // are *BadRequest: a part would break the head.

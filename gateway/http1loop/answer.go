@@ -41,7 +41,7 @@ func (c *conn) Answer(a *gateway.Answer, part gateway.Part, end bool) bool {
 	return true
 }
 
-// send writes a response; what the client does not take now is kept.
+// send writes a response. It keeps what the client does not take now.
 func (c *conn) send(p []byte) {
 	for len(p) > 0 {
 		n, err := loop.Write(c.fd, p)
@@ -68,7 +68,7 @@ func (c *conn) Done() {
 	}
 }
 
-// flush writes what the client has not taken.
+// flush writes what is left of a response.
 func (c *conn) flush() {
 	for len(c.out) > 0 {
 		n, err := loop.Write(c.fd, c.out)

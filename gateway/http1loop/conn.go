@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// state is what a connection does.
+// state is what a connection is doing.
 type state int
 
 const (
@@ -32,13 +32,13 @@ type conn struct {
 	fd       int
 	state    state
 	deadline loop.Deadline
-	more     bool // there may be something to be read
+	more     bool // there may be bytes to read
 	hungUp   bool // the client has sent its last byte, or is gone
 	last     bool // no request follows this one
 	trusted  bool // the peer may send forwarder headers
 	served   bool // it has had a response
 
-	in       []byte // in[:n] was read, and not used up; nil while there is nothing
+	in       []byte // in[:n] was read and is not used yet; nil if there is nothing
 	n        int
 	headLen  int // of the request at the front of in; 0 while it is not whole
 	total    int // of the request, with its body
@@ -68,7 +68,7 @@ func (e *ends) scheme() string {
 	return "http"
 }
 
-// about is the connection for whom it is handed to, but for its socket.
+// about describes the connection, without its socket, for the next owner.
 func (c *conn) about() http1.Conn {
 	return http1.Conn{Scheme: c.scheme(), Remote: c.remote, Local: c.local, LocalUnix: c.unix, Peer: c.peer, TLS: c.tls}
 }
@@ -82,7 +82,7 @@ func (s *Server) add(fd int, from netip.AddrPort, l *listener) {
 	s.enter(c, s.first)
 }
 
-// enter puts a connection into the loop, which waits for its next request.
+// enter adds a connection to the loop, which waits for its next request.
 func (s *Server) enter(c *conn, until *loop.Deadlines) {
 	c.trusted = s.o.HTTP.Trusted != nil && s.o.HTTP.Trusted(c.peer.Addr, c.peer.Unix)
 	c.deadline.Owner = c
@@ -130,15 +130,15 @@ func (c *conn) Ready(ev loop.Events) {
 	}
 }
 
-// listens leaves it to a goroutine to find out whether a client that sends nothing
-// more still waits for its answer.
+// listens moves the request to a goroutine if the client has closed its sending
+// half: the goroutine finds out whether the client still waits for the answer.
 func (c *conn) listens() {
 	if c.hungUp && (c.state == busy || c.state == sendingLong && !c.parts.ended) {
 		c.call.Promote()
 	}
 }
 
-// read reads what there is and acts on it.
+// read reads the available bytes and acts on them.
 func (c *conn) read() {
 	c.more = false
 	for c.state == reading {
@@ -146,7 +146,7 @@ func (c *conn) read() {
 			c.in, c.work = c.s.take(), c.s.takeWork()
 		}
 		if c.n == len(c.in) {
-			c.hand(nil, nil) // more than the loop wants
+			c.hand(nil, nil) // more than the loop takes
 			return
 		}
 		room := len(c.in) - c.n
@@ -158,7 +158,7 @@ func (c *conn) read() {
 		case err == unix.EINTR:
 			continue
 		case err == 0 && n == 0 && c.n > 0:
-			c.hand(nil, nil) // which says what is missing
+			c.hand(nil, nil) // the goroutine answers what is missing
 			return
 		case err != 0 || n == 0:
 			c.close()
@@ -178,14 +178,14 @@ func (c *conn) read() {
 	c.listens()
 }
 
-// pause waits for more of a request, and holds no memory if there is nothing.
+// pause waits for more bytes. If no request has begun it keeps no memory.
 func (c *conn) pause() {
 	if c.n == 0 && c.in != nil {
 		c.giveWork()
 	}
 }
 
-// giveWork gives back what a request needs.
+// giveWork gives back the memory for a request.
 func (c *conn) giveWork() {
 	c.s.give(c.in)
 	if c.state != busy && c.state != sendingLong { // its call is the backend's, or a goroutine's
@@ -206,7 +206,7 @@ func (c *conn) Expired(d *loop.Deadline) {
 			c.close()
 		}
 	case c.state == reading:
-		c.hand(nil, nil) // which says that it took too long
+		c.hand(nil, nil) // the goroutine answers that it took too long
 	case c.state == busy:
 		c.call.Promote() // likewise
 	case c.state == sendingLong && (c.parts.pace.Keeps(c.parts.sent) || !c.s.leaving.Allow()):
@@ -220,7 +220,7 @@ func (c *conn) Expired(d *loop.Deadline) {
 	}
 }
 
-// next waits for the connection's next request, or takes it if it is there.
+// next takes the connection's next request if it is there, or waits for it.
 func (c *conn) next() {
 	c.state = reading
 	c.head.Reset()
@@ -239,7 +239,7 @@ func (c *conn) next() {
 	}
 }
 
-// used drops the request at the front of the buffer.
+// used removes the request at the front of the buffer.
 func (c *conn) used() {
 	c.n = copy(c.in, c.in[c.total:c.n])
 	if len(c.in) != block && c.n <= block {
@@ -278,8 +278,8 @@ func (c *conn) close() {
 	c.s.o.Host.ReleaseConn()
 }
 
-// hand gives the connection to a goroutine, with what was read of it and what has
-// been done for its request. unsent are records of TLS that are still to be sent.
+// hand gives the connection to a goroutine, with the bytes read so far and with what
+// has been done for its request. unsent are TLS records that are still to be sent.
 func (c *conn) hand(begun *http1.Begun, unsent []byte) {
 	s := c.s
 	to := c.about()
@@ -313,8 +313,8 @@ func (c *conn) Promote(x gateway.Begun) {
 	c.hand(b, unsent)
 }
 
-// takeBack takes a connection from a goroutine, while it waits for a request. It
-// implements http1.Conn's Return.
+// takeBack takes an idle connection back from a goroutine. It implements Return of
+// http1.Conn.
 func (s *Server) takeBack(from *http1.Conn) bool {
 	if sec, is := from.Conn.(*tlsconn.Conn); is {
 		raw := sec.Raw()

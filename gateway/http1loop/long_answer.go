@@ -82,7 +82,7 @@ func (p *pusher) giveLongAnswer(st *longAnswer) {
 	}
 }
 
-// left lists what the client has not taken of a piece.
+// left appends what the client has not taken of a piece.
 func (p *piece) left(to [][]byte) [][]byte {
 	skip := p.taken
 	for _, b := range [...][]byte{p.frame[:p.framed], p.part.Body, lastChunk[:p.ends]} {
@@ -101,7 +101,7 @@ func (p *piece) size() int { return p.framed + len(p.part.Body) + p.ends }
 // body is how many bytes of the part's body the client has taken.
 func (p *piece) body() int { return min(max(p.taken-p.framed, 0), len(p.part.Body)) }
 
-// beginLong takes over an answer of which more is to come, and its first part.
+// beginLong starts an answer that comes in parts, with its first part.
 func (c *conn) beginLong(status int, length int64, chunked, plain bool, queue time.Duration, p gateway.Part) {
 	st := c.s.takeLongAnswer()
 	*st = longAnswer{
@@ -152,7 +152,7 @@ func (p *piece) chunk(last bool) {
 // last makes an empty piece the end of a chunked body.
 func (p *piece) last() { p.framed = copy(p.frame[:], lastChunk[len(crlf):]) }
 
-// soon has the parts of an answer written at the end of the loop's turn.
+// soon schedules the parts of an answer to be written at the end of the loop's turn.
 func (c *conn) soon() {
 	if !c.parts.dirty {
 		c.parts.dirty = true
@@ -173,7 +173,7 @@ func (s *Server) pushAll() {
 	s.dirty = s.dirty[:0]
 }
 
-// push writes the parts of an answer that the client takes now.
+// push writes as much of the answer as the client takes now.
 func (c *conn) push() {
 	st := c.parts
 	for len(c.out) > 0 || len(st.pieces) > 0 {
@@ -216,8 +216,8 @@ func (c *conn) pushSome() syscall.Errno {
 	return err
 }
 
-// written takes note of n bytes that the client has taken. It returns how many of
-// them are of parts.
+// written counts n bytes that the client has taken. It returns how many of them
+// belong to parts.
 func (c *conn) written(n int) int {
 	k := min(n, len(c.out))
 	if c.out = c.out[k:]; len(c.out) == 0 {
@@ -226,7 +226,7 @@ func (c *conn) written(n int) int {
 	return n - k
 }
 
-// pushed takes note of n bytes of parts that need not be kept.
+// pushed releases n bytes of parts that the client has taken.
 func (c *conn) pushed(n int) {
 	st := c.parts
 	bytes, done := 0, 0
@@ -251,7 +251,7 @@ func (c *conn) pushed(n int) {
 	c.call.Taken(bytes)
 }
 
-// longSent ends an answer of which the client has taken all.
+// longSent is called when the client has taken all of a long answer.
 func (c *conn) longSent() {
 	c.record("")
 	c.dropLong()
@@ -281,7 +281,7 @@ func (c *conn) abort() {
 	c.close()
 }
 
-// dropLong gives back what an answer in parts holds.
+// dropLong releases the parts of an answer.
 func (c *conn) dropLong() {
 	st := c.parts
 	if st == nil {
@@ -297,8 +297,8 @@ func (c *conn) dropLong() {
 	c.s.giveLongAnswer(st)
 }
 
-// handLong gives a goroutine what the client has not taken of an answer: to
-// the connection what has been framed already, the rest to x.
+// handLong passes what the client has not taken of an answer to a goroutine: bytes
+// that are framed already through b, the rest through x.
 func (c *conn) handLong(x gateway.Begun, b *http1.Begun) {
 	st := c.parts
 	r := &gateway.Resumed{Status: st.status, Fields: append([]gateway.Field(nil), st.fields...), Length: st.length, Plain: st.plain}
@@ -310,7 +310,7 @@ func (c *conn) handLong(x gateway.Begun, b *http1.Begun) {
 	if st.chunked && len(pieces) > 0 && pieces[0].taken > 0 {
 		p := &pieces[0]
 		sent += int64(len(p.part.Body) - p.body())
-		if p.ends == len(lastChunk) { // the end is the exchange's to say
+		if p.ends == len(lastChunk) { // the goroutine writes the end
 			p.ends = len(crlf)
 		}
 		for _, rest := range p.left(nil) {

@@ -4,8 +4,8 @@ import (
 	"github.com/gonicorn/gonicorn/gateway"
 )
 
-// advance looks whether the request at the front of the buffer is whole, and
-// gives it to the backend then.
+// advance gives the request at the front of the buffer to the backend if it is
+// complete.
 func (c *conn) advance() {
 	if c.headLen == 0 && c.greets() {
 		return
@@ -24,8 +24,8 @@ func (c *conn) advance() {
 	c.begin()
 }
 
-// parse takes the head apart. False means that it is not whole, or not the
-// loop's.
+// parse parses the head. It returns false if the head is incomplete, or if the request
+// is not for the loop.
 func (c *conn) parse() bool {
 	n, err := c.head.Parse(c.in[:c.n], c.s.rules, c.trusted)
 	switch {
@@ -47,7 +47,7 @@ func (c *conn) parse() bool {
 	return true
 }
 
-// common reports whether a request is one that the loop serves.
+// common reports whether the loop serves a request.
 func (c *conn) common() bool {
 	h, o := &c.head, &c.s.o
 	switch {
@@ -61,7 +61,8 @@ func (c *conn) common() bool {
 	return o.HTTP.MaxBody <= 0 || h.Length <= o.HTTP.MaxBody
 }
 
-// room makes the buffer long enough for the request.
+// room makes the buffer long enough for the request. It returns false if that is not
+// possible.
 func (c *conn) room() bool {
 	if c.total <= len(c.in) {
 		return true

@@ -1,9 +1,7 @@
-// Package http1loop serves HTTP/1 connections on an event loop, without a goroutine
-// for any of them, as long as what they do is common: a request that is small,
-// and an answer that comes whole. Everything else leaves the loop with its
-// connection, for a goroutine (package http1), and may come back when the
-// connection is idle. There is no rule here that is not a function of another
-// package.
+// Package http1loop serves HTTP/1 connections on an event loop, without goroutines,
+// as long as their requests are common: small, and answered without a fault. For
+// anything else the connection leaves the loop for a goroutine (package http1), and
+// may come back when it is idle. The rules of HTTP are functions of other packages.
 package http1loop
 
 import (
@@ -30,11 +28,11 @@ const (
 	drainIdle  = time.Second
 	lingerTime = 2 * time.Second
 	acceptMost = 64 // connections accepted in one turn
-	// acceptPause is how long accepting rests that has failed.
+	// acceptPause is how long to wait after accept(2) has failed.
 	acceptPause = 50 * time.Millisecond
 )
 
-// Options are the parts of a server. HTTP's settings are the server's, Host serves
+// Options are the parts of a server. It has the settings of HTTP, and Host serves
 // what the loop does not.
 type Options struct {
 	Loop     *loop.Loop
@@ -44,7 +42,8 @@ type Options struct {
 	Host     accept.Host
 }
 
-// Server serves connections. What has a comment "loop" is the loop's.
+// Server serves connections. Fields with the comment "loop" belong to the loop's
+// thread.
 type Server struct {
 	o         Options
 	rules     *http1.Rules
@@ -121,14 +120,14 @@ func (s *Server) Listen(l net.Listener, unixPath string) error {
 	return nil
 }
 
-// inherit sets what accepted connections have from their listener (tcp(7)): as
-// Go's net package sets it.
+// inherit sets the options that accepted connections inherit from their listener
+// (tcp(7)), to the values that Go's net package uses.
 func inherit(fd int) {
 	for _, o := range [][3]int{
 		{unix.IPPROTO_TCP, unix.TCP_NODELAY, 1}, {unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1},
 		{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, 15}, {unix.IPPROTO_TCP, keepIdle, 15},
 	} {
-		_ = unix.SetsockoptInt(fd, o[0], o[1], o[2]) // a socket without is slower, no more
+		_ = unix.SetsockoptInt(fd, o[0], o[1], o[2]) // without them a socket is only slower
 	}
 }
 
@@ -166,7 +165,7 @@ func (l *listener) Ready(loop.Events) {
 			case unix.EAGAIN:
 			case unix.EINTR, unix.ECONNABORTED:
 				continue
-			default: // out of descriptors, most likely: what is open must end first
+			default: // most likely out of descriptors: some must be closed first
 				s.o.Host.LogAcceptError(l.name, err)
 				s.pause()
 			}
@@ -205,9 +204,9 @@ func (s *Server) stopAccepting() {
 	s.listeners = nil
 }
 
-// Drain lets every connection end with the request that it has in flight, or with
-// the one that comes within a moment, and waits for that until ctx ends. What is
-// left then goes to goroutines, which the host ends.
+// Drain closes every connection after the request that it has in flight, or after
+// one that comes within drainIdle, and waits for that until ctx ends. Connections
+// that are left then go to goroutines, which the host ends.
 func (s *Server) Drain(ctx context.Context) {
 	empty := make(chan struct{})
 	s.o.Loop.Do(func() {
@@ -241,7 +240,7 @@ func (s *Server) Drain(ctx context.Context) {
 	})
 }
 
-// leftLast tells who waits for the connections to end.
+// leftLast ends the wait of Drain.
 func (s *Server) leftLast() {
 	if s.draining && s.empty != nil {
 		close(s.empty)

@@ -96,8 +96,8 @@ func (c *Conn) ended(s *Stream, trailers []gateway.Field) {
 	c.over(s)
 }
 
-// over ends a stream of which both ends have said all, or whose client need say
-// no more (RFC 9113, 8.1).
+// over ends a stream when both ends have finished, or when the client need not
+// finish (RFC 9113, 8.1).
 func (c *Conn) over(s *Stream) {
 	if !s.localEnded || c.streams[s.ID] != s || s.Tunnel && !s.remoteEnded {
 		return

@@ -17,8 +17,8 @@ const (
 	heldMost   = 4 << 10 // bytes of a head that is not complete beyond which all together are bounded
 )
 
-// Transport carries a connection's bytes. Nothing blocks: EAGAIN says that the
-// loop will tell when there is more to be done. A Read of 0 bytes is the end.
+// Transport carries a connection's bytes. It never blocks: after EAGAIN the loop
+// reports when the connection is ready. A Read of 0 bytes is the end.
 type Transport interface {
 	Read(p []byte) (int, syscall.Errno)
 	Write(p []byte) (int, syscall.Errno)
@@ -30,7 +30,7 @@ type Transport interface {
 // the loop tells when there is more.
 type draining interface{ Drains() bool }
 
-// conn is one connection. It is the loop's. It implements http2.Events.
+// conn is one connection. It belongs to the loop. It implements http2.Events.
 type conn struct {
 	s     *Server
 	t     Transport
@@ -119,10 +119,10 @@ func (c *conn) Ready(ev loop.Events) {
 	}
 }
 
-// full reports whether the client has to take something before it is heard.
+// full reports whether the client has to take bytes before more are read from it.
 func (c *conn) full() bool { return len(c.wire.Out()) >= 2*inputSize }
 
-// read reads what there is, within what a turn may take.
+// read reads the available bytes, within the limit of a turn.
 func (c *conn) read() {
 	for range turnReads {
 		if c.gone || !c.more || c.full() {
@@ -168,7 +168,7 @@ func (c *conn) feed(p []byte) {
 	c.after()
 }
 
-// resume goes on where the client did not take what it was sent.
+// resume continues to read once the client has taken what it was sent.
 func (c *conn) resume() {
 	if c.gone || c.ending {
 		return
@@ -179,7 +179,7 @@ func (c *conn) resume() {
 	c.read()
 }
 
-// after does what follows from what has happened on the connection.
+// after updates deadlines and budgets after any event on the connection.
 func (c *conn) after() {
 	if c.gone {
 		return
@@ -196,7 +196,7 @@ func (c *conn) after() {
 	c.touch()
 }
 
-// charge bounds what all heads together hold that are not complete.
+// charge bounds the memory of all incomplete heads together.
 func (c *conn) charge(inside bool, size int64) {
 	switch heads := c.s.o.HTTP.Heads; {
 	case !inside || heads == nil:
@@ -214,7 +214,7 @@ func (c *conn) charge(inside bool, size int64) {
 	}
 }
 
-// rests has the connection wait for a request, or end, when it has none in flight.
+// rests makes a connection without requests in flight wait for the next one, or end.
 func (c *conn) rests() {
 	if c.wire.Dead() || c.wire.Streams() > 0 || !c.wire.Greeted() {
 		return
@@ -238,7 +238,8 @@ func (c *conn) begun() {
 	}
 }
 
-// leave tells the client to go elsewhere, which it may not know for a moment.
+// leave sends GOAWAY. Requests that the client has sent before it reads that are
+// still answered.
 func (c *conn) leave() {
 	if c.parting || c.ending || c.wire.Dead() {
 		return
@@ -290,7 +291,7 @@ func (c *conn) close() {
 	c.finish()
 }
 
-// finish tells that all has ended, when it has.
+// finish calls done once the connection and all its goroutines have ended.
 func (c *conn) finish() {
 	if c.gone && c.tasks == 0 && c.done != nil {
 		c.done()

@@ -1,8 +1,7 @@
 // Package http2loop serves HTTP/2 connections on an event loop. A connection is a
-// state machine (package http2) that the loop feeds, and its streams are states,
-// too, as long as what they do is common: a request that is small, and an answer
-// that comes whole. What is not common has a goroutine for the stream, whose
-// writes go through the loop; the connection stays where it is.
+// state machine (package http2) that the loop feeds. Streams with common requests
+// are state machines too. Any other request has a goroutine, whose writes go through
+// the loop; its connection stays on the loop.
 package http2loop
 
 import (
@@ -50,7 +49,8 @@ type Options struct {
 	Log      *slog.Logger
 }
 
-// Server serves connections. What has a comment "loop" is the loop's.
+// Server serves connections. Fields with the comment "loop" belong to the loop's
+// thread.
 type Server struct {
 	o      Options
 	codec  *http2.Codec

@@ -16,7 +16,7 @@ type state int
 const (
 	collecting state = iota // waits for the rest of its request
 	busy                    // is with the backend
-	answering               // has an answer, of which parts may be in their worker's memory
+	answering               // has an answer; parts of it may be in the worker's memory
 	sending                 // is counted and logged; the rest is the connection's
 	handed                  // has a goroutine
 )

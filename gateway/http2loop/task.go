@@ -35,7 +35,7 @@ func (st *stream) hand(bad *gateway.BadRequest) bool {
 	t.reply.begin(t)
 	t.req.Header = slices.Clone(st.req.Header)
 	st.req.Before = gateway.Before{}
-	if t.req.Begun != nil { // its sender is found out anew
+	if t.req.Begun != nil { // its sender is found out again
 		t.req.Scheme, t.req.Client = c.about.Scheme, gateway.Client{}
 	}
 	if bad == nil {
@@ -53,7 +53,7 @@ func (st *stream) hand(bad *gateway.BadRequest) bool {
 	return true
 }
 
-// takeBody gives the request its body, of which some may have come.
+// takeBody gives the request its body; a part of it may have arrived.
 func (t *task) takeBody(st *stream) {
 	r := &t.req
 	r.Body = gateway.Body{}

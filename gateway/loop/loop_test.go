@@ -131,7 +131,7 @@ func TestDeadlinesExpireInOrder(t *testing.T) {
 		}
 		long.Arm(&first)
 		short.Arm(&second)
-		short.Arm(&first) // anew, behind the second
+		short.Arm(&first) // again, behind the second
 		short.Arm(&third)
 		never.Arm(&third) // which disarms it
 		if third.Armed() || !first.Armed() || first.List() != short {

@@ -47,7 +47,7 @@ func (l *Loop) Deadlines(after time.Duration) *Deadlines {
 	return d
 }
 
-// Arm starts d anew, in whichever list it was. With an After of 0 or less it
+// Arm starts d again, in whichever list it was. With an After of 0 or less it
 // never expires.
 func (l *Deadlines) Arm(d *Deadline) {
 	d.Disarm()

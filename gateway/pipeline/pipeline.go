@@ -1,8 +1,8 @@
-// Package pipeline is what happens to a request between the front and the
-// workers: it gets an id, its sender is found out, its body is read before a
-// worker is bothered, and the worker's answer is taken off its hands as fast as
-// it comes. What goes wrong becomes a page that helps, and every request a line
-// in the access log.
+// Package pipeline is what happens to a request between the client's connection and
+// the workers. The request gets an id, the client's address is determined, the body
+// is read before a worker gets the request, and the answer is taken from the worker
+// as fast as it comes. Errors become a helpful page, and every request a line in the
+// access log.
 package pipeline
 
 import (
@@ -172,7 +172,7 @@ func (e *transaction) once(ctx context.Context) error {
 	return err
 }
 
-// ask hands the request to the backend, and takes the time.
+// ask gives the request to the backend, and measures the time.
 func (e *transaction) ask(ctx context.Context) error {
 	e.asked, e.waited = time.Now(), e.r.QueueWait
 	if !e.r.Asked.IsZero() {

@@ -11,14 +11,14 @@ import (
 	"github.com/gonicorn/gonicorn/gateway/pipeline/buffer"
 )
 
-// heldBackMost is how much of a response is held back in the hope that its end comes
-// before anything must be sent: bytes.
+// heldBackMost is how many bytes of a response are buffered in the hope that it
+// ends before anything has to be sent.
 const heldBackMost = 64 << 10
 
-// transaction is one request and the answer to it. As the backend's Reply it takes
-// the response off the worker's hands: a short one is kept until it is
-// complete, and sent when the worker is free already; a long or slow one goes
-// through a spool, from which another goroutine sends it.
+// transaction is one request and the answer to it, with replays. As the backend's
+// Reply it takes the response from the worker as fast as it comes: a short one is
+// buffered until it is complete, and sent when the worker is already free; a long or
+// slow one goes through a spool, from which another goroutine sends it.
 type transaction struct {
 	p *Pipeline
 	r *gateway.Request
@@ -63,7 +63,7 @@ func (e *transaction) resume(s *gateway.Resumed) {
 	}
 }
 
-// again forgets an answer of which nothing has gone out.
+// again forgets an answer that has not been sent, for a replay.
 func (e *transaction) again() {
 	e.headed, e.ended, e.body, e.fields, e.file, e.trailer = false, false, e.body[:0], nil, "", nil
 	e.status, e.plain = 0, !e.p.ResponseBuffering

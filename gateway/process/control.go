@@ -166,7 +166,7 @@ func (l *arbiterLink) reportStuck(w wire.Stuck) {
 	})
 }
 
-// reportBroken tells the arbiter that a worker sent nonsense, so that it has
+// reportBroken tells the arbiter that a worker sent invalid data, so that it has
 // the worker replaced. It does not wait.
 func (l *arbiterLink) reportBroken(slot, pid int) {
 	l.report(func(m *wire.FromGateway) { m.Broken = append(m.Broken, wire.Idle{Slot: slot, PID: pid}) })

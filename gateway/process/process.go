@@ -80,7 +80,7 @@ type process struct {
 //
 // TERM, and the end of the arbiter, let it finish what it has in flight within
 // graceful_timeout; INT and QUIT end it at once; USR1 opens the access log
-// anew; ABRT makes it write the stacks of all goroutines to stderr and end with
+// again; ABRT makes it write the stacks of all goroutines to stderr and end with
 // 134.
 func Main() int {
 	signals := make(chan os.Signal, 16)

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	heldMost = 64 << 10  // of a body, that is held back in the hope for its end: bytes
+	heldMost = 64 << 10  // bytes of a body that are buffered in the hope that it ends
 	window   = 256 << 10 // of a body, that the loop holds and the client has not taken
 )
 
@@ -24,8 +24,8 @@ type answer struct {
 	unsent  []byte        // of a promoted call: what the client has not taken
 }
 
-// gather reads a body of which the client has nothing yet, in the hope that all of
-// it is there.
+// gather reads a body before any of the answer is sent, in the hope that all of it is
+// there.
 func (c *Call) gather() {
 	res := c.res
 	for res.head.Length <= heldMost {
@@ -77,7 +77,7 @@ func (c *Call) head() *gateway.Answer {
 	return &c.b.said
 }
 
-// whole hands an answer to the client of which all is there.
+// whole sends a complete answer to the client.
 func (c *Call) whole(body []byte) {
 	if !c.caller.Answer(c.head(), gateway.Part{Body: body}, true) {
 		c.res.held = append(c.res.held[:0], body...)
@@ -88,7 +88,7 @@ func (c *Call) whole(body []byte) {
 	c.caller.Done()
 }
 
-// tell hands an answer to the client of which more is to come.
+// tell sends the first part of an answer to the client; more will come.
 func (c *Call) tell() {
 	c.late.Disarm()
 	res := c.res
@@ -109,7 +109,7 @@ func (c *Call) tell() {
 	}
 }
 
-// relay passes on what there is of a body, as long as the client takes it.
+// relay passes on the available bytes of a body, as long as the client takes them.
 func (c *Call) relay() {
 	res := c.res
 	for !c.paused && !c.promoted {

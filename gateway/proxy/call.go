@@ -37,7 +37,7 @@ type Call struct {
 	answer
 }
 
-// queued is how a call waits for a place at a worker.
+// queued is the state of a call that waits for a place at a worker.
 type queued struct {
 	waiter dispatch.Waiter
 	err    error         // why it gets none
@@ -46,7 +46,7 @@ type queued struct {
 	waited time.Duration // until then, in the queue
 }
 
-// assigned is what a worker has of a call.
+// assigned is the state of a call that has a worker.
 type assigned struct {
 	worker *worker // whose place it has; nil for none
 	by     *worker // who has answered it
@@ -131,7 +131,7 @@ func (c *Call) begin(at int) {
 	c.dial()
 }
 
-// dial connects to the worker. What goes wrong is for a goroutine to find out.
+// dial connects to the worker. Errors are left to a goroutine.
 func (c *Call) dial() {
 	l, err := c.worker.dialLink()
 	if err != nil {
@@ -199,7 +199,7 @@ func (c *Call) write() {
 	}
 }
 
-// read reads what there is of the answer.
+// read reads the available bytes of the answer.
 func (c *Call) read() {
 	if c.stage == asked {
 		err := c.res.parse(c.b.MaxResponseHead, c.r.Method)

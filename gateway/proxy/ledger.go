@@ -25,7 +25,7 @@ type ledger struct {
 	busySince   int64
 }
 
-// entry is one request in a worker's hands.
+// entry is one request that a worker has.
 type entry struct {
 	r          *gateway.Request
 	id         uint64

@@ -66,7 +66,7 @@ func newWorker(b *Backend, spec gateway.Worker) *worker {
 	return w
 }
 
-// update takes the worker's description anew.
+// update takes the worker's description again.
 func (w *worker) update(spec gateway.Worker) {
 	w.mu.Lock()
 	began := spec.Draining && !w.spec.Draining
@@ -107,7 +107,7 @@ func (w *worker) vanish() {
 	}
 }
 
-// keepHung keeps a request in the worker's hands, and its place in the pool, until
+// keepHung keeps a request with the worker, and its place in the pool, until
 // the process has been reaped. It reports whether it has not been yet.
 func (w *worker) keepHung(e *entry) bool {
 	w.mu.Lock()

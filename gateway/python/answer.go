@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// answerHead is how much of an answer is copied at first: a small one is whole
-// then.
+// answerHead is how many bytes of an answer are copied at first: enough for the head
+// of most.
 const answerHead = 512
 
 // mostUntaken is how many bytes of a worker's answer the loop holds that the
@@ -33,12 +33,12 @@ func (b *Backend) answered(m *member) {
 			return
 		}
 		if n%shm.TokenSize != 0 {
-			b.nonsense(m, errToken)
+			b.invalid(m, errToken)
 			return
 		}
 		for p := b.tokens[:n]; len(p) > 0; p = p[shm.TokenSize:] {
 			if err := b.answer(m, shm.ReadToken(p)); err != nil {
-				b.nonsense(m, err)
+				b.invalid(m, err)
 				return
 			}
 		}
@@ -48,8 +48,8 @@ func (b *Backend) answered(m *member) {
 	}
 }
 
-// answer handles the token of one answer. Answers of requests that nobody knows
-// any more are dropped.
+// answer handles the token of one answer. Answers to requests that have ended are
+// dropped.
 func (b *Backend) answer(m *member, t shm.Token) error {
 	if t.Request() == shm.Batch {
 		return b.batchToken(m, t.Answer())
@@ -88,8 +88,8 @@ func (b *Backend) answer(m *member, t shm.Token) error {
 	return nil
 }
 
-// read copies the head of a part of an answer, of which the worker may change
-// every byte at any time, and takes it apart. The part's body stays where it is.
+// read copies the head of a part of an answer and parses the copy: the worker may
+// change every byte of the original at any time. The part's body stays where it is.
 func (b *Backend) read(a *shm.Answers, slot int) (wire.Frame, gateway.Part, error) {
 	p := b.scratch[:]
 	a.Copy(slot, p[:answerHead])
@@ -112,7 +112,8 @@ func (b *Backend) read(a *shm.Answers, slot int) (wire.Frame, gateway.Part, erro
 	return f, gateway.Part{Body: a.Lend(slot, head, size-head), Of: a, Slot: slot}, nil
 }
 
-// deliver hands a part of an answer to whoever waits for it.
+// deliver passes a part of an answer to the connection or goroutine that waits for
+// it.
 func (b *Backend) deliver(m *member, c *call, f *wire.Frame, part gateway.Part) {
 	c.worker = m
 	if d := c.onLoop; d != nil {
@@ -135,8 +136,8 @@ func (b *Backend) deliver(m *member, c *call, f *wire.Frame, part gateway.Part) 
 	part.Release()
 }
 
-// serve hands a part of an answer to the loop's connection. False means that it
-// needs a goroutine: the part is still the caller's.
+// serve passes a part of an answer to the connection on the loop. If it returns false
+// the answer needs a goroutine, and the part is still the caller's.
 func (b *Backend) serve(c *call, f *wire.Frame, part gateway.Part) bool {
 	switch {
 	case f.Kind == wire.FrameHead && !c.begun:
@@ -154,7 +155,8 @@ func (b *Backend) serve(c *call, f *wire.Frame, part gateway.Part) bool {
 	return false
 }
 
-// head takes the head of an answer apart. One that is whole is as long as it is.
+// head parses the head of an answer. The length of a complete answer is known even
+// if the app has not said it.
 func (b *Backend) head(c *call, f *wire.Frame, body int) (*gateway.Answer, bool) {
 	a := &b.told
 	*a = gateway.Answer{Status: int(f.Status), AppTime: f.AppTime.Duration()}
@@ -189,9 +191,9 @@ func (d *Call) Abandon() {
 	}
 }
 
-// nonsense ends a worker that writes what cannot be: nothing of it is believed
-// any more.
-func (b *Backend) nonsense(m *member, err error) {
+// invalid cuts off a worker that has written invalid data: nothing more is read
+// from it.
+func (b *Backend) invalid(m *member, err error) {
 	b.env.Log.Error("worker sent invalid data; its socket is closed", "pid", m.pid, "error", err)
 	if b.env.Broken != nil {
 		b.env.Broken(m.worker.Slot, m.pid)
@@ -207,7 +209,7 @@ func (b *Backend) nonsense(m *member, err error) {
 }
 
 // gone is called when nothing more will come over a worker's socket. What it has
-// written into its memory is still believed.
+// written into shared memory is still read.
 func (b *Backend) gone(l *link.Link, claims []uint64) {
 	m := b.links[l]
 	if m == nil {
@@ -245,21 +247,21 @@ func (b *Backend) gone(l *link.Link, claims []uint64) {
 	b.admit()
 }
 
-// lose fails a request that a worker has taken with it.
+// lose fails a request whose worker has died.
 func (b *Backend) lose(m *member, c *call, hung int64) {
 	err := &gateway.WorkerError{Slot: m.worker.Slot, PID: m.pid, Died: true, Err: link.ErrDied}
-	// What came well after the last heartbeat is not what held the loop up.
+	// A request that came well after the last heartbeat is not what blocked the loop.
 	err.Hung = hung > 0 && c.sent.UnixNano() < hung+int64(preferOthers)
 	if c.exchange == nil {
 		b.promote(c)
 		c = b.calls[c.slot]
 	}
-	b.end(c) // at once: nobody may take it for one that was never begun
+	b.end(c) // at once: otherwise it would look like one that no worker has begun
 	b.registry.Fail(c.exchange, err)
 }
 
-// takeUnread takes back what is still in the pipe of a worker that is gone: it
-// goes to others, whatever its method.
+// takeUnread takes back the requests in the pipe of a dead worker. They go to other
+// workers, whatever their method: no worker has seen them.
 func (b *Backend) takeUnread(m *member) {
 	if m.own == nil {
 		return
@@ -279,7 +281,7 @@ func (b *Backend) takeUnread(m *member) {
 	}
 }
 
-// requeue puts a request that no worker has seen before all others.
+// requeue puts a request that no worker has seen at the front of the queue.
 func (b *Backend) requeue(c *call) {
 	m := c.place
 	b.free(c)

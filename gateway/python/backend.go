@@ -27,7 +27,7 @@ type Options struct {
 	// the dispatcher: for workers that serve one request a thread. Otherwise
 	// every worker has a pipe of its own, and gets many requests at once.
 	Shared       bool
-	Todo         []int         // both ends of that pipe, which workers must not be able to open anew; nil makes one
+	Todo         []int         // both ends of that pipe, which workers must not be able to open again; nil makes one
 	StallAfter   time.Duration // a worker whose loop has not run for so long gets no requests; 0 is never
 	QueueSize    int           // requests that may wait for a worker
 	QueueTimeout time.Duration // for how long; 0 is no bound
@@ -37,7 +37,7 @@ type Options struct {
 	OnIdle func(slot, pid int)
 }
 
-// Backend implements gateway.Backend. What has a comment "loop" is touched on
+// Backend implements gateway.Backend. Fields with the comment "loop" are used on
 // the loop's thread only.
 type Backend struct {
 	o        Options

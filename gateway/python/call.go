@@ -45,19 +45,19 @@ type stage int
 
 const (
 	idle    stage = iota // nowhere
-	waits                // for a worker, in Backend.waiting
+	waits                // in Backend.waiting, for a worker
 	given                // to a worker, in a slot
-	fetched              // likewise, and its slot is free: all is said over the worker's socket
+	fetched              // to a worker, over its socket; its slot in memory is free
 )
 
-// progress is how far an answer is that the loop has begun.
+// progress is how far the loop has come with an answer.
 type progress struct {
 	begun   bool
 	untaken int // bytes of the body that the loop holds
 	owed    int // bytes that the client has taken, and the worker does not know of
 }
 
-// call is one request as the dispatcher knows it. It is the loop's.
+// call is one request as the dispatcher knows it. It belongs to the loop.
 type call struct {
 	b        *Backend
 	number   uint64

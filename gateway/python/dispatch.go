@@ -9,27 +9,28 @@ import (
 const (
 	// preferOthers is how late a heartbeat may be before other workers are preferred.
 	preferOthers = 300 * time.Millisecond
-	// hang is how late the heartbeat of a worker is that did not die by itself.
+	// hang is how late the heartbeat of a dead worker was if it hung before it died.
 	hang = time.Second
-	// recheck is how often requests that wait look for a worker whose loop runs again.
+	// recheck is how often to look whether a blocked loop runs again while requests wait.
 	recheck = 50 * time.Millisecond
-	// ahead is how many requests a worker may find in the shared pipe when it has
-	// finished one, so that it need not wait for the gateway. They are no
-	// worker's before they are taken.
+	// ahead is how many requests a worker wait in the shared pipe beyond those that
+	// are in flight, so that a worker that has finished one finds the next at once.
+	// They belong to no worker until they are taken.
 	ahead = 16
-	// spare is how many of those do not count as waiting.
+	// spare is how many of them do not count as waiting.
 	spare = 2
 )
 
-// capacity is how many workers share a pipe, and how many requests they take at once.
-func (b *Backend) capacity() (hands, workers int) {
+// capacity returns how many workers share a pipe, and how many requests they serve
+// at once.
+func (b *Backend) capacity() (places, workers int) {
 	for _, m := range b.order {
 		if m.own == nil && m.takes() {
-			hands += max(m.worker.Capacity, 1)
+			places += max(m.worker.Capacity, 1)
 			workers++
 		}
 	}
-	return hands, workers
+	return places, workers
 }
 
 // choose finds where the next request goes: to a worker with a pipe of its own,
@@ -68,11 +69,11 @@ func (b *Backend) choose(socket bool) (best *member, ok bool) {
 	if b.shared == nil {
 		return nil, false
 	}
-	hands, workers := b.capacity()
-	return nil, b.shared.load < hands+ahead*workers
+	places, workers := b.capacity()
+	return nil, b.shared.load < places+ahead*workers
 }
 
-// freer reports whether m should rather have a request than other.
+// freer reports whether m should get a request rather than other.
 func (m *member) freer(other *member, socket bool) bool {
 	if socket && m.sockets != other.sockets {
 		return m.sockets < other.sockets
@@ -80,8 +81,8 @@ func (m *member) freer(other *member, socket bool) bool {
 	return m.load < other.load
 }
 
-// onTrial finds the worker on trial, nil without one. One that is alone gets all
-// requests.
+// onTrial returns the worker on trial, nil if there is none. A worker that is alone
+// gets all requests and is not on trial.
 func (b *Backend) onTrial() (trial *member) {
 	alone := true
 	for _, m := range b.order {
@@ -99,25 +100,24 @@ func (b *Backend) onTrial() (trial *member) {
 	return trial
 }
 
-// count takes note of a request, of which a worker on trial may get a share.
+// count counts a request for the share of a worker on trial.
 func (b *Backend) count() {
 	if m := b.onTrial(); m != nil {
 		m.share.Count(m.worker.Share)
 	}
 }
 
-// full reports whether no further request may wait.
+// full reports whether the queue is full.
 func (b *Backend) full() bool {
 	waiting := b.waiting.Len()
 	if b.shared != nil {
-		hands, workers := b.capacity()
-		waiting += max(0, b.shared.load-hands-spare*workers)
+		places, workers := b.capacity()
+		waiting += max(0, b.shared.load-places-spare*workers)
 	}
 	return waiting >= b.o.QueueSize
 }
 
-// crowded reports whether no worker takes another WebSocket because all have as
-// many as they may.
+// crowded reports whether all workers have as many WebSockets as they may.
 func (b *Backend) crowded() bool {
 	if b.o.Sockets <= 0 {
 		return false
@@ -140,7 +140,7 @@ func (b *Backend) lag(m *member, now int64) time.Duration {
 		return 0
 	}
 	if pid := b.env.Board.Owner(m.worker.Slot); pid != 0 && pid != m.pid {
-		return 0 // the slot is another's by now
+		return 0 // the slot belongs to another worker by now
 	}
 	slot := b.env.Board.Slot(m.worker.Slot)
 	if slot.Beats.Load() == 0 {
@@ -149,7 +149,7 @@ func (b *Backend) lag(m *member, now int64) time.Duration {
 	return time.Duration(now - max(0, min(slot.Heartbeat.Load(), now))) // the worker may have written anything
 }
 
-// stalled reports whether a worker's loop is held up, and logs it once a stall.
+// stalled reports whether a worker's loop is blocked, and logs it once a stall.
 func (b *Backend) stalled(m *member, lag time.Duration) bool {
 	if b.o.StallAfter <= 0 {
 		return false
@@ -166,7 +166,7 @@ func (b *Backend) stalled(m *member, lag time.Duration) bool {
 	return true
 }
 
-// look notices stalls while no request asks for a worker.
+// look notices stalls while no request needs a worker.
 func (b *Backend) look() {
 	now := scoreboard.Now()
 	for _, m := range b.order {
@@ -176,7 +176,7 @@ func (b *Backend) look() {
 	}
 }
 
-// lookLater has admit called again: nobody tells when a loop runs again.
+// lookLater schedules another admit: nothing signals that a loop runs again.
 func (b *Backend) lookLater() {
 	if b.recheck == nil && b.o.StallAfter > 0 {
 		b.recheck = b.loop.After(recheck, func() {

@@ -11,9 +11,9 @@ import (
 	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
-// submit gives a request to a worker, or has it wait for one. A request for a
-// WebSocket does not wait where all workers have as many as they may: others
-// would wait behind it for as long as those last.
+// submit gives a request to a worker, or queues it. A request for a WebSocket is not
+// queued if all workers have as many WebSockets as they may: it would block the
+// queue for as long as those last.
 func (b *Backend) submit(c *call) {
 	c.began = b.loop.Now()
 	b.count()
@@ -30,7 +30,7 @@ func (b *Backend) submit(c *call) {
 	b.lookLater()
 }
 
-// wait has a request wait for a worker.
+// wait queues a request.
 func (b *Backend) wait(c *call, push func(*fifo.Place[*call])) {
 	c.stage, c.b, c.turn.Of = waits, b, c
 	push(&c.turn)
@@ -139,9 +139,9 @@ func (b *Backend) encode(c *call, slot int) bool {
 // share a pipe: there is one a worker that may be idle, and one for the rest.
 func (b *Backend) flush() {
 	if s := b.shared; s != nil && len(s.out) > 0 {
-		hands, _ := b.capacity()
+		places, _ := b.capacity()
 		fresh := len(s.out) / shm.TokenSize
-		s.write(max(0, min(fresh, hands-(s.load-fresh))))
+		s.write(max(0, min(fresh, places-(s.load-fresh))))
 	}
 	for _, m := range b.order {
 		m.batches.send()
@@ -151,8 +151,8 @@ func (b *Backend) flush() {
 	}
 }
 
-// end frees the place of a request of which the worker has said its last, or
-// nobody will hear any more.
+// end frees the place of a request when its worker has finished it, or will not
+// answer any more.
 func (b *Backend) end(c *call) {
 	switch c.stage {
 	case idle:
@@ -186,8 +186,8 @@ func (b *Backend) free(c *call) {
 	b.requests.Give(c.slot)
 }
 
-// upgraded gives back the place of a request that has become a WebSocket, if
-// those have places of their own.
+// upgraded frees the place of a request that has become a WebSocket, if WebSockets
+// have places of their own.
 func (b *Backend) upgraded(c *call) {
 	if b.o.Sockets > 0 && !b.o.Shared && c.place != nil && !c.upgraded && c.stage != idle {
 		c.upgraded = true
@@ -196,8 +196,8 @@ func (b *Backend) upgraded(c *call) {
 	}
 }
 
-// leave is called when the goroutine of a request waits for its answer no more,
-// although its worker has not ended it.
+// leave is called when the goroutine of a request no longer waits for the answer, and
+// the worker has not finished it.
 func (b *Backend) leave(c *call) {
 	switch c.stage {
 	case waits:
@@ -212,7 +212,7 @@ func (b *Backend) leave(c *call) {
 	}
 }
 
-// takeBack makes workers pass over a request that nobody has begun.
+// takeBack makes workers skip a request that none of them has begun.
 func (b *Backend) takeBack(c *call) {
 	if !c.takenBack {
 		c.takenBack = true
@@ -229,8 +229,7 @@ func (b *Backend) fail(c *call, err error) {
 	b.registry.Fail(x, err)
 }
 
-// promote gives a request that the loop has served a goroutine, and an exchange
-// that goes with it.
+// promote moves a request from the loop to a goroutine, with an exchange of its own.
 func (b *Backend) promote(c *call) *link.Exchange {
 	d := c.onLoop
 	x := b.hide(c)
@@ -238,7 +237,7 @@ func (b *Backend) promote(c *call) *link.Exchange {
 	return x
 }
 
-// hide takes a request from its connection: it goes on in an exchange.
+// hide detaches a request from its connection: it continues in an exchange.
 func (b *Backend) hide(c *call) *link.Exchange {
 	r := c.request
 	own := new(call) // the connection's is used again

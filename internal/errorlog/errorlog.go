@@ -78,7 +78,7 @@ func Level(c *config.Config) (slog.Level, error) {
 	return level, nil
 }
 
-// Reopen opens the file anew.
+// Reopen opens the file again.
 func (l *Log) Reopen() error { return l.sink.Reopen() }
 
 // Flush waits until what was logged is written, or ctx ends.

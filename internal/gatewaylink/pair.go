@@ -30,7 +30,7 @@ func SocketPair() (a, b int, err error) {
 }
 
 // File makes an unnamed file that holds content, and that nobody can change
-// where the system has seals: one who gets it might open it anew in /proc, and
+// where the system has seals: one who gets it might open it again in /proc, and
 // others read it, as root does with the Python runner. The caller closes it.
 func File(content []byte) (fd int, err error) {
 	fd, err = memfile.New("gonicorn", 0)

@@ -56,7 +56,7 @@ type link struct {
 // Events is what the gateways say of workers. None of it may wait for a gateway.
 type Events struct {
 	Idle   func(slot, pid int) // a draining worker has nothing in flight
-	Broken func(slot, pid int) // a worker sends nonsense
+	Broken func(slot, pid int) // a worker sent invalid data
 	Stuck  func(wire.Stuck)    // requests that take too long, or C code that holds the interpreter
 }
 

@@ -23,8 +23,7 @@ type Pipe struct {
 	PID  int    `json:"pid"`
 }
 
-// Pipes calls do with the pipes that are read now, none of which is closed
-// meanwhile.
+// Pipes calls do with the pipes that are being read. None is closed meanwhile.
 func (h *Host) Pipes(do func(all []Pipe) error) error {
 	h.pipesMu.Lock()
 	defer h.pipesMu.Unlock()

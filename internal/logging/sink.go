@@ -104,7 +104,7 @@ func (s *Sink) push(line []byte) {
 	s.cond.Broadcast()
 }
 
-// Reopen opens the file anew, as after a rotation. What is written from now on
+// Reopen opens the file again, as after a rotation. What is written from now on
 // goes to the new file; when that cannot be opened, the old one stays.
 func (s *Sink) Reopen() error {
 	out, err := openOutput(s.path, s.o)

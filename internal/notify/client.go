@@ -27,7 +27,7 @@ func NewClient() Client { return Client{socket: os.Getenv(wire.EnvNotifySocket)}
 func (c Client) Send(state ...string) error { return Send(c.socket, state...) }
 
 // Store has the service manager keep a descriptor under a name, and hand it
-// down when it starts the service anew (FDSTORE=1, sd_pid_notify_with_fds(3)).
+// down when it starts the service again (FDSTORE=1, sd_pid_notify_with_fds(3)).
 // The descriptor is borrowed. It does not wait.
 func (c Client) Store(name string, fd int) error {
 	return c.post("FDSTORE=1\nFDNAME="+name, unix.UnixRights(fd))

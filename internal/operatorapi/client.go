@@ -60,7 +60,7 @@ func (c *Client) Post(ctx context.Context, path string, body any) error {
 	return answer.Close()
 }
 
-// Reload has the config read anew, and waits until the new workers serve.
+// Reload has the config read again, and waits until the new workers serve.
 func (c *Client) Reload(ctx context.Context) (done Done, err error) {
 	answer, err := c.do(ctx, http.MethodPost, "/reload", nil)
 	if err != nil {

@@ -221,8 +221,8 @@ func (b *Board) unmap() {
 	_ = unix.Munmap(b.shared)
 }
 
-// stride is the size of a page of memory, of which a slot is the first
-// PageSize bytes: nothing smaller can be mapped.
+// stride is the size of a page of memory; a slot is its first PageSize bytes. Nothing
+// smaller can be mapped.
 func stride() int { return max(PageSize, os.Getpagesize()) }
 
 // whole rounds up to pages of memory.

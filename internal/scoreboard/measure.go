@@ -13,7 +13,7 @@ const PendingMost = 8
 // gateway serves, in its own slot.
 type Measure struct {
 	Answers atomic.Uint64             // responses that went out
-	Errors  atomic.Uint64             // of which 5xx
+	Errors  atomic.Uint64             // answers with 5xx
 	App     Histogram                 // time that the worker has had each request, of those that it is done with
 	Pending [PendingMost]atomic.Int64 // when the oldest requests came whose answer has not begun; 0 is none
 }

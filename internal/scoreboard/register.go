@@ -29,7 +29,7 @@ type entry struct {
 // Register is what decides whom the guard may signal: the arbiter's children.
 // Only the arbiter writes it. Guard and gateway have a descriptor of it; no
 // worker has.
-// A descriptor alone would not do, since it can be opened anew in /proc: once
+// A descriptor alone would not do, since it can be opened again in /proc: once
 // the arbiter has its own mapping the file is sealed against any other that
 // could write (F_SEAL_FUTURE_WRITE).
 type Register struct {

@@ -48,12 +48,12 @@ func TestRegisterIsWrittenByItsMakerOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	anew, err := os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", r.FD()), os.O_RDWR, 0)
+	again, err := os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", r.FD()), os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer anew.Close()
-	for _, fd := range []int{r.FD(), int(anew.Fd())} {
+	defer again.Close()
+	for _, fd := range []int{r.FD(), int(again.Fd())} {
 		if mem, err := unix.Mmap(fd, 0, 4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); !errors.Is(err, unix.EPERM) {
 			t.Errorf("a mapping that can write gave %v, %v, want EPERM", mem != nil, err)
 		}

@@ -39,7 +39,7 @@ type Fleet struct {
 	LastReload string `json:"last_reload_error,omitempty"`
 	LastNote   string `json:"last_reload_note,omitempty"` // what the operator should know of the last that succeeded
 	Trial      *Trial `json:"trial,omitempty"`            // of a canary, while it takes place
-	// Stale says that the generation that serves cannot be started anew, since a
+	// Stale says that the generation that serves cannot be started again, since a
 	// reload that failed has left other code in its place.
 	Stale        string `json:"stale,omitempty"`
 	Restarts     int    `json:"restarts"`

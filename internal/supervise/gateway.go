@@ -249,7 +249,7 @@ func (s *supervisor) connectGateway(p *prepared) func(arbiter.Place, *proc.Spec)
 
 // todo makes the pipe from which workers take requests that share one, for a
 // gateway about to be started. It is made here, since whoever has made a pipe may
-// open it anew: a worker, which has the gateway's user, could write to the end
+// open it again: a worker, which has the gateway's user, could write to the end
 // that it reads from, and all others would take that for requests.
 func (p *prepared) todo(spec *proc.Spec) ([]int, error) {
 	if p.app.backend(p.class) != process.Shared {

@@ -127,8 +127,8 @@ func certificateFiles(p *prepared) (files []string) {
 	return files
 }
 
-// recertify hands the gateways the certificates anew, of which a file has
-// changed. Broken ones are said, and the old ones stay.
+// recertify sends the certificates to the gateways again after a file has changed.
+// If they are broken it logs that, and the old ones stay.
 func (s *supervisor) recertify(ctx context.Context, p *plan, path string) {
 	bundle, err := s.certificates(p.config)
 	if err != nil {

@@ -106,8 +106,8 @@ func ownClass(c *config.Config) string {
 	return unknownClass(c)
 }
 
-// unknownClass is a Python class of which nobody knows yet by what it is served:
-// the first worker tells.
+// unknownClass is a Python class of the app's own. How it is served is not known
+// before the first worker has loaded it.
 func unknownClass(c *config.Config) string {
 	if _, builtin := workers.Lookup(workers.Builtin(), c.WorkerClass); builtin || !config.IsPythonClass(c.WorkerClass) {
 		return ""

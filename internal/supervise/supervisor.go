@@ -162,7 +162,9 @@ func Run(ctx context.Context, start Start) (err error) {
 		p.giveUp()
 		return err
 	}
-	s.admin.DropHanded(func(bind string) { s.log.Debug("closed the old admin_bind, which is no longer configured", "socket", bind) })
+	s.admin.DropHanded(func(bind string) {
+		s.log.Debug("closed the old admin_bind, which is no longer configured", "socket", bind)
+	})
 	loading, isLoaded := context.WithCancel(running)
 	defer isLoaded()
 	if a, is := p.app.(*pythonApp); is && p.launcher == nil {

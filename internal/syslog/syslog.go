@@ -135,7 +135,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Reopen has nothing to do: a connection is made anew by itself.
+// Reopen has nothing to do: a connection is made again by itself.
 func (w *Writer) Reopen() error { return nil }
 
 // Close sends what waits, for a moment, and disconnects. Nothing may be sent any

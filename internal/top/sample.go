@@ -36,7 +36,7 @@ type row struct {
 	request   string  // the oldest in flight
 }
 
-// derive makes totals and rows of two looks, of which the first may be nil.
+// derive computes totals and rows from two looks; the first may be nil.
 func derive(before, now *look) (totals, []row) {
 	if before == nil || before.status.PID != now.status.PID {
 		before = &look{at: now.at.Add(-time.Second), status: now.status}

@@ -51,7 +51,7 @@ type Ended struct {
 type FromGateway struct {
 	Idle   []Idle  `json:"idle,omitempty"`   // draining workers that have nothing in flight any more
 	Stuck  []Stuck `json:"stuck,omitempty"`  // workers that cannot say themselves what holds them up
-	Broken []Idle  `json:"broken,omitempty"` // workers that sent nonsense: they get nothing more, and nothing of theirs is read
+	Broken []Idle  `json:"broken,omitempty"` // workers that sent invalid data: they get no more requests, and nothing of theirs is read
 
 	Answer   bool       `json:"answer,omitempty"` // InFlight is the answer to Ask, the oldest request first
 	InFlight []InFlight `json:"held,omitempty"`

@@ -15,11 +15,11 @@ import (
 //
 // or its number alone, which has the worker ask for it with FrameFetch; None is
 // one that was taken back. An answer is a FrameHead, and FrameBody as often as it
-// takes, each in a slot of its own, of which MemoryWindow bytes of body may be on
-// their way. A worker that finds no free slot sends what is left over its socket,
-// with FlagBehind in the first frame. The WebSockets of a worker with a pipe of its
-// own are carried in batches, which have slots and tokens too: lists of tuples to
-// the worker, frames behind their length, 4 bytes, from it.
+// takes, each in a slot of its own; MemoryWindow bytes of body may be on their
+// way. A worker that finds no free slot sends what is left over its socket, with
+// FlagBehind in the first frame. The WebSockets of a worker with a pipe of its own
+// are carried in batches, which have slots and tokens too: lists of tuples to the
+// worker; from it, frames that each follow their length in 4 bytes.
 //
 // What does not fit goes over a SOCK_SEQPACKET socket of the worker's own, so
 // that neither a crash nor a partial write can put the two out of step. The

@@ -69,7 +69,7 @@ func look(named, dir string, env []string) (path, how string, err error) {
 	if venv := proc.Getenv(env, "VIRTUAL_ENV"); venv != "" {
 		path := filepath.Join(venv, "bin", "python3")
 		if _, err := os.Stat(path); err != nil {
-			return "", "", fmt.Errorf("VIRTUAL_ENV is %s, which has no bin/python3: make it anew with: python3 -m venv %s", venv, venv)
+			return "", "", fmt.Errorf("VIRTUAL_ENV is %s, which has no bin/python3: make it again with: python3 -m venv %s", venv, venv)
 		}
 		return path, "VIRTUAL_ENV", nil
 	}

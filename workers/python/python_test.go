@@ -61,7 +61,7 @@ func TestFindSaysWhatIsWrong(t *testing.T) {
 		{broken, nil, "is not a working Python: it is broken"},
 		{other, nil, `says its version is "hello"`},
 		{home + "/none", nil, "--python"},
-		{"", []string{"VIRTUAL_ENV=" + home + "/gone"}, "has no bin/python3: make it anew with"},
+		{"", []string{"VIRTUAL_ENV=" + home + "/gone"}, "has no bin/python3: make it again with"},
 		{"", []string{"PATH=" + home + "/empty"}, "there is no python3 on PATH"},
 	} {
 		_, err := Find(t.Context(), nil, c.python, home, c.env)

@@ -57,7 +57,7 @@ func (l *Log) omits(path string) bool {
 	})
 }
 
-// Reopen opens the files anew.
+// Reopen opens the files again.
 func (l *Log) Reopen() error {
 	var all error
 	for _, s := range l.sinks {

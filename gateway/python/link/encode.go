@@ -97,7 +97,7 @@ func EncodeRequest(m *wire.Marshal, number uint64, r *gateway.Request, app strin
 }
 
 // attachTime bounds how long a request that has left the event loop may take to
-// find its goroutine: it parses the request anew, no more.
+// find its goroutine: it parses the request again, no more.
 const attachTime = 10 * time.Second
 
 // Offer sends the request over the link of the worker that has asked for it, and

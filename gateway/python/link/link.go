@@ -26,7 +26,7 @@ type Env struct {
 	Sockets   websocket.Set     // those that are open
 	Board     *scoreboard.Board // nil: nothing is known of the workers but what they say
 	Log       *slog.Logger
-	// Broken, which may be nil, is told of a worker that sent nonsense and is
+	// Broken, which may be nil, is told of a worker that sent invalid data and is
 	// listened to no more. It must not wait.
 	Broken func(slot, pid int)
 }
@@ -114,8 +114,8 @@ func New(fd, slot, pid int, plane Plane, registry *Registry, owner Owner) (*Link
 	return l, nil
 }
 
-// Close closes the socket and waits for the goroutines of the link, from none
-// of which it may be called.
+// Close closes the socket and waits for the goroutines of the link. It must not be
+// called from any of these.
 func (l *Link) Close() {
 	l.conn.Close()
 	l.out.close()

@@ -12,7 +12,7 @@ from time import monotonic, sleep
 
 from .settings import Settings
 
-OWN_THREADS = "gonicorn-"  # how names of the runner's own threads begin, which start anew in each copy
+OWN_THREADS = "gonicorn-"  # how names of the runner's own threads begin, which start again in each copy
 ENDING = 2.0  # seconds that threads which are about to end have for it
 
 
@@ -32,7 +32,7 @@ def objection(chosen: Settings) -> str:
     opened = {inode: fd for inode, fd in open_sockets().items() if inode not in chosen.inherited_sockets}
     if opened:
         return (
-            "it has sockets open, which all its copies would share: %s; open them anew in the hook post_fork"
+            "it has sockets open, which all its copies would share: %s; open them again in the hook post_fork"
             " and set refork_open_sockets" % ", ".join(describe(opened))
         )
     return ""

@@ -72,7 +72,7 @@ class Worker(gunicorn_compat.Worker):
         self.job.hooks.worker_aborts()
 
     def handle_usr1(self, sig, frame) -> None:
-        """The arbiter opens the logs anew."""
+        """The arbiter opens the logs again."""
 
     def handle_winch(self, sig, frame) -> None:
         """The arbiter handles WINCH."""

@@ -204,7 +204,7 @@ def promote(chosen: Settings) -> Settings:
 
 
 def forked(chosen: Settings) -> None:
-    """Makes usable what a process that was forked has to make anew."""
+    """Makes usable what a process that was forked has to make again."""
     if classes.patched_by(chosen.worker_class):
         classes.named(chosen.worker_class).load().after_fork()
 
