@@ -586,7 +586,7 @@ func TestHaltedWorkerIsReplacedWithinItsTimeout(t *testing.T) {
 	}
 }
 
-// One that stands still with a request in hand, or that has only just given its
+// One that stands still with a request in flight, or that has only just given its
 // answer, says so too: it is no fault of the request's.
 func TestHaltedWorkerWithARequestSaysSo(t *testing.T) {
 	w := &worker{stage: ready, gen: generation(1, 1)}

@@ -38,7 +38,7 @@ func (b *buffers) takeLarge() []byte {
 	return make([]byte, largeBlock)
 }
 
-// work is a request in hand, with its call and the head of its answer.
+// work is a request in flight, with its call and the head of its answer.
 type work struct {
 	head   http1.RequestHead
 	req    gateway.Request

@@ -115,7 +115,7 @@ func FuzzFrames(f *testing.F) {
 			s.Lost()
 		}
 		if u.ended != 1 || b.sockets.open[number] != nil || m.load != 0 || m.sockets != 0 || b.requests.Free() != b.requests.Len() {
-			t.Errorf("ended %d times, %d in hand, %d WebSockets", u.ended, m.load, m.sockets)
+			t.Errorf("ended %d times, %d in flight, %d WebSockets", u.ended, m.load, m.sockets)
 		}
 		m.own.out = m.own.out[:0]
 	})
