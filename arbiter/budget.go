@@ -72,8 +72,8 @@ func (a *Arbiter) measureMemory() {
 			switch {
 			case w == nil || w == s.current && s.next != nil:
 				// The worker that goes when its successor is ready is counted below.
-			case w.stage == booting || w.usage.rss == 0:
-				unknown++
+			case w.stage == booting || w.usage.rss == 0 || w.usage.measured < w.readyAt:
+				unknown++ // what it held before its app was loaded says nothing
 			default:
 				m.add(w.usage.rss)
 			}

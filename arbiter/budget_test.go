@@ -47,13 +47,20 @@ func TestMemoryOfABootingWorkerIsReserved(t *testing.T) {
 	th.readyAll()
 	a := &Arbiter{workers: th.fleet}
 	th.fleet.current.Settings.Elastic.Budget = 400 * mib
-	th.fleet.positions[0].current.usage.rss, th.fleet.positions[1].current.usage.rss = 60*mib, 100*mib
+	th.fleet.positions[0].current.usage = usage{rss: 60 * mib, measured: th.now}
+	th.fleet.positions[1].current.usage = usage{rss: 100 * mib, measured: th.now}
 	a.measureMemory()
 	if want := int64(260 * mib); a.memory.use.held != want {
 		t.Fatalf("held %d, want %d: the third was not measured yet", a.memory.use.held, want)
 	}
 	if n := a.memory.use.room(); n != 1 {
 		t.Fatalf("room for %d, want 1", n)
+	}
+	// One that was measured while it booted, and is ready since, counts as the largest too.
+	th.fleet.positions[2].current.usage = usage{rss: 20 * mib, measured: th.fleet.positions[2].current.readyAt - 1}
+	a.measureMemory()
+	if n := a.memory.use.room(); n != 1 {
+		t.Fatalf("room for %d, want 1: the third was measured before its app was loaded", n)
 	}
 	th.act(signals.Decrease)
 	a.measureMemory()
@@ -70,7 +77,7 @@ func TestWorkersGoWhileOverTheBudget(t *testing.T) {
 	th.readyAll()
 	a := &Arbiter{workers: th.fleet, children: children{kernel: &kernel{}}}
 	for i, s := range th.fleet.positions {
-		s.current.usage.rss = int64(60+10*i) * mib // 60 to 90: 300 in all
+		s.current.usage = usage{rss: int64(60+10*i) * mib, measured: th.now} // 60 to 90: 300 in all
 	}
 	a.measureMemory()
 	n := a.scaling.scaler.want(th.now, gen.Settings.Elastic, 4, false, load{capacity: 1, waiting: 9, oldest: time.Minute, memory: a.memory.use})

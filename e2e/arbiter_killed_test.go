@@ -28,9 +28,8 @@ func orphan(t *testing.T, u subject, slow time.Duration, args ...string) (inHand
 		s.expectFrom(mark, `slow began`)
 	}
 	for range 6 {
-		others = append(others, asking(addr, "/"))
+		others = append(others, asked(addr, "/"))
 	}
-	time.Sleep(200 * time.Millisecond) // where they wait, the kernel's backlog included, nobody tells
 	pids = s.children()
 	mark := s.log.mark()
 	if err := s.cmd.Process.Kill(); err != nil {

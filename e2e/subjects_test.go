@@ -5,9 +5,11 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"net/http/httptrace"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -108,12 +110,31 @@ func (o outcome) String() string {
 
 // asking makes a request of its own connection and sends what became of it.
 func asking(addr, path string) <-chan outcome {
+	return askingWith(context.Background(), addr, path)
+}
+
+func askingWith(ctx context.Context, addr, path string) <-chan outcome {
 	done := make(chan outcome, 1)
 	go func() {
 		began := time.Now()
-		status, body, err := tryGet(context.Background(), addr, path)
+		status, body, err := tryGet(ctx, addr, path)
 		done <- outcome{status, body, err, time.Since(began)}
 	}()
+	return done
+}
+
+// asked is asking that returns once the request is on its way, or has failed.
+func asked(addr, path string) <-chan outcome {
+	sent, done := make(chan struct{}), make(chan outcome, 1)
+	tell := sync.OnceFunc(func() { close(sent) })
+	trace := &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { tell() }}
+	answer := askingWith(httptrace.WithClientTrace(context.Background(), trace), addr, path)
+	go func() {
+		o := <-answer
+		tell()
+		done <- o
+	}()
+	<-sent
 	return done
 }
 
