@@ -120,6 +120,9 @@ func (g *guide) begin(command string) {
 		return strings.Contains(string(text), "[INFO] ready")
 	})
 	g.t.Cleanup(func() {
+		if g.t.Failed() { // it was not told to stop
+			return
+		}
 		select {
 		case <-ended:
 		case <-time.After(bound):
