@@ -16,12 +16,12 @@ class Batches:
     def open_batch(self, token: int) -> None:
         """Hands out what the gateway says of WebSockets."""
         messages, told = self.plane.read_batch(token)
-        self.tell_soon(told)
         exchanges = self.exchanges
         for message in messages:
             exchange = exchanges.get(message[1])
             if exchange is not None:
                 exchange.hear(message)
+        self.tell_soon(told)  # behind the apps' steps, whose answers go along
 
     def post_frame(self, frame: bytes) -> None:
         """Sends a frame of a WebSocket with all others of this turn of the loop."""
