@@ -48,6 +48,9 @@ class Gateway:
     def post(self, frame: bytes, fd: int = -1) -> None:
         self.send([frame], fd)
 
+    def post_frame(self, frame: bytes) -> None:
+        self.send([frame])
+
     def poll(self) -> None: ...
 
     def wait(self, ready, number: int) -> None:
