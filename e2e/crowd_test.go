@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -50,6 +51,31 @@ func sends(name, request string) hostiles {
 	}}
 }
 
+// sendsTLS is such a crowd that speaks TLS.
+func sendsTLS(name, request string) hostiles {
+	return hostiles{name + " over TLS", func(t *testing.T, args ...string) *server {
+		cert, key := newAuthority(t).issue("crowd", "localhost", time.Now().Add(time.Hour))
+		return web(t, options{}, append([]string{"--certfile", cert, "--keyfile", key}, args...)...)
+	}, func(t *testing.T, addr string, n int) []net.Conn {
+		clients := attack(t, addr, "", n)
+		var all sync.WaitGroup
+		for i, c := range clients {
+			all.Go(func() {
+				_ = c.SetWriteDeadline(time.Time{})
+				over := tls.Client(c, &tls.Config{InsecureSkipVerify: true})
+				if err := over.Handshake(); err != nil {
+					t.Errorf("client %d: %v", i, err)
+					return
+				}
+				_ = c.SetWriteDeadline(time.Now().Add(3 * time.Second))
+				_, _ = io.WriteString(over, request)
+			})
+		}
+		all.Wait()
+		return clients
+	}}
+}
+
 // sockets is a crowd of WebSockets that send what they have, and read nothing.
 func sockets(name, path string, frames ...string) hostiles {
 	return hostiles{name, func(t *testing.T, args ...string) *server {
@@ -71,6 +97,9 @@ func TestHostileClientsHoldLittle(t *testing.T) {
 		sends("partial heads", "GET / HTTP/1.1\r\nHost: a\r\n"+long),
 		sends("slow bodies", "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000\r\n\r\n"+strings.Repeat("z", 300_000)),
 		sends("idle", ""),
+		sendsTLS("slow readers", "GET /big?mb=4 HTTP/1.1\r\nHost: a\r\n\r\n"),
+		sendsTLS("partial heads", "GET / HTTP/1.1\r\nHost: a\r\n"+long),
+		sendsTLS("idle", ""),
 		streams("streams that take nothing", "/length?60000", 20, 0), // more would fill the queue, and a good client be refused
 		streams("streams of slow bodies", "/", 100, 45_000),
 		streams("streams of long heads", "/", 20, 1, "content-length", "10", "x", strings.Repeat("~", 8000), "y", strings.Repeat("~", 8000), "z", strings.Repeat("~", 8000)),
@@ -86,16 +115,19 @@ func TestHostileClientsHoldLittle(t *testing.T) {
 				t.Fatal(err)
 			}
 			s := kind.server(t, "-c", conf, "-k", "event-loop", "-w", "2", "--worker-connections", "1000", "--max-buffer-total", "64MiB").ready()
-			pid := gatewayPID(s)
-			goodClient(t, s.addr(), 200)
+			pid, base := gatewayPID(s), "http://"+tlsAddr(s)
+			if strings.HasSuffix(kind.name, "over TLS") {
+				base = "https://" + tlsAddr(s)
+			}
+			goodClient(t, base, 200)
 			before := ownMiB(t, pid)
 			stop := peak(t, pid)
-			clients := kind.attack(t, s.addr(), hostileClients(t))
+			clients := kind.attack(t, tlsAddr(s), hostileClients(t))
 			settle(t, pid, tmp)
-			slowest := goodClient(t, s.addr(), 200)
+			slowest := goodClient(t, base, 200)
 			// The machine may be busy.
 			for end := time.Now().Add(bound); slowest > 100*time.Millisecond && time.Now().Before(end); {
-				slowest = goodClient(t, s.addr(), 200)
+				slowest = goodClient(t, base, 200)
 			}
 			held := heldFiles(t, pid, tmp)
 			t.Logf("%d clients: %d MiB in files, p99 %s", len(clients), held>>20, slowest)
@@ -217,14 +249,14 @@ func attackSockets(t *testing.T, addr, path string, frames []string, n int) []ne
 }
 
 // goodClient returns the 99th percentile of n requests.
-func goodClient(t *testing.T, addr string, n int) time.Duration {
+func goodClient(t *testing.T, url string, n int) time.Duration {
 	t.Helper()
-	client := &http.Client{Timeout: bound}
+	client := &http.Client{Timeout: bound, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 	defer client.CloseIdleConnections()
 	var took []time.Duration
 	for range n {
 		began := time.Now()
-		resp, err := client.Get("http://" + addr + "/")
+		resp, err := client.Get(url + "/")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -176,17 +176,20 @@ func (s *connLimit) free() {
 
 func (s *connLimit) close() { close(s.closed) }
 
-// logLimiter lets one line a second into the log.
+// logLimiter lets a line into the log now and then.
 type logLimiter struct {
 	mu   sync.Mutex
 	last time.Time
 }
 
-func (s *logLimiter) allow() bool {
+// allow allows one a second.
+func (s *logLimiter) allow() bool { return s.allowEach(time.Second) }
+
+func (s *logLimiter) allowEach(d time.Duration) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	if now.Sub(s.last) < time.Second {
+	if now.Sub(s.last) < d {
 		return false
 	}
 	s.last = now

@@ -1,6 +1,10 @@
 package accept
 
 import (
+	"errors"
+	"syscall"
+	"time"
+
 	"github.com/gonicorn/gonicorn/gateway/http1"
 	"github.com/gonicorn/gonicorn/gateway/http2loop"
 )
@@ -60,6 +64,13 @@ func (s *Server) LogFull() {
 
 // LogAcceptError implements Host.
 func (s *Server) LogAcceptError(listener string, err error) {
+	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+		if s.noFiles.allowEach(time.Minute) { // it lasts until the operator has done something, or clients have gone
+			s.o.Log.Error("cannot accept connections: out of file descriptors; others wait in the backlog until some end; "+
+				"raise the limit (ulimit -n, LimitNOFILE=)", "listener", listener, "error", err)
+		}
+		return
+	}
 	if s.acceptFailed.allow() {
 		s.o.Log.Error("cannot accept connections", "listener", listener, "error", err)
 	}

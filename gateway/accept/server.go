@@ -94,7 +94,7 @@ type Server struct {
 	http2  *http2loop.Server // nil: it is not spoken
 	limit  connLimit
 
-	acceptFailed, full, badProxy logLimiter // their log lines
+	acceptFailed, noFiles, full, badProxy logLimiter // their log lines
 
 	ctx     context.Context // of all connections
 	cancel  context.CancelCauseFunc

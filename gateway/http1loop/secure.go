@@ -8,6 +8,7 @@ import (
 	"github.com/gonicorn/gonicorn/gateway/http1"
 	"github.com/gonicorn/gonicorn/gateway/loop"
 	"github.com/gonicorn/gonicorn/gateway/tlsconn"
+	"github.com/gonicorn/gonicorn/internal/listen"
 	"golang.org/x/sys/unix"
 )
 
@@ -125,7 +126,7 @@ func (c *conn) bye() {
 // release makes a connection of Go's of a descriptor that the loop has had, with
 // what it has not sent, which is sent now.
 func (s *Server) release(fd int, sec *tlsconn.Conn, unsent []byte) (net.Conn, error) {
-	raw, err := toNet(fd)
+	raw, err := listen.TakeConn(fd)
 	if err != nil || sec == nil {
 		return raw, err
 	}

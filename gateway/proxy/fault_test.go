@@ -141,7 +141,7 @@ func TestConnectionLostWithARequest(t *testing.T) {
 }
 
 func TestRefusedConnectionGoesToAnotherWorker(t *testing.T) {
-	refusing := listen(t, "tcp")
+	refusing := listenAt(t, "tcp")
 	refusing.Close()
 	works := serveHTTP(t, "tcp", app())
 	s := newSetup(t, Options{}, refusing.Addr(), works)

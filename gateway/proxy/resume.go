@@ -2,10 +2,9 @@ package proxy
 
 import (
 	"fmt"
-	"net"
-	"os"
 
 	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/internal/listen"
 )
 
 // Resume implements gateway.Begun.
@@ -27,16 +26,13 @@ func (c *Call) complete(w gateway.Reply) error {
 // response as far as that was read.
 func (x *roundTrip) adopt(c *Call) (*workerConn, error) {
 	l := c.link
-	f := os.NewFile(uintptr(l.fd), "worker")
-	nc, err := net.FileConn(f)
-	f.Close()
-	var taken *workerConn
-	if err == nil {
-		if taken, err = newWorkerConn(l.worker, nc); err != nil {
-			nc.Close()
-		}
-	}
+	nc, err := listen.TakeConn(l.fd)
 	if err != nil {
+		return nil, err
+	}
+	taken, err := newWorkerConn(l.worker, nc)
+	if err != nil {
+		nc.Close()
 		return nil, fmt.Errorf("take over connection: %w", err)
 	}
 	taken.reused, taken.asked, taken.keepAlive = l.reused, l.promised, l.keepAlive

@@ -167,7 +167,7 @@ func inline(method, target, body string) *gateway.Request {
 	return r
 }
 
-func listen(t testing.TB, network string) net.Listener {
+func listenAt(t testing.TB, network string) net.Listener {
 	t.Helper()
 	address := "127.0.0.1:0"
 	if network == "unix" {
@@ -188,7 +188,7 @@ func listen(t testing.TB, network string) net.Listener {
 // serveHTTP is a real server.
 func serveHTTP(t testing.TB, network string, h http.Handler) net.Addr {
 	t.Helper()
-	l := listen(t, network)
+	l := listenAt(t, network)
 	server := &http.Server{Handler: h}
 	done := make(chan struct{})
 	go func() { defer close(done); _ = server.Serve(l) }()
@@ -199,7 +199,7 @@ func serveHTTP(t testing.TB, network string, h http.Handler) net.Addr {
 // serveConn handles each connection by a script; n counts them from 0.
 func serveConn(t testing.TB, script func(n int, c net.Conn, in *bufio.Reader)) net.Addr {
 	t.Helper()
-	return gatewaytest.Scripted(t, listen(t, "tcp"), script)
+	return gatewaytest.Scripted(t, listenAt(t, "tcp"), script)
 }
 
 // readRequest reads one request with its body; false at the connection's end.

@@ -19,7 +19,7 @@ import (
 // pair is a connection over loopback, of which both ends are known.
 func pair(t *testing.T) (a, b *net.TCPConn) {
 	t.Helper()
-	l := listen(t, "tcp")
+	l := listenAt(t, "tcp")
 	defer l.Close()
 	c, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
