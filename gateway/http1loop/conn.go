@@ -209,7 +209,7 @@ func (c *conn) Expired(d *loop.Deadline) {
 		c.hand(nil, nil) // the goroutine answers that it took too long
 	case c.state == busy:
 		c.call.Promote() // likewise
-	case c.state == sendingLong && (c.parts.pace.Keeps(c.parts.sent) || !c.s.leaving.Allow()):
+	case c.state == sendingLong && (c.parts.pace.Keeps(c.parts.sent) || !c.s.o.Pipeline.TakesStuck() || !c.s.leaving.Allow()):
 		c.s.stuck.Arm(&c.deadline)
 	case c.state == sendingLong:
 		c.call.Promote() // which holds it elsewhere than in the worker's memory

@@ -143,7 +143,7 @@ func (st *stream) stuck() {
 	switch {
 	case !some || len(a.waiting) == 0:
 		return
-	case st.pace.Keeps(a.sent) || !c.s.leaving.Allow():
+	case st.pace.Keeps(a.sent) || n > restMost && !c.s.o.Pipeline.TakesStuck() || !c.s.leaving.Allow():
 		c.s.stuck.Arm(&st.deadline)
 	case !st.reserve(min(n, heldBody)):
 		c.wire.Reset(&st.Stream, h2.ErrCodeEnhanceYourCalm)

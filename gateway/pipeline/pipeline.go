@@ -58,6 +58,15 @@ type Pipeline struct{ Options }
 // New makes a pipeline.
 func New(o Options) *Pipeline { return &Pipeline{o} }
 
+// elsewhere is how many bytes may leave the event loop before those of earlier
+// answers are where they belong.
+const elsewhere = 32 << 20
+
+// TakesStuck reports whether an answer that its client does not take should leave
+// its worker's memory, or the event loop's. Where no file has room for it, it
+// would only be held in other memory.
+func (p *Pipeline) TakesStuck() bool { return !p.ResponseBuffering || p.Response.HasRoom(elsewhere) }
+
 // Serve implements gateway.Handler.
 func (p *Pipeline) Serve(ctx context.Context, r *gateway.Request, w gateway.Reply) {
 	e := newTransaction(p, r, w)

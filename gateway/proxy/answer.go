@@ -67,8 +67,23 @@ func (c *Call) await() {
 	}
 }
 
-// Expired implements loop.Expirer: the body does not begin.
-func (c *Call) Expired(*loop.Deadline) { c.tell() }
+// lacksBlock has the answer read on a moment later. Those whose clients do not
+// take them hold all blocks; to hold theirs elsewhere is not this one's business.
+func (c *Call) lacksBlock() {
+	if !c.late.Armed() {
+		c.b.noBlocks.Arm(&c.late)
+	}
+}
+
+// Expired implements loop.Expirer: the body does not begin, or there may be a
+// block for it by now.
+func (c *Call) Expired(*loop.Deadline) {
+	if c.res.told {
+		c.relay()
+		return
+	}
+	c.tell()
+}
 
 // head is the answer's head.
 func (c *Call) head() *gateway.Answer {
@@ -94,7 +109,7 @@ func (c *Call) tell() {
 	res := c.res
 	p, ok := c.b.blocks.lend(res.held)
 	if !ok {
-		c.Promote()
+		c.lacksBlock()
 		return
 	}
 	c.untaken, c.paused = len(p.Body), false
@@ -115,7 +130,7 @@ func (c *Call) relay() {
 	for !c.paused && !c.promoted {
 		p, ok := c.b.blocks.take()
 		if !ok {
-			c.Promote()
+			c.lacksBlock()
 			return
 		}
 		got, err := res.next(p.Body)

@@ -89,12 +89,12 @@ type Backend struct {
 	exchanges sync.Pool
 
 	// The loop's.
-	out                   []byte         // the request that is being written
-	scratch               []byte         // what is being read of a body
-	said                  gateway.Answer // that is being handed to a client
-	blocks                blocks
-	pooled                []*response // to be used again
-	dialing, unused, late *loop.Deadlines
+	out                             []byte         // the request that is being written
+	scratch                         []byte         // what is being read of a body
+	said                            gateway.Answer // that is being handed to a client
+	blocks                          blocks
+	pooled                          []*response // to be used again
+	dialing, unused, late, noBlocks *loop.Deadlines
 
 	restarting atomic.Bool // WebSockets are closed as soon as they are open
 

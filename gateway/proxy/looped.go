@@ -11,6 +11,8 @@ const (
 
 	// lateAfter is how long the loop keeps a head back whose body does not begin.
 	lateAfter = 20 * time.Millisecond
+	// blocksAfter is when an answer is read on for which all blocks were in use.
+	blocksAfter = 20 * time.Millisecond
 )
 
 // errNoAddress says that a worker's address is a name.
@@ -24,7 +26,7 @@ func (b *Backend) prepareLoop() {
 	b.scratch = make([]byte, scratchSize)
 	b.dialing = b.Loop.Deadlines(b.DialTimeout)
 	b.unused = b.Loop.Deadlines(b.IdleTimeout)
-	b.late = b.Loop.Deadlines(lateAfter)
+	b.late, b.noBlocks = b.Loop.Deadlines(lateAfter), b.Loop.Deadlines(blocksAfter)
 }
 
 // takeResponse lends a response that is read from l.

@@ -39,7 +39,11 @@ func (x *roundTrip) adopt(c *Call) (*workerConn, error) {
 	taken.wrote, taken.request = c.wrote, c.rest
 	l.worker.register(taken)
 	x.response, x.answered, x.readErr = c.res, l.heard, l.failed
-	x.held = append(x.held, c.unsent...)
+	if len(x.held) == 0 {
+		x.held, c.unsent = c.unsent, nil
+	} else {
+		x.held, c.unsent = append(x.held, c.unsent...), nil
+	}
 	x.src = x
 	return taken, nil
 }

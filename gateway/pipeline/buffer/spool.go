@@ -19,6 +19,12 @@ type SpoolOptions struct {
 	Full   func(error)    // hears that there is no room in a file; may be nil
 }
 
+// HasRoom reports whether there is room in files for so many bytes, or for half of
+// what they may hold if that is less.
+func (o *SpoolOptions) HasRoom(n int64) bool {
+	return o.Disk == nil || o.Disk.Used()+min(n, o.Disk.Total()/2) <= o.Disk.Total()
+}
+
 // spoolChunks is how many chunks of memory one spool takes at most, if the
 // budget has them, before the rest goes to a file. The first is always there,
 // unless it is what the client is being sent.
