@@ -49,7 +49,8 @@ type conn struct {
 	parts *longAnswer // nil except while sendingLong
 	up    *upgrade    // nil except while upgraded
 
-	sec *tlsconn.Conn // nil without TLS
+	sec     *tlsconn.Conn // nil without TLS
+	follows bool          // of an answer that leaves the loop, something will be written behind what is not sent
 	ends
 }
 
@@ -287,12 +288,12 @@ func (c *conn) hand(begun *http1.Begun, unsent []byte) {
 	if c.n == 0 {
 		to.Received = time.Time{}
 	}
-	fd, sec := c.fd, c.sec
+	fd, sec, follows := c.fd, c.sec, c.follows
 	s.o.Host.ExpectHandOver()
 	c.leave()
 	go func() {
 		var err error
-		if to.Conn, err = s.release(fd, sec, unsent); err != nil {
+		if to.Conn, err = s.release(fd, sec, unsent, follows); err != nil {
 			to.Conn = nil
 			s.o.Host.LogAcceptError("connection", err)
 		}
@@ -308,6 +309,7 @@ func (c *conn) Promote(x gateway.Begun) {
 		if c.sec != nil {
 			unsent = append(unsent, c.out...)
 		}
+		c.follows = c.parts.follows()
 		c.handLong(x, b)
 	}
 	c.hand(b, unsent)

@@ -297,6 +297,12 @@ func (c *conn) dropLong() {
 	c.s.giveLongAnswer(st)
 }
 
+// follows reports whether something is still to be written, beyond what is on its
+// way to the client.
+func (st *longAnswer) follows() bool {
+	return len(st.pieces) > 0 || !st.ended && (st.length < 0 || st.got < st.length)
+}
+
 // handLong passes what the client has not taken of an answer to a goroutine: bytes
 // that are framed already through b, the rest through x.
 func (c *conn) handLong(x gateway.Begun, b *http1.Begun) {

@@ -124,25 +124,38 @@ func (c *conn) bye() {
 }
 
 // release makes a connection of Go's of a descriptor that the loop has had, with
-// what it has not sent, which is sent now.
-func (s *Server) release(fd int, sec *tlsconn.Conn, unsent []byte) (net.Conn, error) {
+// what it has not sent, which is sent now. Where more of the answer follows, nobody
+// waits for that: the rest is put where it belongs meanwhile.
+func (s *Server) release(fd int, sec *tlsconn.Conn, unsent []byte, follows bool) (net.Conn, error) {
 	raw, err := listen.TakeConn(fd)
 	if err != nil || sec == nil {
 		return raw, err
 	}
-	for len(unsent) > 0 {
+	if len(unsent) > 0 && follows {
+		sec.Attach(raw, func() error { return s.sendRest(raw, unsent) })
+		return sec, nil
+	}
+	if err := s.sendRest(raw, unsent); err != nil {
+		raw.Close()
+		return nil, err
+	}
+	_ = raw.SetWriteDeadline(time.Time{}) // what follows fails too
+	sec.Attach(raw, nil)
+	return sec, nil
+}
+
+// sendRest sends records. A client that takes some has more time.
+func (s *Server) sendRest(raw net.Conn, p []byte) error {
+	for len(p) > 0 {
 		if t := s.o.HTTP.WriteTimeout; t > 0 {
 			_ = raw.SetWriteDeadline(time.Now().Add(t)) // the write fails too
 		}
-		n, err := raw.Write(unsent)
-		if unsent = unsent[n:]; err != nil && n == 0 {
-			raw.Close()
-			return nil, err
+		n, err := raw.Write(p)
+		if p = p[n:]; err != nil && n == 0 {
+			return err
 		}
 	}
-	_ = raw.SetWriteDeadline(time.Time{}) // likewise
-	sec.Attach(raw)
-	return sec, nil
+	return nil
 }
 
 // sealed is a connection's descriptor with TLS as a http2loop.Transport.

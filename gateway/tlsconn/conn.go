@@ -33,6 +33,9 @@ func Server(raw net.Conn, config *tls.Config) *Conn {
 // Detach gives the connection to a loop, which closes the descriptor. read reads
 // from a socket without waiting.
 func (c *Conn) Detach(read func(fd int, p []byte) (int, syscall.Errno)) (fd int, err error) {
+	if b := c.under.before; b != nil {
+		<-b.done // the next write tells what is wrong
+	}
 	if fd, err = listen.Duplicate(c.under.conn); err != nil {
 		return -1, err
 	}
@@ -42,7 +45,25 @@ func (c *Conn) Detach(read func(fd int, p []byte) (int, syscall.Errno)) (fd int,
 }
 
 // Attach gives the connection to goroutines, with the same socket as a net.Conn.
-func (c *Conn) Attach(raw net.Conn) { c.under = under{conn: raw} }
+// send, which may be nil, sends what is still to be sent, before anything else is
+// written.
+func (c *Conn) Attach(raw net.Conn, send func() error) {
+	c.under = under{conn: raw}
+	if send != nil {
+		b := &before{done: make(chan struct{})}
+		c.under.before = b
+		go func() {
+			defer close(b.done)
+			b.err = send()
+		}()
+	}
+}
+
+// before is what has to be sent before anything else.
+type before struct {
+	done chan struct{}
+	err  error
+}
 
 // Raw is the socket, while goroutines have it.
 func (c *Conn) Raw() net.Conn { return c.under.conn }
@@ -87,7 +108,8 @@ func (c *Conn) Bye() []byte {
 
 // under is the socket below crypto/tls.
 type under struct {
-	conn net.Conn // nil while a loop has it
+	conn   net.Conn // nil while a loop has it
+	before *before  // nil for nothing
 
 	fd   int
 	read func(fd int, p []byte) (int, syscall.Errno)
@@ -130,6 +152,12 @@ func (u *under) Read(p []byte) (int, error) {
 
 // Write implements net.Conn.
 func (u *under) Write(p []byte) (int, error) {
+	if b := u.before; b != nil {
+		if <-b.done; b.err != nil {
+			return 0, b.err
+		}
+		u.before = nil
+	}
 	if u.conn != nil {
 		return u.conn.Write(p)
 	}
