@@ -1,5 +1,5 @@
-// Package budget holds totals: how much of something, bytes of memory as a
-// rule, all clients together may make the gateway hold.
+// Package budget bounds totals: how much of something, usually bytes of memory, all
+// clients together may use in the gateway.
 package budget
 
 import (
@@ -10,10 +10,10 @@ import (
 
 // Budget is a total that many accounts share. It is safe for concurrent use.
 //
-// Accounts that have taken something and wait for more could wait for each
-// other for good. So the first in line may take beyond the total until it is
-// closed, while no other does: it ends, gives all back, and the next one may.
-// What is held is at most the total and what one account takes.
+// Accounts that have taken something and wait for more could wait for each other for
+// ever. So the first one in line may exceed the total until it is closed, and only
+// one may at a time: it finishes, gives everything back, and then the next one may.
+// The amount in use is at most the total plus what one account takes.
 type Budget struct {
 	total int64
 
@@ -30,10 +30,10 @@ type waiter struct {
 	turn    chan struct{} // closed when n has been taken for it
 }
 
-// New makes a budget of so many units, all of them free.
+// New makes a budget of total units, all of them free.
 func New(total int64) *Budget { return &Budget{total: total} }
 
-// Total is how much there is.
+// Total is the size of the budget.
 func (b *Budget) Total() int64 { return b.total }
 
 // Used is how much has been taken.
@@ -103,8 +103,8 @@ func (a *Account) Try(n int64) bool {
 // context's cause only.
 func (a *Account) Take(ctx context.Context, n int64) error { return a.await(ctx, n, false) }
 
-// TakeWithin is Take that never goes beyond the total. Those who hold something
-// may wait for each other for good, so the context must end.
+// TakeWithin is Take that never exceeds the total. Accounts that have taken something
+// may wait for each other for ever, so the context must end.
 func (a *Account) TakeWithin(ctx context.Context, n int64) error { return a.await(ctx, n, true) }
 
 func (a *Account) await(ctx context.Context, n int64, within bool) error {

@@ -1,5 +1,5 @@
 // Package loop runs callbacks for descriptors, timeouts and other goroutines
-// on one thread of the operating system. What a callback owns needs no lock.
+// on one thread of the operating system. Data of callbacks needs no lock.
 package loop
 
 import (
@@ -12,7 +12,7 @@ import (
 // Events say what can be done with a descriptor.
 type Events uint32
 
-// The events of a descriptor. They are edges: each is told once.
+// The events of a descriptor. They are edges: each is reported once.
 const (
 	Readable Events = 1 << iota
 	Writable
@@ -67,16 +67,16 @@ func New() (*Loop, error) {
 // Now is when this turn of the loop began.
 func (l *Loop) Now() time.Time { return l.now }
 
-// Watch tells h of all that happens to fd, which must not block, until Forget.
+// Watch reports all events of fd to h until Forget. fd must not block.
 func (l *Loop) Watch(fd int, h Handler) error { return l.watch(l.poller.add, fd, h) }
 
-// WatchInput is Watch that does not tell of Writable, which happens to a unix
-// socket whenever its peer has read.
+// WatchInput is Watch without Writable, which a unix socket becomes whenever its peer
+// has read.
 func (l *Loop) WatchInput(fd int, h Handler) error { return l.watch(l.poller.addInput, fd, h) }
 
 // WatchShared is Watch for a descriptor on which other processes wait as well,
-// such as a listening socket: one of them is woken for an event. It is told
-// again as long as the descriptor is readable.
+// such as a listening socket: one of them is woken for an event. The event is
+// reported again as long as the descriptor is readable.
 func (l *Loop) WatchShared(fd int, h Handler) error { return l.watch(l.poller.addShared, fd, h) }
 
 func (l *Loop) watch(add func(fd int, generation int32) error, fd int, h Handler) error {
@@ -105,11 +105,12 @@ func (l *Loop) Forget(fd int) {
 	l.poller.remove(fd)
 }
 
-// AtTurnEnd has f called at the end of every turn, before the loop waits. What
-// was added last is called first: it builds on what was there.
+// AtTurnEnd calls f at the end of every turn, before the loop waits. The function
+// that was added last is called first: its work may make work for the others.
 func (l *Loop) AtTurnEnd(f func()) { l.atEnd = append(l.atEnd, f) }
 
-// Post has f called on the loop's thread, soon and in order; after Run never.
+// Post calls f on the loop's thread, soon and in order. After Run has ended it does
+// nothing.
 func (l *Loop) Post(f func()) { l.post(f) }
 
 // post reports whether f will be called.
@@ -160,7 +161,7 @@ func (l *Loop) Run() {
 	l.poller.close()
 }
 
-// turn handles all that there is, and waits if there is nothing.
+// turn handles all pending events, and waits if there are none.
 func (l *Loop) turn() {
 	events, _ := l.poller.poll(l.ready[:0])
 	if len(events) == 0 {
@@ -189,7 +190,7 @@ func (l *Loop) turn() {
 	}
 }
 
-// runPosted calls what other goroutines have posted.
+// runPosted calls the functions that other goroutines have posted.
 func (l *Loop) runPosted() {
 	l.mu.Lock()
 	if len(l.posted) == 0 {

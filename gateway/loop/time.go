@@ -9,8 +9,8 @@ import (
 // Expirer is told that a deadline has passed.
 type Expirer interface{ Expired(d *Deadline) }
 
-// Deadline is one thing that has a timeout. It is part of what has it, so that
-// arming it allocates nothing.
+// Deadline is one timeout. It is part of the struct that has the timeout, so arming
+// it allocates nothing.
 type Deadline struct {
 	Owner Expirer
 	at    time.Time
@@ -47,8 +47,8 @@ func (l *Loop) Deadlines(after time.Duration) *Deadlines {
 	return d
 }
 
-// Arm starts d again, in whichever list it was. With an After of 0 or less it
-// never expires.
+// Arm starts d, or restarts it, whichever list it was in. With an After of 0 or less
+// it never expires.
 func (l *Deadlines) Arm(d *Deadline) {
 	d.Disarm()
 	if l.After <= 0 {
@@ -58,7 +58,7 @@ func (l *Deadlines) Arm(d *Deadline) {
 	l.armed.Push(&d.place)
 }
 
-// Replace has by expire in place of d, at the same time, if d runs in l.
+// Replace makes by expire in place of d, at the same time, if d runs in l.
 func (l *Deadlines) Replace(d, by *Deadline) {
 	if d.list != l {
 		return
@@ -75,7 +75,7 @@ type Timer struct {
 	call func()
 }
 
-// After has f called after d, unless the timer is stopped.
+// After calls f after d, unless the timer is stopped.
 func (l *Loop) After(d time.Duration, f func()) *Timer {
 	t := &Timer{loop: l, at: l.now.Add(d), call: f}
 	l.timers = append(l.timers, t)
@@ -95,7 +95,7 @@ func (t *Timer) Stop() {
 	}
 }
 
-// Pace allows so many of something in a while.
+// Pace allows a limited number of events in a period.
 type Pace struct {
 	loop  *Loop
 	most  int
@@ -119,7 +119,7 @@ func (p *Pace) Allow() bool {
 	return true
 }
 
-// expire calls all whose time has come.
+// expire calls everything whose time has come.
 func (l *Loop) expire() {
 	for _, list := range l.lists {
 		for p := list.armed.First(); p != nil && !p.Of.at.After(l.now); p = list.armed.First() {

@@ -34,19 +34,19 @@ type Options struct {
 	DrainTimeout    time.Duration // until tunnels of a draining worker are cut; 30 s
 
 	// Timeout is how long a process may do nothing at all while a request waits
-	// there; 0 is for ever. Backend.Look notices it.
+	// there; 0 means for ever. Backend.Look checks it.
 	Timeout time.Duration
-	// HealthPath is what a silent process is asked for; empty asks for nothing
-	// in particular.
+	// HealthPath is the path of the probe for a silent process; empty means
+	// OPTIONS *.
 	HealthPath string
 
 	// Sockets is how many WebSockets a worker has besides its requests; with 0
 	// they count as requests.
 	Sockets int
 
-	// HoldHung leaves a request that was not answered in time in its worker's
-	// hands: the worker gets no other in its place, and looks hung on the
-	// scoreboard until somebody ends it.
+	// HoldHung keeps the place of a request that was not answered in time: the
+	// worker gets no other request for it, and looks hung on the scoreboard until
+	// it is ended.
 	HoldHung bool
 }
 
@@ -69,8 +69,8 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// unsentTries is how many workers in turn are tried that take nothing of a
-// request: a crash may have taken several at once.
+// unsentTries is how many workers in turn are tried if none takes a byte of the
+// request: several may have crashed at once.
 const unsentTries = 4
 
 // A request that a worker has failed goes to another one; if there is none,
@@ -124,8 +124,8 @@ func (b *Backend) Update(workers []gateway.Worker) {
 		}
 		set[spec.Slot] = w
 	}
-	// The pool never hands out a slot that nobody knows: those who come are
-	// added before it hears of them, those who go are removed after.
+	// The pool never returns an unknown slot: new workers are added here before the
+	// pool is updated, and old ones are removed afterwards.
 	both := maps.Clone(old)
 	maps.Copy(both, set)
 	b.workers.Store(&both)
@@ -141,8 +141,7 @@ func (b *Backend) Update(workers []gateway.Worker) {
 	}
 }
 
-// Restart has WebSockets closed, and those that come later too: the gateway
-// goes.
+// Restart closes all WebSockets, and those that come later: the gateway stops.
 func (b *Backend) Restart() {
 	b.restarting.Store(true)
 	for _, w := range *b.workers.Load() {
@@ -189,8 +188,8 @@ func (b *Backend) Serve(ctx context.Context, r *gateway.Request, w gateway.Reply
 	}
 }
 
-// place waits for a place at a worker, if the loop has none for the request. The
-// one that has failed it is spared.
+// place waits for a place at a worker, unless the loop already has one for the
+// request. It avoids the worker that has failed the request.
 func (x *roundTrip) place(failed int) (*worker, error) {
 	b := x.b
 	if c := x.begun; c != nil && c.worker != nil {

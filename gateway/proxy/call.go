@@ -23,8 +23,8 @@ const (
 )
 
 // Call is one request that the loop carries to a worker. It implements
-// gateway.Call. Once it is promoted it is the goroutine's that goes on with the
-// request: see resume.go.
+// gateway.Call. Once it is promoted it belongs to the goroutine that continues with
+// the request: see resume.go.
 type Call struct {
 	b        *Backend
 	caller   gateway.Caller
@@ -113,7 +113,7 @@ func (c *Call) called(at int) {
 	c.begin(at)
 }
 
-// begin has the worker in a slot answer the request.
+// begin gives the request to the worker in a slot.
 func (c *Call) begin(at int) {
 	w := (*c.b.workers.Load())[at]
 	if w == nil { // it has vanished since
@@ -146,8 +146,8 @@ func (c *Call) dial() {
 	c.b.dialing.Arm(&l.deadline)
 }
 
-// ask writes the request. False means that the connection, which is closed then,
-// has taken nothing of it.
+// ask writes the request. It returns false if the connection has taken nothing of it;
+// the connection is closed then.
 func (c *Call) ask(l *loopConn) bool {
 	if l.reused && !l.silent() {
 		l.close()
@@ -158,7 +158,7 @@ func (c *Call) ask(l *loopConn) bool {
 		c.link, l.call = nil, nil
 		l.keep()
 		c.release(false)
-		c.Promote() // a goroutine finds it once more, and says so
+		c.Promote() // a goroutine gets the same error, and reports it
 		return true
 	}
 	out = append(out, c.r.Body.Inline...)
@@ -187,13 +187,13 @@ func (c *Call) ask(l *loopConn) bool {
 	return true
 }
 
-// write sends what the worker has not taken of the request.
+// write sends the rest of the request.
 func (c *Call) write() {
 	n, errno := loop.Write(c.link.fd, c.rest)
 	switch {
 	case errno == syscall.EAGAIN:
 	case errno != 0:
-		c.rest, c.link.broken = nil, true // the answer, if there is one, says more
+		c.rest, c.link.broken = nil, true // an answer, if there is one, says more
 	default:
 		c.rest, c.wrote = c.rest[n:], c.wrote+n
 	}
@@ -248,7 +248,7 @@ func (c *Call) release(answered bool) {
 	c.b.Pool.Release(w.slot)
 }
 
-// Abandon implements gateway.Call: the worker learns of it by the connection's end.
+// Abandon implements gateway.Call: closing the connection tells the worker.
 func (c *Call) Abandon() {
 	if c.worker == nil {
 		return

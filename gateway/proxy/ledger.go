@@ -9,9 +9,9 @@ import (
 	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
-// ledger writes a worker's slot on its behalf: what it has in flight, and since
-// when the oldest request waits for its answer to begin. A request whose answer
-// has begun, a stream or a tunnel, never looks hung.
+// ledger writes the scoreboard slot of a command, which does not do so itself: what
+// is in flight, and since when the oldest request waits for its answer to begin. A
+// request whose answer has begun, or a tunnel, never looks hung.
 type ledger struct {
 	slot    *scoreboard.Slot    // nil without a scoreboard
 	account *scoreboard.Account // likewise
@@ -35,7 +35,7 @@ type entry struct {
 	answered   bool
 }
 
-// open begins with a worker that has nothing in flight.
+// open starts the ledger of a worker that has nothing in flight.
 func (l *ledger) open(slot *scoreboard.Slot, account *scoreboard.Account) {
 	if l.slot, l.account = slot, account; slot == nil {
 		return
@@ -67,12 +67,12 @@ func (l *ledger) holds(n int64) {
 	l.account.InFlight.Store(n)
 }
 
-// state leaves the states alone that the arbiter sets.
+// state changes the state in the slot, except states that the arbiter sets.
 func (l *ledger) state(from, to scoreboard.State) {
 	l.slot.State.CompareAndSwap(uint64(from), uint64(to))
 }
 
-// begin takes a request in. Its answer is waited for at once, or from await on.
+// begin adds a request. Its answer counts as awaited at once, or from await on.
 func (l *ledger) begin(e *entry, r *gateway.Request, now int64, await bool) {
 	if l.slot == nil {
 		return
@@ -96,7 +96,7 @@ func (l *ledger) begin(e *entry, r *gateway.Request, now int64, await bool) {
 	}
 }
 
-// await says that a request has been sent whole.
+// await says that all of a request has been sent.
 func (l *ledger) await(e *entry, now int64) {
 	if l.slot == nil {
 		return
@@ -127,7 +127,7 @@ func (l *ledger) settle(e *entry) {
 	}
 }
 
-// end says that the worker is free of a request, which counts if it was answered.
+// end removes a request, and counts it if it was answered.
 func (l *ledger) end(e *entry, now int64, answered bool) {
 	if l.slot == nil {
 		return
@@ -149,8 +149,8 @@ func (l *ledger) end(e *entry, now int64, answered bool) {
 	}
 }
 
-// keepHung keeps a request that nobody waits for any more: the worker still does
-// something with it, or nothing.
+// keepHung keeps a request that nobody waits for any more: the worker may still work
+// on it.
 func (l *ledger) keepHung(e *entry) {
 	if l.slot == nil {
 		return
@@ -169,7 +169,7 @@ func (l *ledger) keepHung(e *entry) {
 	l.show()
 }
 
-// detach has an entry not look at its request any more, which is used again.
+// detach separates an entry from its request, whose memory is used again.
 func (l *ledger) detach(e *entry) {
 	if l.slot == nil {
 		return
@@ -191,8 +191,7 @@ func (l *ledger) signs() (answers uint64, oldest int64, held bool) {
 	return l.answers, oldest, l.hung > 0
 }
 
-// silent shows that the process has done nothing since a moment; alive takes
-// that back.
+// silent shows since when the process has done nothing; alive clears that.
 func (l *ledger) silent(since int64) { l.beats(since, 1) }
 func (l *ledger) alive()             { l.beats(0, 0) }
 
@@ -220,7 +219,7 @@ func (l *ledger) connections(n int) {
 	}
 }
 
-// close writes no more: the process has been reaped.
+// close ends the ledger: the process has been reaped.
 func (l *ledger) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -7,19 +7,18 @@ import (
 	"time"
 )
 
-// liveness tells a process that does nothing any more, because it loops, or was
-// stopped, from one that takes long to answer. A worker that has answered
-// nothing for a while, although a request waits there, is asked something that
-// costs it nothing; one that does not react gets no more requests, and the
-// scoreboard says since when it has been silent, so that the arbiter replaces
-// it. Backend.Look owns it.
+// liveness distinguishes a process that hangs, because it loops or was stopped, from
+// one that takes long to answer. A worker that has answered nothing for a while,
+// although a request waits there, is probed with a request that costs it nothing. If
+// it does not react, it gets no more requests, and the scoreboard shows since when it
+// is silent, so that the arbiter replaces it. Backend.Look owns it.
 type liveness struct {
 	signs uint64 // answers that the ledger had counted at the last look
 	alive int64  // when a look found a new one
 	probe *probe // the probe that is not answered yet; nil while the worker answers
 }
 
-// probe is a question to a worker.
+// probe is one probe of a worker.
 type probe struct {
 	since    int64 // when the process last did anything
 	sent     int64
@@ -31,12 +30,12 @@ type probe struct {
 // probePause is between two tries to reach a worker that takes no connection.
 const probePause = 250 * time.Millisecond
 
-// Look notices workers that do nothing any more. It is called a few times a second.
+// Look finds workers that hang. It is called a few times a second.
 func (b *Backend) Look() {
 	if b.Timeout <= 0 {
 		return
 	}
-	b.updating.Lock() // so that no slot changes hands meanwhile
+	b.updating.Lock() // so that no slot gets another worker meanwhile
 	defer b.updating.Unlock()
 	now := b.clock.now()
 	for _, w := range *b.workers.Load() {
@@ -87,7 +86,7 @@ func (w *worker) trust() {
 	}
 }
 
-// ask asks the process for a sign of life: any answer is one.
+// ask probes the process. Any answer is a sign of life.
 func (w *worker) ask(since, now int64) *probe {
 	ctx, cancel := context.WithCancel(w.ctx)
 	p := &probe{since: since, sent: now, cancel: cancel}
@@ -105,8 +104,8 @@ func (w *worker) ask(since, now int64) *probe {
 	return p
 }
 
-// reacts sends a request for nothing, on a connection of its own, and reports
-// whether the process does anything about it.
+// reacts sends a probe request on a connection of its own, and reports whether the
+// process reacts.
 func (w *worker) reacts(ctx context.Context) bool {
 	w.mu.Lock()
 	network, address := w.spec.Network, w.spec.Address

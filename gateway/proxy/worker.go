@@ -14,7 +14,8 @@ import (
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
 )
 
-// A worker that refuses connections gets no request for a moment, which doubles.
+// A worker that refuses connections gets no request for a pause, which doubles with
+// every refusal.
 const (
 	avoidFirst = 50 * time.Millisecond
 	avoidMost  = time.Second
@@ -82,7 +83,7 @@ func (w *worker) update(spec gateway.Worker) {
 	}
 }
 
-// vanish fails what the process held: it has been reaped. What it had sent
+// vanish fails the requests of a process that has been reaped. What it had sent
 // before is still read.
 func (w *worker) vanish() {
 	w.mu.Lock()
@@ -218,7 +219,8 @@ func (w *worker) dial(ctx context.Context) (*workerConn, error) {
 	return nil, &gateway.WorkerError{Slot: w.slot, PID: w.pid, Died: true, Unsent: true, Err: err}
 }
 
-// connect waits where a unix socket's backlog is full: connect(2) does not.
+// connect connects, and waits if a unix socket's backlog is full: connect(2) does
+// not wait.
 func (w *worker) connect(ctx context.Context, network, address string) (net.Conn, error) {
 	d := net.Dialer{Timeout: w.b.DialTimeout, KeepAlive: -1}
 	deadline, pause := time.Now().Add(w.b.DialTimeout), time.Millisecond
@@ -256,7 +258,7 @@ func (w *worker) forget(c *workerConn) {
 	w.ledger.connections(len(w.open) + w.looped)
 }
 
-// linked says how many connections the loop has more, or fewer.
+// linked adds n to the number of the loop's connections.
 func (w *worker) linked(n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -282,7 +284,7 @@ func (w *worker) idleMost() int {
 	return w.spec.Capacity
 }
 
-// avoid lets the pool look for another worker.
+// avoid makes the pool look for another worker.
 func (w *worker) avoid() {
 	w.mu.Lock()
 	d := min(avoidFirst<<min(w.refusals, 10), avoidMost)

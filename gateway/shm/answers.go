@@ -31,7 +31,7 @@ func NewAnswers(small, large int) (*Answers, error) {
 	return &Answers{region: r, small: small, large: large}, nil
 }
 
-// FD is the descriptor to hand to the worker; it stays this type's.
+// FD is the descriptor to pass to the worker; it still belongs to this type.
 func (a *Answers) FD() int { return int(a.region.file.Fd()) }
 
 // Len is how many small slots there are, and large ones.
@@ -96,7 +96,7 @@ func (a *Answers) Give(slot int) {
 	}
 }
 
-// Close unmaps the memory, as soon as nothing of it is lent.
+// Close unmaps the memory once nothing of it is lent.
 func (a *Answers) Close() {
 	if a.closed = true; a.lent == 0 {
 		a.region.close()

@@ -1,8 +1,8 @@
 // Package shm is the memory that the gateway and its Python workers share, and
 // the tokens that say what is where in it. The gateway writes requests, which
 // workers can only read; each worker writes its answers into a region of its
-// own. What a worker writes can change at any time: it is copied before it is
-// looked at.
+// own. A worker can change its region at any time: data is copied before it is
+// parsed.
 package shm
 
 import (
@@ -25,7 +25,7 @@ const (
 	smallRequest  = 8 << 10 // what is used of all others
 )
 
-// Most slots, so that a token has room for their numbers.
+// The maximum numbers of slots: a token must have room for the number of a slot.
 const (
 	MostRequests = 4095
 	MostAnswers  = 512
@@ -37,8 +37,8 @@ type region struct {
 	mem  []byte
 }
 
-// newRegion makes one of so many bytes, which nobody can resize. With readOnly
-// only this process can write into it.
+// newRegion makes a region of so many bytes, which nobody can resize. With readOnly
+// only this process can write to it.
 func newRegion(name string, size int, readOnly bool) (*region, error) {
 	fd, err := memfile.New(name, int64(size))
 	if err != nil {
@@ -71,9 +71,9 @@ func (r *region) close() {
 	}
 }
 
-// Token is what goes through a pipe: 8 bytes, little-endian. The lower 40 bits
-// are those of the request's number, then 12 of its slot, then 12 of the
-// answer's.
+// Token is what goes through a pipe: 8 bytes, little-endian. The lower 40 bits are
+// the lower bits of the request's number, the next 12 its slot, the upper 12 the slot
+// of the answer.
 type Token uint64
 
 // TokenSize is how many bytes a token has in a pipe.
@@ -86,7 +86,7 @@ const (
 	slotMask   = 1<<slotBits - 1
 )
 
-// Wake is a token that only wakes somebody.
+// Wake is a token without a request, which only wakes a reader.
 const Wake Token = 0
 
 // Void stands in place of an answer's slot: the request was taken back before
@@ -111,7 +111,7 @@ func (t Token) Request() int { return int(t >> numberBits & slotMask) }
 // Answer is the answer's slot, or Void.
 func (t Token) Answer() int { return int(t >> (numberBits + slotBits) & slotMask) }
 
-// Of reports whether the token is of the request with this number.
+// Of reports whether the token belongs to the request with this number.
 func (t Token) Of(number uint64) bool { return uint64(t)&numberMask == number&numberMask }
 
 // Append appends the token as it goes through a pipe.

@@ -26,7 +26,7 @@ func NewRequests(n int) (*Requests, error) {
 	return q, nil
 }
 
-// FD is the descriptor to hand to workers; it stays this type's.
+// FD is the descriptor to pass to workers; it still belongs to this type.
 func (q *Requests) FD() int { return int(q.region.file.Fd()) }
 
 // Len is how many slots there are.
@@ -35,7 +35,7 @@ func (q *Requests) Len() int { return len(q.used) }
 // Free is how many of them are free.
 func (q *Requests) Free() int { return len(q.free) }
 
-// Take takes a slot; false means that there is none.
+// Take takes a slot. It returns false if none is free.
 func (q *Requests) Take() (slot int, ok bool) {
 	if len(q.free) == 0 {
 		return 0, false
@@ -57,8 +57,8 @@ func (q *Requests) Memory(slot int) []byte {
 	return q.region.mem[at : at : at+size]
 }
 
-// Void makes the request in a slot one that workers pass over. Only the first
-// byte is written: who has read it already reads the request as it was.
+// Void makes workers skip the request in a slot. Only the first byte is written: a
+// worker that has read that byte already reads the request as it was.
 func (q *Requests) Void(slot int) { q.region.mem[slot*RequestSize] = marshalNone }
 
 // Give gives a slot back.

@@ -16,7 +16,7 @@ type SpoolOptions struct {
 	Max    int64          // bytes held, most of them in a file; 0 is no bound
 	Budget *Budget        // of memory for all spools together; nil: each has one chunk
 	Disk   *budget.Budget // of bytes in temporary files, of bodies and spools together; nil is no bound
-	Full   func(error)    // hears that there is no room in a file; may be nil
+	Full   func(error)    // is told when a file has no room; may be nil
 }
 
 // HasRoom reports whether there is room in files for so many bytes, or for half of
@@ -52,7 +52,7 @@ func (b *Budget) take() bool {
 	return false
 }
 
-// part is some of a response in memory.
+// part is a part of a response in memory.
 type part struct {
 	chunk    *chunk
 	n        int
@@ -74,7 +74,7 @@ type Spool struct {
 	disk     *budget.Account // what the file holds; nil without a bound
 	at, size int64           // unread part of the file
 	named    []region        // files that the worker has named, behind all of that
-	flush    bool            // the client should have all there is
+	flush    bool            // the client should get everything now
 	closed   bool
 	trailers []gateway.Field
 	err      error // ends both sides
@@ -96,9 +96,9 @@ func NewSpool(o SpoolOptions) *Spool {
 	return s
 }
 
-// Write adds a part of the response. It waits only while Max bytes are held, or
-// while there is no room on the disk and the client has not taken what is in
-// memory. It fails once the spool was aborted.
+// Write adds a part of the response. It waits only while Max bytes are buffered, or
+// while the disk is full and the client has not taken what is in memory. It fails
+// once the spool was aborted.
 func (s *Spool) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
