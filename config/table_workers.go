@@ -84,7 +84,7 @@ func lifeSettings() []Setting {
 		},
 		Setting{
 			Name: "keepalive", Flag: "keep-alive", Kind: Duration, Default: "2",
-			Help: "How long an idle connection is kept open for a further request; sync keeps none.",
+			Help: "How long an idle connection is kept open for another request. Behind the gateway that holds for every class; a Go handler under sync keeps no connection.",
 		},
 	)
 }
