@@ -32,9 +32,6 @@ func (c *Conn) Sent(n int) {
 	}
 }
 
-// Closed reports whether a close frame has been written.
-func (c *Conn) Closed() bool { return c.closed }
-
 // Message sends a message, or with more a part of one.
 func (c *Conn) Message(text bool, p []byte, more bool) {
 	if c.closed {
