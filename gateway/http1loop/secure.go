@@ -14,7 +14,7 @@ import (
 
 // sealMost is how many bytes of an answer become records at once: as much may wait
 // for a client that does not read.
-const sealMost = 64 << 10
+const sealMost = 32 << 10
 
 // Take serves a connection whose TLS handshake is done, if it can. The connection
 // is counted already. version2 says that it speaks HTTP/2.

@@ -22,6 +22,7 @@ func (p *process) beats(done <-chan struct{}) {
 	tick := time.NewTicker(beatEvery)
 	defer tick.Stop()
 	var memory memoryReturn
+	lean := newLean(p.memory)
 	full := &full{log: p.log}
 	for {
 		select {
@@ -35,6 +36,7 @@ func (p *process) beats(done <-chan struct{}) {
 				stuck.look(*serving, scoreboard.Now())
 			}
 			memory.look(time.Now())
+			lean.look(time.Now())
 			p.showPending()
 			waiting, oldest := p.showQueue()
 			full.look(waiting, oldest, int(p.workers.Load()), time.Now())

@@ -4,7 +4,6 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"strconv"
 	"strings"
 )
@@ -17,12 +16,8 @@ const (
 	memoryLeast = 64 << 20
 )
 
-// limitMemory sets the collector's limit by the cgroup's, unless GOMEMLIMIT
-// says something else. It returns the limit, 0 for none.
-func limitMemory() int64 {
-	if os.Getenv("GOMEMLIMIT") != "" {
-		return 0
-	}
+// memoryLimit is the collector's limit by the cgroup's, 0 for none.
+func memoryLimit() int64 {
 	text, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
 		return 0
@@ -31,9 +26,7 @@ func limitMemory() int64 {
 	if most == 0 {
 		return 0
 	}
-	limit := max(most/memoryShare, memoryLeast)
-	debug.SetMemoryLimit(limit)
-	return limit
+	return max(most/memoryShare, memoryLeast)
 }
 
 // groupMemory is the lowest limit of the cgroups that a process is in, of

@@ -73,6 +73,7 @@ type process struct {
 	backlogs []int           // descriptors of what listens, for statsd
 	restart  func()          // tells clients of WebSockets that this process ends
 	look     func()          // notices what nobody tells; may be nil
+	memory   int64           // bytes that the cgroup leaves for it; 0 is no limit
 }
 
 // Main is the gateway's process: it serves until it is told to stop, and
@@ -124,8 +125,8 @@ func (p *process) prepare() error {
 	if err := p.openAccessLog(); err != nil {
 		return err
 	}
-	if limit := limitMemory(); limit > 0 {
-		p.log.Debug("memory limit of the gateway, from the cgroup's", "bytes", limit)
+	if p.memory = memoryLimit(); p.memory > 0 {
+		p.log.Debug("memory limit of the gateway, from the cgroup's", "bytes", p.memory)
 	}
 	p.link = newArbiterLink(p.from.Control, p.log)
 	p.pool = dispatch.New(p.set.QueueSize, p.set.QueueTimeout)

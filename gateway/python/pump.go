@@ -3,7 +3,6 @@ package python
 import (
 	"errors"
 	"net"
-	"sync"
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
@@ -35,7 +34,6 @@ type pump struct {
 	gone    bool             // loop: the client is
 	more    chan bool        // tells the reader whether to go on
 	done    chan struct{}    // closed once the connection is
-	closing sync.Once
 }
 
 func newPump(l *loop.Loop, conn net.Conn, timeout time.Duration) *pump {
