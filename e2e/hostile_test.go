@@ -73,7 +73,7 @@ func startHostile(t *testing.T, kind, class string, uid int) *hostile {
 	}
 	h.server = startHostileServer(t, o, kind, args)
 	h.waitLog(`\[INFO\] ready`)
-	h.addr = h.waitLog(`listening at: .*?http://(127\.0\.0\.1:\d+)`)
+	h.addr = h.waitLog(`listening at: .*?https?://(127\.0\.0\.1:\d+)`)
 	return h
 }
 

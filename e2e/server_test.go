@@ -185,7 +185,7 @@ func (s *server) expectFrom(mark int, pattern string) []string {
 // addr is the TCP address that gonicorn says it listens at.
 func (s *server) addr() string {
 	s.t.Helper()
-	return s.expect(`listening at: .*?http://(127\.0\.0\.1:\d+)`)[1]
+	return s.expect(`listening at: .*?https?://(127\.0\.0\.1:\d+)`)[1]
 }
 
 // ready waits until the first generation serves.

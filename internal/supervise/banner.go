@@ -5,17 +5,12 @@ import (
 	"os"
 	"strings"
 
-	"github.com/gonicorn/gonicorn/internal/listen"
 	"github.com/gonicorn/gonicorn/internal/version"
 )
 
 // banner says at the start what runs, where, and how to stop it.
 func (s *supervisor) banner(p *prepared) {
-	var at []string
-	for _, sock := range p.sockets {
-		at = append(at, address(sock))
-	}
-	where := strings.Join(at, ", ")
+	where := strings.Join(p.addresses(), ", ")
 	if where == "" {
 		where = "no socket (transport none)"
 	}
@@ -30,4 +25,15 @@ func (s *supervisor) banner(p *prepared) {
 	s.log.Info(fmt.Sprintf("stop with ctrl-c or kill %d, reload with kill -HUP %d", os.Getpid(), os.Getpid()))
 }
 
-func address(s *listen.Socket) string { return s.URL() }
+// addresses are where the app is reached, as a client would write them.
+func (p *prepared) addresses() []string {
+	var all []string
+	for _, sock := range p.sockets {
+		at := sock.URL()
+		if rest, is := strings.CutPrefix(at, "http://"); is && len(p.config.Certfile) > 0 {
+			at = "https://" + rest
+		}
+		all = append(all, at)
+	}
+	return all
+}

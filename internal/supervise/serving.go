@@ -26,10 +26,7 @@ func (v *serving) put(all context.Context, p *plan) (while context.Context) {
 		v.unwatch()
 	}
 	while, v.unwatch = context.WithCancel(all)
-	v.app, v.bind = p.app, nil
-	for _, sock := range p.sockets {
-		v.bind = append(v.bind, sock.URL())
-	}
+	v.app, v.bind = p.app, p.addresses()
 	return while
 }
 
