@@ -8,7 +8,8 @@ const (
 )
 
 // calm bounds what costs a client little and its server much: frames that bring
-// nothing, and requests that are given up at once (CVE-2023-44487).
+// nothing, and requests that the client gives up at once (CVE-2023-44487), or has
+// the server give up by an invalid frame (CVE-2025-8671).
 type calm struct {
 	second        int64
 	frames, given int

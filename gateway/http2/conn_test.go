@@ -2,6 +2,7 @@ package http2
 
 import (
 	"bytes"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -130,6 +131,13 @@ func TestFaults(t *testing.T) {
 			e.answer = func(*request) {}
 			for range resetsMost + 1 {
 				_ = e.framer.WriteRSTStream(e.head(true, get()...), h2.ErrCodeCancel)
+			}
+			return nil
+		}, "away ENHANCE_YOUR_CALM"},
+		"resets that the client provokes": {func(e *end) error {
+			e.answer = func(*request) {}
+			for range resetsMost + 1 {
+				_ = e.framer.WriteWindowUpdate(e.head(true, get()...), math.MaxInt32)
 			}
 			return nil
 		}, "away ENHANCE_YOUR_CALM"},

@@ -125,12 +125,13 @@ func (c *Conn) Reset(s *Stream, code h2.ErrCode) {
 
 // refuse resets a stream that may not be open.
 func (c *Conn) refuse(id uint32, code h2.ErrCode) {
-	if s := c.streams[id]; s != nil {
-		c.Reset(s, code)
+	s := c.streams[id]
+	if s != nil && !c.calm.reset(c.bounds.Streams) || s == nil && !c.calm.idle() {
+		c.fail(h2.ErrCodeEnhanceYourCalm)
 		return
 	}
-	if !c.calm.idle() {
-		c.fail(h2.ErrCodeEnhanceYourCalm)
+	if s != nil {
+		c.Reset(s, code)
 		return
 	}
 	c.codec.reset(c, id, code)
