@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections import deque
 
-from . import frames, memory, request_body
+from . import frames, request_body
 from .frames import (
     BEHIND,
     BODY,
@@ -17,12 +17,9 @@ from .frames import (
     INTERIM,
     LARGE,
     MEMORY_WINDOW,
-    MORE,
     PART,
-    SAID,
     SENDFILE,
     TRAILER,
-    WEBSOCKET,
     WINDOW,
     Malformed,
     pack,
@@ -30,12 +27,6 @@ from .frames import (
 from .logs import current
 from .request_body import ClientGone
 from .stacks import log_exception
-
-RESTART = 1012  # the close code of a server that restarts
-PARTING = 3.0  # seconds that the app of a WebSocket which was closed for a restart may run on
-UNREAD = 10.0  # seconds for the app to take long messages of a client that has gone
-FAREWELL = 0.5  # seconds for the app to answer what a client sent before its close frame
-INBOX = 16 << 10  # bytes of messages after which the gateway is told that the app has taken them
 
 
 class Exchange:
@@ -57,36 +48,29 @@ class Exchange:
     trailers = False  # the app has announced some
     window = WINDOW
     gone = False  # the client is
-    leaving = False  # it has said goodbye to a WebSocket: what it sent before may still be answered
     waiters = ()  # receive() waits on each
     sending = False  # somebody has the turn to send
     turns = ()  # those who wait for it, in the order in which they came
     writer = None  # who has the turn waits on it for the gateway
     inline = None  # the whole body
     parts = ()  # of the body, or messages of the WebSocket
-    partial = ()  # parts of a message that has not ended
     body = 0  # 1 once the last part was delivered
     file = None  # that the body is in
     unread = 0  # bytes taken that the gateway does not know of
-    accepted = False
-    denied = False
-    code = 1006
-    reason = ""
     task = None
+    socket = False  # it is a WebSocket's
+    memory_window = MEMORY_WINDOW
 
-    def __init__(
-        self, carrier, number: int, request_id: str, kind: int, scope: dict, start: int, plane=None, token: int = 0
-    ):
+    def __init__(self, carrier, number: int, request_id: str, scope: dict, start: int, plane=None, token: int = 0):
         self.carrier = carrier
         self.plane = plane
         self.token = token  # for an answer through shared memory; 0 where it has to go in frames
-        if token and kind != WEBSOCKET:
-            self.window = MEMORY_WINDOW
+        if token:
+            self.window = self.memory_window
         self.number = number
         self.request_id = request_id
         self.scope = scope
         self.start = start
-        self.socket = kind == WEBSOCKET
 
     # What the carrier calls, in the loop's thread.
 
@@ -106,65 +90,12 @@ class Exchange:
         if not self.task.done():
             self.task.cancel()
 
-    def hear(self, message: tuple) -> None:
-        """Takes what the gateway says of a WebSocket."""
-        op = message[0]
-        if op == frames.OP_CREDIT:
-            self.credit(message[2])
-        elif op == frames.OP_CANCEL:
-            self.cancel()
-        else:
-            self.message(message)
-
     def message(self, message: tuple) -> None:
-        op = message[0]
+        """Takes a part of a body that comes in frames."""
         if not self.parts:
             self.parts = deque()
-        if op == frames.OP_BODY:
-            self.parts.append((message[2], message[3]))
-        elif op == frames.OP_TEXT or op == frames.OP_BINARY:
-            self.complete(op, message[2], message[3])
-        elif op == frames.OP_PART:
-            if not self.partial:
-                self.partial = []
-            self.partial.append(message[2])
-            return
-        elif op == frames.OP_CLOSED:
-            self.partial = ()
-            if not self.ended:
-                self.code, self.reason = message[2], message[3]
-            self.leaving = bool(message[4])
-            if self.leaving and self.parts and not self.ended:
-                self.carrier.loop.call_later(FAREWELL, self.leave)
-            else:
-                self.leave()
+        self.parts.append((message[2], message[3]))
         self.wake_waiters()
-
-    def leave(self) -> None:
-        """The client has gone. One that has said so gets its answer now."""
-        if self.gone:
-            return
-        self.gone = True
-        self.wake_waiters()
-        wake(self.writer)
-        if sum(part[2] for part in self.parts) > 2 * INBOX:
-            self.carrier.loop.call_later(UNREAD, self.forget)
-        if self.leaving and not self.final:
-            self.carrier.post_frame(frames.frame(frames.CLOSE, self.number))
-
-    def forget(self) -> None:
-        """Drops what an app that does not read has left of long messages."""
-        self.parts.clear()
-        self.carrier.trim_later()
-
-    def complete(self, op: int, data, size: int) -> None:
-        """Queues a message of the client's with its size in bytes; all that came in parts is bytes."""
-        if self.partial:
-            data = b"".join([*self.partial, data])
-            self.partial = ()
-            if op == frames.OP_TEXT:
-                data = data.decode()
-        self.parts.append((op, data, size))
 
     def wake_waiters(self) -> None:
         waiters, self.waiters = self.waiters, ()
@@ -186,8 +117,6 @@ class Exchange:
     # What the app calls.
 
     async def receive(self) -> dict:
-        if self.socket:
-            return await self.receive_socket()
         if self.inline is not None:
             data, self.inline, self.body = self.inline, None, 1
             return {"type": "http.request", "body": data, "more_body": False}
@@ -223,31 +152,15 @@ class Exchange:
         """Lets the gateway send more, not for every byte."""
         self.unread += n
         if self.unread >= often and not self.gone:
-            post = self.carrier.post_frame if self.socket else self.carrier.post
-            post(frames.credit(self.number, self.unread))
+            self.acknowledge(frames.credit(self.number, self.unread))
             self.unread = 0
 
-    async def receive_socket(self) -> dict:
-        if not self.body:
-            self.body = 1
-            return {"type": "websocket.connect"}
-        while not self.parts:
-            if self.leaving:
-                self.leave()
-            if self.gone or self.ended:
-                return {"type": "websocket.disconnect", "code": self.code, "reason": self.reason}
-            await self.wait()
-        op, data, size = self.parts.popleft()
-        self.took(size, INBOX)
-        if size >= memory.LARGE:
-            self.carrier.trim_later()
-        if op == frames.OP_TEXT:
-            return {"type": "websocket.receive", "text": data}
-        return {"type": "websocket.receive", "bytes": data}
+    def acknowledge(self, frame: bytes) -> None:
+        self.carrier.post(frame)
 
     async def send(self, message: dict) -> None:
         kind = message["type"]
-        if kind == "http.response.body" and not self.socket:
+        if kind == "http.response.body":
             if self.status == 0:
                 raise Malformed("http.response.body before http.response.start")
             data = message.get("body", b"")
@@ -256,12 +169,10 @@ class Exchange:
                 await self.send_in_turn(data, end)
             else:
                 self.send_body(data, end)
-        elif kind == "http.response.start" and not self.socket:
+        elif kind == "http.response.start":
             if self.status:
                 raise Malformed("http.response.start twice")
             self.start_response(message)
-        elif self.socket:
-            await self.send_socket(kind, message)
         elif kind == "http.response.trailers":
             self.send_trailers(message)
         elif kind == "http.response.early_hint":
@@ -398,107 +309,6 @@ class Exchange:
         finally:
             os.close(fd)
 
-    async def send_socket(self, kind: str, message: dict) -> None:
-        if self.gone:
-            raise ClientGone("the client has left the WebSocket")
-        if kind == "websocket.send":
-            if not self.accepted or self.ended:
-                raise Malformed("websocket.send on a socket that is not open")
-            data, op = message.get("bytes"), frames.BINARY
-            if data is None:
-                text = message.get("text")
-                data, op = text.encode() if text is not None else None, frames.TEXT
-            if not isinstance(data, (bytes, bytearray, memoryview)):
-                raise Malformed("websocket.send without text or bytes")
-            if self.sending or self.window <= 0 or self.carrier.congested or len(data) > SAID:
-                await self.send_long(op, bytes(data))
-            else:
-                self.window -= len(data)
-                self.carrier.post_frame(frames.frame(op, self.number, data))
-        elif kind == "websocket.accept":
-            if self.accepted or self.denied:
-                raise Malformed("websocket.accept twice")
-            self.accepted = True
-            headers = list(message.get("headers", ()))
-            if message.get("subprotocol"):
-                headers.append((b"sec-websocket-protocol", message["subprotocol"].encode("latin-1")))
-            self.carrier.post_frame(frames.fields_frame(frames.ACCEPT, self.number, headers))
-            if self.carrier.closing:
-                self.restart()
-        elif kind == "websocket.close":
-            if self.ended:
-                raise Malformed("websocket.close twice")
-            await self.close_in_turn(message.get("code") or 1000, message.get("reason") or "")
-        elif kind == "websocket.http.response.start" and not self.accepted and not self.status:
-            self.denied = True
-            self.start_response(message)
-        elif kind == "websocket.http.response.body" and self.denied:
-            await self.send_in_turn(message.get("body", b""), not message.get("more_body", False))
-            if self.ended:
-                self.wake_waiters()
-        else:
-            raise Malformed("message out of order: %r" % (kind,))
-
-    async def send_long(self, op: int, data: bytes) -> None:
-        """Sends a message when those who came before have sent theirs, as the client takes it.
-
-        A message that has begun goes on to its end without a sender that is cancelled: half of it would be read as
-        the beginning of the next.
-        """
-        await self.turn()
-        if len(data) <= SAID:
-            await self.send_parts(op, data)
-        else:
-            await asyncio.shield(self.carrier.loop.create_task(self.send_parts(op, data)))
-        if self.gone:
-            raise ClientGone("the client has left the WebSocket")
-
-    async def send_parts(self, op: int, data: bytes) -> None:
-        """Sends a message, and passes the turn on."""
-        try:
-            at = 0
-            while True:
-                await self.room()
-                if self.gone or self.final:
-                    return
-                part = data[at : at + SAID]
-                at += SAID
-                self.window -= len(part)
-                self.carrier.post_frame(frames.frame(op, self.number, part, MORE if at < len(data) else 0))
-                if at >= len(data):
-                    return
-        finally:
-            self.pass_turn()
-
-    async def close_in_turn(self, code: int, reason: str) -> None:
-        """Closes the WebSocket behind the messages that are being sent."""
-        if self.sending:
-            await self.turn()
-            self.pass_turn()
-        self.close_socket(code, reason)
-
-    def close_socket(self, code: int, reason: str) -> None:
-        if self.ended:
-            return
-        self.ended = self.final = True
-        if self.accepted:
-            self.code, self.reason = code, reason
-            self.carrier.post_frame(frames.frame(frames.CLOSE, self.number, reason.encode()[:123], END, code))
-        else:
-            head = pack(0, HEAD, END, 403, self.number, 0, 0, 0)
-            if not self.token or not self.carrier.answer(self, head, b""):
-                self.carrier.post(head)
-        self.wake_waiters()
-
-    def restart(self) -> None:
-        """Closes the WebSocket because the worker goes; its app has a while to notice."""
-        if self.accepted:
-            self.close_socket(RESTART, "")
-            self.gone = True
-            wake(self.writer)
-        if self.gone and self.task is not None:
-            self.carrier.loop.call_later(PARTING, self.expire)
-
     # Whose turn it is to send, and whether there is room.
 
     async def turn(self) -> None:
@@ -561,15 +371,10 @@ class Exchange:
     def finish(self) -> None:
         """Says that this was all, to whoever still listens: it frees the worker's place."""
         self.final = True
-        if self.accepted:
-            self.carrier.post_frame(frames.frame(frames.CLOSE, self.number, b"", END, 1000))
-        else:
-            self.post(pack(0, FAIL, END, 0, self.number, 0, 0, 0))
+        self.post(pack(0, FAIL, END, 0, self.number, 0, 0, 0))
 
     async def unfinished(self) -> None:
-        if self.socket and not self.denied:
-            await self.close_in_turn(1000, "")
-        elif not self.status:
+        if not self.status:
             self.fail("the app returned without a response")
         else:
             self.fail("the app returned before the end of its response")
@@ -580,8 +385,7 @@ class Exchange:
             return
         self.ended = self.final = True
         text = why.encode("utf-8", "replace")[:2000]
-        post = self.carrier.post_frame if self.accepted else self.post
-        post(pack(len(text), FAIL, END, 0, self.number, 0, 0, 0) + text)
+        self.post(pack(len(text), FAIL, END, 0, self.number, 0, 0, 0) + text)
 
 
 def wake(future) -> None:

@@ -7,6 +7,7 @@ import threading
 
 from . import loader, memory, request_body
 from .asgi import Exchange
+from .asgi_websocket import EXCHANGES
 from .frames import HTTP
 from .lifespan import Lifespan
 
@@ -40,7 +41,7 @@ class Threaded:
             loop = self.main if threading.current_thread() is threading.main_thread() else asyncio.new_event_loop()
             self.local.loop = loop
         carrier = Blocking(loop, self.link, self.life)
-        exchange = Exchange(carrier, number, request_id, kind, scope, begun, plane, token)
+        exchange = EXCHANGES[kind](carrier, number, request_id, scope, begun, plane, token)
         if self.lifespan.state is not None:
             scope["state"] = self.lifespan.state.copy()
         if kind == HTTP:

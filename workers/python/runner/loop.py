@@ -16,6 +16,7 @@ from time import monotonic_ns
 
 from . import frames, loader, memory, own_class, request_body, wsgi
 from .asgi import Exchange
+from .asgi_websocket import EXCHANGES
 from .batches import Batches
 from .frames import EPOCH_SHIFT, MAX_MESSAGE, OP_REQUEST
 from .lifecycle import Lifecycle
@@ -285,7 +286,7 @@ class Worker(Batches, Crowd):
             self.begin_wsgi(exchange, request_id, self.describe(told, kind, request_id), body, fds)
             return
         scope = request_scope(told, kind, request_id)
-        exchange = Exchange(self, number, request_id, kind, scope, now, self.plane, token)
+        exchange = EXCHANGES[kind](self, number, request_id, scope, now, self.plane, token)
         if type(body) is bytes:
             exchange.inline = body
         elif body[0] == frames.FILE:

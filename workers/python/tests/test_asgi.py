@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from runner import asgi, frames
+from runner import frames
+from runner.asgi_websocket import EXCHANGES
 from runner.frames import (
     ACCEPT,
     BINARY,
@@ -31,7 +32,7 @@ def talk(gateway, kind, script):
 
     async def main():
         gateway.loop = asyncio.get_running_loop()
-        exchange = asgi.Exchange(gateway, 7, "an-id", kind, {}, 0)
+        exchange = EXCHANGES[kind](gateway, 7, "an-id", {}, 0)
         await asyncio.wait_for(script(exchange), 10)
 
     asyncio.run(main())
