@@ -147,8 +147,8 @@ func TestClientOfWSGI(t *testing.T) {
 			t.Errorf("a stranger: %s", got)
 		}
 	}
-	s.expect(`\[WARNING\] .*not believed.*forwarded_allow_ips.*proxy=127\.0\.0\.1 .*--forwarded-allow-ips 127\.0\.0\.1`)
-	if n := strings.Count(s.log.text(), "not believed"); n != 1 {
+	s.expect(`\[WARNING\] .*is not trusted.*forwarded_allow_ips.*proxy=127\.0\.0\.1 .*--forwarded-allow-ips 127\.0\.0\.1`)
+	if n := strings.Count(s.log.text(), "is not trusted"); n != 1 {
 		t.Errorf("it is said %d times", n)
 	}
 	// nginx's uwsgi_params name the client, as for uWSGI.
@@ -187,7 +187,7 @@ func TestClientOfASGI(t *testing.T) {
 		places = append(places, place{name: name + "-uvicorn", tcp: tcp, unix: unix}, ours)
 		if allow == "" {
 			t.Cleanup(func() {
-				if text := s.log.text(); strings.Count(text, "not believed") != 1 || !strings.Contains(text, "proxy=\"the unix socket's\"") {
+				if text := s.log.text(); strings.Count(text, "is not trusted") != 1 || !strings.Contains(text, "proxy=\"the unix socket's\"") {
 					t.Error("the peer of the unix socket is not named once")
 				}
 				if !strings.Contains(s.log.text(), from+" - - [") {
@@ -226,5 +226,5 @@ func TestClientOfASGI(t *testing.T) {
 	if got := askFrom(t, at, "/doubted/tcp/raw", ""); got != `200 {"client":["127.0.0.1","a port"],"scheme":"http","told":{}}` {
 		t.Errorf("a stranger: %s", got)
 	}
-	s.expect(`\[WARNING\] .*not believed.*forwarded_allow_ips.*proxy=127\.0\.0\.1 `)
+	s.expect(`\[WARNING\] .*is not trusted.*forwarded_allow_ips.*proxy=127\.0\.0\.1 `)
 }
