@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -34,28 +35,64 @@ while not select.select([0], [], [], 0.002)[0]:
 os.killpg(0, signal.SIGKILL)
 `
 
+// serverOfOneThread is a command whose requests need no thread.
+const serverOfOneThread = `
+import os
+from wsgiref.simple_server import make_server
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Length", "2")])
+    return [b"ok"]
+make_server("127.0.0.1", int(os.environ["PORT"]), app).serve_forever()
+`
+
 // At the limit of processes and threads nothing of gonicorn dies. What cannot be
 // started is started later, and the log names the limit.
 func TestLimitOfThreadsKillsNothing(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("needs root, to be another user")
 	}
-	t.Parallel()
-	// dash says -p where bash says -u.
-	const few = `{ if (ulimit -p 100) 2>/dev/null; then ulimit -p 100; else ulimit -u 100; fi; }`
 	python, err := filepath.EvalSymlinks("/usr/bin/python3") // one that the other user may execute
 	if err != nil {
 		t.Skip("there is no /usr/bin/python3: apt-get install python3")
 	}
-	user := &syscall.Credential{Uid: 54321, Gid: 54321}
 	dir, err := os.Getwd()
 	if err != nil {
 		t.Fatal(err)
 	}
+	app := []string{"--python", python, "--chdir", dir + "/python"}
+	for i, kind := range []struct {
+		name string
+		args []string
+	}{
+		{"sync", append([]string{"faults_app:wsgi", "-k", "sync"}, app...)},
+		{"threaded", append([]string{"faults_app:wsgi", "-k", "threaded", "--threads", "3"}, app...)},
+		{"event-loop", append([]string{"faults_app:asgi"}, app...)},
+		{"command", []string{"--", python, "-c", serverOfOneThread}},
+		{"handler", []string{"demo"}},
+	} {
+		t.Run(kind.name, func(t *testing.T) {
+			t.Parallel()
+			limitOfThreadsKillsNothing(t, uint32(54321+i), python, kind.args)
+		})
+	}
+}
+
+func limitOfThreadsKillsNothing(t *testing.T, uid uint32, python string, args []string) {
+	// dash says -p where bash says -u.
+	const few = `{ if (ulimit -p 100) 2>/dev/null; then ulimit -p 100; else ulimit -u 100; fi; }`
+	user := &syscall.Credential{Uid: uid, Gid: uid}
+	at := slices.Index(args, "--")
+	if at < 0 {
+		at = len(args)
+	}
+	own := []string{"-b", "127.0.0.1:0", "-w", "2", "--no-control-socket"}
 	s := startWith(t, options{
 		dir: "/", env: []string{"PYTHONDONTWRITEBYTECODE=1", "TMPDIR=/tmp"}, attr: &syscall.SysProcAttr{Credential: user}, shell: few,
-	}, "faults_app:wsgi", "-b", "127.0.0.1:0", "--python", python, "--chdir", dir+"/python", "-w", "2", "--no-control-socket").ready()
-	addr, gateway := s.addr(), gatewayPID(s)
+	}, slices.Insert(slices.Clone(args), at, own...)...).ready()
+	addr, gateway := s.addr(), 0
+	if args[0] != "demo" {
+		gateway = gatewayPID(s)
+	}
 
 	filler := exec.Command("/bin/sh", "-c", few+` && exec "$0" -c "$1"`, python, hog)
 	filler.SysProcAttr = &syscall.SysProcAttr{Credential: user, Setpgid: true}
@@ -99,8 +136,8 @@ func TestLimitOfThreadsKillsNothing(t *testing.T) {
 	s.expectFrom(mark, `cannot start worker: trying again .*RLIMIT_NPROC is 100 \(ulimit -u.*\); raise it`)
 	load(50)
 	s.signal(syscall.SIGUSR1)
-	if pid := gatewayPID(s); pid != gateway {
-		t.Errorf("the gateway died: %d is %d now", gateway, pid)
+	if gateway != 0 && gatewayPID(s) != gateway {
+		t.Errorf("the gateway died: %d is %d now", gateway, gatewayPID(s))
 	}
 	free()
 	s.expectFrom(mark, `worker ready`)

@@ -31,6 +31,9 @@ func heldBy(t *testing.T, path string) int {
 // kill signals a gonicorn that is not the test's own child.
 func kill(t *testing.T, pid int, sig syscall.Signal) {
 	t.Helper()
+	if pid <= 1 { // 0 would be this process and all beside it (kill(2))
+		t.Fatalf("there is no process to be killed: %d", pid)
+	}
 	if err := syscall.Kill(pid, sig); err != nil {
 		t.Fatalf("signal %d: %v", pid, err)
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -42,6 +43,11 @@ type process struct {
 	log       *slog.Logger
 }
 
+// spareThreads is how many threads may wait in system calls at once before another
+// one is needed. Go ends a process that needs a thread and gets none, which a user's
+// limit of processes can bring about (RLIMIT_NPROC).
+const spareThreads = 8
+
 // Main is a worker process from its start to its end: it takes over the sockets
 // and the slot that the arbiter handed down, serves h with the class of its
 // settings, and returns the exit code. h may be nil for a class that does not
@@ -55,6 +61,7 @@ func Main(h http.Handler, classes []workers.Class) int {
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGABRT, syscall.SIGUSR1,
 		syscall.SIGUSR2, syscall.SIGPIPE) // without it a log line ends the worker once the arbiter is gone (os/signal)
+	proc.ReserveThreads(runtime.GOMAXPROCS(0) + spareThreads)
 	p := &process{handler: h, info: Info{PID: os.Getpid()}, log: newLog(os.Stderr, -1)}
 	if err := p.inherit(classes); err != nil {
 		return p.fail(err)
