@@ -111,7 +111,7 @@ func New(codec *Codec, b *Bounds, e Events, preface bool) *Conn {
 // frames. It stops early while the client does not take what it is sent.
 func (c *Conn) Feed(p []byte, now time.Time) (used int) {
 	c.calm.begin(now)
-	for !c.dead && len(c.out) < 2*outMost {
+	for !c.dead && len(c.Out()) < 2*outMost {
 		rest := p[used:]
 		if !c.prefaced {
 			n := min(len(rest), len(h2.ClientPreface))
@@ -172,6 +172,10 @@ func (c *Conn) Out() []byte { return c.out[c.from:] }
 // of it were.
 func (c *Conn) Wrote(n int) (free []byte) {
 	if c.from += n; c.from < len(c.out) {
+		if left := len(c.out) - c.from; c.from >= outMost && c.from >= left { // else the buffer would only grow
+			c.out = c.out[:copy(c.out, c.out[c.from:])]
+			c.from = 0
+		}
 		return nil
 	}
 	free, c.out, c.from = c.out, nil, 0

@@ -253,6 +253,27 @@ func TestBackPressure(t *testing.T) {
 	}
 }
 
+// What counts is what the client has not taken: a buffer that is never quite empty
+// neither stops the reading nor grows.
+func TestBackPressureOfASlowClient(t *testing.T) {
+	e := begin(t, bounds)
+	for range 200 {
+		for range 1000 {
+			e.do(e.framer.WritePing(false, [8]byte{}))
+		}
+		p := e.in.Bytes()
+		if used := e.conn.Feed(p, e.now); used < len(p) {
+			t.Fatalf("%d of %d bytes were used; the client has %d to take", used, len(p), len(e.conn.Out()))
+		}
+		e.in.Reset()
+		e.now = e.now.Add(time.Second)
+		e.conn.Wrote(len(e.conn.Out()) - 100)
+		if n := cap(e.conn.out); n > 8*outMost {
+			t.Fatalf("the buffer has %d bytes", n)
+		}
+	}
+}
+
 func TestLeaving(t *testing.T) {
 	e := begin(t, bounds)
 	e.answer = func(*request) {}

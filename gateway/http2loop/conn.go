@@ -129,7 +129,16 @@ func (c *conn) read() {
 			return
 		}
 		p := c.s.input
+		if c.ending {
+			c.rest = nil
+		}
 		have := copy(p, c.rest)
+		if have == len(p) { // a read into no room would look like the end
+			if c.feed(p); len(c.rest) == len(p) {
+				return // until the client has taken something: resume continues
+			}
+			continue
+		}
 		n, err := c.t.Read(p[have:])
 		switch {
 		case err == syscall.EINTR:

@@ -82,6 +82,8 @@ func (c *Call) Worker() (slot, pid int) {
 func (c *Call) Submit(caller gateway.Caller, r *gateway.Request) {
 	c.caller = caller
 	c.r, c.began, c.waited, c.by, c.over = r, c.b.Loop.Now(), 0, nil, false
+	// The last request may have been abandoned in the middle of its answer.
+	c.res, c.rest, c.untaken, c.paused = nil, nil, 0, false
 	c.enter()
 }
 
