@@ -197,7 +197,7 @@ def forget() -> None:
             close(plane.todo)
             close(plane.done)
             plane.todo = plane.done = -1
-        plane.answer_size = -1  # nor is the memory: greenlets of the worker's go on in the child
+        plane.answer_size = plane.large_size = -1  # nor is the memory: greenlets of the worker's go on in the child
 
 
 os.register_at_fork(after_in_child=forget)
