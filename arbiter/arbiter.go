@@ -14,14 +14,14 @@ import (
 	"github.com/gonicorn/gonicorn/signals"
 )
 
-// Loaded is what reading the config yields.
+// Loaded is the result of reading the config.
 type Loaded struct {
 	// Workers is the generation that runs the app.
 	Workers *Generation
-	// Front is the gateway's; nil leaves the one that runs alone.
+	// Front is the gateway's generation; nil keeps the gateway that runs.
 	Front *Generation
-	// NoTrial says why no canary can serve beside the old workers; empty if one
-	// can.
+	// NoTrial says why no canary can serve beside the old workers. It is empty
+	// if one can.
 	NoTrial string
 }
 
@@ -29,7 +29,7 @@ type Loaded struct {
 // notifications and the log; their owner closes them after Run.
 type Options struct {
 	Board *scoreboard.Board
-	// Children is where the arbiter writes whom it has started, for the guard.
+	// Children is where the arbiter records the processes that it has started, for the guard.
 	Children *scoreboard.Register
 	Notes    <-chan notify.Message
 	Log      *slog.Logger
@@ -39,47 +39,46 @@ type Options struct {
 	// started before everything else and ended after it.
 	First          Loaded
 	Guard, Monitor *Generation
-	// Load reads the config again for generation number. It is called away from
-	// the loop and may take its time.
+	// Load reads the config again for generation number. It is called from
+	// another goroutine than the loop and may take long.
 	Load func(ctx context.Context, number int) (Loaded, error)
-	// Publish, which may be nil, is told of all workers that serve, or still
-	// finish, whenever that changes. It is called from the loop and must not
-	// wait.
+	// Publish, which may be nil, gets all workers that serve or still finish,
+	// whenever that changes. It is called from the loop and must not block.
 	Publish func([]Peer)
-	// Ended, which may be nil, is told of each worker that has ended, and what it
-	// did that its requests may have made it do. It is called from the loop and
-	// must not wait.
+	// Ended, which may be nil, is told of each worker that has ended, and how if
+	// its requests may be the cause. It is called from the loop and must not
+	// block.
 	Ended func(wire.Ended)
-	// Forsake, which may be nil, is told of a worker that leaves and that no
-	// gateway has anything to do with any more: it must not wait for one. It is
-	// called from the loop and must not wait.
+	// Forsake, which may be nil, is told of a leaving worker that no gateway
+	// uses: the worker must not wait for one. It is called from the loop and must
+	// not block.
 	Forsake func(Place)
 	// Observe, which may be nil, is told what happens to the workers. It is
-	// called from the loop and must not wait.
+	// called from the loop and must not block.
 	Observe func(Happening)
 	// Upgrade, which may be nil, starts another binary beside this one. It is
-	// called from the loop and must not wait.
+	// called from the loop and must not block.
 	Upgrade func()
-	// Tell, which may be nil, tells the service manager a state (sd_notify(3)).
-	// It is called from the loop and must not wait.
+	// Tell, which may be nil, sends the service manager a state (sd_notify(3)).
+	// It is called from the loop and must not block.
 	Tell func(state ...string)
 	// Watchdog is how often the service manager wants a sign of life; 0 is
 	// never.
 	Watchdog time.Duration
 	// Refuse, which may be nil, is called once when the arbiter begins to stop:
-	// nothing more is to be accepted. It is called from the loop and must not
-	// wait.
+	// from then on no connections are accepted. It is called from the loop and
+	// must not block.
 	Refuse func()
-	// Reopen opens the log files again. It is called away from the loop.
+	// Reopen opens the log files again. It is called from another goroutine.
 	Reopen func() error
 	// Ready is called once, from the loop, when the first generation serves.
 	Ready func()
-	// ReapAll reaps children that the arbiter did not start, as PID 1 and a
-	// subreaper must, and a library in somebody else's process must not.
+	// ReapAll also reaps children that the arbiter did not start. PID 1 and a
+	// subreaper must do that; a library in another program's process must not.
 	ReapAll bool
 	// Helpers, which may be nil, are children that somebody else waits for.
 	Helpers *proc.Helpers
-	// OnTerminal ignores WINCH, which a terminal sends whenever its window
+	// OnTerminal ignores WINCH, because a terminal sends it whenever its window
 	// changes.
 	OnTerminal bool
 }
@@ -95,7 +94,7 @@ type Arbiter struct {
 	number    int // of the newest generation
 	reloads   reloads
 	frontNext *Generation   // the gateway that takes over together with the candidate, until it is started
-	released  []*Generation // not wanted any more, may still have processes
+	released  []*Generation // no longer wanted; may still have processes
 	published []Peer
 	herald    herald
 	scaling   scaling
@@ -106,11 +105,11 @@ type Arbiter struct {
 // loop is what the one goroutine runs on.
 type loop struct {
 	events       chan event
-	done         chan struct{} // closed when Run returns: nobody waits on events any more
-	longestPause time.Duration // the longest that it took for one event
+	done         chan struct{} // closed when Run returns: nobody receives events any more
+	longestPause time.Duration // the longest time that one event took
 }
 
-// children are this process's, and who reaps them.
+// children manages this process's children.
 type children struct {
 	kernel     *kernel
 	reaper     *proc.Reaper
@@ -121,25 +120,25 @@ type children struct {
 // scaling is how the number of workers follows the load.
 type scaling struct {
 	scaler  scaler
-	next    time.Duration // when it is looked at next
-	watched time.Duration // until when somebody looks at the status
+	next    time.Duration // when to look at the load next
+	watched time.Duration // until when somebody is thought to look at the status
 }
 
 // memory is what is known of the workers' memory.
 type memory struct {
 	use      memoryUse     // when last measured
 	sampling bool          // it is being measured
-	next     time.Duration // when it is measured next
-	warned   *Generation   // whose operator was told that memory_budget is too small
+	next     time.Duration // when to measure next
+	warned   *Generation   // for which it was logged that memory_budget is too small
 	recycled time.Duration // when a worker was last replaced for the memory budget
 }
 
-// ending is how far a start or a stop has come.
+// ending is the progress of the start and of the stop.
 type ending struct {
 	readyCalled bool
 	refuses     bool          // Refuse was called
-	emptying    bool          // WINCH: the workers go once the gateway has
-	by          time.Duration // deadline of a graceful stop, 0 before it
+	emptying    bool          // WINCH: the workers go once the gateway is gone
+	by          time.Duration // deadline of a graceful stop; 0 before it begins
 }
 
 // New makes an arbiter. Nothing is started before Run.
@@ -277,8 +276,8 @@ func (a *Arbiter) blind(until time.Duration) {
 	}
 }
 
-// release tells the generations that are wanted no more and have no process
-// left.
+// release calls Released of the generations that are no longer wanted and have
+// no process left.
 func (a *Arbiter) release() {
 	kept := a.released[:0]
 	for _, g := range a.released {

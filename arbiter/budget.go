@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// recycleEvery is how long a worker that was replaced for the memory budget has
-// to prove that this helped.
+// recycleEvery is the least time between two replacements for the memory budget:
+// long enough to see whether the first one helped.
 const recycleEvery = time.Minute
 
-// memoryUse is what the workers hold in bytes of resident memory, against the
-// budget that they share. A worker that was not measured yet counts as the
-// largest: what it will hold is reserved.
+// memoryUse is the workers' resident memory in bytes, and the budget that they
+// share. A worker that has not been measured counts as much as the largest one,
+// which reserves what it will use.
 type memoryUse struct {
 	budget   int64 // for all workers together; 0 is no bound
-	held     int64 // by those that serve or start
-	leaving  int64 // by those that were told to go
+	held     int64 // by the workers that serve or start
+	leaving  int64 // by the workers that were told to go
 	largest  int64 // of one worker
 	smallest int64 // of one measured worker
 }
@@ -32,7 +32,7 @@ func (m *memoryUse) add(rss int64) {
 // over reports whether the workers that are wanted hold more than the budget.
 func (m memoryUse) over() bool { return m.budget > 0 && m.held > m.budget }
 
-// room is how many more workers of the largest one's size fit.
+// room is how many more workers fit, each as large as the largest one.
 func (m memoryUse) room() int {
 	if m.budget <= 0 {
 		return math.MaxInt
@@ -42,7 +42,7 @@ func (m memoryUse) room() int {
 		return 0
 	}
 	if m.largest == 0 {
-		return 1 // nothing is known of their size yet
+		return 1 // their size is not known yet
 	}
 	return int(free / m.largest)
 }
@@ -56,7 +56,7 @@ func (m memoryUse) fewer(n, least int) int {
 	return max(min(n, least), n-excess)
 }
 
-// cannotHold reports whether n workers go beyond the budget even if each is as
+// cannotHold reports whether n workers exceed the budget even if each is as
 // small as the smallest one is now.
 func (m memoryUse) cannotHold(n int) bool {
 	return m.budget > 0 && m.smallest*int64(n) > m.budget
@@ -71,9 +71,9 @@ func (a *Arbiter) measureMemory() {
 		for _, w := range []*worker{s.current, s.next} {
 			switch {
 			case w == nil || w == s.current && s.next != nil:
-				// The worker that goes when its successor is ready is counted below.
+				// This worker goes once its successor is ready. It is counted below.
 			case w.stage == booting || w.usage.rss == 0 || w.usage.measured < w.readyAt:
-				unknown++ // what it held before its app was loaded says nothing
+				unknown++ // its size before the app was loaded says nothing
 			default:
 				m.add(w.usage.rss)
 			}
@@ -90,15 +90,15 @@ func (a *Arbiter) measureMemory() {
 	a.memory.use = m
 }
 
-// keepBudget replaces the largest worker when all together are over the budget
-// and none can be stopped, and logs it when that cannot help.
+// keepBudget replaces the largest worker if all together are over the budget
+// and none can be stopped. If that cannot help, it logs a warning.
 func (a *Arbiter) keepBudget(now time.Duration) {
 	f, m := a.workers, a.memory.use
 	if !m.over() || f.phase != serving || f.candidate != nil {
 		return
 	}
 	e := f.current.Settings.Elastic
-	least := f.size.target // their number is fixed
+	least := f.size.target // the number of workers is fixed
 	if e.Max > 0 {
 		least = a.floor(e)
 	}
@@ -111,7 +111,7 @@ func (a *Arbiter) keepBudget(now time.Duration) {
 		return
 	}
 	if f.size.target > least || a.memory.recycled > 0 && now-a.memory.recycled < recycleEvery {
-		return // scaling stops one
+		return // scaling stops one, or the last replacement is too recent
 	}
 	s := f.largestPosition()
 	if s == nil || s.current.leaving.wanted.given() {
@@ -126,7 +126,7 @@ func (a *Arbiter) keepBudget(now time.Duration) {
 // floor is the fewest workers that may run.
 func (a *Arbiter) floor(e Elastic) int { return min(max(0, e.Min+a.workers.size.floor), e.Max) }
 
-// largestPosition is that of the largest worker that serves, or nil.
+// largestPosition is the position of the largest worker that serves, or nil.
 func (f *fleet) largestPosition() *position {
 	var largest *position
 	for _, s := range f.positions {

@@ -10,23 +10,23 @@ import (
 
 const (
 	canaryLook  = 100 * time.Millisecond // between two looks at a canary
-	canaryShare = 40                     // per mille of the requests, as long as it has proven nothing
-	canaryTimes = 3                      // a trial with too few answers takes so many times canary_time at most
-	warmAnswers = 3                      // the first are slow in every app, and do not count as such
-	manyAnswers = 50                     // the others' of this moment say enough; else those of their whole life
-	fewSamples  = 4                      // of memory, that a verdict needs
-	mostSamples = 128                    // of memory
+	canaryShare = 40                     // per mille of the requests, until it has proven itself
+	canaryTimes = 3                      // a trial with too few answers lasts at most this many times canary_time
+	warmAnswers = 3                      // the first answers are slow in every app, so their times do not count
+	manyAnswers = 50                     // if the others gave this many during the trial, only those count; else all since their start
+	fewSamples  = 4                      // of memory that a verdict needs
+	mostSamples = 128                    // of memory that are kept
 )
 
 // trial is the canary of a rollout: a worker of the new generation that serves
-// beside the others with a bounded share of the requests. It is a scout: when it
-// does well it goes, and the new generation takes over as it would without one.
+// beside the others with a bounded share of the requests. If it does well, it is
+// stopped, and the new generation takes over as it would without a canary.
 type trial struct {
 	position *position
 	began    time.Duration // when it began to serve; 0 before
-	longer   bool          // it has been said that the trial goes on
-	warm     bool          // its first answers are over
-	base     tally         // what it had done then
+	longer   bool          // it has been logged that the trial goes on
+	warm     bool          // it has given its first answers
+	base     tally         // what it had done by then
 	others   map[*worker]tally
 	growth   [2][]sample // of the canary, and of the others
 	sampled  time.Duration
@@ -44,7 +44,7 @@ func (t tally) since(before tally) tally {
 	return tally{t.answers - min(before.answers, t.answers), t.errors - min(before.errors, t.errors), t.app.Since(before.app)}
 }
 
-// omitted says why there is no trial of gen though its settings want one, or "".
+// omitted says why there can be no trial although the settings want one, or "".
 func (f *fleet) omitted(cannot string) string {
 	if cannot != "" {
 		return cannot
@@ -127,7 +127,7 @@ func (f *fleet) tally(w *worker) tally {
 	return tally{v.answers, v.errors, app}
 }
 
-// observeTrial takes note of what both sides have done so far.
+// observeTrial records what both sides have done so far.
 func (f *fleet) observeTrial(t *trial, now time.Duration) {
 	w := t.position.next
 	now1 := f.tally(w)
@@ -138,7 +138,7 @@ func (f *fleet) observeTrial(t *trial, now time.Duration) {
 	t.its = evidence{answers: now1.answers, errors: now1.errors, rss: w.usage.rss, growth: t.growth[0]}
 	half := f.candidate.gen.Settings.Reload.Canary / 2
 	for _, age := range pending {
-		if t.warm || age > half { // the first request may load what all others need
+		if t.warm || age > half { // the first request may load what all later ones need
 			t.its.pending = append(t.its.pending, age)
 		}
 	}
@@ -166,11 +166,11 @@ func (t *tally) add(other tally) {
 	t.app = t.app.Plus(other.app)
 }
 
-// measured reports whether memory was measured often enough for a verdict; so it
-// is where nobody measures it.
+// measured reports whether memory was measured often enough for a verdict. It is
+// also true if nobody measures it.
 func (t *trial) measured() bool { return t.sampled == 0 || len(t.growth[0]) >= fewSamples }
 
-// sampleTrial keeps what memory was measured since the canary is warm.
+// sampleTrial records the memory that both sides use, once the canary is warm.
 func (f *fleet) sampleTrial(t *trial) {
 	w := t.position.next
 	if !t.warm || w.usage.measured <= t.sampled {
@@ -187,7 +187,7 @@ func (f *fleet) sampleTrial(t *trial) {
 		}
 	}
 	for i, s := range []sample{its, theirs} {
-		if len(t.growth[i]) == mostSamples { // every other one will do
+		if len(t.growth[i]) == mostSamples { // keep every other one
 			for j := range mostSamples / 2 {
 				t.growth[i][j] = t.growth[i][2*j]
 			}
@@ -197,12 +197,12 @@ func (f *fleet) sampleTrial(t *trial) {
 	}
 }
 
-// share is how many requests of a thousand the canary gets: few at first, so
-// that a bad version harms few; as many as every worker once it has done well
-// for half its time, or when few gave too few answers.
+// share is how many of a thousand requests the canary gets. They are few at
+// first, so that a bad version harms few. After half its time it gets as many as
+// any worker if it has given enough answers; otherwise after twice its time.
 func (t *trial) share(set Reload, workers int, now time.Duration) int {
 	fair, first := 1000/(max(workers, 1)+1), canaryShare
-	if set.FewAtOnce { // it comes in bursts, for which the others wait
+	if set.FewAtOnce { // its requests come in bursts, and the others wait meanwhile
 		fair, first = min(fair, 100), canaryShare/2
 	}
 	enough := t.its.answers >= max(uint64(set.CanaryLeast), fewAnswers)
@@ -212,8 +212,8 @@ func (t *trial) share(set Reload, workers int, now time.Duration) int {
 	return fair
 }
 
-// steer has the canary get its share: the gateway does it, or, where workers
-// accept themselves, all of them together.
+// steer gives the canary its share. The gateway does that, or, if workers accept
+// connections themselves, all of them together.
 func (f *fleet) steer(t *trial, share int, _ time.Duration) {
 	w := t.position.next
 	if w.reach.share == share {
@@ -229,7 +229,7 @@ func (f *fleet) steer(t *trial, share int, _ time.Duration) {
 	}
 }
 
-// prolong says, once, that a canary which has not shown enough gets more time.
+// prolong logs, once, that a canary with too few answers gets more time.
 func (f *fleet) prolong(t *trial, set Reload) {
 	if t.longer {
 		return
@@ -254,7 +254,7 @@ func (f *fleet) passed(c *rollout, now time.Duration) {
 	c.proven = true
 }
 
-// endTrial lets the others have all requests again.
+// endTrial gives the others all requests again.
 func (f *fleet) endTrial(c *rollout) {
 	if c.trial == nil || c.gen.Settings.Gated {
 		return
@@ -268,7 +268,7 @@ func (r Reload) bounds(memory int64) bounds {
 	return bounds{errors: r.CanaryErrors, slowdown: r.CanarySlowdown, least: uint64(max(r.CanaryLeast, 0)), memory: memory}
 }
 
-// trialStatus is how the trial stands; nil without one.
+// trialStatus is the state of the trial; nil without one.
 func (f *fleet) trialStatus(now time.Duration) *status.Trial {
 	if f.candidate == nil || f.candidate.trial == nil || f.candidate.trial.began == 0 || f.candidate.proven {
 		return nil

@@ -6,8 +6,8 @@ import (
 	"github.com/gonicorn/gonicorn/signals"
 )
 
-// act carries out what an operator asked for by a signal. Reload and Reopen
-// reach the fleet through other ways, since they do I/O.
+// act carries out what an operator asked for by a signal. Reload and Reopen do
+// I/O, so they are handled elsewhere.
 func (f *fleet) act(a signals.Action, now time.Duration) {
 	switch a {
 	case signals.Stop:
@@ -75,7 +75,7 @@ func (f *fleet) dismiss(now time.Duration, why cause) {
 	f.positions = nil
 }
 
-// quitAll ends every worker at once; asked a second time, it kills.
+// quitAll ends every worker at once. A second call kills them.
 func (f *fleet) quitAll(now time.Duration) {
 	again := f.phase == quitting
 	f.phase, f.candidate = quitting, nil

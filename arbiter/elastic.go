@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// Elastic is how many workers there may be, and what their number follows. A
-// Max of 0 keeps it as it is.
+// Elastic bounds the number of workers and says what it follows. A Max of 0
+// keeps the number fixed.
 type Elastic struct {
 	Min, Max int
-	UpWait   time.Duration // add workers when requests wait for longer
-	DownIdle time.Duration // stop one after it has been unneeded for so long
+	UpWait   time.Duration // add workers if requests wait longer than this
+	DownIdle time.Duration // stop a worker that has been unneeded for this long
 	Budget   int64         // bytes for all workers together; 0 is no bound
 }
 
@@ -23,45 +23,44 @@ func (e Elastic) clamp(n int) int {
 }
 
 const (
-	upAfter     = time.Second            // of requests that wait too long
+	upAfter     = time.Second            // requests must wait too long for this time
 	loadLook    = 100 * time.Millisecond // between two looks at the load
 	loadBucket  = time.Second            // over which the load is averaged
-	sparedShare = 0.7                    // of what the others can do must suffice
+	sparedShare = 0.7                    // the others must need less than this share of their capacity
 	mostBackoff = 4                      // doublings of DownIdle at most
-	tooSoon     = 3                      // times DownIdle: a growth within that was a mistake to shrink
-	clearWithin = time.Second            // a step is large enough to clear the backlog in this time
+	tooSoon     = 3                      // times DownIdle: if we grow again within this, it was wrong to shrink
+	clearWithin = time.Second            // a step must clear the backlog in this time
 )
 
 // load is the work at one moment.
 type load struct {
 	waiting  int           // requests that wait for a worker
-	oldest   time.Duration // how long the first of them has
+	oldest   time.Duration // how long the first of them has waited
 	busy     float64       // workers' worth of work in flight
-	requests uint64        // that have been finished, since the start
-	capacity int           // requests that a worker holds at once
-	boot     time.Duration // that the last worker took to become ready
+	requests uint64        // finished since the start
+	capacity int           // requests that one worker can have in flight
+	boot     time.Duration // how long the last worker took to become ready
 	memory   memoryUse     // of the workers
 }
 
-// scaler finds how many workers a load needs. It is slow to stop one, and
-// slower each time that this proved to be wrong, so that the number of workers
-// does not swing.
+// scaler finds how many workers a load needs. It is slow to stop one, and slower
+// each time that this turned out to be wrong, so the number does not oscillate.
 type scaler struct {
-	hot        time.Duration // since when requests have been waiting too long; 0: they have not
-	wait       time.Duration // the longest then
-	spare      time.Duration // since when one is unneeded
-	shrunk     time.Duration // when one was stopped last
+	hot        time.Duration // since when requests have waited too long; 0: they do not
+	wait       time.Duration // the longest wait at that time
+	spare      time.Duration // since when one worker has been unneeded
+	shrunk     time.Duration // when a worker was last stopped
 	backoff    int           // doublings of DownIdle
 	bucket     time.Duration // when the bucket began
-	sum        float64       // of the samples in it
+	sum        float64       // of the samples in the bucket
 	samples    int
-	requests   uint64 // at the begin of the bucket
-	sawWaiting bool   // in the bucket
-	finished   uint64 // requests finished when it became hot
+	requests   uint64 // finished when the bucket began
+	sawWaiting bool   // requests waited during the bucket
+	finished   uint64 // requests finished at the time of hot
 }
 
-// want returns how many workers there should be. There are n now; some of them may
-// still be starting.
+// want returns how many workers there should be. There are n now; booting says
+// that some of them are still starting.
 func (s *scaler) want(now time.Duration, e Elastic, n int, booting bool, l load) int {
 	if n < e.Min || n > e.Max {
 		return e.clamp(n)
@@ -108,9 +107,9 @@ func (s *scaler) grow(now time.Duration, e Elastic, n int, booting bool, l load)
 }
 
 // step is how many workers to add for the backlog: as many as clear it within
-// clearWithin at the pace of those that serve, and never more than would leave
-// no request waiting. Where a worker boots slowly the next correction is far
-// off, so the step is larger in proportion.
+// clearWithin at the pace of those that serve, but not more than the waiting
+// requests can fill. If workers boot slowly, the next correction comes late, so
+// the step is proportionally larger.
 func (s *scaler) step(now time.Duration, n int, l load) int {
 	places := math.Ceil(float64(l.waiting) / float64(max(l.capacity, 1)))
 	each := float64(l.requests-min(l.requests, s.finished)) / (now - s.hot).Seconds() / float64(n)
@@ -151,7 +150,7 @@ func (s *scaler) shrink(now time.Duration, e Elastic, n int, l load) int {
 	return n - 1
 }
 
-// scaleToLoad has the number of workers follow the load.
+// scaleToLoad makes the number of workers follow the load.
 func (a *Arbiter) scaleToLoad(now time.Duration) time.Duration {
 	f := a.workers
 	e := f.current.Settings.Elastic
@@ -195,7 +194,7 @@ func (a *Arbiter) measure(now time.Duration) (l load, starting bool) {
 		v, _ := a.children.kernel.vitals(w)
 		l.requests += v.requests
 		share := min(1, float64(v.inFlight)/float64(max(set.Capacity, 1)))
-		if !set.RequestAge { // an event loop: how busy it is shows in its time on the CPU
+		if !set.RequestAge { // an event loop: its CPU time shows how busy it is
 			share = max(share, w.usage.cpu)
 			lag = min(lag, v.lag)
 		}

@@ -6,25 +6,25 @@ import (
 	"strings"
 )
 
-// errBusy says that enough was started in this pass of the loop.
+// errBusy says that this pass of the loop has started enough processes.
 var errBusy = errors.New("enough started in this pass")
 
-// appMissingPrefix marks a worker's fault that no retry can mend: the app
-// cannot be found or loaded.
+// appMissingPrefix marks a fault that no retry can fix: the worker cannot find
+// or load the app.
 const appMissingPrefix = "app: "
 
 // BootError says that the first workers never became ready.
 type BootError struct {
 	Role  string
 	Tries int
-	// AppMissing tells an app that cannot be found or loaded from one that
-	// fails in another way.
+	// AppMissing says that the app cannot be found or loaded. It is false if
+	// the app fails in another way.
 	AppMissing bool
 	Reason     string   // what the worker said, or how it ended
 	Output     []string // the last lines it wrote
 }
 
-// Error says what was tried, how it ended and the last that the app wrote.
+// Error says what was tried, how it ended, and the app's last output.
 func (e *BootError) Error() string {
 	var b strings.Builder
 	if e.AppMissing {
@@ -42,7 +42,7 @@ func (e *BootError) Error() string {
 	return b.String()
 }
 
-// Code is its code in docs/errors.md.
+// Code is the code of this error in docs/errors.md.
 func (e *BootError) Code() string {
 	if e.AppMissing {
 		return "GON011"
@@ -50,7 +50,7 @@ func (e *BootError) Code() string {
 	return "GON015"
 }
 
-// ExitCode is how it ends gonicorn: 4 for an app that is not there.
+// ExitCode is gonicorn's exit code: 4 if the app cannot be found or loaded.
 func (e *BootError) ExitCode() int {
 	if e.AppMissing {
 		return 4
@@ -70,6 +70,6 @@ func newBootError(role string, tries int, w *worker) *BootError {
 	return e
 }
 
-// ErrLater says of a Launcher that it cannot start a process now, and will soon
-// be able to: that is no failure of the worker.
+// ErrLater is returned by a Launcher that cannot start a process now but soon
+// can. It does not count as a failure of the worker.
 var ErrLater = errors.New("not now")

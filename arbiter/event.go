@@ -14,7 +14,7 @@ import (
 	"github.com/gonicorn/gonicorn/signals"
 )
 
-// event is something that happened. The types below are all there are.
+// event is something that happened. The types below and in operate.go are all there are.
 type event interface{ isEvent() }
 
 type (
@@ -40,7 +40,7 @@ type (
 		endpoint Endpoint
 		err      error
 	}
-	stuck    struct{ wire.Stuck }    // the gateway finds a worker held up that may not be able to say by what
+	stuck    struct{ wire.Stuck }    // a gateway reports a worker that is stuck and may not be able to report it itself
 	brokeOff struct{ slot, pid int } // a worker sent the gateway invalid data
 	idled    struct{ slot, pid int } // the gateway has nothing in flight at a draining worker
 )
@@ -61,7 +61,7 @@ func (idled) isEvent()     {}
 func (stuck) isEvent()    {}
 func (brokeOff) isEvent() {}
 
-// post hands an event to the loop from another goroutine, unless the loop has
+// post sends an event to the loop from another goroutine, unless the loop has
 // ended.
 func (a *Arbiter) post(e event) {
 	select {
@@ -164,8 +164,8 @@ func (a *Arbiter) notified(m notify.Message, now time.Duration) {
 	a.Log.Debug("notification from a process that is not a worker ignored", "pid", m.PID)
 }
 
-// reap waits for every child that has ended. A worker's exit is dealt with once
-// the last that it wrote has been read.
+// reap reaps every child that has ended. A worker's exit is handled once its
+// last output has been read.
 func (a *Arbiter) reap(now time.Duration) {
 	for _, exit := range a.children.reaper.Reap(nil) {
 		a.children.reaper.Disown(exit.PID)
@@ -182,8 +182,8 @@ func (a *Arbiter) reap(now time.Duration) {
 	}
 }
 
-// readOut waits a moment for the rest of a dead worker's output: another
-// process of its group may keep the pipe open for long.
+// readOut waits for the rest of a dead worker's output, but only for a moment:
+// another process of its group may keep the pipe open for long.
 func (a *Arbiter) readOut(exit proc.Exit, output Output) {
 	if output != nil {
 		bound := time.NewTimer(200 * time.Millisecond)
@@ -231,18 +231,18 @@ func (a *Arbiter) exited(exit proc.Exit, now time.Duration) {
 	}
 }
 
-// strand keeps an eye on what a dead worker has left behind.
+// strand starts ending the processes that a dead worker has left behind.
 func (a *Arbiter) strand(w *worker, now time.Duration) {
 	deadline := now + w.gen.Settings.GracefulTimeout
 	if w.stage == draining || w.stage == quick || w.stage == aborting {
 		deadline = min(deadline, w.leaving.deadline)
 	}
 	a.Log.Warn("worker left processes behind: ending them", "worker", w.place.ID, "pgid", w.pid)
-	_ = proc.SignalGroup(w.pid, syscall.SIGTERM) // whoever is gone already is what we want
+	_ = proc.SignalGroup(w.pid, syscall.SIGTERM) // an error means that they are gone already
 	a.children.stragglers = append(a.children.stragglers, straggler{id: w.place.ID, pgid: w.pid, deadline: deadline, output: w.output})
 }
 
-// sweep ends what dead workers have left behind.
+// sweep kills the processes that dead workers have left behind, once their time is over.
 func (a *Arbiter) sweep(now time.Duration) time.Duration {
 	kept := a.children.stragglers[:0]
 	for _, s := range a.children.stragglers {
@@ -264,23 +264,23 @@ func (a *Arbiter) sweep(now time.Duration) time.Duration {
 	return now + 50*time.Millisecond
 }
 
-// Idle says that the gateway has nothing in flight at a worker that leaves.
+// Idle says that the gateway has nothing in flight at a leaving worker.
 func (a *Arbiter) Idle(slot, pid int) { a.post(idled{slot, pid}) }
 
-// Stuck says that a worker is held up and may not be able to say by what.
+// Stuck says that a worker is stuck and may not be able to report it itself.
 func (a *Arbiter) Stuck(w wire.Stuck) { a.post(stuck{w}) }
 
-// Broken says that a worker sent the gateway invalid data: it is to be replaced.
+// Broken says that a worker sent the gateway invalid data and must be replaced.
 func (a *Arbiter) Broken(slot, pid int) { a.post(brokeOff{slot, pid}) }
 
 // Scale asks for n workers.
 func (a *Arbiter) Scale(n int) { a.post(scaled{n}) }
 
-// Renew has every worker that serves now replaced, a few at a time and each by
-// a successor that is ready.
+// Renew replaces every worker that serves now, a few at a time. Each goes once
+// its successor is ready.
 func (a *Arbiter) Renew(why Renewal) { a.post(renewed{why}) }
 
-// Status asks the loop how things are. It fails when the context ends first or
+// Status asks the loop for its status. It fails if the context ends first or
 // the arbiter has stopped.
 func (a *Arbiter) Status(ctx context.Context) (status.Fleet, error) {
 	answer := make(chan status.Fleet, 1)

@@ -17,34 +17,34 @@ import (
 // forever is a wake-up time that never comes.
 const forever = time.Duration(math.MaxInt64)
 
-// processControl does what a fleet decides. The loop's is the kernel; a test's keeps a
-// record.
+// processControl carries out what a fleet decides. kernel is the real one; a test
+// has one that records the calls.
 type processControl interface {
-	// launch starts a worker and returns where it runs. It may say no with
-	// errBusy to be asked again in the next pass.
+	// launch starts a worker and returns its place. It may return errBusy, which
+	// means: ask again in the next pass.
 	launch(gen *Generation, id, age int, trial bool) (Place, Process, error)
 	// signal sends sig to the process.
 	signal(w *worker, sig syscall.Signal)
 	// kill ends the whole process group.
 	kill(w *worker)
-	// show has a worker write the stacks of its threads and go on.
+	// show makes a worker write the stacks of its threads. The worker keeps running.
 	show(w *worker)
-	// waits says what the kernel knows of a process: its state, and where in
-	// the kernel it waits.
+	// waits returns the kernel's view of a process: its state, and where in the
+	// kernel it waits.
 	waits(w *worker) string
 	// vitals reads the worker's slot.
 	vitals(w *worker) (v vitals, maxRequests uint64)
-	// halted says why the kernel does not run the process; empty while it may run.
+	// halted says why the kernel does not run the process; empty if it may run.
 	halted(w *worker) string
-	// measure reads how long the worker's requests took, and the ages of those
-	// whose answer has not begun.
+	// measure reads how long the worker's requests took, and the ages of the
+	// requests without an answer so far.
 	measure(w *worker) (app scoreboard.Distribution, pending []time.Duration)
-	// steer has a worker that accepts connections itself take only a share of
-	// them, per mille, or leave one to a worker on trial; 0 is no bound.
+	// steer tells a worker that accepts connections itself to take only a share
+	// of them, per mille, or to leave a share to a worker on trial; 0 is no bound.
 	steer(w *worker, share, yield int)
 }
 
-// laterPause is between two tries of a start that must wait.
+// laterPause is the time between two tries to start a process after ErrLater.
 const laterPause = 200 * time.Millisecond
 
 // phase is what the fleet as a whole is doing.
@@ -69,56 +69,57 @@ type fleet struct {
 	phase     phase
 	size      size
 	positions []*position
-	leaving   []*worker // told to go, or dying; not yet reaped
+	leaving   []*worker // told to go, or dying; not handled as ended yet
 	current   *Generation
 	candidate *rollout // a reload in progress, or nil
 	history   history
 	reloaded  reloaded
 
-	// blindUntil keeps the fleet from calling workers hung right after the
-	// arbiter itself stood still: their signs of life may still be queued.
+	// blindUntil is the time before which no worker counts as hung. It is set
+	// when the arbiter itself did not run for a while: the workers' signs of life
+	// may still be queued.
 	blindUntil time.Duration
 }
 
-// fleetHooks is what a fleet asks and tells.
+// fleetHooks are the functions that a fleet calls to ask and to report.
 type fleetHooks struct {
-	// retired is told of every generation that is wanted no more.
+	// retired is told of every generation that is no longer wanted.
 	retired func(*Generation)
-	// termWaitFor says what the TERM of a worker that is to leave waits for.
+	// termWaitFor says what must happen before a leaving worker is sent TERM.
 	termWaitFor func(*worker) termWait
-	// mayCommit says whether a candidate that is ready may take over; failed is
-	// told of one that was given up.
+	// mayCommit says whether a ready candidate may take over. failed is told of
+	// a candidate that was given up.
 	mayCommit func() bool
 	failed    func(why string)
 	observer  func(Happening) // may be nil
 }
 
-// size is how many positions a fleet is to have.
+// size is how many positions a fleet should have.
 type size struct {
 	target   int
-	floor    int // by how much an operator has moved the least number of workers
-	observed int // the target that the observer knows of
+	floor    int // how much an operator has raised or lowered workers_min
+	observed int // the target that the observer was told last
 }
 
 // history is what has become of a fleet's processes.
 type history struct {
-	starts    int // counts processes ever started: the next one's age
+	starts    int // processes ever started; the next one's Age is one more
 	restarts  int // starts that replaced a lost worker
 	everReady bool
 	allReady  bool // every position has been ready at the same time
 	gaveUp    *BootError
-	ends      map[string]int // counts workers that have ended, by why
-	bootTime  time.Duration  // that the last worker took to become ready
+	ends      map[string]int // counts workers that have ended, by reason
+	bootTime  time.Duration  // how long the last worker took to become ready
 }
 
 // reloaded is what has become of a fleet's reloads.
 type reloaded struct {
-	times     int       // that one succeeded
-	failures  int       // that one did not
+	times     int       // reloads that succeeded
+	failures  int       // reloads that failed
 	lastFault string    // why the last reload failed; empty once one succeeded
-	lastNote  string    // what the operator should know of the last reload that succeeded
-	stale     string    // why the current generation cannot be started again; empty as long as it can
-	outcomes  []outcome // that nobody has been told of yet
+	lastNote  string    // what the operator should know about the last reload that succeeded
+	stale     string    // why the current generation cannot be started again; empty if it can
+	outcomes  []outcome // not reported yet
 }
 
 func newFleet(role string, gen *Generation, h processControl, log *slog.Logger) *fleet {
@@ -131,8 +132,8 @@ func newFleet(role string, gen *Generation, h processControl, log *slog.Logger) 
 	}
 }
 
-// plan brings the fleet nearer to what is wanted and returns when it must be
-// called again, at the latest.
+// plan takes the next steps towards what is wanted, and returns when it must be
+// called again at the latest.
 func (f *fleet) plan(now time.Duration) time.Duration {
 	wake, before := f.watch(now), f.history.starts
 	if f.phase == serving && f.history.gaveUp == nil {
@@ -146,8 +147,9 @@ func (f *fleet) plan(now time.Duration) time.Duration {
 	return min(wake, f.enforce(now))
 }
 
-// fitPositions makes as many positions as are wanted: a new one takes the lowest free
-// number, and the one with the oldest worker goes first.
+// fitPositions adds or drops positions until there are as many as wanted. A new
+// position takes the lowest free number. The one with the oldest worker is
+// dropped first.
 func (f *fleet) fitPositions(now time.Duration) {
 	for f.committed() < f.size.target {
 		f.positions = append(f.positions, &position{id: f.freeID()})
@@ -187,7 +189,7 @@ func (f *fleet) freeID() int {
 func (f *fleet) oldestPosition() *position {
 	age := func(s *position) int {
 		if s.current == nil {
-			return 0 // nobody is lost with it
+			return 0 // no worker is lost with it
 		}
 		return s.current.place.Age
 	}
@@ -230,8 +232,8 @@ func (f *fleet) fillPositions(now time.Duration) time.Duration {
 	return wake
 }
 
-// start launches one worker for the position. It returns nil when that failed, and
-// whether to ask again at once.
+// start launches one worker for the position. If that fails, it returns nil and
+// whether to try again at once.
 func (f *fleet) start(s *position, gen *Generation, now time.Duration) (w *worker, again bool) {
 	place, process, err := f.procs.launch(gen, s.id, f.history.starts+1, s.trial)
 	if errors.Is(err, errBusy) {
@@ -244,7 +246,7 @@ func (f *fleet) start(s *position, gen *Generation, now time.Duration) (w *worke
 	}
 	f.history.starts++
 	if errors.Is(err, syscall.EAGAIN) {
-		// Others may end: it is no fault of the app's, and no reason to give up.
+		// Other processes may end and make room. It is not the app's fault, and no reason to give up.
 		s.notBefore = now + s.restart.nextDelay(now, 0, false, f.random())
 		f.log.Error("cannot start "+f.role+": trying again", f.role, s.id, "in", (s.notBefore - now).Round(time.Millisecond),
 			"error", err, "code", "GON041")
@@ -267,8 +269,8 @@ func (f *fleet) start(s *position, gen *Generation, now time.Duration) (w *worke
 	return w, false
 }
 
-// vacated decides when a position whose worker was lost gets the next one, and
-// whether there is any sense in going on.
+// vacated decides when a position that lost its worker gets the next one, and
+// whether to give up.
 func (f *fleet) vacated(s *position, w *worker, now time.Duration) {
 	settings := w.gen.Settings
 	delay := s.restart.nextDelay(now, w.readyAt, settings.RestartImmediately, f.random())
@@ -283,10 +285,10 @@ func (f *fleet) vacated(s *position, w *worker, now time.Duration) {
 	}
 }
 
-// mayBeStale takes note of a worker of the current generation that never became
-// ready after a reload has failed: the broken code or environment of the reload
-// is in the place of what this generation was started from. What serves is
-// better than what could be started, so that nobody is replaced who serves.
+// mayBeStale checks whether a worker of the current generation did not become
+// ready after a reload had failed. Then the broken code or environment of that
+// reload has probably replaced what this generation was started from. The workers
+// that serve are better than any new ones, so they are not replaced.
 func (f *fleet) mayBeStale(w *worker) {
 	if f.reloaded.stale != "" || f.reloaded.lastFault == "" || w.gen != f.current || w.readyAt > 0 || !f.history.everReady {
 		return

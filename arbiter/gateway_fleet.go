@@ -2,9 +2,8 @@ package arbiter
 
 import "slices"
 
-// couple ties the gateway's fleet to the workers': a reload exchanges both or
-// none, and a worker that a gateway still uses is not told to go before it is
-// needed no more.
+// couple ties the gateway's fleet to the workers' fleet: a reload replaces both
+// or neither, and a worker is not told to go while a gateway still needs it.
 func (a *Arbiter) couple() {
 	w, g := a.workers, a.front
 	w.hooks.termWaitFor = a.termWaitFor
@@ -34,7 +33,7 @@ func (a *Arbiter) termWaitFor(w *worker) termWait {
 	return noWait
 }
 
-// publish tells the gateway's side which workers there are, if that is news.
+// publish tells the gateways which workers there are, if that has changed.
 func (a *Arbiter) publish() {
 	if a.Publish == nil {
 		return
@@ -49,8 +48,8 @@ func (a *Arbiter) publish() {
 	}
 }
 
-// forsake tells of the leaving workers whose gateway is gone for good, or never
-// knew of them.
+// forsake reports the leaving workers that no gateway uses: their gateway is
+// gone for good, or it never knew of them.
 func (a *Arbiter) forsake() {
 	if a.front == nil || a.Forsake == nil {
 		return
@@ -65,7 +64,7 @@ func (a *Arbiter) forsake() {
 	}
 }
 
-// peers lists the workers that a gateway may know of: those that serve, and
+// peers lists the workers that a gateway may use: those that serve, and
 // those that may still finish something.
 func (f *fleet) peers() []Peer {
 	var all []Peer

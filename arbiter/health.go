@@ -9,29 +9,29 @@ import (
 
 // vitals is what a worker's slot showed at one moment.
 type vitals struct {
-	pulse        time.Duration // when a Python worker's own thread last ran; 0 without one
-	watched      bool          // that thread runs
+	pulse        time.Duration // when the watcher thread of a Python worker last ran; 0 without one
+	watched      bool          // there is a watcher thread
 	beats        bool          // the process keeps its own heartbeat
 	heartbeat    time.Duration
 	requestStart time.Duration
 	requestID    uint64
 	requests     uint64
 	inFlight     int64
-	busy         time.Duration   // with requests in flight, summed
+	busy         time.Duration   // total time with requests in flight
 	lag          time.Duration   // of the event loop
-	waiting      int             // requests at the gateway that wait for a worker
-	waitingSince time.Duration   // 0 if none does
-	answers      uint64          // responses that went out
-	errors       uint64          // answers with 5xx
-	claims       []time.Duration // when each request in flight was taken, of workers that claim them
+	waiting      int             // of a gateway: requests that wait for a worker
+	waitingSince time.Duration   // 0 if none waits
+	answers      uint64          // responses that were sent
+	errors       uint64          // responses with 5xx
+	claims       []time.Duration // start of each request in flight, if the worker claims them
 }
 
-// most bounds what a slot may count: a process has fewer requests in flight, and a
+// most bounds the counts that a slot may show. No real count is larger, and a
 // sum over all slots does not overflow.
 const most = 1 << 40
 
-// readVitals reads a slot at now. Its process may have written anything there:
-// what cannot be is made what can, so that sums and differences hold.
+// readVitals reads a slot at now. Its process may have written anything there,
+// so impossible values are clamped: sums and differences stay sensible.
 func readVitals(s *scoreboard.Slot, account *scoreboard.Measure, now time.Duration) vitals {
 	v := vitals{
 		pulse:        time.Duration(s.Pulse.Load()),
@@ -53,7 +53,7 @@ func readVitals(s *scoreboard.Slot, account *scoreboard.Measure, now time.Durati
 		if s.Claim[i].ID.Load() > scoreboard.Taking {
 			start := past(s.Claim[i].Start.Load(), now)
 			if start == 0 {
-				start = now // not visible yet: nothing but x86 keeps the order in which Python stores the two
+				start = now // not visible yet: only x86 keeps the order in which Python stores the two
 			}
 			v.claims = append(v.claims, start)
 		}
@@ -61,12 +61,12 @@ func readVitals(s *scoreboard.Slot, account *scoreboard.Measure, now time.Durati
 	return v
 }
 
-// past is a time, or a duration, between 0 and now.
+// past limits a time or a duration to the range from 0 to now.
 func past(nanos int64, now time.Duration) time.Duration {
 	return max(0, min(time.Duration(nanos), now))
 }
 
-// boundsRequests reports whether one request may make a worker count as hung.
+// boundsRequests reports whether one old request makes a worker count as hung.
 func (s *Settings) boundsRequests() bool { return s.RequestAge && s.RequestTimeout > 0 }
 
 // besides counts the requests in flight that are not hung themselves.
@@ -83,24 +83,24 @@ func (v *vitals) besides(now, timeout time.Duration) int {
 	return n
 }
 
-// silent is how long the process has given no heartbeat; 0 where it keeps none.
+// silent is how long the process has given no heartbeat; 0 if it keeps none.
 func (v *vitals) silent(w *worker, now time.Duration) time.Duration {
 	switch {
 	case !w.gen.Settings.Heartbeat:
 		return 0
 	case v.beats:
 		return max(0, now-max(v.heartbeat, w.readyAt))
-	case v.watched && v.pulse > 0: // threads of Python, which the app keeps from running
+	case v.watched && v.pulse > 0: // a Python thread keeps the pulse, unless C code in the app keeps it from running
 		return max(0, now-max(min(v.pulse, now), w.readyAt)-pulseLate)
 	}
 	return 0
 }
 
-// haltLook is how often it is looked whether the kernel runs a worker. A worker
-// without a request shows no other sign that it was stopped.
+// haltLook is the time between two checks whether the kernel runs a worker. A
+// worker without a request shows no other sign that it was stopped.
 func haltLook(timeout time.Duration) time.Duration { return min(timeout/4, 5*time.Second) }
 
-// lookHalted finds out, from time to time, whether the kernel runs a worker.
+// lookHalted checks periodically whether the kernel runs a worker.
 func (f *fleet) lookHalted(w *worker, now time.Duration) {
 	s := w.gen.Settings
 	if s.Timeout <= 0 || w.stage == booting || now < w.halted.look {
@@ -120,7 +120,7 @@ func lifeless(w *worker, v vitals, now time.Duration) string {
 	if s.Timeout <= 0 {
 		return ""
 	}
-	// It was halted up to one look before it was seen to be.
+	// It may have been halted up to haltLook before that was noticed.
 	if w.halted.since > 0 && now-w.halted.since >= s.Timeout-haltLook(s.Timeout) {
 		return fmt.Sprintf("the process is %s (timeout %s)", w.halted.why, s.Timeout)
 	}
@@ -130,8 +130,8 @@ func lifeless(w *worker, v vitals, now time.Duration) string {
 	return ""
 }
 
-// hung says why a worker in this stage counts as hung at now, or "". What the
-// slot shows was written by the worker: a lie harms nobody but the liar.
+// hung says why a worker counts as hung at now, or "". The worker itself wrote
+// the values in its slot: false ones harm only that worker.
 func hung(w *worker, v vitals, now time.Duration) string {
 	s := w.gen.Settings
 	switch {
@@ -140,11 +140,11 @@ func hung(w *worker, v vitals, now time.Duration) string {
 	case w.stage != ready && w.stage != draining:
 		return ""
 	case w.stage == draining && v.inFlight == 0 && v.requestStart == 0:
-		return "" // its heart may stop before it exits
+		return "" // its heartbeat may stop before it exits
 	case s.boundsRequests() && v.requestStart > 0 && now-v.requestStart > s.RequestTimeout:
 		why := fmt.Sprintf("a request has been running for %s (request_timeout %s)",
 			(now - v.requestStart).Round(time.Millisecond), s.RequestTimeout)
-		if w.halted.since > 0 { // which is no fault of the request's
+		if w.halted.since > 0 { // which is not the request's fault
 			why += "; the process is " + w.halted.why
 		}
 		return why
@@ -154,7 +154,7 @@ func hung(w *worker, v vitals, now time.Duration) string {
 	return lifeless(w, v, now)
 }
 
-// worn marks a serving worker that should be replaced, and reports whether it is.
+// worn marks a serving worker if it should be replaced, and reports whether it should.
 func worn(w *worker, v vitals, maxRequests uint64, now time.Duration) bool {
 	switch {
 	case w.leaving.wanted.given():

@@ -12,7 +12,7 @@ const (
 	extendBy    = 20 * time.Second
 )
 
-// herald is what the service manager was told last.
+// herald is what the service manager was last told.
 type herald struct {
 	state        string
 	status       string
@@ -23,8 +23,8 @@ type herald struct {
 	since        time.Duration
 }
 
-// tell tells the service manager how things are (sd_notify(3)). It is called in
-// every pass of the loop, and so is the loop's sign of life.
+// tell sends the service manager our state (sd_notify(3)). Every pass of the
+// loop calls it, so its watchdog message shows that the loop is alive.
 func (a *Arbiter) tell(now time.Duration) time.Duration {
 	if a.Tell == nil {
 		return forever
@@ -66,7 +66,7 @@ func (a *Arbiter) tell(now time.Duration) time.Duration {
 	return min(wake, h.nextStatus)
 }
 
-// state is what sd_notify(3) has words for.
+// state is the arbiter's state in the terms of sd_notify(3).
 func (a *Arbiter) state() string {
 	switch {
 	case a.ending.by > 0 || a.workers.phase >= stopping:

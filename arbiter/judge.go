@@ -9,18 +9,18 @@ import (
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
 )
 
-// evidence is what one side of a trial has shown: the canary, or all workers of
-// the generation that serves. Part of it was written by workers: no value may
-// do more harm than a wrong verdict on the worker that wrote it.
+// evidence is what is known of one side of a trial: the canary, or all workers of
+// the generation that serves. Workers wrote part of it, so no value may do more
+// harm than a wrong verdict on the worker that wrote it.
 type evidence struct {
-	answers, errors uint64                  // responses that went out, and those of them that were 5xx
-	app             scoreboard.Distribution // time that the app had each request
+	answers, errors uint64                  // responses that were sent, and how many of them were 5xx
+	app             scoreboard.Distribution // how long the app took for each request
 	pending         []time.Duration         // ages of requests whose answer has not begun
-	rss             int64                   // of the largest worker; 0 if it is not known
-	growth          []sample                // of one worker, or of all summed up
+	rss             int64                   // of the largest worker; 0 if not known
+	growth          []sample                // of the canary, or of all the others together
 }
 
-// sample is how much memory was in use after so many requests.
+// sample is how much memory was in use after a number of requests.
 type sample struct {
 	requests uint64
 	rss      int64
@@ -28,30 +28,30 @@ type sample struct {
 
 // bounds are how much worse than the others a canary may be.
 type bounds struct {
-	errors   int     // per cent of 5xx more than the others (canary_max_errors)
-	slowdown float64 // times the others' time in the app (canary_max_slowdown)
+	errors   int     // percentage points of 5xx above the others (canary_max_errors)
+	slowdown float64 // factor on the others' time in the app (canary_max_slowdown)
 	least    uint64  // answers that a verdict needs (canary_min_answers)
 	memory   int64   // max_memory; 0 is none
 }
 
 const (
-	fewErrors  = 3                     // fewer say nothing, whatever their share
-	fewAnswers = 10                    // fewer say nothing about how fast a version is
-	p50Slack   = 3 * time.Millisecond  // by which a canary may be slower, whatever the factor
+	fewErrors  = 3                     // fewer errors say nothing, whatever their share
+	fewAnswers = 10                    // fewer answers say nothing about the speed of a version
+	p50Slack   = 3 * time.Millisecond  // a canary may be slower by this much, whatever the factor
 	p99Slack   = 20 * time.Millisecond // likewise
-	hungAfter  = time.Second           // no younger request hangs
-	hungTimes  = 10                    // nor one that takes less than so many times the others' p99
-	fewSlow    = 3                     // fewer slow requests may be chance
-	leakLeast  = 16 << 20              // bytes: what grows less is no leak
-	leakEach   = 4 << 10               // bytes a request: likewise
-	leakTimes  = 4                     // nor what grows less than so many times the others
-	sureSlow   = 0.001                 // chance of a wrong verdict on slow requests
-	sureHung   = 0.05                  // on a request that hangs
+	hungAfter  = time.Second           // a younger request is not hung
+	hungTimes  = 10                    // nor one that takes less than this many times the others' p99
+	fewSlow    = 3                     // fewer slow requests may be coincidence
+	leakLeast  = 16 << 20              // bytes: smaller growth is no leak
+	leakEach   = 4 << 10               // bytes per request: likewise
+	leakTimes  = 4                     // nor is growth less than this many times the others'
+	sureSlow   = 0.001                 // accepted chance of a wrong verdict on slow requests
+	sureHung   = 0.05                  // likewise, on requests that hang
 	sureErrors = 2                     // standard deviations, for a share of errors
 )
 
-// judge says why the canary is worse than the others, or "". It is asked again
-// and again while answers come in: over says that this is the last time.
+// judge says why the canary is worse than the others, or "". It is called
+// repeatedly while answers come in; over says that this is the last time.
 func judge(canary, others evidence, b bounds, over bool) string {
 	for _, rule := range []func(canary, others evidence, b bounds, over bool) string{
 		tooLarge, tooManyErrors, hangs, tooSlow, leaks,
@@ -70,8 +70,9 @@ func tooLarge(canary, _ evidence, b bounds, _ bool) string {
 	return ""
 }
 
-// tooManyErrors compares the shares of 5xx. Before the end of the trial the
-// canary's must be surely too high: the lower end of its Wilson interval is.
+// tooManyErrors compares the shares of 5xx. Before the end of the trial, the
+// lower end of the Wilson interval of the canary's share must be too high. At
+// the end, with enough answers, the share itself decides.
 func tooManyErrors(canary, others evidence, b bounds, over bool) string {
 	n, bad := float64(canary.answers), float64(min(canary.errors, canary.answers))
 	fewest := float64(fewErrors)
@@ -93,8 +94,8 @@ func tooManyErrors(canary, others evidence, b bounds, over bool) string {
 		100*bad/n, canary.answers, 100*share(others), b.errors)
 }
 
-// conclusive reports whether a canary that was not found bad has shown enough to
-// pass: so many answers, and twice as many when some of them were 5xx.
+// conclusive reports whether a canary that was not found bad has given enough
+// answers to pass: least, or twice as many if some of them were 5xx.
 func (e evidence) conclusive(least uint64) bool {
 	if e.errors > 0 {
 		least *= 2
@@ -109,14 +110,14 @@ func share(e evidence) float64 {
 	return min(1, float64(e.errors)/float64(e.answers))
 }
 
-// wilson is the lower end of the interval for a share p of n.
+// wilson is the lower end of the Wilson interval for a share p of n.
 func wilson(p, n float64) float64 {
 	const z = sureErrors
 	return (p + z*z/(2*n) - z*math.Sqrt(p*(1-p)/n+z*z/(4*n*n))) / (1 + z*z/n)
 }
 
-// hangs looks at requests that the canary has had for longer than the others
-// ever need.
+// hangs looks for requests that the canary has had for much longer than the
+// others need.
 func hangs(canary, others evidence, _ bounds, _ bool) string {
 	p99 := others.app.Quantile(0.99)
 	limit := ceiling(max(hungAfter, hungTimes*p99))
@@ -135,7 +136,7 @@ func hangs(canary, others evidence, _ bounds, _ bool) string {
 		hung, oldest.Round(10*time.Millisecond), shown(p99))
 }
 
-// tooSlow compares the medians, and how many requests take long.
+// tooSlow compares the medians, and how many requests are slow.
 func tooSlow(canary, others evidence, b bounds, _ bool) string {
 	n := canary.app.Len()
 	if n < fewAnswers || others.app.Len() < fewAnswers || b.slowdown <= 0 {
@@ -160,9 +161,9 @@ func tooSlow(canary, others evidence, b bounds, _ bool) string {
 		100*slow/all, n, shown(limit), shown(p99), b.slowdown)
 }
 
-// leaks compares how memory grows with each request. An app grows at first: it
-// leaks if it goes on growing, and has more by now than those that have served
-// for long.
+// leaks compares how memory grows with each request. Every app grows at first. It
+// leaks if it keeps growing and already uses more than the workers that have
+// served for long.
 func leaks(canary, others evidence, _ bounds, _ bool) string {
 	if len(canary.growth) < 3 {
 		return ""
@@ -176,7 +177,7 @@ func leaks(canary, others evidence, _ bounds, _ bool) string {
 	case total < leakLeast, canary.rss <= others.rss, others.rss <= 0:
 		return ""
 	case middle.rss-first.rss < total/5, last.rss-middle.rss < total/5:
-		return "" // a step
+		return "" // one step, not a leak
 	}
 	theirs := 0.0
 	if n := len(others.growth); n > 1 {
@@ -189,7 +190,7 @@ func leaks(canary, others evidence, _ bounds, _ bool) string {
 		int64(each)>>10, total>>20, int64(theirs)>>10)
 }
 
-// perRequest is by how many bytes memory grew with each request.
+// perRequest is how many bytes memory grew with each request.
 func perRequest(from, to sample) float64 {
 	if to.requests <= from.requests {
 		return 0
@@ -197,12 +198,12 @@ func perRequest(from, to sample) float64 {
 	return float64(to.rss-from.rss) / float64(to.requests-from.requests)
 }
 
-// rarely is, at most, how often a request of these takes longer than limit.
+// rarely is an upper estimate of the share of requests that take longer than limit.
 func rarely(d scoreboard.Distribution, limit time.Duration) float64 {
 	return (float64(d.Over(limit)) + 1) / (float64(d.Len()) + 2)
 }
 
-// ceiling is the end of the bucket that d lies in: what is longer can be counted.
+// ceiling is the end of d's bucket: requests longer than that can be counted.
 func ceiling(d time.Duration) time.Duration {
 	for _, end := range scoreboard.Bounds() {
 		if end >= d {
@@ -212,7 +213,7 @@ func ceiling(d time.Duration) time.Duration {
 	return d
 }
 
-// unlikely is the chance that k or more come where want are expected (Poisson).
+// unlikely is the chance of k or more events if want are expected (Poisson).
 func unlikely(k, want float64) float64 {
 	term, below := math.Exp(-want), 0.0
 	for i := 0.0; i < min(k, 1000); i++ {
@@ -222,7 +223,7 @@ func unlikely(k, want float64) float64 {
 	return max(0, 1-below)
 }
 
-// shown is a duration as a message has it.
+// shown rounds a duration for a message.
 func shown(d time.Duration) time.Duration {
 	if d > 10*time.Millisecond {
 		return d.Round(time.Millisecond)

@@ -14,8 +14,8 @@ import (
 	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
-// passBudget bounds how long one pass of the loop may spend on starting
-// processes, so that five hundred of them do not keep it from a signal.
+// passBudget bounds the time that one pass of the loop may spend on starting
+// processes, so that a signal does not wait until five hundred have started.
 const passBudget = 10 * time.Millisecond
 
 var errNoSlot = errors.New("the scoreboard is full: too many workers at once")
@@ -27,7 +27,7 @@ type kernel struct {
 	reaper   *proc.Reaper
 	used     [scoreboard.Slots]bool
 	limits   [scoreboard.Slots]uint64 // max_requests of each slot's process
-	until    time.Duration            // no more starts in this pass after this
+	until    time.Duration            // this pass starts nothing after this time
 	probes   map[int]context.CancelFunc
 	post     func(event)
 }
@@ -84,8 +84,8 @@ func (k *kernel) start(gen *Generation, id, age int, trial bool) (Place, Process
 	return place, process, nil
 }
 
-// own takes a process in among the arbiter's children, whom alone it signals.
-// Who forked it for the arbiter is app code and may name anybody.
+// own adds a process to the arbiter's children: the arbiter signals no others. If
+// a template forked it, app code reported the pid, so it is verified first.
 func (k *kernel) own(p Process) error {
 	if p.Forked == nil {
 		k.reaper.Own(p.PID)
@@ -101,7 +101,7 @@ func (k *kernel) own(p Process) error {
 	return nil
 }
 
-// probe finds out away from the loop where the process accepts connections.
+// probe finds out in another goroutine where the process accepts connections.
 func (k *kernel) probe(p Process) {
 	ctx, cancel := context.WithCancel(context.Background())
 	k.probes[p.PID] = cancel
@@ -134,7 +134,7 @@ func (k *kernel) free(i int) {
 	k.board.Drop(i)
 }
 
-// signal reaches a stopped process too: CONT lets it act on what it was sent.
+// signal also works on a stopped process: CONT lets it act on the signal.
 func (k *kernel) signal(w *worker, sig syscall.Signal) {
 	if w.reaped {
 		return
@@ -142,13 +142,14 @@ func (k *kernel) signal(w *worker, sig syscall.Signal) {
 	if w.stage == draining || w.stage == quick {
 		k.board.Slot(w.place.Slot).State.Store(uint64(scoreboard.Draining))
 	}
-	// A process that is gone already has been asked for nothing less.
+	// Errors are ignored: the process may be gone already.
 	_ = proc.Signal(w.pid, sig)
 	_ = proc.Signal(w.pid, syscall.SIGCONT)
 }
 
-// show asks a Python worker's own thread, so that no other is interrupted. One
-// that C code keeps from running has C code write its stacks.
+// show asks the watcher thread of a Python worker for the stacks, so that no
+// other thread is interrupted. If C code keeps that thread from running, C code
+// in a signal handler writes the stacks.
 func (k *kernel) show(w *worker) {
 	if w.reaped {
 		return
@@ -156,7 +157,7 @@ func (k *kernel) show(w *worker) {
 	slot := k.board.Slot(w.place.Slot)
 	thread := int(slot.Watcher.Load())
 	if thread == 0 {
-		_ = proc.Signal(w.pid, syscall.SIGUSR2) // a Go handler, or a process that is gone
+		_ = proc.Signal(w.pid, syscall.SIGUSR2) // a Go handler; the process may be gone
 		return
 	}
 	sig := syscall.SIGUSR2
@@ -166,10 +167,10 @@ func (k *kernel) show(w *worker) {
 		slot.Asked.Add(1)
 		return
 	}
-	_ = proc.SignalThread(w.pid, thread, sig) // the kernel refuses a thread of another process
+	_ = proc.SignalThread(w.pid, thread, sig) // the kernel refuses threads of other processes
 }
 
-// pulseLate is how old the pulse of an interpreter is that does not run.
+// pulseLate is the age of its pulse at which an interpreter counts as not running.
 const pulseLate = 900 * time.Millisecond
 
 func (k *kernel) waits(w *worker) string {
@@ -204,8 +205,8 @@ func (k *kernel) measure(w *worker) (scoreboard.Distribution, []time.Duration) {
 	return m.App.Read(), m.Ages(scoreboard.Now())
 }
 
-// measureOf is what is known of a worker's requests: what the gateways count, or
-// what a worker says that accepts connections itself.
+// measureOf is what is known of a worker's requests. The gateways count them. If
+// the worker accepts connections itself, only the worker can report them.
 func (k *kernel) measureOf(w *worker) *scoreboard.Measure {
 	if w.gen.Settings.Gated {
 		return &k.board.Account(w.place.Slot).Measure

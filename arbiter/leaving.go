@@ -28,7 +28,7 @@ func (f *fleet) leave(w *worker, now time.Duration, why reason) {
 	}
 }
 
-// let sends a leaving worker the TERM that was held back.
+// let sends a leaving worker the TERM that was delayed.
 func (f *fleet) let(w *worker) {
 	w.leaving.termWait = noWait
 	if w.stage == draining {
@@ -36,8 +36,8 @@ func (f *fleet) let(w *worker) {
 	}
 }
 
-// letAll sends the leaving workers the TERM that was held back: those that the
-// old gateway was using, or really all.
+// letAll sends leaving workers the TERM that was delayed: only those that wait
+// for the old gateway to end, or, with all, every one.
 func (f *fleet) letAll(all bool) {
 	for _, w := range f.leaving {
 		if w.leaving.termWait == untilAlone || all && w.leaving.termWait != noWait {
@@ -46,8 +46,8 @@ func (f *fleet) letAll(all bool) {
 	}
 }
 
-// lastMoment is how long before its end a leaving worker that never became
-// idle is told to finish all the same.
+// lastMoment is how long before its deadline a leaving worker gets its TERM even
+// if it never became idle.
 func (w *worker) lastMoment() time.Duration {
 	return min(quickGrace, w.gen.Settings.GracefulTimeout/4)
 }
@@ -88,8 +88,8 @@ func (f *fleet) abort(w *worker, now time.Duration, why string) {
 	f.showStacks(w, now, reason{byHanging, why})
 }
 
-// showStacks makes a hung worker show its stacks and go. why is not given for
-// one that was told to go before.
+// showStacks makes a hung worker show its stacks and go. why is empty for a
+// worker that was told to go before.
 func (f *fleet) showStacks(w *worker, now time.Duration, why reason) {
 	f.move(w, aborting, why)
 	w.leaving.deadline = now + abortGrace
@@ -103,13 +103,13 @@ func (f *fleet) showStacks(w *worker, now time.Duration, why reason) {
 		"code", "GON040")
 	f.observe(WorkerHung, w, w.leaving.because.String(), now)
 	if w.gen.Settings.Interpreter && !seen {
-		f.procs.show(w) // at ABRT its main thread would have to run Python
+		f.procs.show(w) // ABRT would need the main thread to run Python
 	}
 	f.procs.signal(w, syscall.SIGABRT)
 }
 
-// watchDraining aborts a worker that hangs while it finishes: it would not
-// finish before its time is over. It returns when to look again.
+// watchDraining aborts a worker that hangs while it drains: it would not finish
+// in time. It returns when to look again.
 func (f *fleet) watchDraining(w *worker, now time.Duration) time.Duration {
 	f.lookHalted(w, now)
 	v, _ := f.procs.vitals(w)
@@ -121,11 +121,11 @@ func (f *fleet) watchDraining(w *worker, now time.Duration) time.Duration {
 	return f.nextLook(w, now)
 }
 
-// enforce kills the workers whose time to leave is over.
+// enforce kills the leaving workers that have run out of time.
 func (f *fleet) enforce(now time.Duration) time.Duration {
 	wake := forever
 	for _, w := range f.leaving {
-		if w.stage == killed || w.reaped { // what it wrote last may still be read
+		if w.stage == killed || w.reaped { // its last output may still be read
 			continue
 		}
 		if w.stage == stalled {

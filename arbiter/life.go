@@ -10,8 +10,8 @@ import (
 	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
-// watch looks at every worker that is not leaving, makes ready those that count
-// as ready by their age, and aborts the hung ones.
+// watch looks at every worker that is not leaving. It makes workers ready that
+// count as ready by their age, and aborts hung ones.
 func (f *fleet) watch(now time.Duration) time.Duration {
 	wake := forever
 	for _, s := range slices.Clone(f.positions) {
@@ -39,7 +39,7 @@ func (f *fleet) watch(now time.Duration) time.Duration {
 	return wake
 }
 
-// lookAgain is how soon a slot is read again for this timeout.
+// lookAgain is how soon a slot is read again to enforce this timeout.
 func lookAgain(timeout time.Duration) time.Duration {
 	return min(time.Second, max(timeout/4, 10*time.Millisecond))
 }
@@ -70,7 +70,7 @@ func (f *fleet) nextLook(w *worker, now time.Duration) time.Duration {
 	return wake
 }
 
-// becameReady takes note that a worker serves.
+// becameReady records that a worker serves.
 func (f *fleet) becameReady(w *worker, now time.Duration) {
 	if w.stage != booting {
 		return
@@ -88,7 +88,7 @@ func (f *fleet) becameReady(w *worker, now time.Duration) {
 	}
 }
 
-// mayBeReady makes a worker ready that has done all that it must for it.
+// mayBeReady makes a worker ready if nothing is missing any more.
 func (f *fleet) mayBeReady(w *worker, now time.Duration) {
 	if s := w.gen.Settings; w.said.ready || !s.Notifies {
 		if !w.reach.probed || w.reach.endpoint != (Endpoint{}) {
@@ -97,7 +97,7 @@ func (f *fleet) mayBeReady(w *worker, now time.Duration) {
 	}
 }
 
-// probed takes note that a worker accepts connections.
+// probed records that a worker accepts connections.
 func (f *fleet) probed(e probed, now time.Duration) {
 	w := f.find(e.pid, 0)
 	if w == nil || !w.stage.wanted() {
@@ -111,8 +111,8 @@ func (f *fleet) probed(e probed, now time.Duration) {
 	f.mayBeReady(w, now)
 }
 
-// idled ends a worker at which the gateway has nothing in flight any more except
-// requests that hang.
+// idled lets a leaving worker go: the gateway has nothing in flight there any
+// more, except requests that hang.
 func (f *fleet) idled(slot, pid int, now time.Duration) {
 	for _, w := range f.leaving {
 		if w.pid != pid || w.place.Slot != slot {
@@ -127,15 +127,15 @@ func (f *fleet) idled(slot, pid int, now time.Duration) {
 	}
 }
 
-// brokeOff kills a worker that sent the gateway invalid data: the gateway reads
-// nothing more of it, and so whatever it takes from the queue is lost.
+// brokeOff kills a worker that sent the gateway invalid data. The gateway reads
+// nothing more from it, so every request that it takes from the queue is lost.
 func (f *fleet) brokeOff(slot, pid int, now time.Duration) {
 	w := f.find(pid, 0)
 	if w == nil || w.place.Slot != slot || w.reaped || w.stage == killed {
 		return
 	}
 	wanted := w.stage.wanted()
-	why := reason{} // of one that leaves already
+	why := reason{} // stays empty if the worker leaves already
 	if wanted {
 		why = because(byNonsense)
 		f.leaving = append(f.leaving, w)
@@ -149,8 +149,8 @@ func (f *fleet) brokeOff(slot, pid int, now time.Duration) {
 	}
 }
 
-// notified takes what a worker said through its NOTIFY_SOCKET (sd_notify(3)).
-// Keys that nobody knows are ignored, as there.
+// notified handles what a worker sent to its NOTIFY_SOCKET (sd_notify(3)).
+// Unknown keys are ignored, as sd_notify says.
 func (f *fleet) notified(w *worker, fields map[string]string, now time.Duration) {
 	if s, ok := fields["STATUS"]; ok {
 		w.said.status = s
@@ -186,7 +186,7 @@ func (f *fleet) lostHung(w *worker, now time.Duration, reason string) {
 	}
 }
 
-// departs drains a worker that has said by itself that it stops.
+// departs drains a worker that has announced that it stops.
 func (f *fleet) departs(w *worker, now time.Duration) {
 	f.move(w, draining, because(byItself))
 	w.leaving.deadline = now + w.gen.Settings.GracefulTimeout
@@ -206,7 +206,7 @@ func (f *fleet) positionOf(w *worker) *position {
 	return nil
 }
 
-// vacate takes a worker that was lost out of its position.
+// vacate removes a lost worker from its position.
 func (f *fleet) vacate(s *position, w *worker, now time.Duration, reason string) {
 	candidate := f.candidate != nil && w.gen == f.candidate.gen
 	if s.current == w {
@@ -221,8 +221,8 @@ func (f *fleet) vacate(s *position, w *worker, now time.Duration, reason string)
 	f.vacated(s, w, now)
 }
 
-// exited takes note that a worker's process has ended and been reaped. It
-// returns false when the worker is none of this fleet's.
+// exited records that a worker's process has ended and been reaped. It returns
+// nil if the worker does not belong to this fleet.
 func (f *fleet) exited(exit proc.Exit, why string, now time.Duration) *worker {
 	w := f.find(exit.PID, 0)
 	if w == nil {
@@ -249,7 +249,7 @@ func (f *fleet) exited(exit proc.Exit, why string, now time.Duration) *worker {
 	return w
 }
 
-// lastWords is the end of what a worker wrote, for the message about it.
+// lastWords is the end of a worker's output, for the message about its end.
 func lastWords(w *worker) string {
 	if w.said.fault != "" || w.output == nil {
 		return ""

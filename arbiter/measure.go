@@ -6,8 +6,8 @@ import (
 	"github.com/gonicorn/gonicorn/internal/proc"
 )
 
-// watchedFor is how long somebody who asked how things are is thought to go on
-// asking.
+// watchedFor is how long sampling goes on after somebody asked for the status:
+// they will probably ask again.
 const watchedFor = 10 * time.Second
 
 const (
@@ -15,7 +15,7 @@ const (
 	trialEvery  = 500 * time.Millisecond // while a canary serves
 )
 
-// sample measures from time to time what the workers use, where that counts.
+// sample measures periodically what the workers use, if anything needs to know.
 func (a *Arbiter) sample(now time.Duration) time.Duration {
 	set := a.workers.current.Settings
 	every := sampleEvery
@@ -68,7 +68,7 @@ func (a *Arbiter) measured(m measured) {
 	a.keepBudget(m.at)
 }
 
-// uses takes note of what a worker's processes use.
+// uses records what a worker's processes use.
 func (w *worker) uses(use proc.Use, at time.Duration) {
 	if w.usage.cpuTime > 0 && at > w.usage.measured {
 		w.usage.cpu = max(0, float64(use.CPU-w.usage.cpuTime)/float64(at-w.usage.measured))

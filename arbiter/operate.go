@@ -8,7 +8,7 @@ import (
 	"github.com/gonicorn/gonicorn/signals"
 )
 
-// What an operator asks for in another way than by a signal.
+// What an operator can ask for other than by a signal.
 type (
 	reloadAsked struct{ answer chan<- Outcome } // gets what became of the reload
 	renewAsked  struct {
@@ -30,21 +30,21 @@ type stacksAnswer struct {
 	err error
 }
 
-// ErrNoWorker says that there is no worker of this number.
+// ErrNoWorker says that there is no worker with this number.
 var ErrNoWorker = errors.New("there is no such worker")
 
 // Do carries out what a signal would ask for.
 func (a *Arbiter) Do(action signals.Action) { a.post(signalled{action}) }
 
-// Restart has one worker replaced by a successor, once that is ready.
+// Restart replaces one worker, once its successor is ready.
 func (a *Arbiter) Restart(ctx context.Context, id int) error {
 	answer := make(chan error, 1)
 	a.post(renewAsked{id, answer})
 	return a.await(ctx, answer)
 }
 
-// ShowStacks has one worker write the stacks of its threads to the log, and
-// returns its pid. The worker goes on.
+// ShowStacks makes one worker write the stacks of its threads to the log, and
+// returns its pid. The worker keeps running.
 func (a *Arbiter) ShowStacks(ctx context.Context, id int) (pid int, err error) {
 	answer := make(chan stacksAnswer, 1)
 	a.post(shownStacks{id, answer})
@@ -69,7 +69,7 @@ func (a *Arbiter) await(ctx context.Context, answer <-chan error) error {
 	}
 }
 
-// operate handles these events.
+// operate handles the events that are declared in this file.
 func (a *Arbiter) operate(e event) {
 	switch e := e.(type) {
 	case reloadAsked:

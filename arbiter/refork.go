@@ -2,16 +2,16 @@ package arbiter
 
 import "time"
 
-// Refork is what makes a worker that has served the origin of further workers.
-// Its methods are called from the loop and return at once.
+// Refork makes a worker that has served the origin of further workers: they are
+// forked from a copy of it. Its methods are called from the loop and return at once.
 type Refork interface {
 	// Wanted reports whether a worker may still become the origin.
 	Wanted() bool
-	// Promote is called just before a worker is told to go for refork_after:
-	// it is to leave a copy of itself behind.
+	// Promote is called just before a worker is told to go because of
+	// refork_after: it should leave a copy of itself behind.
 	Promote(p Place)
 	// Lost is called when a worker hung, or died soon after its start: the copy
-	// that it was made from may be bad.
+	// that it was forked from may be bad.
 	Lost(p Place, why string)
 }
 
@@ -19,8 +19,8 @@ type Refork interface {
 type Renewal int
 
 const (
-	Reforked     Renewal = iota // a worker that has served is the origin now
-	ReforkUndone                // and is so no more
+	Reforked     Renewal = iota // a worker that has served is now the origin
+	ReforkUndone                // and that was undone
 )
 
 // renew marks all workers for replacement.
@@ -36,12 +36,12 @@ func (f *fleet) renew(why Renewal) {
 	}
 }
 
-// young is the age up to which the death of a worker speaks against the process
+// young is the age below which the death of a worker is blamed on the process
 // that it was forked from.
 const young = time.Minute
 
-// asksToRetire takes note that a worker wants to be replaced. The first reason
-// stands. For refork_after one worker goes at a time, and only while its
+// asksToRetire records that a worker asks to be replaced. The first reason
+// stands. For refork_after, one worker goes at a time, and only while its
 // generation still wants an origin.
 func (f *fleet) asksToRetire(w *worker, word string) {
 	if w.leaving.wanted.given() || !w.stage.wanted() {
@@ -57,7 +57,7 @@ func (f *fleet) asksToRetire(w *worker, word string) {
 	w.retireFor(c, c == byRefork)
 }
 
-// reforking reports whether a worker is on its way to become the origin.
+// reforking reports whether a worker is about to become the origin.
 func (f *fleet) reforking() bool {
 	for _, w := range f.workers() {
 		if w.leaving.origin {
@@ -67,15 +67,15 @@ func (f *fleet) reforking() bool {
 	return false
 }
 
-// promotes has a worker that is about to be replaced for refork_after leave a
-// copy.
+// promotes makes a worker that is about to be replaced leave a copy of itself,
+// if it is replaced because of refork_after.
 func (f *fleet) promotes(w *worker) {
 	if w.leaving.origin && w.gen.Refork != nil {
 		w.gen.Refork.Promote(w.place)
 	}
 }
 
-// reportLost tells the generation of a worker that hung or that died young.
+// reportLost tells the worker's generation that it hung or died young.
 func (f *fleet) reportLost(w *worker, why string, now time.Duration) {
 	if w.gen.Refork != nil && (w.leaving.hung || now-w.started < young) {
 		w.gen.Refork.Lost(w.place, why)

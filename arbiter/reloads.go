@@ -7,32 +7,32 @@ import (
 	"time"
 )
 
-// errSuperseded says that a reload was given up in favour of a newer one.
+// errSuperseded says that a newer reload replaced this one.
 var errSuperseded = errors.New("superseded by a newer reload")
 
 // Outcome is what became of a reload.
 type Outcome struct {
-	Note string // what the operator should know of one that succeeded; may be empty
-	Err  error  // why the old generation keeps serving; nil when the new one serves
+	Note string // what the operator should know about a reload that succeeded; may be empty
+	Err  error  // why the old generation keeps serving; nil if the new one serves
 }
 
-// reloads is who waits for which reload. The newest reload wins: it ends the
-// loading, the trial or the rollout of the one before.
+// reloads says which reload is wanted or loading, and who waits for its outcome.
+// The newest reload wins: it ends the loading, trial or rollout of the one before.
 type reloads struct {
-	wanted  bool // a reload was asked for that has not begun
+	wanted  bool // a reload was asked for and has not begun
 	loading bool // Load is running
 	cancel  context.CancelFunc
-	askers  []chan<- Outcome         // wait for the reload that has not begun
-	waiters map[int][]chan<- Outcome // wait for one that has, by generation
+	askers  []chan<- Outcome         // waiting for the reload that has not begun
+	waiters map[int][]chan<- Outcome // waiting for a reload that has begun, by generation
 }
 
-// outcome is what a fleet says of the reload to a generation.
+// outcome is what became of the reload to one generation.
 type outcome struct {
 	number int
 	Outcome
 }
 
-// Reload reads the config again, exchanges the workers, and waits for the
+// Reload reads the config again, replaces the workers, and waits for the
 // outcome.
 func (a *Arbiter) Reload(ctx context.Context) Outcome {
 	answer := make(chan Outcome, 1)
@@ -47,8 +47,8 @@ func (a *Arbiter) Reload(ctx context.Context) Outcome {
 	}
 }
 
-// wantReload has the config read again, at once: nothing waits for a reload that
-// is in progress.
+// wantReload makes the loop read the config again. It does not wait for a reload
+// that is in progress.
 func (a *Arbiter) wantReload() {
 	r := &a.reloads
 	r.wanted = true
@@ -58,7 +58,7 @@ func (a *Arbiter) wantReload() {
 	}
 }
 
-// load reads the config away from the loop.
+// load reads the config in another goroutine.
 func (a *Arbiter) load(ctx context.Context) {
 	r := &a.reloads
 	r.loading, r.wanted = true, false
@@ -78,7 +78,7 @@ func (a *Arbiter) load(ctx context.Context) {
 	}()
 }
 
-// loaded goes on with what was read, unless there is a newer reload by now.
+// loaded continues a reload with what was read, unless a newer reload is wanted.
 func (a *Arbiter) loaded(e loaded, now time.Duration) {
 	r := &a.reloads
 	r.loading = false
@@ -105,8 +105,8 @@ func (a *Arbiter) loaded(e loaded, now time.Duration) {
 }
 
 // startFront starts the gateway that takes over together with the workers'
-// candidate, once that has passed its trial: until then its canary serves
-// behind the gateway that runs.
+// candidate. It waits until the candidate has passed its trial: until then the
+// canary serves behind the gateway that runs now.
 func (a *Arbiter) startFront(now time.Duration) {
 	next, c := a.frontNext, a.workers.candidate
 	switch {
@@ -120,7 +120,7 @@ func (a *Arbiter) startFront(now time.Duration) {
 	}
 }
 
-// discard gives up what was loaded and never started.
+// discard releases what was loaded but never started.
 func (a *Arbiter) discard(what Loaded) {
 	for _, g := range []*Generation{what.Workers, what.Front} {
 		if g != nil {
@@ -129,7 +129,7 @@ func (a *Arbiter) discard(what Loaded) {
 	}
 }
 
-// answerReloads tells those who wait for reloads what became of them.
+// answerReloads tells those who wait for a reload what became of it.
 func (a *Arbiter) answerReloads() {
 	for _, o := range a.workers.reloaded.outcomes {
 		a.answer(o.number, o.Outcome)

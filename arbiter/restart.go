@@ -5,20 +5,20 @@ import "time"
 const (
 	restartFirst  = 100 * time.Millisecond // the first delay
 	restartMost   = 30 * time.Second       // the longest
-	restartProven = time.Second            // ready for longer than this: restart at once
-	restartHealed = time.Minute            // healthy for this long: forget earlier failures
-	restartAtOnce = 5                      // so many in a row without delay, where that is wanted
-	bootTries     = 3                      // a first generation gets so many
+	restartProven = time.Second            // it was ready for longer than this: restart at once
+	restartHealed = time.Minute            // it was ready for this long: forget earlier failures
+	restartAtOnce = 5                      // restarts in a row without delay, if RestartImmediately
+	bootTries     = 3                      // failed boots before the first generation is given up
 )
 
 // restart decides how soon a position gets a new worker after it lost one.
 type restart struct {
-	failures int // in a row; one that had served for restartProven does not count
+	failures int // in a row; a worker that was ready for longer than restartProven does not count
 }
 
-// nextDelay takes note that a worker was lost at now which became ready at readyAt
-// (0: never) and returns how long to wait. jitter, 0 to 1, spreads the delays of
-// workers that fail together: 0.5 leaves the delay as it is.
+// nextDelay records that a worker was lost at now, and returns how long to wait.
+// The worker became ready at readyAt (0: never). jitter, 0 to 1, spreads the
+// delays of workers that fail together; 0.5 leaves the delay unchanged.
 func (r *restart) nextDelay(now, readyAt time.Duration, atOnce bool, jitter float64) time.Duration {
 	healthy := now - readyAt
 	if readyAt == 0 {

@@ -8,25 +8,25 @@ import (
 )
 
 // rollout is a reload in progress: a new generation that becomes ready beside
-// the one that serves, and takes over from it as its settings have it.
+// the one that serves, and then takes over in the way that its settings say.
 type rollout struct {
 	gen     *Generation
 	want    int  // positions that it needs
-	rolling bool // exchanged in batches, not all at once
+	rolling bool // replaced in batches, not all at once
 
-	ready     bool          // all that it needs serve or are ready to
-	trial     *trial        // of a canary; nil without one
+	ready     bool          // all workers that it needs are ready
+	trial     *trial        // nil without a canary
 	proven    bool          // the canary did well, or there is none
-	note      string        // what the operator should know of it; may be empty
-	exchanged int           // positions that serve by now, of a rolling one
-	rested    int           // exchanged when the pause after a batch began
-	restUntil time.Duration // when that pause is over
+	note      string        // what the operator should know about it; may be empty
+	exchanged int           // if rolling: positions that have been replaced
+	rested    int           // value of exchanged when the last pause began
+	restUntil time.Duration // when that pause ends
 }
 
-// reload starts exchanging the current generation for gen. One in progress is
-// given up first. One that takes over together with a new gateway does so all
-// at once. noTrial says why its canary could not serve beside the others; empty
-// if it can.
+// reload starts to replace the current generation by gen. A reload in progress
+// is given up first. With together, gen takes over all at once, because a new
+// gateway takes over with it. noTrial says why a canary cannot serve beside the
+// others; it is empty if one can.
 func (f *fleet) reload(gen *Generation, together bool, noTrial string, now time.Duration) {
 	if f.candidate != nil {
 		f.supersede(now, gen)
@@ -44,7 +44,7 @@ func (f *fleet) reload(gen *Generation, together bool, noTrial string, now time.
 	}
 	if f.phase == idle {
 		f.phase = serving
-		f.size.target = 0 // nobody serves whom the new generation would have to match
+		f.size.target = 0 // nobody serves, so there is no number of workers to match
 		together = true
 	}
 	if together || len(f.positions) == 0 {
@@ -57,7 +57,7 @@ func (f *fleet) reload(gen *Generation, together bool, noTrial string, now time.
 	f.candidate = c
 }
 
-// advance brings the candidate generation nearer to taking over.
+// advance takes the next step of the rollout in progress.
 func (f *fleet) advance(now time.Duration) time.Duration {
 	c := f.candidate
 	if c == nil {
@@ -76,8 +76,8 @@ func (f *fleet) advance(now time.Duration) time.Duration {
 	return f.gather(c, now)
 }
 
-// gather makes all of the candidate generation ready, which then takes over at
-// once.
+// gather makes all workers of the candidate generation ready, which then takes
+// over all at once.
 func (f *fleet) gather(c *rollout, now time.Duration) time.Duration {
 	isReady := 0
 	for _, s := range f.positions[:c.want] {
@@ -93,8 +93,8 @@ func (f *fleet) gather(c *rollout, now time.Duration) time.Duration {
 	return f.finish(c, isReady == c.want, now)
 }
 
-// roll exchanges the positions in batches: a worker goes when its successor is
-// ready, and the next batch starts when this one has been exchanged.
+// roll replaces workers in batches. A worker goes when its successor is ready,
+// and the next batch starts when this one has been replaced.
 func (f *fleet) roll(c *rollout, now time.Duration) time.Duration {
 	var rest []*position
 	onTheWay := 0
@@ -128,7 +128,7 @@ func (f *fleet) roll(c *rollout, now time.Duration) time.Duration {
 		batch = max(1, c.want/4)
 	}
 	if f.leavingBefore(c.gen) > batch {
-		return forever // the end of one of them is an event
+		return forever // the loop wakes when one of them ends
 	}
 	for _, s := range rest[:min(batch, len(rest))] {
 		if again := f.startNext(s, c, now); again || f.candidate == nil {
@@ -138,7 +138,7 @@ func (f *fleet) roll(c *rollout, now time.Duration) time.Duration {
 	return forever
 }
 
-// leavingBefore counts workers of older generations that still finish.
+// leavingBefore counts the leaving workers of older generations than gen.
 func (f *fleet) leavingBefore(gen *Generation) int {
 	n := 0
 	for _, w := range f.leaving {
@@ -149,8 +149,8 @@ func (f *fleet) leavingBefore(gen *Generation) int {
 	return n
 }
 
-// startNext starts the candidate's worker of a position. It gives the reload up if
-// that cannot be done, and reports whether to ask again at once.
+// startNext starts the candidate's worker for a position. If that fails, it gives
+// up the reload. It reports whether to try again at once.
 func (f *fleet) startNext(s *position, c *rollout, now time.Duration) (again bool) {
 	w, again := f.start(s, c.gen, now)
 	if again {
@@ -164,7 +164,7 @@ func (f *fleet) startNext(s *position, c *rollout, now time.Duration) (again boo
 	return false
 }
 
-// finish lets the candidate generation take over for good, once it may.
+// finish commits the candidate generation if it is ready and may take over.
 func (f *fleet) finish(c *rollout, isReady bool, now time.Duration) time.Duration {
 	c.ready = isReady
 	if c.ready && f.hooks.mayCommit() {
@@ -174,8 +174,8 @@ func (f *fleet) finish(c *rollout, isReady bool, now time.Duration) time.Duratio
 	return forever
 }
 
-// commit makes the candidate generation the current one and lets what is left
-// of the old one drain.
+// commit makes the candidate generation the current one and drains what is left
+// of the old one.
 func (f *fleet) commit(now time.Duration) {
 	c := f.candidate
 	f.candidate = nil
@@ -207,8 +207,8 @@ func (f *fleet) commit(now time.Duration) {
 	}
 }
 
-// abandon gives a reload up that has failed: the current generation goes on as
-// if nothing had been.
+// abandon gives up a reload that has failed. The current generation continues as
+// if there had been no reload.
 func (f *fleet) abandon(now time.Duration, why string) {
 	c := f.candidate
 	f.reloaded.lastFault = why
@@ -218,14 +218,14 @@ func (f *fleet) abandon(now time.Duration, why string) {
 	f.giveUp(now, errors.New(why), byFailedReload)
 }
 
-// supersede gives a reload up in favour of a newer one.
+// supersede gives up a reload in favour of a newer one.
 func (f *fleet) supersede(now time.Duration, by *Generation) {
 	f.log.Info("a newer reload replaces the one in progress",
 		"generation", by.Number, "superseded", f.candidate.gen.Number)
 	f.giveUp(now, errSuperseded, bySuperseding)
 }
 
-// giveUp lets go what was started for the candidate.
+// giveUp ends the workers that were started for the candidate.
 func (f *fleet) giveUp(now time.Duration, why error, leaves cause) {
 	c := f.candidate
 	f.endTrial(c)
@@ -242,17 +242,17 @@ func (f *fleet) giveUp(now time.Duration, why error, leaves cause) {
 		}
 	}
 	if f.size.target == 0 {
-		f.size.target = f.current.Settings.Workers // a reload out of WINCH: nobody would serve otherwise
+		f.size.target = f.current.Settings.Workers // this was a reload after WINCH: otherwise nobody would serve
 	}
 	f.hooks.failed(why.Error())
 }
 
-// replaceWorn starts successors for workers that have served long enough and
-// lets a worker go once its successor is ready. At most a quarter of the
-// workers are on their way out for this reason, and they leave one at a time.
+// replaceWorn starts successors for workers that have served long enough, and
+// lets a worker go once its successor is ready. At most a quarter of the workers
+// are being replaced for this reason at any time, and they leave one by one.
 func (f *fleet) replaceWorn(now time.Duration) time.Duration {
 	if f.candidate != nil {
-		return forever // the reload replaces everybody anyway
+		return forever // the reload replaces all workers anyway
 	}
 	leavingNow, onTheWay := false, 0
 	for _, w := range f.leaving {
@@ -295,7 +295,7 @@ func (f *fleet) replaceWorn(now time.Duration) time.Duration {
 
 func (f *fleet) startSuccessor(s *position, now time.Duration) time.Duration {
 	if f.reloaded.stale != "" {
-		return forever // it would not start: what serves goes on
+		return forever // a successor would not start: the workers that serve stay
 	}
 	if now < s.notBefore {
 		return s.notBefore
@@ -311,7 +311,7 @@ func (f *fleet) startSuccessor(s *position, now time.Duration) time.Duration {
 	return forever
 }
 
-// loadFailed takes note that a reload ended before anything was started.
+// loadFailed records that a reload failed before anything was started.
 func (f *fleet) loadFailed(number int, err error) {
 	f.reloaded.lastFault = err.Error()
 	f.reloaded.failures++

@@ -9,16 +9,16 @@ import (
 	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
-// Codes of the errors that are told here.
+// Codes of the errors that are logged here.
 const (
 	codeLoop    = "GON065"
 	codeRequest = "GON066"
 	codeGIL     = "GON067"
 )
 
-// explain logs what a worker says of a request, or a loop, that is held up.
-// What it says is not trusted: it has the size of a notification, and how much
-// of it is logged is bounded.
+// explain logs a worker's report of a request or a loop that is stalled. The
+// report is not trusted: it is no larger than a notification, and the rate at
+// which reports are logged is bounded.
 func (f *fleet) explain(w *worker, text string, now time.Duration) {
 	var s wire.Stall
 	if err := json.Unmarshal([]byte(text), &s); err != nil {
@@ -51,7 +51,7 @@ func (f *fleet) explain(w *worker, text string, now time.Duration) {
 	f.warnOf(w, b.String(), code, s.ID, s.Method, s.Path)
 }
 
-// stallWords is what is said of each kind of stall, what to do, and its code.
+// stallWords returns what to log of each kind of stall, the advice, and the code.
 func stallWords(kind string) (what, cure, code string) {
 	switch kind {
 	case wire.StallLoop:
@@ -69,8 +69,8 @@ func stallWords(kind string) (what, cure, code string) {
 	return "", "", ""
 }
 
-// stuck explains a worker that cannot explain itself: a command, and a Python
-// worker whose interpreter stands still.
+// stuck logs a stall of a worker that cannot report it itself: a command, or a
+// Python worker whose interpreter does not run.
 func (f *fleet) stuck(s wire.Stuck, now time.Duration) {
 	w := f.find(s.PID, 0)
 	if w == nil || w.place.Slot != s.Slot || w.stage == killed {
@@ -88,7 +88,7 @@ func (f *fleet) stuck(s wire.Stuck, now time.Duration) {
 			what += "; " + waits
 		}
 	case f.procs.halted(w) != "":
-		return // nothing of it runs, whatever the code: the heartbeat tells
+		return // the process does not run at all: the missing heartbeat will show that
 	default:
 		v, _ := f.procs.vitals(w)
 		kind, code = "gil", codeGIL
@@ -117,35 +117,35 @@ func (f *fleet) warnOf(w *worker, text, code, id, method, path string) {
 	f.log.Warn(text, append(attrs, "code", code)...)
 }
 
-// stallLog bounds what is logged of stalls: the same thing twice, and then
-// once a minute, and of one worker a few things at once.
+// stallLog bounds what is logged of stalls. The same stall is logged twice, and
+// then once a minute. One worker gets a few lines at once.
 type stallLog struct {
 	told    map[string]toldStall
 	workers map[int]allowance     // by pid
-	shown   map[int]time.Duration // by pid: when C code was asked for stacks, because the GIL was held
+	shown   map[int]time.Duration // by pid: when C code was asked for the stacks, because the GIL was held
 }
 
 type toldStall struct {
 	at   time.Duration
-	wait time.Duration // until it is told again
-	more int           // that were not told since
+	wait time.Duration // until it may be logged again
+	more int           // not logged since then
 }
 
-// allowance is what a worker may still say.
+// allowance is how many stalls of a worker may still be logged.
 type allowance struct {
 	left int
 	at   time.Duration
 }
 
 const (
-	stallSoon    = 5 * time.Second // until the same stall is told once more, with how many there are
-	stallAgain   = time.Minute     // and then again
-	stallBurst   = 5               // stalls that a worker may tell at once
+	stallSoon    = 5 * time.Second // until the same stall is logged a second time, with a count
+	stallAgain   = time.Minute     // and each time after that
+	stallBurst   = 5               // stalls of one worker that may be logged at once
 	stallRefill  = 10 * time.Second
-	stallsListed = 1000 // that are remembered
+	stallsListed = 1000 // stalls, and workers, that are remembered
 )
 
-// shows takes note that a worker was asked for its stacks, which C code writes.
+// shows records that C code was asked for the stacks of a worker.
 func (l *stallLog) shows(pid int, now time.Duration) {
 	if l.shown == nil || len(l.shown) > stallsListed {
 		l.shown = map[int]time.Duration{}
@@ -153,15 +153,15 @@ func (l *stallLog) shows(pid int, now time.Duration) {
 	l.shown[pid] = now
 }
 
-// seen reports whether the stacks of a worker are in the log, and nothing of it
-// has run since.
+// seen reports whether the stacks of a worker are in the log and its interpreter
+// has not run since.
 func (l *stallLog) seen(pid int, pulse time.Duration) bool {
 	at, is := l.shown[pid]
 	return is && pulse > 0 && pulse < at
 }
 
-// admit says whether a stall is told now, and how many were not since the last
-// one like it, with the more that came along.
+// admit says whether a stall is logged now, and how many like it there were
+// since the last one that was logged. more is how many others this report counts.
 func (l *stallLog) admit(pid int, what string, more int, now time.Duration) (untold int, ok bool) {
 	if l.told == nil || len(l.told) > stallsListed || len(l.workers) > stallsListed {
 		l.told, l.workers = map[string]toldStall{}, map[int]allowance{}

@@ -13,26 +13,26 @@ const (
 	ready                 // serving
 	draining              // asked to finish what it has
 	quick                 // asked to go at once, whatever it has
-	stalled               // hung: gets no more, and may finish what it has besides
+	stalled               // hung: gets no more requests, and may finish its others
 	aborting              // hung: told to show its stacks and go
-	killed                // SIGKILL sent to its group
-	gone                  // its process has ended and is reaped
+	killed                // SIGKILL was sent to its process group
+	gone                  // its process has ended and was reaped
 )
 
 func (s stage) String() string {
 	return [...]string{"booting", "ready", "draining", "quitting", "stalled", "aborting", "killed", "gone"}[s]
 }
 
-// wanted reports whether a worker in this stage is to go on: it boots or serves.
+// wanted reports whether a worker in this stage boots or serves.
 func (s stage) wanted() bool { return s <= ready }
 
 // transition is one change of a worker's stage.
 type transition struct {
 	from, to stage
-	on       string // what happens then, for the diagram
+	on       string // what causes it, for the diagram
 }
 
-// transitions are all changes that there are. docs/ARCHITECTURE.md has them as a
+// transitions lists all allowed changes. docs/ARCHITECTURE.md shows them as a
 // diagram, which a test compares with this table.
 func transitions() []transition {
 	return []transition{
@@ -65,8 +65,8 @@ func transitions() []transition {
 	}
 }
 
-// cause says why a worker was told to go. It is for people and for counting:
-// nothing is decided by it.
+// cause says why a worker was told to go. It is only for messages and counts,
+// not for decisions.
 type cause int
 
 const (
@@ -89,7 +89,7 @@ const (
 	byHanging
 	byNonsense
 	byItself
-	byAsking // it asked to be replaced, and did not say why in words that are known
+	byAsking // it asked to be replaced, for a reason that is not known here
 	byCrash
 )
 
@@ -101,7 +101,7 @@ func (c cause) String() string {
 	}[c]
 }
 
-// askedCause is the cause that a worker names when it asks to be replaced.
+// askedCause is the cause that a worker gives when it asks to be replaced.
 func askedCause(word string) cause {
 	for _, c := range []cause{byMaxRequests, byRefork} {
 		if c.String() == word {
@@ -111,10 +111,10 @@ func askedCause(word string) cause {
 	return byAsking
 }
 
-// reason is a cause and what is to say of it.
+// reason is a cause with details for people.
 type reason struct {
 	cause  cause
-	detail string // empty where the cause says all
+	detail string // empty if the cause says it all
 }
 
 func because(c cause) reason { return reason{cause: c} }
@@ -128,9 +128,9 @@ func (r reason) String() string {
 	return r.cause.String()
 }
 
-// to moves a worker to a stage, and says why it goes where that is given. Every
-// change of a worker's stage is made here. One that is not in the table is made
-// all the same: a fault of gonicorn's must not keep a worker for ever.
+// to moves a worker to a stage, and records why if that is given. Every change
+// of a worker's stage is made here. A change that is not in the table is made
+// too, and returns an error: a bug in gonicorn must not keep a worker for ever.
 func (w *worker) to(s stage, why reason) error {
 	from := w.stage
 	w.stage = s
@@ -143,15 +143,15 @@ func (w *worker) to(s stage, why reason) error {
 	return nil
 }
 
-// move is to, and says what is wrong.
+// move calls to, and logs its error.
 func (f *fleet) move(w *worker, s stage, why reason) {
 	if err := w.to(s, why); err != nil {
 		f.log.Error("gonicorn has a fault: please report it", f.role, w.place.ID, "pid", w.pid, "error", err)
 	}
 }
 
-// retireFor marks a worker for replacement. origin says that it is to leave a
-// copy of itself, which others are forked from.
+// retireFor marks a worker for replacement. origin says that it must leave a
+// copy of itself, from which others are forked.
 func (w *worker) retireFor(c cause, origin bool) {
 	w.leaving.wanted, w.leaving.origin = because(c), origin
 }

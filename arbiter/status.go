@@ -9,7 +9,7 @@ import (
 	"github.com/gonicorn/gonicorn/internal/status"
 )
 
-// ErrStopped says that the arbiter does not run any more.
+// ErrStopped says that the arbiter is no longer running.
 var ErrStopped = errors.New("the arbiter has stopped")
 
 // age is how long ago something began; 0 if it has not.
@@ -20,7 +20,7 @@ func age(now, since time.Duration) time.Duration {
 	return now - since
 }
 
-// condition is state, and drained after WINCH.
+// condition is the same as state, or "drained" after WINCH.
 func (a *Arbiter) condition() string {
 	if s := a.state(); s == "stopping" || a.workers.phase == serving && !a.ending.emptying {
 		return s
@@ -28,11 +28,11 @@ func (a *Arbiter) condition() string {
 	return "drained"
 }
 
-// quiet is how long a worker may give no heartbeat before status says so.
+// quiet is how long a worker may go without a heartbeat before status says so.
 const quiet = 2 * time.Second
 
-// shown is how a worker is shown: a worker is not ready whose process does
-// nothing at all, although it is given some time before it is replaced.
+// shown is the stage that status shows for a worker. A worker whose process does
+// nothing is not shown as ready, although it gets more time before it is replaced.
 func (a *Arbiter) shown(w *worker, now time.Duration) string {
 	if w.stage != ready {
 		return w.stage.String()

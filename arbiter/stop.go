@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// stopInOrder makes a graceful stop go from the outside in: the gateway
-// finishes what it has with the help of the workers, and the guard and the monitor go last.
+// stopInOrder makes a graceful stop go from the outside in. The gateway stops
+// first, because it needs the workers to finish its requests. The guard and the
+// monitor stop last.
 func (a *Arbiter) stopInOrder(now time.Duration) {
 	if a.workers.phase >= quitting {
 		return
@@ -25,7 +26,7 @@ func (a *Arbiter) stopInOrder(now time.Duration) {
 	a.workers.letAll(true)
 	for _, w := range a.workers.leaving {
 		if w.stage == stalled {
-			a.workers.showStacks(w, now, reason{}) // what it might have finished has gone with the gateway
+			a.workers.showStacks(w, now, reason{}) // the gateway is gone, and with it the requests that the worker could have finished
 		}
 		w.leaving.deadline = min(w.leaving.deadline, max(a.ending.by, now+quickGrace))
 	}
@@ -44,8 +45,8 @@ func (a *Arbiter) emptyInOrder(now time.Duration) {
 	}
 }
 
-// finished reports whether all that was started is gone. The guard and the
-// monitor have nobody left to look after then, and are ended as well.
+// finished reports whether every process that was started is gone. Once the
+// workers and the gateway are gone, it ends the guard and the monitor too.
 func (a *Arbiter) finished() bool {
 	if a.workers.phase < stopping || !a.workers.empty() || len(a.children.stragglers) > 0 {
 		return false
@@ -62,7 +63,7 @@ func (a *Arbiter) finished() bool {
 		if f.phase == quitting {
 			continue
 		}
-		f.log = slog.New(slog.DiscardHandler) // its end is no news
+		f.log = slog.New(slog.DiscardHandler) // nobody needs to read about its end
 		f.quitAll(now())
 		for _, w := range f.leaving {
 			f.move(w, killed, reason{})
@@ -88,8 +89,9 @@ func (a *Arbiter) beginStop(now time.Duration) {
 	}
 }
 
-// inFlight is how many requests workers have, or wait for one, if these are more:
-// one on its way may be among both.
+// inFlight is the number of requests that workers have in flight, or the number
+// that wait for a worker, whichever is larger. They are not added up, because a
+// request may be counted in both.
 func (a *Arbiter) inFlight() int64 {
 	var held, waiting int64
 	for _, f := range a.fleets() {
@@ -104,7 +106,7 @@ func (a *Arbiter) inFlight() int64 {
 	return max(held, waiting)
 }
 
-// refuse has nothing more accepted.
+// refuse stops accepting connections.
 func (a *Arbiter) refuse() {
 	if !a.ending.refuses && a.Refuse != nil {
 		a.Refuse()

@@ -8,8 +8,8 @@ import (
 	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
-// crash says what a worker did that its requests may have made it do, and that
-// they would make another one do as well; empty where somebody else ended it.
+// crash says how a worker ended if its requests may be the cause: they could
+// end another worker the same way. It is empty if somebody else ended it.
 func crash(w *worker, exit proc.Exit) wire.Ended {
 	e := wire.Ended{PID: w.pid}
 	byItself := []syscall.Signal{syscall.SIGSEGV, syscall.SIGABRT, syscall.SIGBUS, syscall.SIGILL, syscall.SIGFPE, syscall.SIGSYS, syscall.SIGTRAP}

@@ -2,13 +2,13 @@ package arbiter
 
 import "time"
 
-// termWait says what the TERM of a worker that leaves waits for.
+// termWait says what must happen before a leaving worker is sent TERM.
 type termWait int
 
 const (
 	noWait     termWait = iota
-	untilIdle           // the gateway has nothing in flight there any more
-	untilAlone          // the old gateway, which still uses it, is gone
+	untilIdle           // the gateway has nothing in flight at the worker
+	untilAlone          // the old gateway, which still uses the worker, is gone
 )
 
 // worker is one process, from its start to its reaping.
@@ -27,24 +27,24 @@ type worker struct {
 	usage   usage
 
 	oomKills func() int // see Process; may be nil
-	reaped   bool       // the pid is free for others
+	reaped   bool       // the kernel may reuse the pid
 }
 
-// leaving is why and how a worker goes.
+// leaving is why and how a worker leaves.
 type leaving struct {
-	because  reason        // it was told to go, or is gone
-	wanted   reason        // it should be replaced once a successor is ready
+	because  reason        // why it was told to go, or ended
+	wanted   reason        // why it should be replaced, once a successor is ready
 	planned  bool          // it leaves because of its age, requests or memory
 	hung     bool          // it gave no sign of life
-	origin   bool          // it is to leave a copy when it is replaced: see Refork
-	killed   bool          // SIGKILL was ours
+	origin   bool          // it must leave a copy when it is replaced: see Refork
+	killed   bool          // we sent the SIGKILL
 	forsaken bool          // Forsake was called
-	termWait termWait      // what its TERM waits for
-	expires  time.Duration // when max_lifetime is over; 0 never
+	termWait termWait      // what must happen before it gets its TERM
+	expires  time.Duration // when max_lifetime ends; 0: never
 	deadline time.Duration // draining, aborting: when the group is killed
 }
 
-// said is what a worker has said of itself (sd_notify(3)).
+// said is what a worker has reported about itself (sd_notify(3)).
 type said struct {
 	ready    bool          // READY=1
 	status   string        // STATUS=
@@ -54,49 +54,49 @@ type said struct {
 
 // reach is how requests come to a worker.
 type reach struct {
-	endpoint Endpoint // where it accepts; empty until its probe has found out
+	endpoint Endpoint // where it accepts connections; empty until its probe has found out
 	probed   bool     // it has a probe
-	public   bool     // a gateway may give it requests though it is only next in its position
-	share    int      // of the requests, per mille, while it is on trial
-	unready  string   // what to say when it is never ready
+	public   bool     // a gateway may send it requests although it is only the next worker of its position
+	share    int      // of requests, per mille, while it is on trial
+	unready  string   // what to say if it never becomes ready
 }
 
-// halted says that the kernel does not run a worker.
+// halted says whether the kernel does not run a worker, and since when.
 type halted struct {
-	why   string        // empty while it may run
+	why   string        // empty if it may run
 	since time.Duration // when that was first seen
 	look  time.Duration // when to look again
 }
 
-// usage is what a worker's process group takes.
+// usage is what a worker's process group uses.
 type usage struct {
 	rss      int64         // bytes when last measured
-	cpu      float64       // share of one CPU that it took lately
-	cpuTime  time.Duration // that it had taken when last measured
+	cpu      float64       // share of one CPU that it used lately
+	cpuTime  time.Duration // used up to the last measurement
 	measured time.Duration // when that was
 }
 
-// position is a place for one worker: an ID that worker and successor share.
+// position holds one worker: its ID passes from a worker to its successor.
 type position struct {
 	id      int
-	current *worker // serves; nil while none does
-	next    *worker // on its way to replace current; nil if none is
+	current *worker // boots or serves; nil if there is none
+	next    *worker // will replace current; nil if there is none
 	fresh   bool    // exists only for the candidate generation
-	trial   bool    // the canary's
+	trial   bool    // the canary's position
 
 	restart   restart
-	notBefore time.Duration // no start before this
+	notBefore time.Duration // start no worker before this
 }
 
 // straggler is what is left of a process group whose leader has died.
 type straggler struct {
-	id       int // of the worker it belonged to
+	id       int // of the worker that it belonged to
 	pgid     int
 	deadline time.Duration
 	output   Output
 }
 
-// hint is what to say of a worker that is never ready.
+// hint is what to say of a worker that never becomes ready.
 func (w *worker) hint() string {
 	if w.reach.unready == "" {
 		return ""
