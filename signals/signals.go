@@ -1,5 +1,5 @@
-// Package signals turns a signal into what it asks of the arbiter, by
-// Gunicorn's table. It does nothing else.
+// Package signals maps signals to actions of the arbiter, as Gunicorn does. It
+// does nothing else.
 package signals
 
 import (
@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// Action is what an operator, or the kernel, asks for by a signal.
+// Action is what the operator or the kernel asks for by a signal.
 type Action int
 
 // The actions, with the signal that asks for each.
@@ -21,7 +21,7 @@ const (
 	Reopen          // USR1: reopen the log files
 	Upgrade         // USR2: start a new binary beside this one
 	Drain           // WINCH: let the workers go, keep the sockets
-	Child           // CHLD: a child has ended
+	Child           // CHLD: a child process has ended
 )
 
 var names = [...]string{"none", "stop", "quit", "reload", "increase", "decrease", "reopen", "upgrade", "drain", "child"}
@@ -34,8 +34,7 @@ func (a Action) String() string {
 	return names[a]
 }
 
-// ActionOf returns what a signal asks for; None for one that means nothing
-// here.
+// ActionOf returns what a signal asks for, or None if it has no meaning here.
 func ActionOf(sig os.Signal) Action {
 	switch sig {
 	case syscall.SIGTERM:
