@@ -12,8 +12,8 @@ import (
 // agentWord is what HAProxy sends with: agent-send "gonicorn\n".
 const agentWord = "gonicorn\n"
 
-// agents is a listener that answers HAProxy's agent checks (agent-check in its
-// configuration manual) itself and hands on everything else.
+// agents is a listener that answers HAProxy's agent checks itself (agent-check in
+// HAProxy's configuration manual). Accept returns all other connections.
 type agents struct {
 	net.Listener
 	line   func() string
@@ -52,9 +52,9 @@ func (a *agents) accept() {
 	}
 }
 
-// look finds out who it is.
+// look finds out whether a connection is an agent check or HTTP.
 func (a *agents) look(c net.Conn) {
-	_ = c.SetReadDeadline(time.Now().Add(headTime)) // a connection that is gone says so when it is read
+	_ = c.SetReadDeadline(time.Now().Add(headTime)) // if the connection is gone, the read will fail
 	r := bufio.NewReaderSize(c, len(agentWord)+7)
 	first, err := r.Peek(len(agentWord))
 	if err != nil {
@@ -63,7 +63,7 @@ func (a *agents) look(c net.Conn) {
 	}
 	if string(first) == agentWord {
 		_ = c.SetWriteDeadline(time.Now().Add(headTime))
-		_, _ = io.WriteString(c, a.line()) // HAProxy asks again
+		_, _ = io.WriteString(c, a.line()) // if this fails, HAProxy asks again
 		c.Close()
 		return
 	}
@@ -71,7 +71,7 @@ func (a *agents) look(c net.Conn) {
 	a.conns <- &peeked{Conn: c, r: r}
 }
 
-// peeked is a connection whose first bytes have been looked at.
+// peeked is a connection of which the first bytes are in a buffer.
 type peeked struct {
 	net.Conn
 	r *bufio.Reader
@@ -84,8 +84,8 @@ func (p *peeked) Read(b []byte) (int, error) {
 	return p.Conn.Read(b)
 }
 
-// agentLine is the answer to an agent check: ready and how much of its weight
-// this server should get, drain, or down and why.
+// agentLine is the answer to an agent check: ready with the share of its weight
+// that this server should get, drain, or down with the reason.
 func agentLine(set Settings, source Source) string {
 	s, err := source.Status()
 	if err != nil {

@@ -8,14 +8,15 @@ import (
 	"strings"
 )
 
-// cookie holds the token of a browser that has shown it once.
+// cookie is the cookie in which a browser keeps a token that it has shown once.
 const cookie = "gonicorn_admin"
 
-// keeper asks for tokens.
+// keeper protects handlers with tokens.
 type keeper struct{ set Settings }
 
-// guard serves those that show the token: Authorization: Bearer (RFC 6750), or
-// ?token= once, which a cookie remembers. An empty token asks for none.
+// guard serves only clients that show the token: in Authorization: Bearer (RFC
+// 6750), or once as ?token=, which a cookie remembers. If the token is empty, none
+// is needed.
 func (k *keeper) guard(token string, h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
@@ -23,7 +24,7 @@ func (k *keeper) guard(token string, h http.Handler) http.Handler {
 		w.Header().Set("Referrer-Policy", "no-referrer")
 		if token == "" {
 			if k.set.Local && !localName(r.Host) {
-				// Some page in a browser on this machine, by a name that it lets point here.
+				// DNS rebinding: a web page uses a name of its own that points to this machine.
 				http.Error(w, "name this host by its address", http.StatusForbidden)
 				return
 			}
@@ -33,7 +34,7 @@ func (k *keeper) guard(token string, h http.Handler) http.Handler {
 		if given := r.URL.Query().Get("token"); given != "" && same(given, token) {
 			http.SetCookie(w, &http.Cookie{Name: cookie, Value: token, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
 			if r.URL.Path == "/" {
-				http.Redirect(w, r, "/", http.StatusSeeOther) // out of the address line
+				http.Redirect(w, r, "/", http.StatusSeeOther) // so that the token leaves the address bar
 				return
 			}
 			h.ServeHTTP(w, r)
@@ -55,7 +56,7 @@ func (k *keeper) guard(token string, h http.Handler) http.Handler {
 
 func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
 
-// localName reports whether a Host is an address or localhost.
+// localName reports whether a Host is an IP address, localhost or empty.
 func localName(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name

@@ -61,8 +61,8 @@ func newCollector(version string, source Source) *collector {
 	}
 }
 
-// Describe implements prometheus.Collector. It says nothing, which makes the
-// collector an unchecked one: the arbiter is not asked before somebody scrapes.
+// Describe implements prometheus.Collector. It sends nothing, which makes the
+// collector an unchecked one, so the arbiter is not asked before the first scrape.
 func (c *collector) Describe(chan<- *prometheus.Desc) {}
 
 // Collect implements prometheus.Collector.

@@ -22,8 +22,8 @@ import (
 
 // Settings is what the arbiter tells its monitor, as JSON.
 type Settings struct {
-	Token         string `json:"token"`      // admin_token; empty asks for none
-	PageToken     string `json:"page_token"` // for the page where there is no Token; empty asks for none
+	Token         string `json:"token"`      // admin_token; if empty, none is needed
+	PageToken     string `json:"page_token"` // for the page if there is no Token; if empty, none is needed
 	Local         bool   `json:"local"`      // only this machine can connect
 	ReadyMaxQueue int    `json:"ready_max_queue"`
 	Version       string `json:"version"`
@@ -40,7 +40,7 @@ const (
 
 var errGone = errors.New("the arbiter no longer responds")
 
-// Main is the monitor's process, which lives as long as the arbiter. It returns
+// Main runs the monitor's process, which lives as long as the arbiter. It returns
 // the exit code.
 func Main() int {
 	signals := make(chan os.Signal, 4)
@@ -94,17 +94,17 @@ func run(from *inherited.Process, signals <-chan os.Signal) error {
 		case err := <-ended:
 			return fmt.Errorf("serve: %w", err)
 		case <-gone:
-			return errGone // the arbiter, or its binary's next, starts another one
+			return errGone // the arbiter, or the one that replaces it, starts another monitor
 		case sig := <-signals:
 			if sig == syscall.SIGINT || sig == syscall.SIGQUIT {
 				return server.Close() // on the way out
 			}
-			// TERM may be for the whole container: probes are answered until all is over.
+			// TERM may go to the whole container: answer probes until the arbiter ends.
 		}
 	}
 }
 
-// Handler is what is served.
+// Handler serves everything that the monitor offers.
 func Handler(set Settings, source Source) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, r *http.Request) { livez(w, r, source) })

@@ -32,7 +32,7 @@ func readyz(w http.ResponseWriter, _ *http.Request, set Settings, source Source)
 	fmt.Fprintln(w, "ok")
 }
 
-// unready says why new requests should go elsewhere, "" that they may come.
+// unready says why new requests should go elsewhere, or "" if they may come here.
 func unready(set Settings, s *status.Status) string {
 	waiting, _ := s.Queue()
 	switch {

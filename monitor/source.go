@@ -11,16 +11,16 @@ import (
 	"github.com/gonicorn/gonicorn/internal/status"
 )
 
-// Source is where the monitor knows everything from.
+// Source is where the monitor gets everything that it knows.
 type Source interface {
-	// Status is a second old at most.
+	// Status returns a status that is at most a second old.
 	Status() (*status.Status, error)
-	// Requests are those in flight now, as JSON.
+	// Requests returns the requests in flight, as JSON.
 	Requests() (json.RawMessage, error)
 }
 
-// fresh is how old an answer may be: however many look, the arbiter is asked
-// now and then.
+// fresh is how long an answer is reused, so that many clients of the monitor do
+// not mean many questions to the arbiter.
 const fresh = 250 * time.Millisecond
 
 // answerTimeout is how long the arbiter may take to answer.
@@ -40,9 +40,9 @@ func newSource(client *operatorapi.Client) *source {
 	return &source{client: client}
 }
 
-// begin opens the connection, whose end is noticed from then on.
+// begin opens the connection. From then on its end is noticed.
 func (s *source) begin() error {
-	var early status.Status // too early to be of use
+	var early status.Status // not used: it is too early
 	return s.ask("/status", &early)
 }
 
@@ -73,8 +73,8 @@ func (s *source) Requests() (json.RawMessage, error) {
 	return s.requests, nil
 }
 
-// ask asks over the one connection. An answer that does not come in time ends
-// it, and so the monitor, for another one to take its place.
+// ask asks over the only connection. If the answer does not come in time, the
+// connection ends, and with it the monitor. Then the arbiter starts another one.
 func (s *source) ask(path string, into any) error {
 	ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)
 	defer cancel()
