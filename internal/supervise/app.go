@@ -21,18 +21,18 @@ import (
 
 // App is what the workers run. Each kind knows how to start itself.
 type App interface {
-	// describe names it for the banner.
+	// describe returns the app's name for the banner.
 	describe() string
 	// transport is how connections reach it with this config.
 	transport(c *config.Config) string
-	// check returns the app as it is found with this config. It fails when it
-	// is not there, with an *errcode.AppError.
+	// check looks for the app with this config and returns what it found. If
+	// the app cannot be found, it returns an *errcode.AppError.
 	check(c *config.Config) (App, error)
-	// speaks reports whether its workers say READY=1.
+	// speaks reports whether its workers send READY=1.
 	speaks(c *config.Config) bool
-	// inside reports whether gonicorn's own code runs in its workers.
+	// inside reports whether its workers run gonicorn's own code.
 	inside() bool
-	// backend is how a gateway reaches its workers of a class.
+	// backend is how a gateway reaches its workers of this class.
 	backend(class workers.Class) string
 	// launcher starts its workers.
 	launcher(s *supervisor, p *prepared) (*launch.Launcher, error)
@@ -51,8 +51,8 @@ func (a program) transport(c *config.Config) string {
 	return transportGateway
 }
 
-// check has a program serve many requests at once unless the config says
-// otherwise: most do, and for one that does not its own backlog is a queue.
+// check assumes that a program serves many requests at once, unless the config
+// says otherwise. Most do. If one does not, requests wait in its own backlog.
 //
 //config:workers
 func (a program) check(c *config.Config) (App, error) {
@@ -95,13 +95,13 @@ func (a program) launcher(s *supervisor, p *prepared) (*launch.Launcher, error) 
 	return l, nil
 }
 
-// Program is the app that a command is.
+// Program makes an app of a command.
 func Program(argv []string) App { return program{argv: argv} }
 
-// goHandler is a handler in this binary.
+// goHandler is a Go handler in this binary.
 type goHandler struct{ name string }
 
-// Handler is the app that this binary has inside.
+// Handler makes an app of a Go handler in this binary.
 func Handler(name string) App { return goHandler{name: name} }
 
 func (a goHandler) describe() string { return a.name }
@@ -112,8 +112,8 @@ func (a goHandler) speaks(*config.Config) bool        { return true }
 func (a goHandler) inside() bool                      { return true }
 func (a goHandler) backend(workers.Class) string      { return "" }
 
-// goHeaders are what each response of a Go handler has. It has a Server field
-// only if that is among them: net/http sends none.
+// goHeaders are the fields of each response of a Go handler. net/http sends no
+// Server field, so there is one only if it is among them.
 //
 //config:workers
 func goHeaders(c *config.Config) [][2]string {
@@ -146,8 +146,8 @@ func (a goHandler) launcher(s *supervisor, p *prepared) (*launch.Launcher, error
 	return &launch.Launcher{Host: s.host, Role: "worker", Spec: spec, Sockets: p.sockets, Inside: true, Capture: c.CaptureOutput, Outlives: true}, nil
 }
 
-// guard builds the process that ends the workers when the arbiter was killed.
-// Go workers notice that themselves; Python ones may be too busy.
+// guard builds the process that ends the workers if the arbiter is killed. Go
+// workers notice that themselves; Python workers may be too busy.
 func (s *supervisor) guard(p *prepared) (*arbiter.Generation, error) {
 	if _, is := p.app.(goHandler); is {
 		return nil, nil // none is needed

@@ -8,7 +8,7 @@ import (
 	"github.com/gonicorn/gonicorn/internal/version"
 )
 
-// banner says at the start what runs, where, and how to stop it.
+// banner logs at the start what runs, where, and how to stop it.
 func (s *supervisor) banner(p *prepared) {
 	where := strings.Join(p.addresses(), ", ")
 	if where == "" {
@@ -25,7 +25,7 @@ func (s *supervisor) banner(p *prepared) {
 	s.log.Info(fmt.Sprintf("stop with ctrl-c or kill %d, reload with kill -HUP %d", os.Getpid(), os.Getpid()))
 }
 
-// addresses are where the app is reached, as a client would write them.
+// addresses are the app's addresses, as a client would write them.
 func (p *prepared) addresses() []string {
 	var all []string
 	for _, sock := range p.sockets {

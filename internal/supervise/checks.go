@@ -16,8 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// checks finds, before anything is started, what would keep a process of
-// gonicorn's from starting: a worker or the gateway would end with a traceback.
+// checks finds problems that would keep a worker or the gateway from starting.
+// It runs before anything is started: later they would end with a traceback.
 type checks struct {
 	config *config.Config
 	origin map[string]string
@@ -28,7 +28,7 @@ func (k *checks) fail(setting, problem, hint string) {
 	k.errs = append(k.errs, config.FieldError{Setting: setting, Where: k.origin[setting], Problem: problem, Hint: hint})
 }
 
-// Startable looks at what a start and a reload would trip over.
+// Startable looks for problems that would make a start or a reload fail.
 func Startable(c *config.Config, origin map[string]string) error {
 	k := checks{config: c, origin: origin}
 	k.logging()
@@ -39,7 +39,7 @@ func Startable(c *config.Config, origin map[string]string) error {
 	return nil
 }
 
-// logging looks for the files of Python's logging, and at the access log's form.
+// logging checks the files for Python's logging, the access log and its format.
 func (k *checks) logging() {
 	c := k.config
 	for setting, path := range map[string]string{"logconfig": c.Logconfig, "logconfig_json": c.LogconfigJSON} {
@@ -61,14 +61,14 @@ func (k *checks) logging() {
 			k.fail("accesslog", err.Error(), "name a file in a folder that is there, or - for standard output")
 		}
 	}
-	if (c.Accesslog != "" || c.Syslog) && !c.OwnLogger() { // which may have atoms of its own
+	if (c.Accesslog != "" || c.Syslog) && !c.OwnLogger() { // a logger class may have atoms of its own
 		if err := process.CheckFormat(c.AccessLogFormat); err != nil {
 			k.fail("access_log_format", err.Error(), "the atoms are in docs/settings.md")
 		}
 	}
 }
 
-// folders looks for folders that must be there.
+// folders checks that the configured folders exist.
 func (k *checks) folders() {
 	c := k.config
 	if dir := c.Below(c.TmpUploadDir); c.TmpUploadDir != "" && !isFolder(dir) {
@@ -86,7 +86,7 @@ func isFolder(path string) bool {
 	return err == nil && info.IsDir()
 }
 
-// Check is what gonicorn check looks at: what a start opens, and the app.
+// Check is for gonicorn check: it looks at what a start opens, and at the app.
 func Check(a App, c *config.Config) error {
 	if err := openable(c, a); err != nil {
 		return err
@@ -95,8 +95,8 @@ func Check(a App, c *config.Config) error {
 	return err
 }
 
-// openable looks at what a start opens, without opening it, since a gonicorn that
-// runs may have it.
+// openable checks what a start opens. It keeps nothing open, since a running
+// gonicorn may use it.
 func openable(c *config.Config, a App) error {
 	var errs []error
 	if c.Errorlog != "-" && c.Errorlog != "" {
@@ -125,7 +125,7 @@ func openable(c *config.Config, a App) error {
 	return errors.Join(errs...)
 }
 
-// writable reports why a file could not be opened for writing.
+// writable says why a file cannot be opened for writing; nil if it can.
 func writable(path string) error {
 	if strings.HasPrefix(path, "/dev/") || strings.HasPrefix(path, "/proc/") {
 		return nil
@@ -143,8 +143,8 @@ func writable(path string) error {
 	return nil
 }
 
-// bindable reports why nothing could listen at an address, other than that
-// somebody does.
+// bindable says why nothing can listen at an address; nil if something can, or if
+// somebody already listens there.
 func bindable(c *config.Config, bind string) error {
 	a, err := listen.Parse(bind)
 	switch {
@@ -162,7 +162,7 @@ func bindable(c *config.Config, bind string) error {
 	sock, err := listen.Open(a, listen.Options{Backlog: 1, UID: -1, GID: -1})
 	var used *listen.InUseError
 	switch {
-	case errors.As(err, &used): // by the gonicorn that this config is for, maybe
+	case errors.As(err, &used): // perhaps by the gonicorn that this config is for
 		return nil
 	case err == nil:
 		return sock.Close()

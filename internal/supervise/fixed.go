@@ -6,8 +6,8 @@ import (
 	"github.com/gonicorn/gonicorn/config"
 )
 
-// warnOfFixed says which settings of a reload's config are not applied: those
-// that are read at the start only, where they are not as they were then.
+// warnOfFixed logs which changed settings a reload does not apply, because they
+// are read only at the start.
 func (s *supervisor) warnOfFixed(c *config.Config) {
 	var changed []string
 	for _, set := range config.Settings() {

@@ -28,9 +28,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// gatewayTimeout is how long the gateway may be without a heartbeat: it waits
-// for nobody, so that nothing but a fault keeps it from one. timeout shortens
-// it, and a timeout of 0 does not switch it off.
+// gatewayTimeout is how long the gateway may go without a heartbeat. The gateway
+// never blocks, so only a fault can stop the heartbeat. timeout shortens it, but
+// a timeout of 0 does not switch it off.
 func gatewayTimeout(c *config.Config) time.Duration {
 	const most, least = 5 * time.Second, time.Second
 	if c.Timeout <= 0 {
@@ -39,15 +39,15 @@ func gatewayTimeout(c *config.Config) time.Duration {
 	return max(least, min(most, c.Timeout))
 }
 
-// frontend is the gateway as a config wants it.
+// frontend is what a config says about the gateway.
 type frontend struct {
-	key          string // equal for gateways that do the same
+	key          string // equal if two gateways would do the same
 	settings     []byte // JSON
 	certificates []byte // certificates and keys as JSON; nil without TLS
 }
 
-// frontend works out what the gateway is to do, and reads the certificates
-// while this process may.
+// frontend works out the gateway's settings, and reads the certificates: this
+// process may have rights that the gateway does not have.
 //
 //config:gateway
 func (s *supervisor) frontend(p *prepared) (*frontend, error) {
@@ -133,7 +133,7 @@ func gatewaySettings(p *prepared) process.Settings {
 	set.StatsdTags = statsdTags(c)
 	set.AccessLogUsual, set.AccessLogWithout = c.AccessLogFormat == config.DefaultAccessLogFormat, c.AccessLogExclude
 	if _, isPython := p.app.(*pythonApp); isPython && c.OwnLogger() {
-		set.AccessLog = "" // the class writes it, in the workers
+		set.AccessLog = "" // the logger class writes the access log, in the workers
 	}
 	if set.AccessLog != "" && set.AccessLog != "-" {
 		set.AccessLog = c.Absolute(set.AccessLog)
@@ -170,12 +170,12 @@ func unixPath(s *listen.Socket) string {
 // gatewaySide is what all gateways of a run share.
 type gatewaySide struct {
 	links     *gateways.Links
-	offers    *command.Offers // nil where no command is behind a gateway
+	offers    *command.Offers // nil if no command is behind a gateway
 	transport string          // of all generations
-	openToAll sync.Once       // said that the app listens on all interfaces
+	openToAll sync.Once       // for the warning that the app listens on all interfaces
 }
 
-// prepareGateway makes what all gateways and the commands behind them share.
+// prepareGateway makes what all gateways share with each other and with commands.
 func (s *supervisor) prepareGateway(p *prepared) (err error) {
 	s.gateway.transport = p.transport
 	s.gateway.links = gateways.New(s.log, s.host.Board.Page, gateways.Events{
@@ -187,15 +187,15 @@ func (s *supervisor) prepareGateway(p *prepared) (err error) {
 		return nil
 	}
 	uid, gid := proc.Owner(p.config.User, p.config.Group)
-	if !s.upgrade.Kept() { // whose workers still use the folder of the binary before
+	if !s.upgrade.Kept() { // otherwise workers of the previous binary still use its folder
 		command.Sweep()
 	}
 	s.gateway.offers, err = command.NewOffers(uid, gid)
 	return err
 }
 
-// front builds the gateway's generation. It is nil when the one that runs
-// already does the same.
+// front builds the gateway's generation. It is nil if the gateway that runs does
+// the same.
 func (s *supervisor) front(p *prepared, number int) *arbiter.Generation {
 	if p.frontend == nil || !p.newFront {
 		return nil
@@ -221,7 +221,7 @@ func (s *supervisor) front(p *prepared, number int) *arbiter.Generation {
 	}
 }
 
-// connectGateway gives a gateway about to be started its socket to this process.
+// connectGateway gives a gateway that is about to start its socket to this process.
 func (s *supervisor) connectGateway(p *prepared) func(arbiter.Place, *proc.Spec) (launch.Equipment, error) {
 	return func(place arbiter.Place, spec *proc.Spec) (launch.Equipment, error) {
 		theirs, err := s.gateway.links.Connect(place.Generation, p.frontend.certificates)
@@ -247,10 +247,10 @@ func (s *supervisor) connectGateway(p *prepared) func(arbiter.Place, *proc.Spec)
 	}
 }
 
-// todo makes the pipe from which workers take requests that share one, for a
-// gateway about to be started. It is made here, since whoever has made a pipe may
-// open it again: a worker, which has the gateway's user, could write to the end
-// that it reads from, and all others would take that for requests.
+// todo makes the pipe from which all workers take requests, for a gateway that is
+// about to start. This process makes it, because the owner of a pipe may open it
+// again. If the gateway owned it, a worker, which runs as the same user, could
+// write to the end that it reads from. All others would take that for requests.
 func (p *prepared) todo(spec *proc.Spec) ([]int, error) {
 	if p.app.backend(p.class) != process.Shared {
 		return nil, nil
@@ -270,7 +270,7 @@ func (p *prepared) todo(spec *proc.Spec) ([]int, error) {
 	return []int{r, w}, nil
 }
 
-// offer gives a command about to be started an endpoint of its own.
+// offer gives a command that is about to start an endpoint of its own.
 //
 //config:workers
 func (s *supervisor) offer(c *config.Config) func(arbiter.Place, *proc.Spec) (launch.Equipment, error) {
@@ -302,13 +302,13 @@ func (s *supervisor) offer(c *config.Config) func(arbiter.Place, *proc.Spec) (la
 	}
 }
 
-// publish tells the gateways of a new list of workers.
+// publish sends the gateways the new list of workers.
 func (s *supervisor) publish(peers []arbiter.Peer) { s.gateway.links.Publish(peers) }
 
-// forsake has a worker see the end of its socket: no gateway answers it.
+// forsake closes a worker's socket to the gateway: no gateway uses it any more.
 func (s *supervisor) forsake(p arbiter.Place) { s.gateway.links.HangUp(p.Slot) }
 
-// removeOffers removes the folder of the workers' sockets.
+// removeOffers removes the folder of the commands' sockets.
 func (s *supervisor) removeOffers() {
 	if s.gateway.offers == nil {
 		return

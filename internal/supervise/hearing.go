@@ -9,16 +9,16 @@ import (
 	"github.com/gonicorn/gonicorn/signals"
 )
 
-// inbox is how goroutines reach the arbiter's loop.
+// inbox carries actions from goroutines to the arbiter's loop.
 type inbox struct {
 	actions chan signals.Action
-	wg      sync.WaitGroup // of those that end with the arbiter
+	wg      sync.WaitGroup // goroutines that end with the arbiter
 }
 
 func newInbox() inbox { return inbox{actions: make(chan signals.Action, 64)} }
 
-// listenForSignals turns signals into the arbiter's actions. Child is sent for
-// every SIGCHLD, or for several at once: the arbiter reaps all there are.
+// listenForSignals turns signals into actions for the arbiter. One Child may stand
+// for several SIGCHLD: the arbiter reaps all children that have ended.
 func (b *inbox) listenForSignals(ctx context.Context) {
 	raw := make(chan os.Signal, 64)
 	signal.Notify(raw, signals.All()...)
@@ -45,10 +45,10 @@ func (b *inbox) act(ctx context.Context, a signals.Action) {
 	}
 }
 
-// childEnded has the arbiter look again for children that have ended.
+// childEnded makes the arbiter look again for children that have ended.
 func (b *inbox) childEnded() {
 	select {
 	case b.actions <- signals.Child:
-	default: // it is busy, and looks for them anyhow
+	default: // the queue is full; the arbiter will look for them anyway
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/gonicorn/gonicorn/internal/servicemanager"
 )
 
-// holdings are what one gonicorn holds alone, besides its processes.
+// holdings are what only one gonicorn can hold, besides its processes.
 type holdings struct {
 	pidfile     *pidfile.File
 	pidfilePath string
@@ -35,7 +35,7 @@ func (s *supervisor) open(c *config.Config) error {
 	return err
 }
 
-// takePidfile takes the pidfile and the process's name.
+// takePidfile creates the pidfile, sets the process title and becomes a subreaper.
 func (s *supervisor) takePidfile(c *config.Config) error {
 	if !s.given.IsHandler {
 		if err := proc.BecomeSubreaper(); err != nil {
@@ -49,7 +49,7 @@ func (s *supervisor) takePidfile(c *config.Config) error {
 	s.holdings.pidfilePath = c.Below(c.Pidfile)
 	path := s.holdings.pidfilePath
 	if s.upgrade.Replaces() {
-		path += ".2" // as Gunicorn has it, until the old one is gone
+		path += ".2" // as in Gunicorn, until the old gonicorn is gone
 	}
 	file, err := pidfile.Create(path, os.Getpid())
 	if err != nil {

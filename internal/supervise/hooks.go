@@ -15,7 +15,7 @@ func (s *supervisor) newHooks() *hooks.Hooks {
 	})
 }
 
-// hooksOf is what a config wants done when something happens.
+// hooksOf returns the hooks that a config asks for.
 func hooksOf(c *config.Config, a App) hooks.Source {
 	src := hooks.Source{Config: c, Environ: launch.Environ(c)}
 	if p, is := a.(*pythonApp); is {
@@ -24,7 +24,7 @@ func hooksOf(c *config.Config, a App) hooks.Source {
 	return src
 }
 
-// observe turns what the arbiter sees into events.
+// observe turns the arbiter's events into events for hooks.
 func (s *supervisor) observe(what arbiter.Happening) {
 	w := &hooks.Worker{ID: what.Place.ID, PID: what.PID, Age: what.Place.Age, Generation: what.Place.Generation, Seconds: what.Age.Seconds()}
 	e := hooks.Event{Worker: w, Workers: what.Wanted}

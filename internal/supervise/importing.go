@@ -17,13 +17,13 @@ import (
 	"github.com/gonicorn/gonicorn/workers/python"
 )
 
-// errStopped says that the operator has stopped gonicorn while it started.
+// errStopped says that the operator stopped gonicorn while it was starting.
 var errStopped = errors.New("stopped while the app was loaded")
 
-// loadApp has a Python app loaded, where it must be known what it is before the
-// rest can be made: whether it is WSGI or ASGI where nobody has chosen a class,
-// and for --reload its files. It happens in the generation's own first workers,
-// so that the app is imported no more often than they are started.
+// loadApp loads a Python app early if something else depends on it: the class, if
+// nobody has chosen one and it depends on whether the app is WSGI or ASGI; and for
+// --reload the app's files. The template or the generation's own first workers
+// load the app, so it is not imported an extra time.
 //
 //config:workers
 func (a *pythonApp) loadApp(ctx context.Context, s *supervisor, p *prepared, number int) error {
@@ -58,7 +58,7 @@ func (a *pythonApp) loadApp(ctx context.Context, s *supervisor, p *prepared, num
 		}
 	}
 	if s.watches.follow != nil && len(told.Files) > 0 {
-		s.watches.follow(told.Files) // of an app that fails too: the mistake may be in one of them
+		s.watches.follow(told.Files) // even if the app fails: the mistake may be in one of them
 	}
 	p.files = told.Files
 	if err != nil {
@@ -80,7 +80,7 @@ func (a *pythonApp) loadApp(ctx context.Context, s *supervisor, p *prepared, num
 	return a.settle(p, number)
 }
 
-// className is what the runner is told; empty has it find out.
+// className is the class that the runner is told; if empty, the runner finds out.
 func (p *prepared) className(chosen bool) string {
 	if !chosen {
 		return ""
@@ -88,13 +88,13 @@ func (p *prepared) className(chosen bool) string {
 	return p.class.Name()
 }
 
-// develop adds what --reload changes: an app that cannot be loaded answers with
-// its traceback.
+// develop adds the settings for --reload: an app that cannot be loaded answers
+// with its traceback.
 func (a *pythonApp) develop(set *python.Settings, c *config.Config, number int) {
 	set.Develop, set.Reloaded = c.Reload, number > 1
 }
 
-// newLauncher makes the launcher of an app whose class may not be known yet.
+// newLauncher makes the launcher for an app whose class may not be known yet.
 func (a *pythonApp) newLauncher(s *supervisor, p *prepared, number int, chosen bool) (*launch.Launcher, error) {
 	set := a.settings(p.config, p.className(chosen))
 	a.develop(&set, p.config, number)
@@ -106,7 +106,7 @@ func (a *pythonApp) newLauncher(s *supervisor, p *prepared, number int, chosen b
 	return made, err
 }
 
-// settle gives workers that are started later the class that was found.
+// settle tells workers that start later which class was found.
 func (a *pythonApp) settle(p *prepared, number int) error {
 	set := a.settings(p.config, p.class.Name())
 	a.develop(&set, p.config, number)
@@ -139,7 +139,7 @@ func firstWorkers(c *config.Config, number int) int {
 	return max(1, n)
 }
 
-// tellProgress says what takes so long, until ctx ends.
+// tellProgress logs that the import is still running, until ctx ends.
 func (s *supervisor) tellProgress(ctx context.Context, app string) {
 	began := time.Now()
 	timer := time.NewTimer(importNews[0])
@@ -155,11 +155,11 @@ func (s *supervisor) tellProgress(ctx context.Context, app string) {
 	}
 }
 
-// importNews are the pauses between two lines about an import that takes long.
+// importNews are the pauses between log lines about a long import.
 var importNews = [...]time.Duration{2 * time.Second, 3 * time.Second, 5 * time.Second, 10 * time.Second, 20 * time.Second}
 
-// interruptibly runs what may take long at the start, before the arbiter heeds
-// signals: a stop ends it.
+// interruptibly runs a step of the start that may take long. The arbiter does not
+// handle signals yet, so this function does: a stop ends the step.
 func (s *supervisor) interruptibly(ctx context.Context, do func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

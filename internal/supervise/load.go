@@ -15,15 +15,15 @@ import (
 	"github.com/gonicorn/gonicorn/workers"
 )
 
-// The transports: how a connection comes to a worker.
+// The transports: how connections reach a worker.
 const (
-	transportGateway = "gateway" // the gateway accepts and carries requests to workers
-	transportInherit = "inherit" // workers accept on inherited sockets
+	transportGateway = "gateway" // the gateway accepts connections and carries requests to workers
+	transportInherit = "inherit" // workers accept connections on inherited sockets
 	transportNone    = "none"    // workers have no socket
 )
 
-// prepared is a config made real: the class found, the user looked up, the
-// sockets open. A generation is built on it.
+// prepared is a config after preparation: the class is found, the user is looked
+// up, the sockets are open. A generation is built from it.
 type prepared struct {
 	config     *config.Config
 	app        App
@@ -32,13 +32,13 @@ type prepared struct {
 	credential *proc.Credential
 	sockets    []*listen.Socket
 	frontend   *frontend        // nil without a gateway
-	newFront   bool             // it does something else than the one that serves
-	launcher   *launch.Launcher // of a Python app that is loaded already; nil otherwise
-	files      []string         // that a Python app has imported, where a reload must know
-	release    func()           // gives the sockets up
+	newFront   bool             // the config needs another gateway than the one that serves
+	launcher   *launch.Launcher // of a Python app that was loaded early; nil otherwise
+	files      []string         // that a Python app has imported, if --reload needs them
+	release    func()           // gives up the sockets
 }
 
-// giveUp frees what was prepared for nothing.
+// giveUp frees what was prepared and will not be used.
 func (p *prepared) giveUp() {
 	p.release()
 	if l := p.launcher; l != nil && l.Source != nil {
@@ -46,8 +46,8 @@ func (p *prepared) giveUp() {
 	}
 }
 
-// prepare checks all of a config that can be checked before a process is
-// started. A mistake is one error that says what to do.
+// prepare checks everything in a config that can be checked before a process is
+// started. The first mistake is returned as an error that says what to do.
 //
 //config:workers
 func (s *supervisor) prepare(c *config.Config) (*prepared, error) {
@@ -82,7 +82,7 @@ func (s *supervisor) prepare(c *config.Config) (*prepared, error) {
 	return p, nil
 }
 
-// speaksTLS refuses certificates where no gateway is that could use them.
+// speaksTLS refuses certificates if there is no gateway that could use them.
 //
 //config:gateway
 func speaksTLS(c *config.Config, transport string) error {
@@ -93,8 +93,9 @@ func speaksTLS(c *config.Config, transport string) error {
 		"leave certfile and keyfile out, and have a proxy in front speak TLS", transport)
 }
 
-// longestRequest is how long a request may take until it counts as hung. A
-// worker of one request at a time shows no other sign of life than its end.
+// longestRequest is how long a request may take before it counts as hung. If a
+// worker takes one request at a time, the end of a request is its only sign of
+// life.
 //
 //config:workers gateway
 func (p *prepared) longestRequest() time.Duration {
@@ -104,7 +105,7 @@ func (p *prepared) longestRequest() time.Duration {
 //config:workers
 func (s *supervisor) findClass(p *prepared) error {
 	if a, is := p.app.(*pythonApp); is && a.own != "" && p.config.WorkerClass == a.own {
-		p.class = workers.Sync{} // until it is loaded, and says which it is
+		p.class = workers.Sync{} // a placeholder: the class is known once the app is loaded
 		return nil
 	}
 	var found bool
@@ -117,8 +118,8 @@ func (s *supervisor) findClass(p *prepared) error {
 	return nil
 }
 
-// complete makes what depends on the app, which for Python may have to be
-// loaded first.
+// complete makes what depends on the app. A Python app may have to be loaded
+// first.
 func (s *supervisor) complete(ctx context.Context, p *prepared, number int) (err error) {
 	if a, is := p.app.(*pythonApp); is {
 		if err := a.loadApp(ctx, s, p, number); err != nil {
@@ -145,10 +146,10 @@ func (s *supervisor) generation(ctx context.Context, p *prepared, number int) (*
 	}
 	g := &arbiter.Generation{Number: number, Settings: settings(p), Launcher: l}
 	if s.upgrade.WentBack() {
-		g.Settings.RestartNeverGivesUp = true // the children of the binary before serve
+		g.Settings.RestartNeverGivesUp = true // the previous binary's children still serve
 	}
 	if p.frontend == nil {
-		g.Released = p.release // behind a gateway, the sockets are the gateway's
+		g.Released = p.release // with a gateway, the sockets belong to the gateway's generation
 	}
 	if l.Source == nil && p.forks() {
 		if l.Source, err = s.template(ctx, l, p, number); err != nil {
@@ -164,8 +165,8 @@ func (s *supervisor) generation(ctx context.Context, p *prepared, number int) (*
 	return g, nil
 }
 
-// generations builds the workers' generation and, where it changes, the gateway's.
-// Either way the prepared sockets have found an owner, or are given up.
+// generations builds the workers' generation and, if it changes, the gateway's.
+// In every case the prepared sockets either get an owner or are given up.
 func (s *supervisor) generations(ctx context.Context, p *prepared, number int) (arbiter.Loaded, error) {
 	if p.frontend != nil {
 		p.newFront = s.serving.needsGateway(p.frontend)
@@ -178,13 +179,13 @@ func (s *supervisor) generations(ctx context.Context, p *prepared, number int) (
 	loaded := arbiter.Loaded{Workers: g, Front: s.front(p, number), NoTrial: s.serving.noTrial(p)}
 	if p.frontend != nil {
 		if loaded.Front == nil {
-			p.release() // the gateway that runs has them already
+			p.release() // the gateway that runs already has them
 		}
 	}
 	return loaded, nil
 }
 
-// settings is what the arbiter needs of a config.
+// settings is the part of a config that the arbiter needs.
 //
 //config:workers
 func settings(p *prepared) arbiter.Settings {
@@ -212,8 +213,8 @@ func settings(p *prepared) arbiter.Settings {
 	return set
 }
 
-// policy adds how many workers there are to be, and how a reload exchanges them:
-// what holds from the reload on that reads it.
+// policy adds how many workers there should be and how a reload replaces them.
+// These settings apply already to the reload that reads them.
 //
 //config:commit
 func (p *prepared) policy(set *arbiter.Settings) {
@@ -236,13 +237,13 @@ func (p *prepared) policy(set *arbiter.Settings) {
 	}
 }
 
-// checkDescriptors does so where workers have so many connections.
+// checkDescriptors checks the limit of descriptors if workers have many connections.
 func (s *supervisor) checkDescriptors(p *prepared) error {
 	if workers.ModelOf(p.class) != workers.OnLoop {
 		return nil
 	}
 	if _, is := s.given.App.(program); is && !p.config.ClassGiven {
-		return nil // nobody asked for so many
+		return nil // nobody asked for many connections
 	}
 	return resources.CheckDescriptors(p.config, s.log)
 }

@@ -22,11 +22,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// monitorBoot is how long the monitor may take to be ready: it loads nothing.
+// monitorBoot is how long the monitor may take to become ready: it loads no app.
 const monitorBoot = 10 * time.Second
 
-// monitor builds the process that answers at admin_bind; nil where there is
-// none to be.
+// monitor builds the process that answers at admin_bind; nil if that is not set.
 func (s *supervisor) monitor(p *prepared) (*arbiter.Generation, error) {
 	c := p.config
 	if c.AdminBind == "" {
@@ -79,7 +78,7 @@ func (s *supervisor) isLocal(sock *listen.Socket) bool {
 	return ip != nil && ip.IsLoopback() || sock.Address.Host == "localhost"
 }
 
-// attendMonitor gives a monitor about to be started a connection to ask over.
+// attendMonitor gives a monitor that is about to start a connection for its questions.
 func (s *supervisor) attendMonitor(_ arbiter.Place, spec *proc.Spec) (launch.Equipment, error) {
 	fd, theirs, err := gatewaylink.StreamPair()
 	if err != nil {

@@ -17,13 +17,13 @@ import (
 	"github.com/gonicorn/gonicorn/signals"
 )
 
-// controlSocket is where operators ask.
+// controlSocket serves the operator API.
 type controlSocket struct {
 	server *operatorapi.Server // nil without one
-	link   string              // to it, where others look; empty for none
+	link   string              // a link to it where gonicorn ls looks; empty if there is none
 }
 
-// openConsole opens the control socket. Without one gonicorn runs all the same.
+// openConsole opens the control socket. If that fails, gonicorn runs without one.
 func (s *supervisor) openConsole(c *config.Config) {
 	if c.ControlSocketDisable {
 		return
@@ -37,7 +37,7 @@ func (s *supervisor) openConsole(c *config.Config) {
 		}
 		path = filepath.Join(folder, operatorapi.Name(os.Getpid()))
 	} else if path = c.Below(path); s.upgrade.Replaces() {
-		path += ".2" // until the old one is gone
+		path += ".2" // until the old gonicorn is gone
 	}
 	var err error
 	if s.console.server, err = operatorapi.Serve(path, os.FileMode(c.ControlSocketMode), &operator{s}, s.log); err != nil {
@@ -53,15 +53,15 @@ func (s *supervisor) openConsole(c *config.Config) {
 	s.linkConsole(c)
 }
 
-// linkConsole leaves a link where gonicorn ls looks, to a control socket that is
-// elsewhere.
+// linkConsole makes a link to the control socket where gonicorn ls looks, if the
+// socket is elsewhere.
 func (s *supervisor) linkConsole(c *config.Config) {
 	folder := operatorapi.Folder(os.Getenv)
 	if c.ControlSocket == "" || s.upgrade.Replaces() || operatorapi.Private(folder) != nil {
 		return
 	}
 	link := filepath.Join(folder, operatorapi.Name(os.Getpid()))
-	_ = os.Remove(link) // of another process that had this pid
+	_ = os.Remove(link) // left by another process that had this pid
 	path, err := filepath.Abs(s.console.server.Path())
 	if err == nil {
 		err = os.Symlink(path, link)
@@ -73,7 +73,7 @@ func (s *supervisor) linkConsole(c *config.Config) {
 	s.console.link = link
 }
 
-// takeConsole gives the control socket the path of the one that is gone.
+// takeConsole moves the control socket to the path of the predecessor's, which is gone.
 func (s *supervisor) takeConsole() {
 	if s.console.server == nil {
 		return
@@ -85,7 +85,7 @@ func (s *supervisor) takeConsole() {
 	}
 }
 
-// operator does for the control socket what it asks for.
+// operator carries out requests to the operator API.
 type operator struct{ s *supervisor }
 
 // Status implements operatorapi.Operator.
@@ -182,12 +182,12 @@ func (o *operator) Logs(ctx context.Context, follow bool) <-chan []byte {
 }
 
 const (
-	stacksBegin = 3 * time.Second        // until the first line must be there
-	stacksQuiet = 300 * time.Millisecond // without a line: that was all
+	stacksBegin = 3 * time.Second        // how long the first line may take
+	stacksQuiet = 300 * time.Millisecond // no line for this long: that was all
 )
 
-// Stacks implements operatorapi.Operator: what the worker writes when it is asked
-// goes to the log, and is picked up there.
+// Stacks implements operatorapi.Operator. The worker writes its stacks to the log,
+// and they are read from there.
 func (o *operator) Stacks(ctx context.Context, id int) (string, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

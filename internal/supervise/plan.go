@@ -12,23 +12,23 @@ import (
 	"github.com/gonicorn/gonicorn/internal/watch"
 )
 
-// plan is a config made real beside the one that serves: everything that it
-// needs is open and checked, and nothing that runs has been touched. It ends in
-// one of two ways. commit, once its workers serve, puts it in force; abort frees
-// what it holds. The arbiter's loop calls either.
+// plan is a config that is ready to replace the one that serves: everything that
+// it needs is open and checked, and nothing that runs has been touched. It ends in
+// one of two ways: commit puts it in force once its workers serve, or abort frees
+// what it holds. The arbiter's loop calls both.
 type plan struct {
 	*prepared
 	s      *supervisor
 	number int
 	level  slog.Level     // of the log
-	watch  *watch.Watcher // of the certificates' files; nil without TLS, or where they cannot be watched
+	watch  *watch.Watcher // of the certificates' files; nil without TLS, or if they cannot be watched
 	loaded arbiter.Loaded // what the arbiter starts
 
 	committed bool
 }
 
-// load makes the plan of a reload for the arbiter, which commits it when the
-// workers of its generation serve, or releases it.
+// load makes the plan of a reload. The arbiter commits it when the workers of its
+// generation serve, or else releases it.
 func (s *supervisor) load(ctx context.Context, number int) (arbiter.Loaded, error) {
 	s.hooks.Tell(hooks.Event{Event: "on_reload"})
 	read, err := s.given.Reread(ctx, s.host.Helpers)
@@ -55,8 +55,8 @@ func (s *supervisor) load(ctx context.Context, number int) (arbiter.Loaded, erro
 	return made.loaded, nil
 }
 
-// plan makes what is left to make of a prepared config. Whatever the error, what
-// was prepared has an owner or is freed.
+// plan completes a prepared config to a plan. After an error, everything that was
+// prepared has an owner or is freed.
 func (s *supervisor) plan(ctx context.Context, p *prepared, number int) (*plan, error) {
 	made := &plan{prepared: p, s: s, number: number}
 	var err error
@@ -86,8 +86,8 @@ func (s *supervisor) plan(ctx context.Context, p *prepared, number int) (*plan, 
 	return made, nil
 }
 
-// commit puts a plan in force. Its workers serve, and its gateway, where it needs
-// one of its own. It does not wait for anybody.
+// commit puts a plan in force. Its workers serve, and so does its gateway, if it
+// needs one of its own. It does not block.
 func (p *plan) commit() {
 	s := p.s
 	p.committed = true
@@ -103,15 +103,14 @@ func (p *plan) commit() {
 	s.hooks.Adopt(hooksOf(p.config, p.app))
 }
 
-// abort frees what a plan holds besides its generations, which the arbiter
-// releases.
+// abort frees what a plan holds. The arbiter releases its generations.
 func (p *plan) abort() {
 	if p.watch != nil {
-		_ = p.watch.Close() // nobody reads it
+		_ = p.watch.Close() // nothing was written, so an error does not matter
 	}
 }
 
-// certificateFiles are the files that a gateway's certificates are read from.
+// certificateFiles are the files from which the gateway's certificates are read.
 //
 //config:commit
 func certificateFiles(p *prepared) (files []string) {
@@ -128,14 +127,14 @@ func certificateFiles(p *prepared) (files []string) {
 }
 
 // recertify sends the certificates to the gateways again after a file has changed.
-// If they are broken it logs that, and the old ones stay.
+// If they are broken, it logs that, and the old ones stay in use.
 func (s *supervisor) recertify(ctx context.Context, p *plan, path string) {
 	bundle, err := s.certificates(p.config)
 	if err != nil {
 		s.log.Error("the changed certificates are not used", "file", path, "error", err)
 		return
 	}
-	s.serving.mu.Lock() // no other plan's are put in force meanwhile
+	s.serving.mu.Lock() // so that no other plan is put in force meanwhile
 	defer s.serving.mu.Unlock()
 	if ctx.Err() == nil {
 		s.log.Info("certificates reloaded", "file", path)

@@ -25,24 +25,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pythonApp is a WSGI or ASGI app, run by the embedded runner. It is not
-// changed once it is made: a reload's check makes another one.
+// pythonApp is a WSGI or ASGI app that the embedded runner runs. It never changes:
+// check makes a new one for each config.
 type pythonApp struct {
 	name        string
-	own         string             // a worker class of its own, as module.Class; check finds it
+	own         string             // the app's own worker class, as module.Class; found by check
 	interpreter python.Interpreter // found by check
 	helpers     *proc.Helpers      // runs Python beside the arbiter; nil before there is one
 }
 
-// Python is the app that is called MODULE:NAME, or whatever the config names (paste,
-// wsgi_app) where name is empty: a reload may then find another one.
+// Python is the app MODULE:NAME. If name is empty, it is the app that the config
+// names (paste, wsgi_app), so a reload may find another one.
 func Python(name string) App { return &pythonApp{name: name} }
 
-// pastePrefix begins the name of an app that a PasteDeploy file describes;
-// runner/loader.py knows it.
+// pastePrefix begins the name of an app that a PasteDeploy file describes.
+// runner/loader.py must use the same prefix.
 const pastePrefix = "paste:"
 
-// nameIn is its name with this config.
+// nameIn is the app's name with this config.
 //
 //config:workers
 func (a *pythonApp) nameIn(c *config.Config) string {
@@ -62,7 +62,7 @@ func (a *pythonApp) describe() string {
 
 func (a *pythonApp) transport(*config.Config) string { return transportGateway }
 
-// check finds the interpreter, and for --check-config looks at the app.
+// check finds the interpreter. For --check-config it also inspects the app.
 //
 //config:workers
 func (a *pythonApp) check(c *config.Config) (App, error) {
@@ -87,7 +87,7 @@ func (a *pythonApp) check(c *config.Config) (App, error) {
 		err = errors.New(is.Error)
 	}
 	if err != nil {
-		_, _ = os.Stderr.Write(out.Bytes()) // the traceback, which the error goes without
+		_, _ = os.Stderr.Write(out.Bytes()) // the traceback, which is not in the error
 		if is.Failed {
 			return nil, errcode.With("GON012", &arbiter.BootError{Role: "worker", Tries: 1, Reason: err.Error()})
 		}
@@ -96,7 +96,7 @@ func (a *pythonApp) check(c *config.Config) (App, error) {
 	return found, nil
 }
 
-// ownClass is the worker class of the app's own that a config names, or empty.
+// ownClass is the app's own worker class, if the config names one, or empty.
 //
 //config:workers
 func ownClass(c *config.Config) string {
@@ -106,8 +106,8 @@ func ownClass(c *config.Config) string {
 	return unknownClass(c)
 }
 
-// unknownClass is a Python class of the app's own. How it is served is not known
-// before the first worker has loaded it.
+// unknownClass is worker_class if it is a Python class of the app's own, or empty.
+// How such a class is served is not known until the first worker has loaded it.
 func unknownClass(c *config.Config) string {
 	if _, builtin := workers.Lookup(workers.Builtin(), c.WorkerClass); builtin || !config.IsPythonClass(c.WorkerClass) {
 		return ""
@@ -115,7 +115,7 @@ func unknownClass(c *config.Config) string {
 	return c.WorkerClass
 }
 
-// chosenClass is the name of the class that somebody has chosen, or empty.
+// chosenClass is the name of the class that the config chooses, or empty.
 func chosenClass(c *config.Config) string {
 	class, found := workers.Choose(workers.Builtin(), c.WorkerClass, c.Threads)
 	if !c.ClassGiven || !found {
@@ -170,12 +170,12 @@ func (a *pythonApp) settings(c *config.Config, class string) python.Settings {
 	return set
 }
 
-// maxConfSource is how long a gunicorn.conf.py may be to be handed to workers
-// as it was read; the kernel bounds a variable at 128 KiB.
+// maxConfSource is the length from which the text of a gunicorn.conf.py is not
+// handed to workers. The kernel limits an environment variable to 128 KiB.
 const maxConfSource = 64 << 10
 
 func (a *pythonApp) launcher(s *supervisor, p *prepared) (*launch.Launcher, error) {
-	l := p.launcher // that has the app loaded
+	l := p.launcher // whose workers have loaded the app
 	if l == nil {
 		var err error
 		if l, err = a.launch(s, p, a.settings(p.config, p.class.Name())); err != nil {
@@ -186,7 +186,7 @@ func (a *pythonApp) launcher(s *supervisor, p *prepared) (*launch.Launcher, erro
 	return l, nil
 }
 
-// launch makes a launcher of workers that are told this.
+// launch makes a launcher of workers with these settings.
 //
 //config:workers
 func (a *pythonApp) launch(s *supervisor, p *prepared, told python.Settings) (*launch.Launcher, error) {
@@ -208,12 +208,12 @@ func (a *pythonApp) launch(s *supervisor, p *prepared, told python.Settings) (*l
 	}, nil
 }
 
-// forks reports whether workers are forked from a template. Outside Linux no
-// process becomes the parent of those that it has not started (subreapers), and
-// system libraries do not survive a fork.
+// forks reports whether workers are forked from a template. That needs Linux:
+// elsewhere there are no subreapers, so the arbiter cannot become the parent of
+// forked workers, and system libraries do not survive a fork.
 func (p *prepared) forks() bool { return p.wantsFork() && !platform.Portable }
 
-// wantsFork reports whether the config asks for that.
+// wantsFork reports whether the config asks for forked workers.
 //
 //config:workers
 func (p *prepared) wantsFork() bool {
@@ -221,7 +221,7 @@ func (p *prepared) wantsFork() bool {
 	return is && (p.config.PreloadApp || p.config.StartMethod == "fork")
 }
 
-// loads is what the processes that load the app are started with.
+// loads returns the options for the processes that load the app.
 //
 //config:workers
 func (s *supervisor) loads(l *launch.Launcher, p *prepared, number int) template.Options {
@@ -232,7 +232,7 @@ func (s *supervisor) loads(l *launch.Launcher, p *prepared, number int) template
 	}
 }
 
-// template starts one, as an interface that is nil after an error.
+// template starts a template. After an error the interface value is nil.
 func (s *supervisor) template(ctx context.Context, l *launch.Launcher, p *prepared, number int) (launch.Source, error) {
 	t, err := template.Start(ctx, s.loads(l, p, number))
 	if err != nil {
@@ -241,8 +241,8 @@ func (s *supervisor) template(ctx context.Context, l *launch.Launcher, p *prepar
 	return t, nil
 }
 
-// connectPython gives a Python worker about to be started the runner, and a socket
-// of its own to the gateway, which brings the rest.
+// connectPython gives a Python worker that is about to start the runner, and a
+// socket of its own to the gateway. The gateway sends everything else over that.
 func (s *supervisor) connectPython(place arbiter.Place, spec *proc.Spec) (launch.Equipment, error) {
 	ours, theirs, err := gatewaylink.SocketPair()
 	if err != nil {

@@ -6,19 +6,19 @@ import (
 	"sync"
 )
 
-// serving is what serves now: what the plan that was committed last has put in
+// serving is what serves now: the state that the last committed plan has put in
 // force.
 type serving struct {
 	mu      sync.Mutex
 	key     string   // of the gateway
-	backend string   // how that reaches workers
-	app     App      // as it was found for the workers
-	bind    []string // where it is reached
-	unwatch func()   // ends the watch over the files of certificates; nil before there is one
+	backend string   // how the gateway reaches workers
+	app     App      // as check found it for the workers
+	bind    []string // its addresses
+	unwatch func()   // ends the watch over the certificates' files; nil before there is one
 }
 
-// put has a plan's app be the one that serves. What it returns ends when another
-// plan's is.
+// put records a plan's app as the one that serves. The context that it returns
+// ends when the next plan's app is recorded.
 func (v *serving) put(all context.Context, p *plan) (while context.Context) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -30,31 +30,30 @@ func (v *serving) put(all context.Context, p *plan) (while context.Context) {
 	return while
 }
 
-// shown is the app as it was found for the workers that serve, and where it is
-// reached.
+// shown is the app that serves, as it was found, and its addresses.
 func (v *serving) shown() (app string, bind []string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.app.describe(), v.bind
 }
 
-// needsGateway reports whether a config needs a gateway of its own: the one that
-// serves does something else.
+// needsGateway reports whether a config needs a new gateway, because the one that
+// serves has other settings.
 func (v *serving) needsGateway(f *frontend) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.key != f.key
 }
 
-// adopt takes note of the gateway that serves.
+// adopt records which gateway serves.
 func (v *serving) adopt(p *prepared) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.key, v.backend = p.frontend.key, p.app.backend(p.class)
 }
 
-// noTrial says why a worker of p could not serve behind the gateway that runs;
-// empty if it could.
+// noTrial says why a worker of p cannot serve behind the gateway that runs, or ""
+// if it can.
 func (v *serving) noTrial(p *prepared) string {
 	if p.frontend == nil {
 		return ""

@@ -1,6 +1,5 @@
-// Package supervise runs one gonicorn from its start to its end: it makes a plan
-// of each config that is read, has the arbiter start what is in it, and puts it in
-// force.
+// Package supervise runs one gonicorn from start to end. It makes a plan of each
+// config that is read, lets the arbiter start what is in it, and puts it in force.
 package supervise
 
 import (
@@ -27,30 +26,30 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Start is what a run of gonicorn begins with.
+// Start is the input of a run of gonicorn.
 type Start struct {
-	App       App             // as the command line names it
-	Classes   []workers.Class // that there are
-	IsHandler bool            // this program is the app, and has more to do than gonicorn
+	App       App             // named by the command line
+	Classes   []workers.Class // all that exist
+	IsHandler bool            // gonicorn is a library in a program that is the app
 	Config    *config.Loaded
 	// Reread reads the config for a reload.
 	Reread func(ctx context.Context, helpers *proc.Helpers) (*config.Loaded, error)
-	Report *daemon.Report // of how the start went; nil where nobody waits for it
+	Report *daemon.Report // tells how the start went; nil if nobody waits for that
 }
 
-// config is what this process was started with.
+// config is the config that this process was started with.
 func (s *Start) config() *config.Config { return &s.Config.Config }
 
-// supervisor is what one run of gonicorn owns besides its workers. It builds
-// what the arbiter starts.
+// supervisor owns everything in one run of gonicorn except the workers. It builds
+// the generations that the arbiter starts.
 type supervisor struct {
 	given    Start
 	began    time.Time
-	host     *launch.Host // what is shared with the processes
-	log      *slog.Logger // the arbiter's own lines
+	host     *launch.Host // what all processes share
+	log      *slog.Logger // for the arbiter's own lines
 	holdings holdings
 	sockets  sockets.Set
-	admin    sockets.Set // of admin_bind
+	admin    sockets.Set // the sockets of admin_bind
 	gateway  gatewaySide
 	serving  serving
 	watches  watches
@@ -92,8 +91,8 @@ func Run(ctx context.Context, start Start) (err error) {
 	if err := errors.Join(s.sockets.Adopt(handed.Sockets, false), s.admin.Adopt(handed.Sockets, true)); err != nil {
 		return err
 	}
-	// The end of ctx asks for a stop, during which children still have to be
-	// reaped: signals are heard for as long as the arbiter runs.
+	// The end of ctx asks for a stop. Children must still be reaped during the
+	// stop, so signals are handled for as long as the arbiter runs.
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	s.inbox.listenForSignals(running)
@@ -183,7 +182,7 @@ func Run(ctx context.Context, start Start) (err error) {
 	s.upgrade.AwaitSuccessor()
 	s.console.server.Close()
 	if s.console.link != "" {
-		_ = os.Remove(s.console.link) // it may have been taken away
+		_ = os.Remove(s.console.link) // it may be gone already
 	}
 	close(s.host.Stopped)
 	cancel()
@@ -198,22 +197,22 @@ func Run(ctx context.Context, start Start) (err error) {
 }
 
 const (
-	arbiterProcs = 4 // that much of the arbiter runs at once
-	arbiterSpare = 8 // and so much waits in system calls
+	arbiterProcs = 4 // threads of the arbiter that run at once
+	arbiterSpare = 8 // more threads, which wait in system calls
 )
 
-// ownThreads has this process make all threads that it will need: at the limit
-// of threads Go ends a process that wants another one.
+// ownThreads makes all threads that this process will need now: Go ends a process
+// that cannot make another thread because of a limit.
 func ownThreads(isHandler bool) {
 	procs := runtime.GOMAXPROCS(0)
-	if !isHandler { // the rest of such a program may need them all
+	if !isHandler { // a program with a handler may need all threads itself
 		procs = min(procs, arbiterProcs)
 		runtime.GOMAXPROCS(procs)
 	}
 	proc.ReserveThreads(procs + arbiterSpare)
 }
 
-// beginHooks runs on_starting, as a successor does too: it may have been changed.
+// beginHooks runs on_starting. A successor runs it too: the hook may have changed.
 func (s *supervisor) beginHooks(p *prepared) error {
 	if _, is := p.app.(*pythonApp); is {
 		if err := s.host.OpenRunner(); err != nil {
@@ -224,7 +223,7 @@ func (s *supervisor) beginHooks(p *prepared) error {
 	return errcode.With("GON027", s.hooks.First())
 }
 
-// runManager sends what the arbiter tells the service manager.
+// runManager sends the arbiter's messages to the service manager.
 func (s *supervisor) runManager(ctx context.Context) {
 	if s.holdings.manager == nil {
 		return
@@ -234,8 +233,9 @@ func (s *supervisor) runManager(ctx context.Context) {
 	})
 }
 
-// tellManager is what the arbiter tells the service manager with; nil without
-// one. A gonicorn that stops in favour of another says so instead.
+// tellManager returns the function by which the arbiter tells the service manager
+// its state; nil without a manager. A gonicorn that stops because a successor took
+// over sends the successor's MAINPID instead of STOPPING=1.
 func (s *supervisor) tellManager() func(state ...string) {
 	if s.holdings.manager == nil {
 		return nil
@@ -250,7 +250,7 @@ func (s *supervisor) tellManager() func(state ...string) {
 	}
 }
 
-// ready tells everybody who waits for it that the app serves.
+// ready announces that the app serves.
 func (s *supervisor) ready(report *daemon.Report) {
 	report.Done(errcode.ExitOK, nil)
 	s.log.Info("ready")
@@ -258,8 +258,8 @@ func (s *supervisor) ready(report *daemon.Report) {
 	s.upgrade.RetireOld()
 }
 
-// onTerminal reports whether this process is in the foreground of a terminal,
-// whose every change of size comes as a WINCH.
+// onTerminal reports whether this process is in the foreground of a terminal. It
+// then gets a WINCH whenever the terminal's size changes.
 func onTerminal() bool {
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/gonicorn/gonicorn/internal/upgrade"
 )
 
-// upgrader makes what replaces this process, of what it was handed.
+// upgrader makes the upgrader of this process from what the process was handed.
 func (s *supervisor) upgrader(handed upgrade.Handover) *upgrade.Upgrader {
 	return upgrade.New(handed, upgrade.Process{
 		Args: slices.Clone(os.Args), Host: s.host, Log: s.log, BootTimeout: s.given.config().BootTimeout, Grace: s.given.config().GracefulTimeout,
@@ -26,7 +26,7 @@ func (s *supervisor) ownSockets(own bool) {
 	s.admin.Own(own)
 }
 
-// gateways are their pids.
+// gateways returns the pids of the gateways.
 func (s *supervisor) gateways(ctx context.Context) (pids []int, err error) {
 	status, err := s.arbiter.Status(ctx)
 	for _, w := range status.Workers {
@@ -37,7 +37,7 @@ func (s *supervisor) gateways(ctx context.Context) (pids []int, err error) {
 	return pids, err
 }
 
-// takeOver takes what the gonicorn before had, which is gone.
+// takeOver takes over the pidfile and the control socket of the predecessor, which is gone.
 func (s *supervisor) takeOver() {
 	if s.holdings.pidfile != nil && s.holdings.pidfilePath != "" {
 		if err := s.holdings.pidfile.Rename(s.holdings.pidfilePath); err != nil {

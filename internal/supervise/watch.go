@@ -12,10 +12,10 @@ import (
 	"github.com/gonicorn/gonicorn/signals"
 )
 
-// watches look at files until gonicorn ends.
+// watches watch files until gonicorn ends.
 type watches struct {
-	while  context.Context // of all of them
-	follow func([]string)  // has the files of a Python app watched; nil where nothing is
+	while  context.Context // ends all of them
+	follow func([]string)  // adds the files of a Python app; nil if the app is not watched
 }
 
 // watch reloads when the app's files (--reload) or the config file
@@ -37,8 +37,8 @@ func (s *supervisor) watch(ctx context.Context, p *prepared) error {
 	return nil
 }
 
-// watchApp reloads when a file of the app changes: for Python its sources, and
-// what it has imported from anywhere but the packages that are installed.
+// watchApp reloads when a file of the app changes. For Python that is its sources,
+// and the modules that it has imported, except installed packages.
 func (s *supervisor) watchApp(ctx context.Context, p *prepared) error {
 	c := p.config
 	dir := c.Chdir
@@ -61,7 +61,7 @@ func (s *supervisor) watchApp(ctx context.Context, p *prepared) error {
 	return err
 }
 
-// ownFiles are what gonicorn itself writes, which is no change of the app.
+// ownFiles are files that gonicorn itself writes: they are not changes of the app.
 func ownFiles(c *config.Config) (all []string) {
 	for _, name := range append([]string{c.Errorlog, c.Accesslog, c.Pidfile, c.ControlSocket}, c.Bind...) {
 		name = strings.TrimPrefix(name, "unix:")
@@ -91,7 +91,7 @@ func (s *supervisor) onChange(ctx context.Context, o watch.Options, do func(path
 	return w, nil
 }
 
-// runWatch calls do for what changes until ctx ends.
+// runWatch calls do for each change until ctx ends.
 func (s *supervisor) runWatch(ctx context.Context, w *watch.Watcher, do func(path string)) {
 	s.inbox.wg.Go(func() {
 		defer w.Close()
