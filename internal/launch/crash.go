@@ -7,19 +7,19 @@ import (
 	"github.com/gonicorn/gonicorn/internal/proc"
 )
 
-// crashLines is how much is logged of the stack of a process that panicked.
+// crashLines is how many lines of a panicking process's stack are logged.
 const crashLines = 16
 
-// crash cuts what Go's run time writes when a process of gonicorn's own ends by
-// a fault: one line says what, and hundreds of stacks are for level debug.
+// crash shortens what Go's runtime writes when one of gonicorn's own processes
+// crashes: one line says why, and the many stacks are logged at level debug.
 type crash struct {
 	role  string
 	log   *slog.Logger
 	began bool
-	left  int // lines that are still logged
+	left  int // lines that are still logged as errors
 }
 
-// take logs a line of a crash; false says that it is none.
+// take logs a line if it belongs to a crash, and reports whether it does.
 func (c *crash) take(line string) bool {
 	if c.began {
 		switch c.left--; {
@@ -34,7 +34,7 @@ func (c *crash) take(line string) bool {
 	case strings.HasPrefix(line, "runtime: failed to create new OS thread"):
 		line += ": " + proc.ProcessLimit()
 	case strings.HasPrefix(line, "panic: "), strings.HasPrefix(line, "SIGSEGV: "), strings.HasPrefix(line, "unexpected fault address"):
-		c.left = crashLines // whoever mends it needs the first stack
+		c.left = crashLines // the first stack is needed to fix the fault
 	case strings.HasPrefix(line, "fatal error: "):
 	default:
 		return false

@@ -12,8 +12,8 @@ import (
 	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
-// Environ is the environment of workers: this process's, less what is meant for
-// it alone, plus raw_env.
+// Environ is the environment of workers: this process's environment without what
+// is only meant for this process, plus the environment file and raw_env.
 //
 //config:workers
 func Environ(c *config.Config) []string {
@@ -36,8 +36,8 @@ func Environ(c *config.Config) []string {
 	return append(env, c.RawEnv...)
 }
 
-// ListenEnv is what sd_listen_fds(3) has a process look for. LISTEN_PID is set
-// by the process itself, which alone knows it.
+// ListenEnv is what sd_listen_fds(3) looks for. The started process itself sets
+// LISTEN_PID, because only it knows its pid.
 func ListenEnv(sockets []*listen.Socket) []string {
 	if len(sockets) == 0 {
 		return nil
@@ -52,7 +52,7 @@ func ListenEnv(sockets []*listen.Socket) []string {
 	}
 }
 
-// PortEnv is PORT, of the first TCP address.
+// PortEnv is PORT, the port of the first TCP address.
 func PortEnv(sockets []*listen.Socket) []string {
 	for _, s := range sockets {
 		if port := s.Port(); port > 0 {
@@ -62,7 +62,7 @@ func PortEnv(sockets []*listen.Socket) []string {
 	return nil
 }
 
-// Title is how ps shows a process.
+// Title is the title under which ps shows a process.
 func Title(role string, c *config.Config) string {
 	if c.ProcName == "" {
 		return "gonicorn: " + role

@@ -18,27 +18,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Host is what this process shares with those that it starts. It outlives
+// Host is what this process shares with the processes that it starts. It outlives
 // reloads.
 type Host struct {
 	Logs     *errorlog.Log
-	Helpers  *proc.Helpers // short commands that the arbiter's reaper leaves alone
+	Helpers  *proc.Helpers // children that the arbiter's reaper leaves alone
 	Board    *scoreboard.Board
-	Children *scoreboard.Register // of the arbiter: whom the guard may signal
+	Children *scoreboard.Register // the arbiter's children, which the guard may signal
 	Notify   *notify.Server
 	Stopped  chan struct{} // closed when the arbiter has ended
-	Lifeline int           // read end of a pipe that nobody writes: EOF means that the arbiter is gone
-	Alive    int           // its write end, which nobody else has
+	Lifeline int           // read end of a pipe to which nobody writes: EOF means that the arbiter is gone
+	Alive    int           // its write end, which only this process has
 
 	null   int          // /dev/null
 	runner int          // file of the Python runner; -1 until it is needed
-	age    atomic.Int64 // of the worker that was started last: see arbiter.Place
+	age    atomic.Int64 // of the last worker that was started: see arbiter.Place
 
 	pipesMu sync.Mutex
 	pipes   map[int]Pipe // by descriptor
 }
 
-// NewHost makes it. The caller closes it, after an error too.
+// NewHost makes a Host. The caller must close it, even after an error.
 func NewHost(logs *errorlog.Log, helpers *proc.Helpers) (*Host, error) {
 	h := &Host{
 		Logs: logs, Helpers: helpers, Stopped: make(chan struct{}), pipes: map[int]Pipe{},
@@ -63,7 +63,7 @@ func NewHost(logs *errorlog.Log, helpers *proc.Helpers) (*Host, error) {
 	return h, nil
 }
 
-// Close frees it. Whoever was started sees the end of the lifeline.
+// Close frees everything. The processes that were started see the end of the lifeline.
 func (h *Host) Close() {
 	if h == nil {
 		return
@@ -80,7 +80,7 @@ func (h *Host) Close() {
 	proc.CloseAll(h.null, h.Lifeline, h.Alive, h.runner)
 }
 
-// OpenRunner makes the file of the Python runner, unless it is there.
+// OpenRunner makes the file of the Python runner, unless that exists already.
 func (h *Host) OpenRunner() error {
 	if h.runner >= 0 {
 		return nil
@@ -93,9 +93,9 @@ func (h *Host) OpenRunner() error {
 	return err
 }
 
-// Expect gives a process that is about to be started a socket of its own to say
-// that it is ready, where the system does not say who has sent a message.
-// started is told its pid, or 0 if it was not started.
+// Expect gives a process that is about to start a notify socket of its own, if the
+// system does not tell the sender of a message. The caller passes the pid to
+// started, or 0 if the process was not started.
 func (h *Host) Expect(spec proc.Spec) (_ proc.Spec, started func(pid int)) {
 	speaks := func(kv string) bool { return strings.HasPrefix(kv, wire.EnvNotifySocket+"=") }
 	if !slices.ContainsFunc(spec.Env, speaks) {
@@ -108,8 +108,8 @@ func (h *Host) Expect(spec proc.Spec) (_ proc.Spec, started func(pid int)) {
 	return spec, started
 }
 
-// Runner is that file; -1 until it is open.
+// Runner is the descriptor of the runner's file; -1 until it is open.
 func (h *Host) Runner() int { return h.runner }
 
-// Age is how many workers have been started by now.
+// Age is how many workers have been started so far.
 func (h *Host) Age() int { return int(h.age.Load()) }

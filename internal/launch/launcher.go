@@ -1,5 +1,5 @@
-// Package launch starts processes for the arbiter: what each is given, and where
-// its output goes.
+// Package launch starts processes for the arbiter. It decides what each is given
+// and where its output goes.
 package launch
 
 import (
@@ -22,30 +22,30 @@ type Launcher struct {
 	Role     string
 	Spec     proc.Spec // Files and the last of Env are added for each start
 	Sockets  []*listen.Socket
-	Inside   bool // gonicorn's own code runs inside: it gets a page of the scoreboard and the lifeline
-	Guards   bool // it may have to end the workers: it gets the register of whom it may signal
-	Outlives bool // it has something to say when the arbiter is gone: it gets the error log
+	Inside   bool // it runs gonicorn's own code: it gets a page of the scoreboard and the lifeline
+	Guards   bool // it may have to end the workers: it gets the register of processes that it may signal
+	Outlives bool // it logs when the arbiter is gone: it gets the error log
 	Capture  bool // its output goes to the error log
-	Stdout   bool // but its stdout is this process's
+	Stdout   bool // except stdout, which is this process's
 	Limits   *resources.Limits
-	Source   Source // of workers that need not be started from nothing; nil without
-	// Equip, which may be nil, adds what one process gets for itself.
+	Source   Source // provides workers that have a process already; may be nil
+	// Equip, which may be nil, adds what only this one process gets.
 	Equip func(p arbiter.Place, spec *proc.Spec) (Equipment, error)
 }
 
-// Source has workers that are not started from nothing: a template forks them, or
-// they were started before they had a place.
+// Source provides workers that Launcher does not start itself: a template forks
+// them, or they were started before they had a place.
 type Source interface {
-	// Launch gives a place to a worker. It returns false when it has none: one is
-	// to be started.
+	// Launch gives a place to a worker. has is false if there is no worker: the
+	// caller must start one.
 	Launch(p arbiter.Place) (process arbiter.Process, has bool, err error)
-	// Close ends what has no place.
+	// Close ends the processes that have no place.
 	Close()
 }
 
-// Equipment is what belongs to one process.
+// Equipment belongs to one process.
 type Equipment struct {
-	Started func(err error) // called once the process has what it was given, or could not be started
+	Started func(err error) // called once the process has started, or could not be started
 	Probe   func(ctx context.Context) (arbiter.Endpoint, error)
 	Unready string
 }
@@ -86,7 +86,7 @@ func (l *Launcher) Launch(p arbiter.Place) (arbiter.Process, error) {
 	return process, nil
 }
 
-// start adds what the process gets besides its output, and starts it.
+// start adds everything that the process gets except its output, and starts it.
 func (l *Launcher) start(spec proc.Spec, p arbiter.Place) (arbiter.Process, error) {
 	if l.Outlives {
 		if fd, closed := l.Host.Logs.LastWords(); fd >= 0 {
@@ -133,7 +133,7 @@ func (l *Launcher) start(spec proc.Spec, p arbiter.Place) (arbiter.Process, erro
 	return arbiter.Process{PID: pid, Probe: own.Probe, Unready: own.Unready, OOMKills: kills, Guards: l.Guards}, nil
 }
 
-// Files lists what becomes descriptors 0 to 2 and the sockets from 3 up.
+// Files lists descriptors 0 to 2 of the process, and the sockets from 3 up.
 func (l *Launcher) Files(stdout, stderr int) []int {
 	files := []int{l.Host.null, stdout, stderr}
 	for _, s := range l.Sockets {
@@ -147,18 +147,18 @@ func (l *Launcher) Inherit(spec proc.Spec) proc.Spec {
 	return With(spec, wire.EnvLifeline, l.Host.Lifeline)
 }
 
-// With adds a descriptor, and a variable that names it.
+// With adds a descriptor, and an environment variable with its number.
 func With(spec proc.Spec, name string, fd int) proc.Spec {
 	spec.Env = append(spec.Env, name+"="+strconv.Itoa(len(spec.Files)))
 	spec.Files = append(spec.Files, fd)
 	return spec
 }
 
-// Read sends what a process writes to the error log, line by line.
+// Read copies a process's output to the error log, line by line.
 func (l *Launcher) Read(fd, id, pid int) arbiter.Output { return l.Host.Read(l.Role, fd, id, pid) }
 
-// Confine moves a worker that was started before it had its place into its
-// cgroup.
+// Confine moves a worker of a Source into its cgroup: it was started before that
+// was known.
 func (l *Launcher) Confine(p arbiter.Place, pid int) {
 	if err := l.Limits.Confine(p, pid); err != nil {
 		l.Host.Logs.Own.Warn("worker is in no cgroup of its own", "pid", pid, "error", err)

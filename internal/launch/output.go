@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Pipe is one that a process writes to.
+// Pipe is the pipe that a process writes its output to.
 type Pipe struct {
 	FD   int    `json:"fd"`
 	Role string `json:"role"`
@@ -23,16 +23,16 @@ type Pipe struct {
 	PID  int    `json:"pid"`
 }
 
-// Pipes calls do with the pipes that are being read. None is closed meanwhile.
+// Pipes calls do with the pipes that are being read. None is closed during the call.
 func (h *Host) Pipes(do func(all []Pipe) error) error {
 	h.pipesMu.Lock()
 	defer h.pipesMu.Unlock()
 	return do(slices.Collect(maps.Values(h.pipes)))
 }
 
-// Read sends what a process of this role writes to the error log, line by line.
+// Read copies the output of a process with this role to the error log, line by line.
 func (h *Host) Read(role string, fd, id, pid int) arbiter.Output {
-	_ = unix.SetNonblock(fd, true) // pollable, so that Close ends a Read
+	_ = unix.SetNonblock(fd, true) // so that the file can be polled, and Close ends a Read
 	log := h.Logs.Output.With(role, id, "pid", pid)
 	if role != "worker" {
 		log = h.Logs.Output.With("role", role, "pid", pid)
@@ -51,7 +51,7 @@ func (h *Host) Read(role string, fd, id, pid int) arbiter.Output {
 		own := h.Logs.Own.With("role", role)
 		emit = func(line string) {
 			if !relay(own, line) && !cut.take(line) {
-				log.Info(line) // a diagnosis, or a program's that it runs
+				log.Info(line) // not a log record
 			}
 		}
 	}
@@ -69,20 +69,20 @@ func (h *Host) Read(role string, fd, id, pid int) arbiter.Output {
 	return logging.NewLines(file, emit)
 }
 
-// output is the pipe that a process writes to.
+// output is the pipe that a process writes its output to.
 type output struct {
 	*os.File
-	closed func() // called before it is
+	closed func() // called just before the pipe is closed
 }
 
 // Close implements io.Closer.
 func (o *output) Close() error {
 	o.closed()
-	return o.File.Close() // it only wants to know
+	return o.File.Close()
 }
 
-// relay logs a line that another process of gonicorn has logged as JSON (see
-// log/slog); false says that it is none.
+// relay logs a line if another process of gonicorn has logged it as JSON (see
+// log/slog), and reports whether it did.
 func relay(log *slog.Logger, line string) bool {
 	var record map[string]any
 	if !strings.HasPrefix(line, "{") || json.Unmarshal([]byte(line), &record) != nil {
