@@ -20,31 +20,31 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// stacksTime is how long a worker whose import takes too long has to write its
-// stacks, before it is killed.
+// stacksTime is how long a worker may take to write its stacks if its import took
+// too long. Then it is killed.
 const stacksTime = 2 * time.Second
 
-// First are the first workers of a generation of a Python app, started before it
-// is known whether that is WSGI or ASGI: the first of them tells. They load the
-// app, and wait for what only the arbiter can give them: their places.
+// First holds the first workers of a generation of a Python app. They are started
+// before it is known whether the app is WSGI or ASGI; the first of them reports
+// that. They load the app and then wait until the arbiter gives them their places.
 type First struct {
 	l       *launch.Launcher
 	limit   time.Duration      // for the app to be loaded
 	own     func(slot, fd int) // takes the gateway's end of a worker's socket
 	mu      sync.Mutex
-	waiting []*firstWorker // that have no place yet, the first of them first
+	waiting []*firstWorker // workers without a place, in the order of their start
 }
 
-// firstWorker is one of them.
+// firstWorker is one of the first workers.
 type firstWorker struct {
 	pid    int
-	wait   func() proc.Exit // for its end, as long as it is not the arbiter's child
-	orders *python.Template // how it is told its place
-	fd     int              // its output; -1 where that is not read
-	output arbiter.Output   // nil until it is read
+	wait   func() proc.Exit // waits for its end, until the arbiter takes it over
+	orders *python.Template // the socket over which it is told its place
+	fd     int              // its output; -1 if that is not read
+	output arbiter.Output   // nil until its output is read
 }
 
-// StartFirst starts as many workers. The first one has to tell what the app is.
+// StartFirst starts this many workers. The first one must report what the app is.
 func StartFirst(o Options, set python.Settings, many int) (*First, error) {
 	e := &First{l: o.Launcher, own: o.Own, limit: o.Limit}
 	for id := 1; id <= many; id++ {
@@ -98,21 +98,21 @@ func (e *First) start(set python.Settings, generation, id int) (*firstWorker, er
 	return &firstWorker{pid: pid, wait: wait, orders: python.NewTemplate(ours), fd: r}, nil
 }
 
-// read begins to read what a worker writes.
+// read begins to read a worker's output.
 func (e *First) read(w *firstWorker, id int) {
 	if w.output == nil && w.fd >= 0 {
 		w.output = e.l.Read(w.fd, id, w.pid)
 	}
 }
 
-// Await waits until the first worker has loaded the app, and returns what it
-// says of it. The end of ctx ends the workers.
+// Await waits until the first worker has loaded the app, and returns its report.
+// The end of ctx ends the workers.
 func (e *First) Await(ctx context.Context, app string) (python.Told, error) {
 	e.mu.Lock()
 	first := e.waiting[0]
 	e.mu.Unlock()
 	e.read(first, 1)
-	stop := context.AfterFunc(ctx, func() { _ = proc.SignalGroup(first.pid, syscall.SIGKILL) }) // its end is what Ready waits for
+	stop := context.AfterFunc(ctx, func() { _ = proc.SignalGroup(first.pid, syscall.SIGKILL) }) // Ready returns when the worker ends
 	_, err := first.orders.Ready(e.limit)
 	stop()
 	if err == nil {
@@ -121,7 +121,7 @@ func (e *First) Await(ctx context.Context, app string) (python.Told, error) {
 	told := first.orders.Told()
 	if ctx.Err() != nil {
 		e.Close()
-		return told, context.Cause(ctx) // why the load was given up
+		return told, context.Cause(ctx) // why loading was given up
 	}
 	var broken *python.AppError
 	switch {
@@ -131,7 +131,7 @@ func (e *First) Await(ctx context.Context, app string) (python.Told, error) {
 			err = errcode.With("GON012", &arbiter.BootError{Role: "worker", Tries: 1, Reason: broken.Error()})
 		}
 	case errors.Is(err, python.ErrTemplateSlow):
-		_ = proc.Signal(first.pid, syscall.SIGABRT) // it shows its stacks
+		_ = proc.Signal(first.pid, syscall.SIGABRT) // makes it write its stacks
 		_, _ = first.orders.Ready(stacksTime)
 		err = errcode.With("GON012", &arbiter.BootError{Role: "worker", Tries: 1,
 			Reason: fmt.Sprintf("importing %s took longer than %s (boot_timeout); its stack is in the log", app, e.limit)})
@@ -142,15 +142,15 @@ func (e *First) Await(ctx context.Context, app string) (python.Told, error) {
 	return told, err
 }
 
-// end waits for the end of a worker and of its output.
+// end terminates a worker, waits for its end and says how it ended.
 func (e *First) end(w *firstWorker) string {
-	_ = proc.SignalGroup(w.pid, syscall.SIGTERM) // it has let go of its socket
+	_ = proc.SignalGroup(w.pid, syscall.SIGTERM) // it has closed its socket, so it is of no use
 	exit := w.wait()
 	w.wait = nil
 	return exit.String()
 }
 
-// take returns a worker that has no place yet; nil if there is none.
+// take returns a worker without a place; nil if there is none.
 func (e *First) take() *firstWorker {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -162,7 +162,7 @@ func (e *First) take() *firstWorker {
 	return w
 }
 
-// Close ends the workers that have no place.
+// Close ends the workers without a place.
 func (e *First) Close() {
 	if e == nil {
 		return
@@ -184,15 +184,14 @@ func (e *First) Close() {
 		late := time.NewTimer(lastOutput)
 		select {
 		case <-w.output.Done():
-		case <-late.C: // something that the app has started holds it
+		case <-late.C: // a process that the app has started keeps the pipe open
 		}
 		late.Stop()
 		_ = w.output.Close()
 	}
 }
 
-// Launch implements launch.Source: it gives a worker its place, as a launcher gives
-// it to a new process.
+// Launch implements launch.Source: it gives a waiting worker its place.
 func (e *First) Launch(p arbiter.Place) (process arbiter.Process, has bool, err error) {
 	w := e.take()
 	if w == nil {
@@ -231,7 +230,7 @@ func (e *First) place(w *firstWorker, p arbiter.Place) (arbiter.Process, error) 
 	if limits != nil {
 		order.CPUs = limits.CPUs
 	}
-	_ = w.orders.Become(order) // one that has ended is the arbiter's to find out
+	_ = w.orders.Become(order) // if it has ended, the arbiter will find out
 	w.orders.Close()
 	e.own(p.Slot, ours)
 	e.read(w, p.ID)

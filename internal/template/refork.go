@@ -10,22 +10,22 @@ import (
 	"github.com/gonicorn/gonicorn/workers/python"
 )
 
-// reforkState is how far refork_after has come in a generation.
+// reforkState is the progress of refork_after in a generation.
 type reforkState int
 
 const (
-	reforkOff      reforkState = iota // not asked for, or over: workers are forked from a template that served nothing
-	reforkWanted                      // a worker that has served enough becomes the template
-	reforkPromoted                    // one has
+	reforkOff      reforkState = iota // off or given up: workers are forked from a template that has served nothing
+	reforkWanted                      // a worker that has served enough requests shall become the template
+	reforkPromoted                    // a worker has become the template
 )
 
-// refork is what becomes of refork_after in one generation. The template's mu
-// guards it.
+// refork is the state of refork_after in one generation. The template's mu guards
+// it.
 type refork struct {
 	state  reforkState
 	after  int                      // requests
-	orders map[int]*python.Template // by slot: where a worker is told to become the template
-	copies map[int]bool             // by slot: workers forked from one that had served
+	orders map[int]*python.Template // by slot: socket over which a worker is told to become the template
+	copies map[int]bool             // by slot: whether the worker was forked from one that had served
 }
 
 func newRefork(after int) refork {
@@ -44,8 +44,8 @@ func (r *refork) close() {
 	clear(r.orders)
 }
 
-// take makes the socket at which a new worker can be told to become the
-// template, and returns the worker's end; -1 is none.
+// take makes the socket over which a new worker can be told to become the
+// template. It returns the worker's end, or -1 if there is none.
 func (t *Template) take(slot int) (theirs int) {
 	r := &t.refork
 	if old := r.orders[slot]; old != nil {
@@ -83,13 +83,14 @@ func (t *Template) Promote(p arbiter.Place) {
 	delete(t.refork.orders, p.Slot)
 	if err := next.Promote(); err != nil {
 		next.Close()
-		return // it is gone already
+		return // the worker is gone already
 	}
 	go t.awaitPromotion(next)
 }
 
-// awaitPromotion makes a worker that has finished the template, and has all
-// others replaced by copies of it. A worker may refuse, or end without that.
+// awaitPromotion waits until a worker is ready to be the template, makes it the
+// template, and has all workers replaced by copies of it. The worker may refuse,
+// or end before that.
 func (t *Template) awaitPromotion(next *python.Template) {
 	pid, err := next.Ready(0)
 	t.mu.Lock()
@@ -106,7 +107,7 @@ func (t *Template) awaitPromotion(next *python.Template) {
 		return
 	}
 	if t.current != nil {
-		t.current.Close() // watch finds it superseded
+		t.current.Close() // watch will see that it was superseded
 	}
 	t.become(next, pid)
 	t.refork.state = reforkPromoted
@@ -115,8 +116,8 @@ func (t *Template) awaitPromotion(next *python.Template) {
 	go t.Renew(arbiter.Reforked)
 }
 
-// Lost implements arbiter.Refork: what was forked from a worker that had served
-// and hangs, or dies young, was not fit to be forked. A template that has
+// Lost implements arbiter.Refork. If a copy of a worker that had served hangs or
+// dies young, forking that worker was probably not safe. A template that has
 // served nothing takes its place for the rest of the generation.
 func (t *Template) Lost(p arbiter.Place, why string) {
 	t.mu.Lock()

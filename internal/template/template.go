@@ -1,6 +1,6 @@
-// Package template has the processes that load a Python app before they are
-// workers: the template, which workers are forked from, and a generation's first
-// workers, which tell what the app is.
+// Package template manages the processes that load a Python app before there are
+// workers: the template, from which workers are forked, and a generation's first
+// workers, which report what the app is.
 package template
 
 import (
@@ -25,14 +25,14 @@ import (
 )
 
 const (
-	forkTime      = time.Second            // for one fork: the arbiter's loop waits meanwhile
-	templateFirst = 500 * time.Millisecond // until a template that was lost is started again; it doubles
+	forkTime      = time.Second            // for one fork, during which the arbiter's loop is blocked
+	templateFirst = 500 * time.Millisecond // until a lost template is started again; doubles with each failure
 	templateMost  = 30 * time.Second
-	lastOutput    = 200 * time.Millisecond // for what a template that has ended wrote last
+	lastOutput    = 200 * time.Millisecond // for the last output of a process that has ended
 )
 
-// Template starts the workers of one generation by fork(2), from a process that
-// has loaded the app.
+// Template starts the workers of one generation by fork(2) from a process that has
+// loaded the app.
 type Template struct {
 	Options
 	environ map[string]string
@@ -40,20 +40,20 @@ type Template struct {
 	mu      sync.Mutex
 	current *python.Template // nil while there is none
 	pid     int
-	ticks   uint64 // its start
+	ticks   uint64 // its start time
 	closed  bool
 
 	refork refork
 }
 
-// Options are what a generation says of its workers.
+// Options are the settings of one generation.
 type Options struct {
 	Launcher   *launch.Launcher
 	Generation int
 	Limit      time.Duration                 // for the app to be loaded
 	Own        func(slot, fd int)            // takes the gateway's end of a worker's socket
 	Refork     int                           // requests after which a worker becomes the template; 0 is never
-	Renew      func(because arbiter.Renewal) // has all workers replaced
+	Renew      func(because arbiter.Renewal) // replaces all workers
 }
 
 // Start starts the process and waits until it has loaded the app.
@@ -65,7 +65,7 @@ func Start(ctx context.Context, o Options) (*Template, error) {
 	return t, nil
 }
 
-// Told is what the process says of the app.
+// Told is the process's report about the app.
 func (t *Template) Told() python.Told {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -75,7 +75,7 @@ func (t *Template) Told() python.Told {
 	return t.current.Told()
 }
 
-// start starts a process, and another whenever that is lost.
+// start starts a process, and from then on another one whenever it is lost.
 func (t *Template) start(ctx context.Context) error {
 	ours, theirs, err := gatewaylink.SocketPair()
 	if err != nil {
@@ -98,7 +98,7 @@ func (t *Template) start(ctx context.Context) error {
 	}
 	output := t.Launcher.Host.Read("template", r, 0, pid)
 	process := python.NewTemplate(ours)
-	stop := context.AfterFunc(ctx, func() { _ = proc.SignalGroup(pid, syscall.SIGKILL) }) // its end is what Ready waits for
+	stop := context.AfterFunc(ctx, func() { _ = proc.SignalGroup(pid, syscall.SIGKILL) }) // Ready returns when the process ends
 	_, err = process.Ready(t.Limit)
 	stop()
 	if err != nil && ctx.Err() != nil {
@@ -113,12 +113,12 @@ func (t *Template) start(ctx context.Context) error {
 		late := time.NewTimer(lastOutput)
 		select {
 		case <-output.Done():
-		case <-late.C: // workers hold it, for when one of them becomes the template
+		case <-late.C: // workers keep the pipe open, because one of them may become the template
 		}
 		late.Stop()
 		gone <- exit
 		<-output.Done()
-		_ = output.Close() // read to its end
+		_ = output.Close() // all of it has been read
 	}()
 	if err != nil {
 		<-gone
@@ -133,8 +133,8 @@ func (t *Template) start(ctx context.Context) error {
 	return nil
 }
 
-// loadError says why there is no template, with the exit code that a worker
-// that cannot load the app would have led to.
+// loadError says why the app was not loaded. The exit code is the same as if a
+// worker could not load the app.
 func loadError(err error) error {
 	var app *python.AppError
 	if errors.As(err, &app) {
@@ -146,8 +146,8 @@ func loadError(err error) error {
 	return fmt.Errorf("start template: %w", err)
 }
 
-// spec is a worker's, without what each has for itself, and with the socket
-// where orders come.
+// spec is the spec of a worker without what each worker has for itself, plus the
+// socket for orders.
 func (t *Template) spec(output, orders int) proc.Spec {
 	spec := t.Launcher.Spec
 	spec.Files = t.Launcher.Files(output, output)
@@ -161,7 +161,7 @@ func (t *Template) spec(output, orders int) proc.Spec {
 	return spec
 }
 
-// watch waits for the end of the process, and starts another one.
+// watch waits for the end of the process, and then starts another one.
 func (t *Template) watch(gone <-chan proc.Exit, pid int) {
 	exit := <-gone
 	t.mu.Lock()
@@ -178,7 +178,7 @@ func (t *Template) watch(gone <-chan proc.Exit, pid int) {
 	t.again()
 }
 
-// again starts a process in place of one that was lost, until that succeeds.
+// again tries to start a process in place of a lost one, until that succeeds.
 func (t *Template) again() {
 	log := t.log()
 	for pause := templateFirst; ; pause = min(2*pause, templateMost) {
@@ -215,7 +215,7 @@ func (t *Template) Close() {
 	}
 }
 
-// log is the arbiter's.
+// log is the arbiter's log.
 func (t *Template) log() *slog.Logger { return t.Launcher.Host.Logs.Own }
 
 // Launch implements launch.Source: it forks a worker.
@@ -281,7 +281,7 @@ func (t *Template) fork(p arbiter.Place, page, conn, output, promote int) (pid i
 	pid, err = t.current.Fork(order, forkTime)
 	if errors.Is(err, python.ErrTemplateGone) || errors.Is(err, python.ErrTemplateSlow) {
 		t.kill()                              // watch does the rest
-		if t.refork.state == reforkPromoted { // nobody watches that one
+		if t.refork.state == reforkPromoted { // nothing watches a promoted worker
 			t.refork.state = reforkOff
 			t.current.Close()
 			t.current = nil
@@ -295,15 +295,15 @@ func (t *Template) fork(p arbiter.Place, page, conn, output, promote int) (pid i
 	return pid, kills, nil
 }
 
-// become takes over a process that workers are forked from.
+// become records the process from which workers are forked from now on.
 func (t *Template) become(process *python.Template, pid int) {
 	t.current, t.pid = process, pid
-	t.ticks, _ = proc.StartTicks(pid) // 0 for one that is gone, which is never signalled
+	t.ticks, _ = proc.StartTicks(pid) // 0 if the process is gone, which is then never signalled
 }
 
-// kill ends the process, unless its pid is another's by now.
+// kill ends the process, unless its pid now belongs to another one.
 func (t *Template) kill() {
 	if ticks, err := proc.StartTicks(t.pid); err == nil && ticks == t.ticks {
-		_ = proc.SignalGroup(t.pid, syscall.SIGKILL) // it may go this moment
+		_ = proc.SignalGroup(t.pid, syscall.SIGKILL) // it may end at this moment
 	}
 }
