@@ -17,26 +17,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// execHandover is what PID 1 hands to itself when it becomes another binary by
-// execve(2): its end would be the container's. It keeps its children: they serve
-// until those of the new binary do.
+// execHandover is what PID 1 passes to itself when it becomes another binary by
+// execve(2). It cannot be replaced by another process, because its end would end
+// the container. Its children serve until those of the new binary do.
 type execHandover struct {
 	Gateways []int         `json:"gateways"` // pids
-	Alive    int           `json:"alive"`    // descriptor; the children finish when it is closed
+	Alive    int           `json:"alive"`    // descriptor of the lifeline; the children finish when it is closed
 	Outputs  []launch.Pipe `json:"outputs"`
-	Grace    time.Duration `json:"grace"` // for the gateways to finish
-	Old      int           `json:"old"`   // descriptor of the binary before, to go back to
-	Back     bool          `json:"back"`  // that is what has happened
+	Grace    time.Duration `json:"grace"` // how long the gateways may take to finish
+	Old      int           `json:"old"`   // descriptor of the previous binary, to go back to
+	Back     bool          `json:"back"`  // this process went back
 
-	sockets []sockets.Handed // copies, to go back with
+	sockets []sockets.Handed // copies, for going back
 	retired chan struct{}    // closed once the children have been told to finish
 }
 
-// checkTime bounds how long a new binary may take to say that the config is good.
+// checkTime bounds how long a new binary may take to check the config.
 const checkTime = time.Minute
 
-// become has this process become the binary that is there now. It returns only
-// when that cannot be.
+// become replaces the program of this process by the current binary. It returns
+// only if that fails.
 func (u *Upgrader) become(ctx context.Context) error {
 	path, err := u.binary()
 	if err != nil {
@@ -60,7 +60,7 @@ func (u *Upgrader) become(ctx context.Context) error {
 	return u.execute(path, h, u.HandDown())
 }
 
-// execute becomes another binary, with everything that it needs kept open.
+// execute becomes another binary. Everything that it needs stays open.
 func (u *Upgrader) execute(path string, h execHandover, handed []sockets.Handed) error {
 	return u.Host.Pipes(func(all []launch.Pipe) error {
 		h.Outputs = all
@@ -95,8 +95,8 @@ func (u *Upgrader) executeWith(path string, h execHandover, handed []sockets.Han
 	return fmt.Errorf("execute %s: %w", path, err)
 }
 
-// succeed takes over what the binary before has left: what the children write goes on to the log,
-// and the sockets are kept in case of going back.
+// succeed takes over from the previous binary: the output of its children goes on
+// to the log, and copies of the sockets are kept for going back.
 func (u *Upgrader) succeed(h *execHandover, handed []sockets.Handed) {
 	h.retired = make(chan struct{})
 	u.kept = h
@@ -127,8 +127,9 @@ func (u *Upgrader) Beside() bool {
 	}
 }
 
-// RetireOld ends the children of the binary before: first the gateways, which
-// need the workers to finish; the others see the end of their lifeline.
+// RetireOld ends the children of the previous binary. The gateways go first,
+// because they need the workers to finish. The others then see the end of their
+// lifeline.
 func (u *Upgrader) RetireOld() {
 	h := u.kept
 	if h == nil {
@@ -136,7 +137,7 @@ func (u *Upgrader) RetireOld() {
 	}
 	u.wg.Go(func() {
 		for _, pid := range h.Gateways {
-			_ = proc.Signal(pid, syscall.SIGTERM) // one that is gone is what we want
+			_ = proc.Signal(pid, syscall.SIGTERM) // an error means that it is gone already
 		}
 		look := time.NewTicker(20 * time.Millisecond)
 		defer look.Stop()
@@ -165,8 +166,8 @@ func (u *Upgrader) RetireOld() {
 	})
 }
 
-// GoBack becomes the binary before again when this one does not serve. It
-// returns only when there is none, or that cannot be.
+// GoBack becomes the previous binary again if this one does not serve. It returns
+// only if there is no previous binary, if this one serves, or if that fails.
 func (u *Upgrader) GoBack(why error) {
 	h := u.kept
 	if h == nil || h.Back || why == nil {

@@ -1,6 +1,5 @@
-// Package upgrade replaces a gonicorn by another one without a connection lost: by
-// a successor that runs beside it for a while, or, where it is PID 1, by
-// execve(2).
+// Package upgrade replaces a gonicorn by another one without losing a connection:
+// by a successor that runs beside it for a while, or, if it is PID 1, by execve(2).
 package upgrade
 
 import (
@@ -12,20 +11,19 @@ import (
 	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
-// envHandover holds, as JSON, what a gonicorn hands to the one that is to
-// replace it.
+// envHandover is the environment variable with the Handover as JSON.
 const envHandover = "GONICORN_HANDOVER"
 
-// Handover is what this process was given by the one that started it: a
-// gonicorn that it is to replace, or a service manager.
+// Handover is what this process got from the process that started it: a gonicorn
+// that it shall replace, or a service manager.
 type Handover struct {
-	PID      int              `json:"pid"`      // of that gonicorn; 0 if it is none
-	Lifeline int              `json:"lifeline"` // a descriptor that ends with it
+	PID      int              `json:"pid"`      // of the gonicorn to replace; 0 if there is none
+	Lifeline int              `json:"lifeline"` // descriptor of that gonicorn's lifeline
 	Sockets  []sockets.Handed `json:"sockets"`
-	Exec     *execHandover    `json:"heritage,omitempty"` // of PID 1, from itself; releases before have called it so
+	Exec     *execHandover    `json:"heritage,omitempty"` // from PID 1 to itself; "heritage" is the name in earlier releases
 }
 
-// Inherit reads what was handed down, and takes it out of the environment.
+// Inherit reads the handover and removes it from the environment.
 func Inherit() (Handover, error) {
 	var h Handover
 	if text := os.Getenv(envHandover); text != "" {

@@ -24,16 +24,16 @@ var (
 	errAncestor  = errors.New("this gonicorn has not taken over from its predecessor yet: stop that one first")
 )
 
-// successor is the gonicorn that is to replace this one.
+// successor is a gonicorn that shall replace this one.
 type successor struct {
 	pid     int
-	settled chan struct{} // closed when it serves, or is known not to
+	settled chan struct{} // closed when it serves, or when it is known that it will not
 	failure error         // why it does not serve; set before settled is closed
 	gone    chan struct{} // closed when it has ended
 	exit    proc.Exit     // set before gone is closed
 }
 
-// serves reports whether the successor has said that it does.
+// serves reports whether the successor has reported that it serves.
 func (n *successor) serves() bool {
 	select {
 	case <-n.settled:
@@ -43,12 +43,11 @@ func (n *successor) serves() bool {
 	}
 }
 
-// successorGrace is how long a successor that is ended has between TERM and
-// KILL.
+// successorGrace is the time between TERM and KILL when a successor is ended.
 const successorGrace = 2 * time.Second
 
-// end ends a successor that is not wanted. Its own guard ends what it has
-// started.
+// end ends a successor that is not wanted. Its own guard ends the processes that
+// it has started.
 func (n *successor) end() {
 	_ = proc.Signal(n.pid, syscall.SIGTERM) // it may be gone already
 	timer := time.NewTimer(successorGrace)
@@ -61,12 +60,13 @@ func (n *successor) end() {
 	}
 }
 
-// successorTime is how long a successor may take until it serves; 0 is no
-// bound. It may load the app twice, to look at it and to run it.
+// successorTime is how long a successor may take until it serves; 0 is no bound.
+// It may load the app twice: once to inspect it and once to run it.
 func (u *Upgrader) successorTime() time.Duration { return 2 * u.BootTimeout }
 
-// BySignal starts a new gonicorn beside this one, as USR2 asks for. It
-// does not wait; what becomes of both is up to whoever sent the signal.
+// BySignal starts a new gonicorn beside this one, as USR2 asks for. It does not
+// wait. Whoever sent the signal decides which of the two to stop. PID 1 becomes
+// the new binary instead.
 func (u *Upgrader) BySignal() {
 	u.wg.Go(func() {
 		if os.Getpid() == 1 {
@@ -92,10 +92,10 @@ func (u *Upgrader) BySignal() {
 	})
 }
 
-// Upgrade replaces this gonicorn by a new one: it starts it, waits until it
-// serves, and stops. When the new one does not serve in time it is ended, and
-// this one goes on; the error says why. PID 1 becomes the new one, and does not
-// return.
+// Upgrade replaces this gonicorn by a new one: it starts the new one, waits until
+// that serves, and stops this one. If the new one does not serve in time, it is
+// ended and this one continues; the error says why. PID 1 becomes the new binary,
+// and then Upgrade returns only if that fails.
 func (u *Upgrader) Upgrade(ctx context.Context) error {
 	if os.Getpid() == 1 {
 		return u.become(ctx)
@@ -122,8 +122,8 @@ func (u *Upgrader) Upgrade(ctx context.Context) error {
 	return nil
 }
 
-// startSuccessor starts the binary that is there now, with the same arguments,
-// the same environment and the same sockets.
+// startSuccessor starts the current binary with the same arguments, environment
+// and sockets.
 func (u *Upgrader) startSuccessor() (*successor, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -151,7 +151,7 @@ func (u *Upgrader) startSuccessor() (*successor, error) {
 	}
 	u.next = next
 	u.Own(false)
-	_ = unix.SetNonblock(report, true) // so that reading it can have a deadline
+	_ = unix.SetNonblock(report, true) // so that reads can have a deadline
 	u.Log.Info("new gonicorn started", "pid", next.pid, "path", spec.Path)
 	go u.hearSuccessor(next, os.NewFile(uintptr(report), "report"))
 	go func() {
@@ -168,8 +168,7 @@ func (u *Upgrader) startSuccessor() (*successor, error) {
 	return next, nil
 }
 
-// successorSpec hands over all sockets, the lifeline, and the pipe w for the
-// report.
+// successorSpec passes all sockets, the lifeline, and the pipe w for the report.
 func (u *Upgrader) successorSpec(w int) (proc.Spec, error) {
 	path, err := u.binary()
 	if err != nil {
@@ -188,7 +187,7 @@ func (u *Upgrader) successorSpec(w int) (proc.Spec, error) {
 		return proc.Spec{}, fmt.Errorf("encode handover: %w", err)
 	}
 	for _, kv := range os.Environ() {
-		if !strings.HasPrefix(kv, wire.EnvWatchdogPID+"=") { // it names this process
+		if !strings.HasPrefix(kv, wire.EnvWatchdogPID+"=") { // its value is this process's pid
 			spec.Env = append(spec.Env, kv)
 		}
 	}
@@ -196,7 +195,7 @@ func (u *Upgrader) successorSpec(w int) (proc.Spec, error) {
 	return spec, nil
 }
 
-// binary is the file that was started, or what has replaced it since.
+// binary is the path of the file that was started, or that has replaced it since.
 func (u *Upgrader) binary() (string, error) {
 	if len(u.Args) > 0 {
 		if path, err := exec.LookPath(u.Args[0]); err == nil {
@@ -210,12 +209,12 @@ func (u *Upgrader) binary() (string, error) {
 	return strings.TrimSuffix(path, " (deleted)"), nil
 }
 
-// hearSuccessor learns from the report whether the new gonicorn serves. One that
-// does not is ended, and why is logged.
+// hearSuccessor reads in the report whether the new gonicorn serves. If it does
+// not, it is ended and the reason is logged.
 func (u *Upgrader) hearSuccessor(next *successor, report *os.File) {
 	defer report.Close()
 	if most := u.successorTime(); most > 0 {
-		_ = report.SetReadDeadline(time.Now().Add(most)) // a pipe has deadlines
+		_ = report.SetReadDeadline(time.Now().Add(most)) // pipes support deadlines
 	}
 	var said strings.Builder
 	code, err := daemon.Await(report, &said)
@@ -227,7 +226,7 @@ func (u *Upgrader) hearSuccessor(next *successor, report *os.File) {
 		err = errors.New(strings.TrimSpace(said.String()))
 		next.end()
 	default:
-		late := true // or it has closed its report, which is as good as an end
+		late := true // stays true if it still runs; it may only have closed its report
 		select {
 		case <-next.gone:
 			late = false
@@ -244,9 +243,9 @@ func (u *Upgrader) hearSuccessor(next *successor, report *os.File) {
 		"then send USR2 again", "pid", next.pid, "error", err, "code", "GON051")
 }
 
-// AwaitSuccessor keeps this process until a new gonicorn that has not served yet
-// does, or has been ended: nobody else looks after it. Another signal to stop
-// ends it at once.
+// AwaitSuccessor waits until a new gonicorn serves or has been ended, because
+// nothing else looks after it. Another signal to stop ends the new gonicorn at
+// once.
 func (u *Upgrader) AwaitSuccessor() {
 	u.mu.Lock()
 	next := u.next
@@ -268,7 +267,7 @@ func (u *Upgrader) AwaitSuccessor() {
 	}
 }
 
-// Successor reports whether a new gonicorn runs that keeps the sockets.
+// Successor returns the pid of the new gonicorn, which has the sockets too; 0 if there is none.
 func (u *Upgrader) Successor() (pid int) {
 	u.mu.Lock()
 	defer u.mu.Unlock()

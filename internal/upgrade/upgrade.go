@@ -12,34 +12,34 @@ import (
 	"github.com/gonicorn/gonicorn/signals"
 )
 
-// Process is this gonicorn, as an upgrade sees it.
+// Process is what an upgrade needs to know of this gonicorn.
 type Process struct {
-	Args        []string // that it was started with
+	Args        []string // its command line
 	Host        *launch.Host
 	Log         *slog.Logger
 	BootTimeout time.Duration       // of its first config
-	Grace       time.Duration       // for the gateways of the binary before to finish
-	Actions     chan signals.Action // that the arbiter takes
+	Grace       time.Duration       // how long the previous binary's gateways may take to finish
+	Actions     chan signals.Action // the arbiter's
 	HandDown    func() []sockets.Handed
 	Own         func(own bool)                       // says whether this process removes the files of its unix sockets
 	Gateways    func(context.Context) ([]int, error) // pids
-	Begin       func()                               // is called before another binary is started
-	TakeOver    func()                               // the pidfile and the control socket, once the gonicorn before is gone
+	Begin       func()                               // called before another binary is started
+	TakeOver    func()                               // takes the pidfile and the control socket, once the predecessor is gone
 }
 
-// Upgrader replaces this gonicorn, or has replaced another. All methods may be
-// called from any goroutine.
+// Upgrader lets this gonicorn replace another one, and be replaced. All methods
+// may be called from any goroutine.
 type Upgrader struct {
 	Process
-	kept *execHandover // nil where this process was no other binary before
+	kept *execHandover // nil if this process was not another binary before
 
 	mu       sync.Mutex
-	replaces int        // the gonicorn that is to be replaced; 0 once it is gone
-	next     *successor // that is to replace this one; nil without
+	replaces int        // pid of the gonicorn to replace; 0 once it is gone
+	next     *successor // that shall replace this one; may be nil
 	wg       sync.WaitGroup
 }
 
-// New makes an upgrader of what this process was handed.
+// New makes an upgrader from what this process was handed.
 func New(handed Handover, p Process) *Upgrader {
 	u := &Upgrader{Process: p, replaces: handed.PID}
 	if handed.Exec != nil {
@@ -48,26 +48,26 @@ func New(handed Handover, p Process) *Upgrader {
 	return u
 }
 
-// Wait waits until nothing of it is under way. The arbiter has ended.
+// Wait waits for the upgrader's goroutines. The arbiter must have ended.
 func (u *Upgrader) Wait() { u.wg.Wait() }
 
-// Replaces reports whether the gonicorn before still runs, beside this one.
+// Replaces reports whether the predecessor still runs beside this gonicorn.
 func (u *Upgrader) Replaces() bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return u.replaces != 0
 }
 
-// Kept reports whether this process was another binary before, whose children it
-// has.
+// Kept reports whether this process was another binary before and has kept its
+// children.
 func (u *Upgrader) Kept() bool { return u.kept != nil }
 
-// WentBack reports whether this is the binary before again, since the new one did
-// not serve.
+// WentBack reports whether this is the previous binary again, because the new one
+// did not serve.
 func (u *Upgrader) WentBack() bool { return u.kept != nil && u.kept.Back }
 
-// AwaitPredecessor waits until the gonicorn that this one replaces is gone, and
-// takes its place then. It does not block.
+// AwaitPredecessor starts a goroutine that waits until the predecessor is gone and
+// then takes its place.
 func (u *Upgrader) AwaitPredecessor(h Handover) {
 	old := proc.Lifeline(h.Lifeline)
 	u.wg.Go(func() {
