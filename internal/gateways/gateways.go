@@ -15,58 +15,58 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Links tells every gateway process which workers there are, and hears from it
-// which of them are idle. There may be two gateways at once, the old one of a
-// reload and the new one: each gets the workers of its own time. The arbiter's
-// loop never waits for a gateway: only the newest state is ever sent.
+// Links tells every gateway process which workers there are, and learns from it
+// which of them are idle. During a reload there may be two gateways, the old and
+// the new one: each gets the workers of its own generations. The arbiter's loop
+// never waits for a gateway, because only the newest state is sent.
 type Links struct {
 	log *slog.Logger
 
 	page func(slot int) (fd int, err error) // duplicates a worker's page of the scoreboard
 	say  Events
 
-	asking       sync.Mutex // one asks at a time
+	asking       sync.Mutex // held during a question: only one at a time
 	mu           sync.Mutex
 	peers        []arbiter.Peer
 	certificates []byte      // certificates and keys, as JSON; nil without TLS
-	since        int         // the generation that brought them
-	conns        map[int]int // slot to the gateway's end of a Python worker's own socket
+	since        int         // the generation that they came with
+	conns        map[int]int // by slot: the gateway's end of a Python worker's own socket
 	links        []*link
 	ended        []wire.Ended // the last workers that have ended
-	endings      int          // how many there were
+	endings      int          // how many workers have ended
 	wg           sync.WaitGroup
 }
 
 // link is the socket to one gateway process.
 type link struct {
 	generation int
-	own        []byte // its generation's certificates, until they are everybody's; nil without TLS
+	own        []byte // its generation's certificates, used until that is committed; nil without TLS
 	conn       *gatewaylink.Conn
-	news       chan struct{} // has one element when there is something to send
+	news       chan struct{} // holds one element if there is something to send
 	inFlight   chan []wire.InFlight
 	closed     bool // guarded by Links.asking
 	gone       chan struct{}
 
-	endings      int         // of Links.endings, how many were sent
-	told         map[int]int // slot to pid of the workers whose pages and sockets were sent
-	certificates *byte       // first byte of the certificates that was sent
+	endings      int         // the value of Links.endings when they were last sent
+	told         map[int]int // by slot: pid of the worker whose page and socket were sent
+	certificates *byte       // first byte of the certificates that were sent, to recognize them
 }
 
-// Events is what the gateways say of workers. None of it may wait for a gateway.
+// Events are called with what gateways report about workers. They must not wait for a gateway.
 type Events struct {
 	Idle   func(slot, pid int) // a draining worker has nothing in flight
 	Broken func(slot, pid int) // a worker sent invalid data
-	Stuck  func(wire.Stuck)    // requests that take too long, or C code that holds the interpreter
+	Stuck  func(wire.Stuck)    // a request takes too long, or C code holds the interpreter
 }
 
-// New makes the arbiter's end. page duplicates a worker's page of the scoreboard.
+// New makes the Links. page duplicates a worker's page of the scoreboard.
 func New(log *slog.Logger, page func(slot int) (fd int, err error), say Events) *Links {
 	return &Links{log: log, page: page, say: say, conns: map[int]int{}}
 }
 
-// Connect makes the socket for a gateway about to be started, and returns its
-// end of it, which the caller closes once the process has it. certificates are the
-// certificates of its generation.
+// Connect makes the socket for a gateway that is about to start, and returns the
+// gateway's end. The caller closes that once the process has it. certificates are
+// those of the gateway's generation.
 func (g *Links) Connect(generation int, certificates []byte) (theirs int, err error) {
 	conn, theirs, err := gatewaylink.Pair()
 	if err != nil {
@@ -85,7 +85,7 @@ func (g *Links) Connect(generation int, certificates []byte) (theirs int, err er
 	return theirs, nil
 }
 
-// Publish takes over the newest list of workers.
+// Publish sets the list of workers and has it sent.
 func (g *Links) Publish(peers []arbiter.Peer) {
 	g.mu.Lock()
 	g.peers = peers
@@ -93,11 +93,11 @@ func (g *Links) Publish(peers []arbiter.Peer) {
 	g.poke()
 }
 
-// endedMost is how many workers that have ended are remembered for gateways that
-// have not been told.
+// endedMost is how many ended workers are remembered for gateways that have not
+// been told of them.
 const endedMost = 64
 
-// Ends takes note of a worker that has ended.
+// Ends records that a worker has ended.
 func (g *Links) Ends(e wire.Ended) {
 	g.mu.Lock()
 	g.ended = append(g.ended, e)
@@ -107,7 +107,7 @@ func (g *Links) Ends(e wire.Ended) {
 	g.poke()
 }
 
-// endedSince lists the workers that have ended and that a gateway was not told of.
+// endedSince lists the ended workers that a gateway has not been told of.
 func (g *Links) endedSince(l *link) []wire.Ended {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -116,7 +116,7 @@ func (g *Links) endedSince(l *link) []wire.Ended {
 	return slices.Clone(g.ended[len(g.ended)-n:])
 }
 
-// Certify takes over new certificates, which a generation has brought.
+// Certify sets the certificates that came with generation since, and has them sent.
 func (g *Links) Certify(certificates []byte, since int) {
 	g.mu.Lock()
 	g.certificates, g.since = certificates, since
@@ -124,8 +124,8 @@ func (g *Links) Certify(certificates []byte, since int) {
 	g.poke()
 }
 
-// Own takes the gateway's end of the socket of a worker about to start in a
-// slot; the one of the slot's last worker is closed.
+// Own takes over the gateway's end of the socket of a worker that is about to
+// start in a slot. It closes the socket of the slot's previous worker.
 func (g *Links) Own(slot, fd int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -135,17 +135,17 @@ func (g *Links) Own(slot, fd int) {
 	g.conns[slot] = fd
 }
 
-// HangUp ends the connection of the worker in a slot, which all holders of the
-// gateway's end share.
+// HangUp ends the connection of the worker in a slot for all processes that hold
+// the gateway's end.
 func (g *Links) HangUp(slot int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if fd, ok := g.conns[slot]; ok {
-		_ = unix.Shutdown(fd, unix.SHUT_RDWR) // it is, if the worker has closed its end
+		_ = unix.Shutdown(fd, unix.SHUT_RDWR) // fails if the worker has closed its end already
 	}
 }
 
-// heldTime bounds how long a gateway may take to say what it has in flight.
+// heldTime bounds how long a gateway may take to report what it has in flight.
 const heldTime = time.Second
 
 // Requests asks every gateway what it has in flight.
@@ -160,11 +160,11 @@ func (g *Links) Requests(ctx context.Context) (all []wire.InFlight) {
 			continue
 		}
 		select {
-		case <-l.inFlight: // an answer that came too late for the one before
+		case <-l.inFlight: // an answer that came too late for the previous question
 		default:
 		}
 		if err := l.conn.Send(wire.ToGateway{Ask: true}, nil); err != nil {
-			continue // it is gone
+			continue // the gateway is gone
 		}
 		late := time.NewTimer(heldTime)
 		select {
@@ -190,7 +190,7 @@ func (g *Links) poke() {
 	}
 }
 
-// Close ends all links. The gateways are gone by then.
+// Close ends all links. The gateways must be gone.
 func (g *Links) Close() {
 	g.mu.Lock()
 	for _, l := range g.links {
@@ -203,7 +203,7 @@ func (g *Links) Close() {
 	}
 }
 
-// hear reads what the gateway says until it is gone.
+// hear reads a gateway's messages until it is gone.
 func (g *Links) hear(l *link) {
 	for {
 		var m wire.FromGateway

@@ -13,7 +13,7 @@ import (
 // tell sends the newest state whenever it has changed.
 func (g *Links) tell(l *link) {
 	defer func() {
-		g.asking.Lock() // nobody asks while it is closed
+		g.asking.Lock() // so that nobody asks over a closed link
 		defer g.asking.Unlock()
 		l.closed = true
 		l.conn.Close()
@@ -33,11 +33,11 @@ func (g *Links) tell(l *link) {
 	}
 }
 
-// scarceTime is the time between two tries at what there is no room for.
+// scarceTime is the time between two tries if the system is short of something.
 const scarceTime = time.Second
 
-// scarce says of an error that the next try may succeed: descriptors or memory
-// are used up.
+// scarce reports whether an error says that descriptors or memory are used up: a
+// later try may succeed.
 func scarce(err error) bool {
 	for _, e := range []error{unix.EMFILE, unix.ENFILE, unix.ENOMEM, unix.ENOSPC, unix.ETOOMANYREFS} {
 		if errors.Is(err, e) {
@@ -47,8 +47,8 @@ func scarce(err error) bool {
 	return false
 }
 
-// patiently tries until there is room for it: a gateway that is cut off from the
-// arbiter serves nothing.
+// patiently repeats try while descriptors or memory are short, because a gateway
+// that the arbiter cannot reach serves nothing.
 func (g *Links) patiently(l *link, try func() error) error {
 	for {
 		err := try()
@@ -64,13 +64,13 @@ func (g *Links) patiently(l *link, try func() error) error {
 	}
 }
 
-// send sends what is new: certificates, and all workers in messages
-// of a bounded size.
+// send sends new certificates, newly ended workers, and the list of all workers in
+// messages of bounded size.
 func (g *Links) send(l *link) error {
 	g.mu.Lock()
 	workers, certificates := g.workersOf(l), g.certificates
 	if l.generation > g.since {
-		certificates = l.own // a reload that is not committed
+		certificates = l.own // its reload is not committed yet
 	}
 	g.mu.Unlock()
 	if len(certificates) > 0 && l.certificates != &certificates[0] {
@@ -120,8 +120,8 @@ func (g *Links) send(l *link) error {
 	}
 }
 
-// workersOf lists the workers that belong to the gateway of a link: those
-// since its generation, and before the next gateway's.
+// workersOf lists the workers that belong to the gateway of a link: those from its
+// own generation up to, but not including, the next gateway's.
 func (g *Links) workersOf(l *link) []wire.Worker {
 	next := int(^uint(0) >> 1)
 	for _, other := range g.links {
@@ -133,7 +133,7 @@ func (g *Links) workersOf(l *link) []wire.Worker {
 	for _, p := range g.peers {
 		generation := p.Generation
 		if p.Trial {
-			generation-- // it serves behind the gateway of the generation before
+			generation-- // it serves behind the previous generation's gateway
 		}
 		if generation < l.generation || generation >= next {
 			continue
@@ -147,8 +147,9 @@ func (g *Links) workersOf(l *link) []wire.Worker {
 }
 
 // filesOf duplicates the scoreboard pages and sockets of the workers that the
-// gateway does not know yet: an original may be closed before it is sent. m says
-// which worker each belongs to. The caller closes them, also after an error.
+// gateway does not know yet. Originals are not sent, because they may be closed
+// before that. m says which worker each file belongs to. The caller closes the
+// files, even after an error.
 func (g *Links) filesOf(l *link, workers []wire.Worker, m *wire.ToGateway) (files []int, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -161,7 +162,7 @@ func (g *Links) filesOf(l *link, workers []wire.Worker, m *wire.ToGateway) (file
 		if scarce(err) {
 			return append(files, conns...), fmt.Errorf("hand a worker's page to the gateway: %w", err)
 		}
-		if err == nil { // else the worker is gone
+		if err == nil { // otherwise the worker is gone
 			m.Pages = append(m.Pages, w.Slot)
 			files = append(files, page)
 		}
