@@ -23,7 +23,7 @@ type commandHooks struct {
 	timeout  time.Duration
 }
 
-// newCommandHooks returns nil where a config has no such hooks.
+// newCommandHooks returns nil if the config has no such hooks.
 //
 //config:commit
 func newCommandHooks(host Host, src Source) runner {
@@ -47,8 +47,8 @@ func newCommandHooks(host Host, src Source) runner {
 func (h *commandHooks) wants(event string) bool { return h.commands[event] != "" }
 func (h *commandHooks) close()                  {}
 
-// run runs a command by the shell, with the event on standard input and in the
-// environment. What it writes goes to the log.
+// run runs a command in the shell, with the event on standard input and in the
+// environment. Its output goes to the log.
 func (h *commandHooks) run(ctx context.Context, e Event) error {
 	text, err := json.Marshal(e)
 	if err != nil {

@@ -1,6 +1,6 @@
-// Package hooks runs what a config wants done when something happens to gonicorn:
-// the commands of [hooks], and the hooks of a gunicorn.conf.py that belong to
-// the master, in one Python process. Whoever tells of an event never waits.
+// Package hooks runs the hooks of a config when something happens to gonicorn: the
+// commands of [hooks], and the master's hooks of a gunicorn.conf.py, which run in
+// one Python process. Reporting an event never blocks.
 package hooks
 
 import (
@@ -18,48 +18,48 @@ import (
 	"github.com/gonicorn/gonicorn/workers/python"
 )
 
-// queueLength is how many events may wait for slow hooks; further ones are lost.
+// queueLength is how many events may wait for slow hooks; any more are lost.
 const queueLength = 1024
 
-// Event is what a hook is told, as JSON. Its PID is set by Tell.
+// Event is what a hook gets, as JSON. Tell sets its PID.
 type Event struct {
 	Event   string  `json:"event"`
 	PID     int     `json:"pid"` // the arbiter's
 	Worker  *Worker `json:"worker,omitempty"`
 	Workers int     `json:"workers,omitempty"` // how many are wanted
-	Before  int     `json:"before,omitempty"`  // how many were; 0 at the start
+	Before  int     `json:"before,omitempty"`  // how many were wanted before; 0 at the start
 }
 
 // Worker is the worker that an event is about.
 type Worker struct {
 	ID         int     `json:"id"`
 	PID        int     `json:"pid"`
-	Age        int     `json:"age"` // counts starts, as in Gunicorn
+	Age        int     `json:"age"` // the number of this start, as in Gunicorn
 	Generation int     `json:"generation"`
 	Seconds    float64 `json:"seconds"` // since its start
 	Reason     string  `json:"reason,omitempty"`
 	Exit       string  `json:"exit,omitempty"`
 }
 
-// runner runs the hooks of one kind for one event. It may take its time.
+// runner runs the hooks of one kind, one event at a time. It may take long.
 type runner interface {
-	// run returns what the hook says is wrong.
+	// run returns the hook's error.
 	run(ctx context.Context, e Event) error
 	// wants reports whether there is a hook for the event.
 	wants(event string) bool
-	// close ends what the runner has started.
+	// close ends the processes that the runner has started.
 	close()
 }
 
-// Host is what hooks need of the process that they run beside.
+// Host is what hooks need from the process that they run beside.
 type Host struct {
 	Log     *slog.Logger  // gonicorn's own lines
 	Output  *slog.Logger  // what hooks write
 	Helpers *proc.Helpers // starts processes that the arbiter does not reap
-	// Read logs what the Python process of hooks writes.
+	// Read logs the output of the Python process for hooks.
 	Read func(fd, pid int) Output
-	// Runner is the file of the Python runner. It is called where a config has
-	// hooks in Python only.
+	// Runner returns the file of the Python runner. It is called only if a
+	// config has hooks in Python.
 	Runner func() int
 }
 
@@ -69,22 +69,22 @@ type Output interface {
 	Close() error
 }
 
-// Source is what the hooks of one config are made of.
+// Source is what the hooks of one config are made from.
 type Source struct {
 	Config  *config.Config
 	Environ []string // of the processes that run hooks
-	// The interpreter and the settings of a Python app; without a path there is
-	// none.
+	// The interpreter and the settings of a Python app. Without one, the
+	// interpreter's path is empty.
 	Interpreter python.Interpreter
 	Settings    python.Settings
 }
 
-// Hooks tells runners what happens, one event after the other, without ever
-// holding up whoever tells.
+// Hooks passes events to the runners, one after the other. It never blocks the
+// goroutine that reports an event.
 type Hooks struct {
 	host   Host
 	wg     sync.WaitGroup
-	ctx    context.Context // ends when the time for the last hooks is over
+	ctx    context.Context // ends when the last hooks run out of time
 	giveUp context.CancelFunc
 
 	mu      sync.Mutex
@@ -102,14 +102,14 @@ type line struct {
 	full   bool
 }
 
-// New returns hooks of no config; Adopt gives them one.
+// New returns hooks without a config; Adopt gives them one.
 func New(host Host) *Hooks {
 	h := &Hooks{host: host}
 	h.ctx, h.giveUp = context.WithCancel(context.Background())
 	return h
 }
 
-// Adopt takes over the hooks of a config, unless they are those that run.
+// Adopt switches to the hooks of a config, unless they are the same as now.
 //
 //config:commit
 func (h *Hooks) Adopt(src Source) {
@@ -117,7 +117,7 @@ func (h *Hooks) Adopt(src Source) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
-		return // a reload was under way when gonicorn stopped
+		return // a reload was in progress when gonicorn stopped
 	}
 	if h.lines != nil && h.python == src.Interpreter && reflect.DeepEqual(h.with.Conf, c.Conf) && h.with.Hooks == c.Hooks && h.with.HookTimeout == c.HookTimeout {
 		return
@@ -151,8 +151,8 @@ func (h *Hooks) work(l *line) {
 	}
 }
 
-// First runs on_starting, before anything is there that it could hold up. An
-// error of it is why gonicorn does not start.
+// First runs on_starting and waits for it: nothing else runs yet that it could
+// delay. If it returns an error, gonicorn does not start.
 func (h *Hooks) First() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -169,7 +169,7 @@ func (h *Hooks) First() error {
 	return nil
 }
 
-// Tell has the hooks run for an event, soon.
+// Tell queues an event for the hooks.
 func (h *Hooks) Tell(e Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -194,7 +194,7 @@ func (h *Hooks) Tell(e Event) {
 	}
 }
 
-// Close runs on_exit and waits for all hooks, but not for long.
+// Close runs on_exit and waits for all hooks, at most for hook_timeout.
 func (h *Hooks) Close() {
 	h.Tell(Event{Event: "on_exit"})
 	h.mu.Lock()
@@ -219,7 +219,7 @@ func (h *Hooks) Close() {
 	h.giveUp()
 }
 
-// end lets the runners finish what waits for them.
+// end lets the runners finish what is in their queues, and then stop.
 func (h *Hooks) end() {
 	for _, l := range h.lines {
 		close(l.queue)

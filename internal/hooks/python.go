@@ -26,7 +26,7 @@ type pythonHooks struct {
 	src     Source
 	names   []string
 	running *process  // nil while there is none
-	failed  time.Time // when it was last lost
+	failed  time.Time // when the process was last lost
 }
 
 // process is the Python process.
@@ -37,15 +37,15 @@ type process struct {
 	output  Output
 	done    chan struct{} // closed when it is reaped
 
-	unwanted atomic.Bool // its end is no news
+	unwanted atomic.Bool // its end is expected and not logged
 }
 
-// pause is how long the process is not started again after it was lost.
+// pause is how long a lost process is not started again.
 const pause = time.Second
 
 var errLost = errors.New("the process of the hooks has ended")
 
-// newPythonHooks returns nil where a config has no such hooks.
+// newPythonHooks returns nil if the config has no such hooks.
 //
 //config:commit
 func newPythonHooks(host Host, src Source) runner {
@@ -58,12 +58,13 @@ func newPythonHooks(host Host, src Source) runner {
 	return h
 }
 
-// wants is true of whatever changes the picture of the workers as well.
+// wants is also true for pre_fork if there is a child_exit hook: the process must
+// know the workers.
 func (h *pythonHooks) wants(event string) bool {
 	return slices.Contains(h.names, event) || event == "pre_fork" && slices.Contains(h.names, "child_exit")
 }
 
-// run has the process run a hook, and starts it where it is not there.
+// run makes the process run a hook. It starts the process if there is none.
 func (h *pythonHooks) run(ctx context.Context, e Event) error {
 	if h.running != nil && h.running.gone() {
 		_ = h.processGone() // it has been logged
@@ -99,7 +100,7 @@ func (h *pythonHooks) rest(ctx context.Context) error {
 	}
 }
 
-// await waits for a hook's end. A slow one is said, and holds up the next.
+// await waits until a hook has ended. A slow hook is logged; the next one waits.
 func (h *pythonHooks) await(ctx context.Context, e Event) error {
 	slow := time.NewTimer(max(h.src.Config.HookTimeout, time.Second))
 	defer slow.Stop()
@@ -161,7 +162,7 @@ func (h *pythonHooks) start() error {
 				"code", "GON041")
 		}
 		<-p.output.Done()
-		_ = p.output.Close() // read to its end
+		_ = p.output.Close() // all of it has been read
 		close(p.done)
 	}()
 	host.Log.Debug("process for hooks started", "pid", pid, "hooks", h.names)
@@ -187,7 +188,7 @@ func (p *process) read(answers *os.File) {
 	}
 }
 
-// processGone takes note that the process has ended.
+// processGone ends the process, and records that there is none.
 func (h *pythonHooks) processGone() error {
 	h.kill()
 	h.running.events.Close()
@@ -200,7 +201,7 @@ func (h *pythonHooks) kill() {
 	_ = proc.SignalGroup(h.running.pid, syscall.SIGKILL) // it may be gone already
 }
 
-// close has the process end once it has run what it was told of.
+// close lets the process run the events that it has, and end.
 func (h *pythonHooks) close() {
 	if h.running == nil {
 		return
