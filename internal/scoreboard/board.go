@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Slots is how many worker processes can exist at once, successors and
-// draining ones included.
+// Slots is how many processes can exist at once, including successors and
+// draining workers.
 const Slots = 4096
 
 const (
@@ -26,19 +26,19 @@ var ErrForeign = errors.New("not a scoreboard of this version")
 
 var errSlot = errors.New("there is no such slot")
 
-// shared is the file that the arbiter and its gateways share, and no worker.
+// shared is the file that the arbiter and its gateways share. No worker has it.
 type shared struct {
 	magic, version uint64
 	traffic        Traffic
 	accounts       [Slots]Account
 }
 
-// Board is one process's view of all slots: the arbiter's, or a gateway's. A
-// slot's page is a file of its own (see Page), which is mapped over the slot's
-// place in one range of addresses; a place without a page reads as zeros.
+// Board is the view of all slots that the arbiter or a gateway has. Each slot's
+// page is a file of its own (see Page). It is mapped at the slot's place in one
+// range of addresses. A place without a page reads as zeros.
 //
-// Renew, Attach and Drop may be called while others use the slot: they see one
-// page or the other.
+// Renew, Attach and Drop may be called while other goroutines use the slot: these
+// see either the old or the new page.
 type Board struct {
 	mem    []byte // a place for each slot
 	shared []byte
@@ -46,10 +46,10 @@ type Board struct {
 	owners [Slots]atomic.Int64
 
 	mu    sync.Mutex
-	pages [Slots]int // descriptors of the pages, for handing on; 0 is none
+	pages [Slots]int // descriptors of the pages, for passing on; 0 is none
 }
 
-// Create makes a scoreboard without pages. The caller closes it.
+// Create makes a scoreboard without pages. The caller must close it.
 func Create() (*Board, error) {
 	fd, err := sealed("gonicorn-traffic", whole(unsafe.Sizeof(shared{})), memfile.Size|memfile.Final)
 	if err != nil {
@@ -64,8 +64,8 @@ func Create() (*Board, error) {
 	return b, nil
 }
 
-// Open makes a gateway's view from the file behind fd, which it takes over:
-// Close closes it. A descriptor that is something else matches ErrForeign.
+// Open makes a gateway's view from the file behind fd, and takes over fd: Close
+// closes it. If fd is something else, the error matches ErrForeign.
 func Open(fd int) (*Board, error) {
 	if err := isSize(fd, whole(unsafe.Sizeof(shared{}))); err != nil {
 		return nil, err
@@ -97,8 +97,7 @@ func newBoard(fd int) (*Board, error) {
 
 func (b *Board) counts() *shared { return (*shared)(unsafe.Pointer(&b.shared[0])) }
 
-// FD is the file of the counts, for handing to a gateway. The board keeps
-// owning it.
+// FD is the file of the counts, for passing to a gateway. The board still owns it.
 func (b *Board) FD() int { return b.fd }
 
 // Slot returns slot i, 0 <= i < Slots. It must not be used after Close.
@@ -109,11 +108,11 @@ func (b *Board) Slot(i int) *Slot {
 // Traffic returns the counts of requests. It must not be used after Close.
 func (b *Board) Traffic() *Traffic { return &b.counts().traffic }
 
-// Account returns what the gateways count of the worker in slot i. It must not
+// Account returns what the gateways count for the worker in slot i. It must not
 // be used after Close.
 func (b *Board) Account(i int) *Account { return &b.counts().accounts[i] }
 
-// Renew gives slot i a new page, for a process about to be started.
+// Renew gives slot i a new page, for a process that is about to start.
 func (b *Board) Renew(i int) error {
 	fd, err := newPage()
 	if err != nil {
@@ -127,8 +126,8 @@ func (b *Board) Renew(i int) error {
 	return nil
 }
 
-// Attach maps the page of the process pid, which came from the arbiter, over
-// slot i. It takes fd over.
+// Attach maps fd, the page of process pid that the arbiter has sent, over slot i.
+// It takes over fd.
 func (b *Board) Attach(i, pid, fd int) error {
 	err := isSize(fd, stride())
 	if err == nil {
@@ -140,7 +139,7 @@ func (b *Board) Attach(i, pid, fd int) error {
 	return err
 }
 
-// place maps a page over slot i, in the place of the one there was.
+// place maps a page over slot i and closes the previous page.
 func (b *Board) place(i, pid, fd int) error {
 	if i < 0 || i >= Slots {
 		return fmt.Errorf("place a page over slot %d: %w", i, errSlot)
@@ -165,7 +164,7 @@ func (b *Board) overlay(i, flags, fd int) error {
 	return nil
 }
 
-// Drop takes the page of slot i away, whose process is gone.
+// Drop removes the page of slot i after its process is gone.
 func (b *Board) Drop(i int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -183,12 +182,12 @@ func (b *Board) forget(i int) {
 	}
 }
 
-// Owner is the process whose page slot i is, as Attach was told; 0 if nobody
-// has said.
+// Owner is the process whose page is at slot i, as Attach was told; 0 if that is
+// not known.
 func (b *Board) Owner(i int) int { return int(b.owners[i].Load()) }
 
-// Page duplicates the descriptor of slot i's page, for handing to its process
-// or to a gateway. The caller closes it.
+// Page duplicates the descriptor of slot i's page, for passing to its process or
+// to a gateway. The caller closes it.
 func (b *Board) Page(i int) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -221,16 +220,16 @@ func (b *Board) unmap() {
 	_ = unix.Munmap(b.shared)
 }
 
-// stride is the size of a page of memory; a slot is its first PageSize bytes. Nothing
-// smaller can be mapped.
+// stride is the size of a slot's place: a page of memory, because nothing smaller
+// can be mapped. The slot is its first PageSize bytes.
 func stride() int { return max(PageSize, os.Getpagesize()) }
 
-// whole rounds up to pages of memory.
+// whole rounds up to whole pages of memory.
 func whole(n uintptr) int {
 	return (int(n) + os.Getpagesize() - 1) / os.Getpagesize() * os.Getpagesize()
 }
 
-// sealed makes a file in memory with a size and seals.
+// sealed makes a file in memory with this size and these seals.
 func sealed(name string, size int, seals memfile.Seal) (int, error) {
 	fd, err := memfile.New(name, int64(size))
 	if err != nil {
@@ -243,7 +242,7 @@ func sealed(name string, size int, seals memfile.Seal) (int, error) {
 	return fd, nil
 }
 
-// isSize fails with ErrForeign unless a file has this size.
+// isSize returns ErrForeign unless the file has this size.
 func isSize(fd, size int) error {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
@@ -255,7 +254,7 @@ func isSize(fd, size int) error {
 	return nil
 }
 
-// Now is the time that Python calls time.monotonic_ns(), in nanoseconds.
+// Now is the monotonic time in nanoseconds, the same as time.monotonic_ns() in Python.
 func Now() int64 {
 	var ts unix.Timespec
 	_ = unix.ClockGettime(monotonic, &ts) // cannot fail with a valid clock and pointer

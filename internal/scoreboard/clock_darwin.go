@@ -3,8 +3,9 @@ package scoreboard
 import "golang.org/x/sys/unix"
 
 const (
-	// monotonic stands still while the machine sleeps, as mach_absolute_time(3)
-	// does, which Python reads; CLOCK_MONOTONIC of this system goes on.
+	// monotonic does not advance while the machine sleeps. It is the same clock
+	// as mach_absolute_time(3), which Python uses. CLOCK_MONOTONIC does advance
+	// during sleep on this system.
 	monotonic = unix.CLOCK_UPTIME_RAW
 	noReserve = unix.MAP_NORESERVE
 )

@@ -4,5 +4,5 @@ import "golang.org/x/sys/unix"
 
 const (
 	monotonic = unix.CLOCK_MONOTONIC
-	noReserve = 0 // memory that nobody has touched needs no room here
+	noReserve = 0 // no flag is needed: untouched memory takes no room here
 )

@@ -8,14 +8,14 @@ import (
 // PendingMost is how many requests without an answer a Measure lists.
 const PendingMost = 8
 
-// Measure is what the requests of one worker were like, so that workers can be
-// compared. The gateway keeps it in the worker's Account; a Go worker, which no
-// gateway serves, in its own slot.
+// Measure describes the requests of one worker, so that workers can be compared.
+// The gateway keeps it in the worker's Account. A Go worker has no gateway and
+// keeps it in its own slot.
 type Measure struct {
-	Answers atomic.Uint64             // responses that went out
-	Errors  atomic.Uint64             // answers with 5xx
-	App     Histogram                 // time that the worker has had each request, of those that it is done with
-	Pending [PendingMost]atomic.Int64 // when the oldest requests came whose answer has not begun; 0 is none
+	Answers atomic.Uint64             // responses that were sent
+	Errors  atomic.Uint64             // responses with 5xx
+	App     Histogram                 // how long the worker took for each finished request
+	Pending [PendingMost]atomic.Int64 // arrival times of the oldest requests without an answer so far; 0 is none
 }
 
 func (m *Measure) reset() {
@@ -28,7 +28,7 @@ func (m *Measure) reset() {
 	m.SetPending(nil)
 }
 
-// SetPending lists when requests came whose answer has not begun, the oldest first.
+// SetPending sets the arrival times of requests without an answer so far, oldest first.
 func (m *Measure) SetPending(since []int64) {
 	for i := range m.Pending {
 		at := int64(0)
@@ -39,7 +39,7 @@ func (m *Measure) SetPending(since []int64) {
 	}
 }
 
-// Ages are how long the requests of Pending have waited by now.
+// Ages returns how long the requests in Pending have waited at now.
 func (m *Measure) Ages(now int64) (all []time.Duration) {
 	for i := range m.Pending {
 		if at := m.Pending[i].Load(); at > 0 && at < now {
@@ -49,8 +49,8 @@ func (m *Measure) Ages(now int64) (all []time.Duration) {
 	return all
 }
 
-// mostCount bounds what is read of a count that a worker may have written: sums
-// of such do not overflow.
+// mostCount bounds a count that a worker may have written, so that sums do not
+// overflow.
 const mostCount = 1 << 40
 
 // Read returns the histogram at this moment.
@@ -62,8 +62,8 @@ func (h *Histogram) Read() Distribution {
 	return d
 }
 
-// Over counts the durations that were surely longer than limit: those in
-// buckets that begin there or above.
+// Over counts the durations that are certainly longer than limit: those in buckets
+// that begin at limit or above.
 func (d Distribution) Over(limit time.Duration) (n uint64) {
 	for i, count := range d.Counts {
 		if i > 0 && i <= len(bounds) && bounds[i-1] >= limit {

@@ -8,17 +8,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// newPage makes the file of one slot. Its size is sealed: a worker that
-// truncated it would have the others fault.
+// newPage makes the file of one slot. Its size is sealed: otherwise a worker could
+// truncate it and so crash the processes that map it.
 func newPage() (int, error) {
 	return sealed("gonicorn-slot", stride(), memfile.Size|memfile.Final)
 }
 
-// Page is a process's own slot, as it maps it itself.
+// Page is a process's own slot, as the process itself maps it.
 type Page struct{ mem []byte }
 
-// OpenPage maps the page behind fd, and closes fd. A descriptor that is
-// something else matches ErrForeign, and stays open.
+// OpenPage maps the page behind fd, and closes fd. After an error fd stays open;
+// if it is not a page, the error matches ErrForeign.
 func OpenPage(fd int) (*Page, error) {
 	if err := isSize(fd, stride()); err != nil {
 		return nil, err

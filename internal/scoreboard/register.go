@@ -11,13 +11,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Child is one process that the arbiter has started. Its process group has its
-// pid for a number.
+// Child is a process that the arbiter has started. It leads a process group, so the
+// group's number is the pid.
 type Child struct {
 	Slot       int
 	PID        int
-	StartTicks uint64 // field 22 of /proc/PID/stat: tells a pid that was given to another process since
-	Guards     bool   // it may have to end the others itself, and goes after them
+	StartTicks uint64 // field 22 of /proc/PID/stat: differs if the pid now belongs to another process
+	Guards     bool   // it may have to end the others, so it is ended after them
 }
 
 type entry struct {
@@ -26,12 +26,12 @@ type entry struct {
 	guards atomic.Bool
 }
 
-// Register is what decides whom the guard may signal: the arbiter's children.
-// Only the arbiter writes it. Guard and gateway have a descriptor of it; no
-// worker has.
-// A descriptor alone would not do, since it can be opened again in /proc: once
-// the arbiter has its own mapping the file is sealed against any other that
-// could write (F_SEAL_FUTURE_WRITE).
+// Register lists the arbiter's children: these are the processes that the guard may
+// signal. Only the arbiter writes it. The guard and the gateways have a descriptor
+// of it; workers have none.
+// A read-only descriptor would not protect it, since the file can be opened again
+// through /proc. So once the arbiter has its own mapping, the file is sealed against
+// any further writable mapping (F_SEAL_FUTURE_WRITE).
 type Register struct {
 	mem []byte
 	fd  int
@@ -39,7 +39,7 @@ type Register struct {
 
 const registerLength = Slots * unsafe.Sizeof(entry{})
 
-// CreateRegister makes an empty register. The caller closes it.
+// CreateRegister makes an empty register. The caller must close it.
 func CreateRegister() (*Register, error) {
 	fd, err := sealed("gonicorn-children", whole(registerLength), memfile.Size)
 	if err != nil {
@@ -52,14 +52,14 @@ func CreateRegister() (*Register, error) {
 	}
 	r := &Register{mem: mem, fd: fd}
 	err = memfile.Protect(fd, memfile.FutureWrite|memfile.Final)
-	if err != nil && !errors.Is(err, errors.ErrUnsupported) { // Linux before 5.1: nobody but the guard gets it there either
+	if err != nil && !errors.Is(err, errors.ErrUnsupported) { // before Linux 5.1, where no worker gets the descriptor either
 		r.Close()
 		return nil, fmt.Errorf("seal register of children: %w", err)
 	}
 	return r, nil
 }
 
-// OpenRegister maps the register behind fd for reading. It takes fd over.
+// OpenRegister maps the register behind fd for reading. It takes over fd.
 func OpenRegister(fd int) (*Register, error) {
 	if err := isSize(fd, whole(registerLength)); err != nil {
 		return nil, err
@@ -76,20 +76,20 @@ func (r *Register) entry(i int) *entry {
 	return (*entry)(unsafe.Pointer(&r.mem[uintptr(i)*unsafe.Sizeof(entry{})]))
 }
 
-// FD is the register's file, for handing to the guard. The register keeps
-// owning it.
+// FD is the register's file, for passing to the guard and the gateways. The register
+// still owns it.
 func (r *Register) FD() int { return r.fd }
 
-// Enter takes note of the child in a slot.
+// Enter records the child in a slot.
 func (r *Register) Enter(c Child) {
 	e := r.entry(c.Slot)
-	e.pid.Store(0) // nobody sees a pid with another's start
+	e.pid.Store(0) // so that no reader combines a pid with another process's start
 	e.ticks.Store(c.StartTicks)
 	e.guards.Store(c.Guards)
 	e.pid.Store(int64(c.PID))
 }
 
-// Clear takes note that the child in slot i is gone.
+// Clear records that the child in slot i is gone.
 func (r *Register) Clear(i int) { r.entry(i).pid.Store(0) }
 
 // Children lists all children.
@@ -104,7 +104,7 @@ func (r *Register) Children() (all []Child) {
 }
 
 // Claim makes this process the one that ends the others. It fails while another
-// process is that; a process that dies is that no longer (fcntl(2), F_SETLK).
+// process has claimed that. A claim ends with its process (fcntl(2), F_SETLK).
 func (r *Register) Claim() error {
 	whole := unix.Flock_t{Type: unix.F_WRLCK, Whence: io.SeekStart}
 	if err := unix.FcntlFlock(uintptr(r.fd), unix.F_SETLK, &whole); err != nil {
@@ -113,10 +113,10 @@ func (r *Register) Claim() error {
 	return nil
 }
 
-// Yield lets another process be the one.
+// Yield gives up the claim.
 func (r *Register) Yield() {
 	whole := unix.Flock_t{Type: unix.F_UNLCK, Whence: io.SeekStart}
-	_ = unix.FcntlFlock(uintptr(r.fd), unix.F_SETLK, &whole) // releasing what it may not hold cannot fail
+	_ = unix.FcntlFlock(uintptr(r.fd), unix.F_SETLK, &whole) // unlocking cannot fail, even without a lock
 }
 
 // Close unmaps the memory and closes the descriptor.

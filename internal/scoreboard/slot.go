@@ -2,11 +2,11 @@ package scoreboard
 
 import "sync/atomic"
 
-// PageSize is the size of a slot and of the header, in bytes.
+// PageSize is the size of a slot, in bytes.
 const PageSize = 4096
 
-// Claims is how many requests of one worker can be claimed one by one: one for
-// each thread that takes from the shared pipe. 128 + 221*16 + 432 = 4096.
+// Claims is how many requests one worker can claim: one for each thread that takes
+// requests from the shared pipe. 128 + 221*16 + 432 = 4096.
 const Claims = 221
 
 // State is what a worker is doing.
@@ -14,11 +14,11 @@ type State uint64
 
 // The states of a worker, in the order in which it goes through them.
 const (
-	Free     State = iota // nobody has the slot
+	Free     State = iota // no process has the slot
 	Booting               // the process was started and is not ready yet
 	Ready                 // ready, and no request in flight
 	Busy                  // ready, with at least one request in flight
-	Draining              // takes nothing new, finishes what it has
+	Draining              // takes no new requests, finishes what it has
 	Dead                  // reaped; the slot waits to be freed
 )
 
@@ -41,23 +41,23 @@ func (s State) String() string {
 	return "unknown"
 }
 
-// Taking is the ID of a claim whose thread looks for a request: it may have
-// one in flight whose number nobody knows yet. No request has this number.
+// Taking is the ID of a claim while its thread takes a request from the pipe: it
+// may have a request whose number is not known yet. No request has this number.
 const Taking = 1
 
 // Claim is one request that a thread of the worker has taken.
 type Claim struct {
-	ID    atomic.Uint64 // the request's number, 0 when the thread is idle, or Taking
+	ID    atomic.Uint64 // the request's number, Taking, or 0 if the thread is idle
 	Start atomic.Int64  // when it was taken
 }
 
-// Slot is one worker's page, which it can write to as it likes. Every field is
-// 8 bytes, little endian, at the offset that its comment gives; the Python
-// runner reads and writes the same offsets. The arbiter writes a limit or a
-// name here for the worker to read, and never reads it back.
+// Slot is one worker's page. The worker can write anything to it. Every field is 8
+// bytes, little endian, at the offset that its comment gives; the Python runner
+// uses the same offsets. The arbiter writes some fields for the worker to read, and
+// never reads them back.
 type Slot struct {
 	_            [4]atomic.Uint64 // 0: unused
-	Asked        atomic.Uint64    // 32: how often a worker's stacks were asked for, where no signal reaches one thread alone; for the worker to read
+	Asked        atomic.Uint64    // 32: how often the worker's stacks were asked for, on systems where no signal reaches a single thread; for the worker to read
 	State        atomic.Uint64    // 40: a State
 	Heartbeat    atomic.Int64     // 48: last sign of life of the process or its loop
 	RequestID    atomic.Uint64    // 56: the oldest request in flight, 0 if none
@@ -67,18 +67,18 @@ type Slot struct {
 	Connections  atomic.Int64     // 88: client connections open in this worker
 	MaxRequests  atomic.Uint64    // 96: retire at this many requests, 0 = never; for the worker to read
 	Beats        atomic.Uint64    // 104: 1 once the process keeps its own heartbeat
-	BusyNanos    atomic.Int64     // 112: time spent with a request in flight, summed
-	LoopLag      atomic.Int64     // 120: last measured lag of the event loop, nanoseconds
-	Claim        [Claims]Claim    // 128: one a thread
+	BusyNanos    atomic.Int64     // 112: total time with a request in flight
+	LoopLag      atomic.Int64     // 120: last measured lag of the event loop, in nanoseconds
+	Claim        [Claims]Claim    // 128: one for each thread
 	Own          Measure          // 3664: of a Go worker's own requests
-	Share        atomic.Int64     // 4048: of new connections, per mille, while it is on trial; for the worker to read
-	Yield        atomic.Int64     // 4056: of new connections, per mille, that are left to a worker on trial; likewise
-	Pulse        atomic.Int64     // 4064: when the interpreter last ran gonicorn's own thread, 0 without one
-	Watcher      atomic.Int64     // 4072: that thread's id
-	Queue                         // 4080: on a gateway's own slot
+	Share        atomic.Int64     // 4048: share of new connections, per mille, while it is on trial; for the worker to read
+	Yield        atomic.Int64     // 4056: share of new connections, per mille, that is left to a worker on trial; likewise
+	Pulse        atomic.Int64     // 4064: when the interpreter last ran gonicorn's watcher thread, 0 without one
+	Watcher      atomic.Int64     // 4072: id of the watcher thread
+	Queue                         // 4080: used in a gateway's own slot
 }
 
-// Queue is what waits for a worker.
+// Queue describes the requests that wait for a worker.
 type Queue struct {
 	Waiting      atomic.Int64 // how many requests
 	WaitingSince atomic.Int64 // when the first of them came, 0 if there is none

@@ -7,22 +7,22 @@ import (
 	"time"
 )
 
-// Traffic counts the requests of all gateways since gonicorn's start. It is in
-// the file that gateways share with the arbiter, so that the counts outlive one.
+// Traffic counts the requests of all gateways since gonicorn's start. It is in the
+// file that gateways share with the arbiter, so the counts outlive a gateway.
 type Traffic struct {
 	Requests [len(methods)][classes]atomic.Uint64 // by method and class of status
-	Sent     atomic.Uint64                        // bytes of responses' bodies
-	Queue    Histogram                            // time in which requests waited for a worker
-	App      Histogram                            // time that workers had them
-	Cuts     [len(cutCauses)]atomic.Uint64        // responses that began and did not end, by who cut them
+	Sent     atomic.Uint64                        // bytes of response bodies
+	Queue    Histogram                            // how long requests waited for a worker
+	App      Histogram                            // how long workers had requests
+	Cuts     [len(cutCauses)]atomic.Uint64        // incomplete responses, by cause
 }
 
-// Account is what the gateways count of one worker. No worker can write it: it
-// decides whether a new version of the app is taken, and when the guard has a
-// command finish.
+// Account is what the gateways count for one worker. No worker can write it: it
+// decides whether a new version of the app is accepted, and when the guard tells a
+// command to finish.
 type Account struct {
 	Measure
-	InFlight atomic.Int64 // requests that a command has; of a Python worker its own page says it
+	InFlight atomic.Int64 // requests in flight at a command; a Python worker counts them in its own page
 }
 
 func (a *Account) reset() {
@@ -32,20 +32,20 @@ func (a *Account) reset() {
 
 // Why a response was cut.
 const (
-	CutClient  = "client"  // it went away
-	CutWorker  = "worker"  // it died or hung
-	CutApp     = "app"     // it failed, or sent less or more than it had said
+	CutClient  = "client"  // the client went away
+	CutWorker  = "worker"  // the worker died or hung
+	CutApp     = "app"     // the app failed, or sent less or more than it had announced
 	CutTimeout = "timeout" // the request took longer than it may
-	CutDisk    = "disk"    // there was no room for what the client had not taken
+	CutDisk    = "disk"    // there was no disk space for what the client had not taken
 	CutGateway = "gateway" // anything else
 )
 
 var cutCauses = [...]string{CutGateway, CutClient, CutWorker, CutApp, CutTimeout, CutDisk}
 
-// methods are what requests are counted by; all others are the last.
+// methods are the methods that are counted; all others count as the last one.
 var methods = [...]string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "OTHER"}
 
-// classes of status: 1xx to 5xx, and 499, which no client saw, as 0.
+// classes is the number of status classes: 1xx to 5xx, and 0 for 499, which no client saw.
 const classes = 6
 
 // bounds are the upper ends of a histogram's buckets.
@@ -90,7 +90,7 @@ func (t *Traffic) Count(method string, status int, sent int64) {
 	t.Sent.Add(uint64(max(sent, 0)))
 }
 
-// Cut counts a response that was cut.
+// Cut counts an incomplete response.
 func (t *Traffic) Cut(cause string) {
 	for i, known := range cutCauses {
 		if cause == known {
@@ -103,9 +103,9 @@ func (t *Traffic) Cut(cause string) {
 
 // Counts is Traffic at one moment.
 type Counts struct {
-	Requests map[string]map[string]uint64 `json:"requests"` // by method, and by class: 2xx, or gone
+	Requests map[string]map[string]uint64 `json:"requests"` // by method and by class, such as 2xx or gone
 	Sent     uint64                       `json:"sent_bytes"`
-	Cut      map[string]uint64            `json:"cut"` // responses that began and did not end, by cause
+	Cut      map[string]uint64            `json:"cut"` // incomplete responses, by cause
 	Queue    Distribution                 `json:"queue"`
 	App      Distribution                 `json:"app"`
 }
@@ -150,10 +150,10 @@ func (h *Histogram) read() Distribution {
 	return d
 }
 
-// Bounds are the upper ends of a Distribution's buckets but the last.
+// Bounds are the upper ends of a Distribution's buckets, except the last one.
 func Bounds() []time.Duration { return bounds[:] }
 
-// Total counts all requests, and those of a class such as 5xx.
+// Total counts all requests, and those of one class such as 5xx.
 func (c *Counts) Total(class string) (all, of uint64) {
 	for _, by := range c.Requests {
 		for name, n := range by {
@@ -166,7 +166,7 @@ func (c *Counts) Total(class string) (all, of uint64) {
 	return all, of
 }
 
-// Since is what came after an earlier moment.
+// Since is what was added since an earlier moment.
 func (d Distribution) Since(before Distribution) Distribution {
 	after := Distribution{Counts: make([]uint64, len(d.Counts)), Sum: d.Sum - before.Sum}
 	for i := range d.Counts {
@@ -186,8 +186,8 @@ func (d Distribution) Len() (n uint64) {
 	return n
 }
 
-// Quantile estimates the duration that a share q, 0 to 1, of all is at most; 0
-// where there are none.
+// Quantile estimates the q-quantile of the durations, with q from 0 to 1. It is 0
+// if there are none.
 func (d Distribution) Quantile(q float64) time.Duration {
 	rank := q * float64(d.Len())
 	if rank <= 0 {
