@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// lastWins drops all but the last value of each variable: which of several a
-// program sees differs from language to language.
+// lastWins drops all but the last value of each variable. If a variable occurs
+// twice, the value that a program sees depends on its language.
 func lastWins(env []string) []string {
 	seen := make(map[string]bool, len(env))
 	kept := make([]string, 0, len(env))

@@ -15,29 +15,29 @@ import (
 // envExecPath tells the role exec which program to become.
 const envExecPath = "GONICORN_EXEC_PATH"
 
-// Exit codes of a command that could not be executed, as shells have them.
+// Exit codes of a command that could not be executed, as in shells.
 const (
 	ExitNotExecutable = 126
 	ExitNotFound      = 127
 )
 
-// Self is the path under which this very binary can be started again, even by
-// a user who cannot read its folder, and after the file was replaced. A child
-// that follows it finds itself: it is still a copy of this process.
+// Self is a path by which this binary can be started again, even by a user who
+// cannot read its folder, and after the file was replaced. The child resolves the
+// path after the fork, when it is still a copy of this process.
 func Self() string { return self }
 
-// ExecCommand wraps the spec of a command so that the process sets, before it
-// becomes the command, what only it can know: LISTEN_PID and WATCHDOG_PID. It
-// starts as this binary in the role exec and keeps its pid.
+// ExecCommand wraps the spec of a command so that the process can set LISTEN_PID
+// and WATCHDOG_PID, for which it must know its own pid. It starts as this binary in
+// the role exec, and then becomes the command with the same pid.
 func ExecCommand(s Spec) Spec {
 	s.Env = append(append([]string{}, s.Env...), wire.EnvRole+"="+wire.RoleExec, envExecPath+"="+s.Path)
 	s.Path = Self()
 	return s
 }
 
-// RunExec is the role exec: it becomes the command. main calls it before
-// anything else. It returns only when that fails, with the exit code, after one
-// line on stderr.
+// RunExec is the role exec: it becomes the command. main calls it before anything
+// else. It returns only if that fails: it writes one line to stderr and returns the
+// exit code.
 func RunExec() int {
 	path := os.Getenv(envExecPath)
 	err := syscall.Exec(path, os.Args, commandEnv(os.Environ(), os.Getpid()))
@@ -46,9 +46,9 @@ func RunExec() int {
 	return code
 }
 
-// commandEnv is the environment of the command: without what was meant for
-// gonicorn's own code, with the pid where sd_listen_fds(3) and
-// sd_watchdog_enabled(3) ask for it.
+// commandEnv is the environment of the command: without the variables for
+// gonicorn's own code, and with the pid for sd_listen_fds(3) and
+// sd_watchdog_enabled(3).
 func commandEnv(inherited []string, pid int) []string {
 	var env []string
 	for _, kv := range inherited {

@@ -13,13 +13,13 @@ type Exit struct {
 	PID               int
 	Status            syscall.WaitStatus
 	UserTime, SysTime time.Duration
-	MaxRSS            int64 // bytes, the most it ever had
-	// Lost says that other code of this program waited for the process, so that
+	MaxRSS            int64 // maximum, in bytes
+	// Lost says that other code of this program has reaped the process, so that
 	// Status and the rest are unknown.
 	Lost bool
 }
 
-// Code is the exit code, or -1 when a signal ended it.
+// Code is the exit code, or -1 if a signal ended the process or it was lost.
 func (e Exit) Code() int {
 	if e.Lost {
 		return -1
@@ -27,7 +27,7 @@ func (e Exit) Code() int {
 	return e.Status.ExitStatus()
 }
 
-// Signal is what ended it, or -1 when it exited by itself.
+// Signal is the signal that ended the process, or -1 if it exited or was lost.
 func (e Exit) Signal() syscall.Signal {
 	if e.Lost || !e.Status.Signaled() {
 		return -1

@@ -9,25 +9,25 @@ import (
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
 )
 
-// guardLook is how often the guard looks whether the workers are gone.
+// guardLook is the time between two checks whether the workers are gone.
 const guardLook = 20 * time.Millisecond
 
-// guardSettle is how long the gateway has to notice that the arbiter is gone,
-// so that it gives no worker a request any more.
+// guardSettle is the time for the gateway to notice that the arbiter is gone. After
+// that it gives workers no more requests.
 const guardSettle = 100 * time.Millisecond
 
-// RunGuard is the role guard, for workers that know nothing of a lifeline: it
-// waits until the arbiter is gone, then tells the process group of every child
-// of the arbiter to finish, and kills those that have not done so within
-// graceful. It returns its exit code when they are gone. killed is called first
-// when the arbiter was killed, with its pid.
+// RunGuard is the role guard, for workers that do not watch a lifeline. It waits
+// until the arbiter is gone, and then tells the process group of every child of the
+// arbiter to finish. It kills those that have not ended within graceful. When all
+// are gone, it returns its exit code. If the arbiter was killed, it first calls
+// killed with the arbiter's pid.
 //
-// It may run as root, so whom it signals comes from the register alone, which
-// nobody but the arbiter can write, and when from what the gateways count.
+// It may run as root. So the register alone, which only the arbiter can write,
+// decides which processes it signals, and the counts of the gateways decide when.
 //
-// It ignores what a terminal or a service manager sends to everybody: as long
-// as the arbiter lives, stopping is the arbiter's business. An arbiter that has
-// stopped its workers kills the guard.
+// It ignores signals that a terminal or a service manager sends to all processes:
+// while the arbiter lives, the arbiter does the stopping. Once the arbiter has
+// stopped its workers, it kills the guard.
 func RunGuard(children *scoreboard.Register, counts *scoreboard.Board, lifeline int, graceful time.Duration, killed func(arbiter int)) int {
 	ignoreBroadcasts()
 	return guardWorkers(children, counts, lifeline, graceful, killed)
@@ -40,7 +40,7 @@ func ignoreBroadcasts() {
 
 func guardWorkers(children *scoreboard.Register, counts *scoreboard.Board, lifeline int, graceful time.Duration, killed func(arbiter int)) int {
 	arbiter := os.Getppid()
-	_ = children.Claim() // for the gateways to know; it acts whether they do or not
+	_ = children.Claim() // tells the gateways that there is a guard; the guard acts even if this fails
 	<-Lifeline(lifeline)
 	deadline := time.Now().Add(graceful)
 	if orphaned(arbiter) {
@@ -48,17 +48,17 @@ func guardWorkers(children *scoreboard.Register, counts *scoreboard.Board, lifel
 	}
 	workers, guards := groupsOf(children.Children())
 	awaitGroups(workers, counts, deadline)
-	children.Yield() // a gateway that has finished waits for it
+	children.Yield() // a gateway that has finished waits for this
 	awaitGroups(guards, counts, deadline)
 	return 0
 }
 
-// Deputize does the guard's work if the guard dies too: a gateway calls it when
-// the arbiter is gone. It returns when no worker is left, or graceful is over.
-// took is called first when it has to act.
+// Deputize does the guard's work if the guard dies too. A gateway calls it when the
+// arbiter is gone. It returns when no worker is left or graceful is over. If it has
+// to act, it calls took first.
 //
-// Whoever kills the arbiter may kill the guard a moment later. So it stays
-// ready as long as there is a guard, which has finished when it yields.
+// Whoever kills the arbiter may kill the guard a moment later. So it waits as long
+// as there is a guard. A guard that has finished yields its claim.
 func Deputize(children *scoreboard.Register, counts *scoreboard.Board, graceful time.Duration, took func()) {
 	deadline := time.Now().Add(graceful)
 	for children.Claim() != nil {
@@ -67,7 +67,7 @@ func Deputize(children *scoreboard.Register, counts *scoreboard.Board, graceful 
 		}
 		time.Sleep(guardLook)
 	}
-	defer children.Yield() // to the gateway of another generation
+	defer children.Yield() // for the gateway of another generation
 	workers, _ := groupsOf(children.Children())
 	if len(workers) == 0 {
 		return
@@ -76,9 +76,10 @@ func Deputize(children *scoreboard.Register, counts *scoreboard.Board, graceful 
 	awaitGroups(workers, counts, deadline)
 }
 
-// orphaned reports whether this process's parent is not the arbiter any more. One
-// that has become another binary (execve(2)) ends its lifeline too, and lives.
-// Descriptors are closed before children get another parent.
+// orphaned reports whether the arbiter is no longer this process's parent. If the
+// arbiter became another binary (execve(2)), the lifeline ends too, but the arbiter
+// lives. orphaned waits for a moment, because the kernel closes the descriptors of a
+// dead process before its children get another parent.
 func orphaned(arbiter int) bool {
 	for deadline := time.Now().Add(guardSettle); os.Getppid() == arbiter; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -91,12 +92,12 @@ func orphaned(arbiter int) bool {
 // guarded is the process group of a child of the arbiter.
 type guarded struct {
 	scoreboard.Child
-	told bool // to finish
+	told bool // it was told to finish
 }
 
-// groupsOf returns those children that still live and lead a process group, and
-// apart from them those that guard. A pid that was given to another process
-// since has another start.
+// groupsOf returns the children that still live and lead a process group. Those
+// that guard are returned separately. If a pid now belongs to another process, its
+// start time differs.
 func groupsOf(children []scoreboard.Child) (groups, guards []guarded) {
 	for _, c := range children {
 		if c.PID <= 1 || c.PID == os.Getpid() {
@@ -117,10 +118,10 @@ func groupsOf(children []scoreboard.Child) (groups, guards []guarded) {
 	return groups, guards
 }
 
-// isAlive reports whether a child's group has a process left. While it has, its
-// number is given to no process: if there is a process of that number with
-// another start, the group was gone in between. Zombies count as long as nobody
-// looks closely.
+// isAlive reports whether a child's group has a process left. While it has, the
+// kernel gives its number to no new process: if a process with that number has
+// another start time, the group is gone. Zombies count as alive unless closely is
+// set.
 func isAlive(c scoreboard.Child, closely bool) bool {
 	if ticks, err := StartTicks(c.PID); err == nil && ticks != c.StartTicks {
 		return false
@@ -128,12 +129,12 @@ func isAlive(c scoreboard.Child, closely bool) bool {
 	return GroupAlive(c.PID) && (!closely || groupRuns(c.PID))
 }
 
-// awaitGroups has the groups finish, waits until they are gone, and kills them
-// when the time is over. Their processes are nobody's children any more and a
-// group has no descriptor, so that there is no event to wait for.
+// awaitGroups tells the groups to finish, waits until they are gone, and kills them
+// when the time is over. It must poll: their processes are not our children, and
+// there is no descriptor for a group.
 //
-// A program behind the gateway may die at TERM with a request in flight: it is
-// told to finish once it has none. The gateway gives it no more.
+// A program behind the gateway may die at TERM with a request in flight, so it is
+// told to finish only once it has none. The gateway gives it no more.
 func awaitGroups(groups []guarded, counts *scoreboard.Board, end time.Time) {
 	graceful := time.Until(end)
 	deadline := time.NewTimer(graceful)
@@ -154,7 +155,7 @@ func awaitGroups(groups []guarded, counts *scoreboard.Board, end time.Time) {
 			}
 			if !g.told && time.Now().After(settled) && counts.Account(g.Slot).InFlight.Load() <= 0 {
 				g.told = true
-				_ = SignalGroup(g.PID, syscall.SIGTERM) // whoever is gone already is what we want
+				_ = SignalGroup(g.PID, syscall.SIGTERM) // an error means that it is gone already
 				_ = SignalGroup(g.PID, syscall.SIGCONT)
 			}
 			kept = append(kept, g)
@@ -167,7 +168,7 @@ func awaitGroups(groups []guarded, counts *scoreboard.Board, end time.Time) {
 		case <-deadline.C:
 			for _, g := range groups {
 				if isAlive(g.Child, false) {
-					_ = SignalGroup(g.PID, syscall.SIGKILL) // it may have gone this moment
+					_ = SignalGroup(g.PID, syscall.SIGKILL) // it may have ended at this moment
 				}
 			}
 			return

@@ -15,15 +15,15 @@ import (
 // a debugger holds, and for one that is gone.
 func Halted(pid int) string { return haltedBelow("/", pid) }
 
-// haltedBelow is Halted of a system whose files are below root.
+// haltedBelow is Halted for a system whose files are below root.
 func haltedBelow(root string, pid int) string {
 	dir := filepath.Join(root, fmt.Sprintf("proc/%d", pid))
 	stat, err := os.ReadFile(filepath.Join(dir, "stat"))
 	if err != nil {
 		return ""
 	}
-	// The name in parentheses may hold anything, so the state is looked for
-	// behind the last of them (proc_pid_stat(5)).
+	// The name in parentheses may contain anything, so the state is after the
+	// last closing parenthesis (proc_pid_stat(5)).
 	if i := bytes.LastIndexByte(stat, ')'); i >= 0 && len(stat) > i+2 && stat[i+2] == 'T' {
 		return "stopped by a signal (SIGSTOP)"
 	}
@@ -40,8 +40,8 @@ func haltedBelow(root string, pid int) string {
 	return ""
 }
 
-// frozen reads a cgroup's state where version 1 and version 2 show it. A
-// cgroup that is not mounted where systemd mounts it is taken for one that runs.
+// frozen reads a cgroup's state, in version 1 or 2. If the cgroup is not mounted
+// where systemd mounts it, it is assumed to run.
 func frozen(root, controller, path string) bool {
 	switch controller {
 	case "":

@@ -7,9 +7,9 @@ import (
 	"sync"
 )
 
-// Helpers runs short commands by os/exec in a process whose Reaper waits for
-// every child: it leaves these to those who wait for them. It is safe for
-// concurrent use; a nil one just runs commands.
+// Helpers runs children that the Reaper of this process must not reap, because
+// other code waits for them. It is safe for concurrent use. A nil Helpers can only
+// run commands with Output.
 type Helpers struct {
 	done func()
 
@@ -17,14 +17,14 @@ type Helpers struct {
 	pids map[int]bool
 }
 
-// NewHelpers makes a Helpers. done, which may be nil, is called when a command
-// has been waited for: children whose end it hid can be reaped then.
+// NewHelpers makes a Helpers. done, which may be nil, is called when a child has
+// been waited for or released: the Reaper should then look for children again.
 func NewHelpers(done func()) *Helpers {
 	return &Helpers{done: done, pids: map[int]bool{}}
 }
 
-// Output runs a command and returns what it writes, as exec.Cmd.Output does,
-// except that standard error is the caller's business.
+// Output runs a command and returns its standard output, like exec.Cmd.Output. The
+// caller takes care of standard error.
 func (h *Helpers) Output(cmd *exec.Cmd) ([]byte, error) {
 	var out bytes.Buffer
 	cmd.Stdout = &out
@@ -33,11 +33,11 @@ func (h *Helpers) Output(cmd *exec.Cmd) ([]byte, error) {
 	}
 	err := cmd.Wait()
 	h.end(cmd.Process.Pid)
-	return out.Bytes(), err // an *exec.ExitError, as from Output
+	return out.Bytes(), err // an *exec.ExitError, as in exec.Cmd.Output
 }
 
-// Start starts a process that is not the arbiter's to reap; wait, which must be
-// called once, waits for its end.
+// Start starts a process that the Reaper leaves alone. wait, which must be called
+// once, waits until it ends.
 func (h *Helpers) Start(s Spec) (pid int, wait func() Exit, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -53,12 +53,12 @@ func (h *Helpers) Start(s Spec) (pid int, wait func() Exit, err error) {
 	return pid, wait, nil
 }
 
-// Release leaves a process that Start has started to the reaper. Nobody may wait
-// for it here any more.
+// Release hands a process from Start over to the Reaper. wait must not be called
+// any more.
 func (h *Helpers) Release(pid int) { h.end(pid) }
 
-// start holds the lock while the process starts, so that the reaper cannot meet
-// it before it is known.
+// start holds the lock while the process starts, so that the Reaper cannot find the
+// process before its pid is known here.
 func (h *Helpers) start(cmd *exec.Cmd) error {
 	if h == nil {
 		return cmd.Start() // wrapped by Output
@@ -84,7 +84,7 @@ func (h *Helpers) end(pid int) {
 	}
 }
 
-// has reports whether somebody else waits for this child.
+// has reports whether other code waits for this child.
 func (h *Helpers) has(pid int) bool {
 	if h == nil {
 		return false

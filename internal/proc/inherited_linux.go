@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// CloseInherited keeps descriptors that somebody left open in this process from
-// the workers: they get what is handed to them, and nothing else.
+// CloseInherited marks all inherited descriptors close-on-exec, so that workers get
+// only what is passed to them.
 func CloseInherited() {
-	// A kernel before 5.11 does not know it, and nothing depends on it.
+	// Kernels before 5.11 do not support this, and nothing depends on it.
 	_ = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
 }

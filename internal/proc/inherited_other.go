@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// CloseInherited keeps descriptors that somebody left open in this process from
-// the workers: they get what is handed to them, and nothing else.
+// CloseInherited marks all inherited descriptors close-on-exec, so that workers get
+// only what is passed to them.
 func CloseInherited() {
 	open, err := os.ReadDir("/dev/fd")
 	if err != nil {

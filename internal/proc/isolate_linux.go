@@ -15,14 +15,14 @@ import (
 // domain. It came with Linux 6.12.
 const scopeSignal = 1 << 1
 
-// isolate puts this thread into a landlock(7) domain of its own, which its
-// children inherit, and nothing takes them out of. A process of the domain can
-// signal no process outside of it, although that has the same user, nor read its
-// memory, its environment or its descriptors (ptrace(2)). Files and sockets are
-// not concerned.
+// isolate puts this thread into a new landlock(7) domain. Its children inherit the
+// domain and cannot leave it. A process in the domain cannot signal a process
+// outside of it, even one of the same user, nor read its memory, environment or
+// descriptors (ptrace(2)). Access to files and sockets does not change.
 //
-// It does nothing where the kernel does not know how, or this process may not:
-// that takes CAP_SYS_ADMIN, or giving up set-user-ID programs for the worker.
+// It does nothing if the kernel does not support that, or if this process lacks
+// permission: it needs CAP_SYS_ADMIN, or the worker would have to give up
+// set-user-ID programs.
 func isolate() error {
 	rules := struct{ fs, net, scoped uint64 }{scoped: scopeSignal}
 	fd, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&rules)), unsafe.Sizeof(rules), 0)
@@ -36,10 +36,10 @@ func isolate() error {
 	return nil
 }
 
-// Conceal keeps other processes of this user from reading this one's memory,
-// environment and descriptors, and has it leave no core (prctl(2),
-// PR_SET_DUMPABLE); and it gives up what set-user-ID programs would give it. A
-// process does so before it gets secrets.
+// Conceal keeps other processes of this user from reading this process's memory,
+// environment and descriptors, and prevents core dumps (prctl(2), PR_SET_DUMPABLE).
+// It also gives up the privileges that set-user-ID programs would give. A process
+// must call it before it gets secrets.
 func Conceal() error {
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
 		return fmt.Errorf("conceal this process: %w", err)

@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// Limits are what a process may use. The zero value changes nothing.
+// Limits bound what a process may use.
 type Limits struct {
 	Nice   int    // added to this process's nice value (nice(2))
-	CPUs   []int  // it may run on; empty is all that this process may
+	CPUs   []int  // that it may run on; empty means the same as this process
 	NoFile uint64 // descriptors; 0 leaves the limit as it is
 	Core   int64  // bytes of a core dump; -1 leaves the limit as it is
-	Cgroup int    // descriptor of the folder of the cgroup to start in; 0 is this process's
+	Cgroup int    // descriptor of the cgroup's folder; 0 is this process's cgroup
 }
 
 // mostCPUs bounds the numbers in a list of CPUs.

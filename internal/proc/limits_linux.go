@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// AllowedCPUs are those that this process may run on.
+// AllowedCPUs are the CPUs that this process may run on.
 func AllowedCPUs() ([]int, error) {
 	var set unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &set); err != nil {
@@ -24,7 +24,7 @@ func AllowedCPUs() ([]int, error) {
 	return cpus, nil
 }
 
-// NoFile is how many descriptors a process of this one may have open, at most.
+// NoFile is the hard limit for open descriptors of this process and its children.
 func NoFile() (uint64, error) {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
@@ -33,9 +33,9 @@ func NoFile() (uint64, error) {
 	return limit.Max, nil
 }
 
-// around has fork's child get the limits. Nice value and CPUs are a thread's,
-// which its children inherit: fork must be called in a thread of its own, which
-// ends afterwards.
+// around wraps fork so that the child gets the limits. Nice value and CPUs belong to
+// a thread, and its children inherit them: so fork must be called in a thread of
+// its own, which ends afterwards.
 func (l *Limits) around(fork func() (int, error)) func() (int, error) {
 	return func() (int, error) {
 		if err := l.takeOn(); err != nil {
@@ -46,17 +46,17 @@ func (l *Limits) around(fork func() (int, error)) func() (int, error) {
 			return 0, err
 		}
 		if err := l.setOn(pid); err != nil {
-			_ = syscall.Kill(pid, syscall.SIGKILL) // it is not what was asked for
+			_ = syscall.Kill(pid, syscall.SIGKILL) // it does not have the limits that were asked for
 			return 0, err
 		}
 		return pid, nil
 	}
 }
 
-// enter has nothing to change: see setOn.
+// enter does nothing: see setOn.
 func (l *Limits) enter(*Spec) {}
 
-// takeOn gives this thread what a child inherits from a thread.
+// takeOn sets the limits of this thread that its children inherit.
 func (l *Limits) takeOn() error {
 	if len(l.CPUs) > 0 {
 		var set unix.CPUSet
@@ -68,7 +68,7 @@ func (l *Limits) takeOn() error {
 		}
 	}
 	if l.Nice != 0 {
-		// getpriority(2) itself, unlike the library's, returns 20 less the value.
+		// The system call getpriority(2), unlike the library function, returns 20 minus the value.
 		raw, err := unix.Getpriority(unix.PRIO_PROCESS, 0)
 		if err == nil {
 			err = unix.Setpriority(unix.PRIO_PROCESS, 0, 20-raw+l.Nice)
@@ -80,7 +80,7 @@ func (l *Limits) takeOn() error {
 	return nil
 }
 
-// setOn gives a process the limits that belong to processes (prlimit(2)).
+// setOn sets the limits of a process that belong to processes (prlimit(2)).
 func (l *Limits) setOn(pid int) error {
 	if n := l.NoFile; n > 0 {
 		if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: n, Max: n}, nil); err != nil {
@@ -95,7 +95,7 @@ func (l *Limits) setOn(pid int) error {
 	return nil
 }
 
-// intoCgroup has the child start in a cgroup (clone3(2), CLONE_INTO_CGROUP).
+// intoCgroup makes the child start in a cgroup (clone3(2), CLONE_INTO_CGROUP).
 func (l *Limits) intoCgroup(sys *syscall.SysProcAttr) {
 	if l.Cgroup > 0 {
 		sys.UseCgroupFD, sys.CgroupFD = true, l.Cgroup

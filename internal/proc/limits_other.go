@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// AllowedCPUs are all: there is no affinity here.
+// AllowedCPUs are all CPUs: there is no affinity here.
 func AllowedCPUs() ([]int, error) {
 	cpus := make([]int, runtime.NumCPU())
 	for i := range cpus {
@@ -20,7 +20,7 @@ func AllowedCPUs() ([]int, error) {
 	return cpus, nil
 }
 
-// NoFile is how many descriptors a process of this one may have open, at most.
+// NoFile is the hard limit for open descriptors of this process and its children.
 func NoFile() (uint64, error) {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
@@ -29,8 +29,8 @@ func NoFile() (uint64, error) {
 	return uint64(limit.Max), nil
 }
 
-// enter has a shell set the limits that a process can set for itself alone, and
-// become the program.
+// enter starts the program through a shell that sets the limits that only a process
+// itself can set.
 func (l *Limits) enter(s *Spec) {
 	script := ""
 	if l.NoFile > 0 {
@@ -45,8 +45,8 @@ func (l *Limits) enter(s *Spec) {
 	}
 }
 
-// around has fork's child get the nice value. The CPUs that it may run on are
-// not this system's to say.
+// around wraps fork so that the child gets the nice value. This system cannot
+// restrict the CPUs.
 func (l *Limits) around(fork func() (int, error)) func() (int, error) {
 	return func() (int, error) {
 		pid, err := fork()
@@ -55,13 +55,13 @@ func (l *Limits) around(fork func() (int, error)) func() (int, error) {
 		}
 		mine, err := unix.Getpriority(unix.PRIO_PROCESS, 0)
 		if runtime.GOOS == "linux" {
-			mine = 20 - mine // getpriority(2) itself
+			mine = 20 - mine // the system call returns 20 minus the value
 		}
 		if err == nil {
 			err = unix.Setpriority(unix.PRIO_PROCESS, pid, mine+l.Nice)
 		}
 		if err != nil {
-			_ = syscall.Kill(pid, syscall.SIGKILL) // it is not what was asked for
+			_ = syscall.Kill(pid, syscall.SIGKILL) // it does not have the limits that were asked for
 			return 0, fmt.Errorf("set nice: %w", err)
 		}
 		return pid, nil

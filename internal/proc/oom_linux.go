@@ -11,15 +11,15 @@ import (
 	"strings"
 )
 
-// OOM watches the counters of processes that were killed because memory ran
-// out: its cgroup's, or the kernel's where there is no cgroup that counts.
+// OOM watches the counters of processes that were killed because memory ran out:
+// those of its cgroup, or the kernel's if no cgroup counts them.
 type OOM struct {
-	root  string // of the file system; another one in tests
+	root  string // of the file system; another folder in tests
 	files []string
 	seen  map[string]uint64
 }
 
-// NewOOM starts watching from the counters' present values.
+// NewOOM starts with the counters' current values.
 func NewOOM() *OOM { return newOOM("/") }
 
 func newOOM(root string) *OOM {
@@ -30,7 +30,7 @@ func newOOM(root string) *OOM {
 		}
 	}
 	if len(o.files) > 0 {
-		return o // the kernel's counts other cgroups' too
+		return o // the kernel's counter includes other cgroups
 	}
 	vmstat := filepath.Join(root, "proc/vmstat")
 	o.files = []string{vmstat}
@@ -38,7 +38,7 @@ func newOOM(root string) *OOM {
 	return o
 }
 
-// Killed reports whether a counter has risen since it was last asked.
+// Killed reports whether a counter has risen since the last call.
 func (o *OOM) Killed() bool {
 	risen := false
 	for _, f := range o.files {
@@ -81,8 +81,8 @@ func (o *OOM) cgroupFiles() []string {
 	return files
 }
 
-// readCounter returns the value of the line "oom_kill N" and whether there is
-// one.
+// readCounter returns the value of the line "oom_kill N", and whether there is such
+// a line.
 func readCounter(path string) (uint64, bool) {
 	text, err := os.ReadFile(path)
 	if err != nil {

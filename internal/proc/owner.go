@@ -1,7 +1,7 @@
 package proc
 
-// Owner is who files and unix sockets of a config with this user and group belong
-// to; -1 leaves them.
+// Owner returns the owner for files and unix sockets if the config has this user and
+// group; -1 leaves the owner unchanged.
 func Owner(user, group string) (uid, gid int) {
 	credential, err := Lookup(user, group, false)
 	if err != nil || credential == nil {

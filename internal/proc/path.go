@@ -10,7 +10,7 @@ import (
 	"syscall"
 )
 
-// defaultPath is searched where PATH is not set (execvp(3)).
+// defaultPath is searched if PATH is not set (execvp(3)).
 const defaultPath = "/bin:/usr/bin"
 
 // NotFoundError says that there is no such program.
@@ -33,7 +33,7 @@ func (*NotFoundError) Code() string { return "GON013" }
 // Is makes it match fs.ErrNotExist.
 func (e *NotFoundError) Is(target error) bool { return target == fs.ErrNotExist }
 
-// NotExecutableError says that a file is there and is no program.
+// NotExecutableError says that a file exists but is not a program.
 type NotExecutableError struct {
 	Path string
 	Dir  bool
@@ -50,9 +50,9 @@ func (e *NotExecutableError) Error() string {
 // Code is its code in docs/errors.md.
 func (*NotExecutableError) Code() string { return "GON013" }
 
-// LookPath finds the program that name means in the working folder dir and the
-// PATH of env, and returns an absolute path. Errors are a *NotFoundError, a
-// *NotExecutableError, or what kept it from looking.
+// LookPath finds the program called name in the working folder dir and the PATH of
+// env, and returns an absolute path. Errors are a *NotFoundError, a
+// *NotExecutableError, or the error that prevented the search.
 func LookPath(name, dir string, env []string) (string, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {

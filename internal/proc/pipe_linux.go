@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Pipe makes a pipe of raw descriptors, its read and its write end, that no
-// child gets unless it is handed over.
+// Pipe makes a pipe and returns its read and write ends as raw descriptors. No child
+// inherits them unless they are passed on.
 func Pipe() (r, w int, err error) {
 	var ends [2]int
 	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {

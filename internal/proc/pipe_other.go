@@ -9,11 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Pipe makes a pipe of raw descriptors, its read and its write end, that no
-// child gets unless it is handed over.
+// Pipe makes a pipe and returns its read and write ends as raw descriptors. No child
+// inherits them unless they are passed on.
 func Pipe() (r, w int, err error) {
 	var ends [2]int
-	syscall.ForkLock.RLock() // between the making and the marking nobody forks
+	syscall.ForkLock.RLock() // nothing may fork before they are marked close-on-exec
 	defer syscall.ForkLock.RUnlock()
 	if err := unix.Pipe(ends[:]); err != nil {
 		return -1, -1, fmt.Errorf("make pipe: %w", err)

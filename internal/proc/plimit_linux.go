@@ -13,7 +13,7 @@ import (
 )
 
 // ProcessLimit names the limit of processes and threads that this process has
-// reached, as far as it can be told.
+// probably reached.
 func ProcessLimit() string { return processLimitBelow("/") }
 
 func processLimitBelow(root string) string {
@@ -27,14 +27,14 @@ func processLimitBelow(root string) string {
 	return "a limit of processes and threads is reached: see kernel.threads-max and kernel.pid_max (sysctl)"
 }
 
-// threadsUsedUp reports whether a cgroup of this process may have no more
+// threadsUsedUp reports whether a cgroup of this process has reached its limit of
 // threads.
 func threadsUsedUp() bool { return fullCgroupBelow("/") != "" }
 
-// fullCgroupBelow names the cgroup of this process that may have no more
-// threads; empty if none is full.
+// fullCgroupBelow names the cgroup of this process that has reached its limit of
+// threads; empty if none has.
 func fullCgroupBelow(root string) string {
-	groups, _ := os.ReadFile(filepath.Join(root, "proc/self/cgroup")) // without it the other limit is named
+	groups, _ := os.ReadFile(filepath.Join(root, "proc/self/cgroup")) // if that fails, the other limit is named
 	for line := range strings.Lines(string(groups)) {
 		fields := strings.SplitN(strings.TrimSpace(line), ":", 3)
 		if len(fields) != 3 {
@@ -55,13 +55,13 @@ func fullCgroupBelow(root string) string {
 	return ""
 }
 
-// fullCgroup looks from a cgroup upwards for one that may have no more threads.
+// fullCgroup searches a cgroup and its parents for one that has reached its limit.
 func fullCgroup(mount, path string) string {
 	for {
 		dir := filepath.Join(mount, path)
 		most, err := pidsNumber(filepath.Join(dir, "pids.max"))
 		if err == nil {
-			// Whoever was refused has gone when this is read.
+			// The thread or process that was refused is not counted any more.
 			if now, err := pidsNumber(filepath.Join(dir, "pids.current")); err == nil && now+2 >= most {
 				return fmt.Sprintf("the cgroup's limit of processes and threads is reached: pids.max of %s is %d "+
 					"(TasksMax=, docker --pids-limit); raise it", path, most)
@@ -79,7 +79,7 @@ func pidsNumber(path string) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("read limit: %w", err)
 	}
-	n, err := strconv.Atoi(strings.TrimSpace(string(text))) // "max" is none
+	n, err := strconv.Atoi(strings.TrimSpace(string(text))) // "max" is no number: there is no limit
 	if err != nil {
 		return 0, fmt.Errorf("read limit: %w", err)
 	}

@@ -1,5 +1,5 @@
-// Package proc starts, signals and reaps processes, and knows what the system
-// says of them. It never hands an os.File to a child: see Start.
+// Package proc starts, signals and reaps processes, and reads what the system knows
+// of them. It never passes an os.File to a child: see Start.
 package proc
 
 import (
@@ -9,10 +9,10 @@ import (
 	"syscall"
 )
 
-// Credential is who a process runs as.
+// Credential is the user and the groups that a process runs as.
 type Credential struct {
 	UID, GID int
-	Groups   []int // supplementary; none but these
+	Groups   []int // all supplementary groups
 }
 
 // Spec is a process to start.
@@ -21,23 +21,22 @@ type Spec struct {
 	Args []string // with argv[0]
 	Env  []string // of NAME=value; the last of equal names wins
 	Dir  string   // working folder; empty keeps this process's
-	// Files are raw descriptors of this process that become 0, 1, 2, ... of the
-	// child. They are borrowed.
+	// Files are raw descriptors of this process that become 0, 1, 2, ... in the
+	// child. They still belong to the caller.
 	Files      []int
 	Credential *Credential // nil keeps this process's
 	Umask      int         // -1 keeps this process's
 	NewSession bool        // a session of its own, and not just a process group
-	Isolated   bool        // it can neither signal nor inspect others, where the kernel can see to it
+	Isolated   bool        // it can neither signal nor inspect other processes, if the kernel supports that
 	Limits     *Limits     // nil for none
 }
 
-// Start starts the process as the leader of a process group of its own and
-// returns its pid without waiting for anything but execve(2); the caller reaps
-// it.
+// Start starts the process as the leader of a process group of its own, and returns
+// its pid. It waits only for execve(2). The caller reaps the process.
 //
-// Descriptors are handed over raw: os/exec's ExtraFiles calls File.Fd, which
-// may clear O_NONBLOCK on the open file description that every running worker
-// shares, and a sibling's Close then hangs.
+// Descriptors are passed raw: os/exec's ExtraFiles calls File.Fd, which may clear
+// O_NONBLOCK on the open file description that all running workers share. Then
+// Close hangs in another worker.
 //
 // A missing program matches os.ErrNotExist.
 func Start(s Spec) (pid int, err error) {
@@ -60,7 +59,7 @@ func Start(s Spec) (pid int, err error) {
 	}
 	switch {
 	case s.Isolated && threadsUsedUp():
-		err = syscall.EAGAIN // as the fork would say; Go ends a process that needs a thread and gets none
+		err = syscall.EAGAIN // as fork would return; Go itself crashes if it gets no thread
 	case s.Limits != nil || s.Isolated:
 		pid, err = apart(s.Umask, s.Isolated, fork)
 	case s.Umask >= 0:
@@ -74,7 +73,7 @@ func Start(s Spec) (pid int, err error) {
 	return pid, nil
 }
 
-// startError finds out which of ForkExec's steps has failed, as it does not
+// startError finds out which step of ForkExec has failed, because ForkExec does not
 // say.
 func (s Spec) startError(err error) error {
 	if s.Dir != "" {
@@ -95,7 +94,7 @@ func (s Spec) startError(err error) error {
 // Signal sends a signal to one process.
 func Signal(pid int, sig syscall.Signal) error {
 	if pid <= 0 {
-		return fmt.Errorf("signal process %d: %w", pid, syscall.ESRCH) // kill(2) would reach a group, or all
+		return fmt.Errorf("signal process %d: %w", pid, syscall.ESRCH) // kill(2) would signal a group, or all processes
 	}
 	if err := syscall.Kill(pid, sig); err != nil {
 		return fmt.Errorf("signal process %d: %w", pid, err)
@@ -117,7 +116,7 @@ func SignalThread(pid, thread int, sig syscall.Signal) error {
 // SignalGroup sends a signal to every process of a group.
 func SignalGroup(pgid int, sig syscall.Signal) error {
 	if pgid <= 1 {
-		return fmt.Errorf("signal process group %d: %w", pgid, syscall.ESRCH) // kill(2) would reach our own, or all
+		return fmt.Errorf("signal process group %d: %w", pgid, syscall.ESRCH) // kill(2) would signal our own group, or all processes
 	}
 	if err := syscall.Kill(-pgid, sig); err != nil {
 		return fmt.Errorf("signal process group %d: %w", pgid, err)
@@ -125,7 +124,7 @@ func SignalGroup(pgid int, sig syscall.Signal) error {
 	return nil
 }
 
-// GroupAlive reports whether any process, a zombie too, is in the group.
+// GroupAlive reports whether the group has any process, even a zombie.
 func GroupAlive(pgid int) bool {
 	return pgid > 1 && !errors.Is(syscall.Kill(-pgid, 0), syscall.ESRCH)
 }

@@ -18,14 +18,14 @@ import (
 // psTime bounds how long ps(1) may take.
 const psTime = 5 * time.Second
 
-// seen is what ps(1) says of a process.
+// seen is what ps(1) shows of a process.
 type seen struct {
 	pid, pgid int
 	state     byte // the first letter: R, S, T, Z and others
 	Use
 }
 
-// ps asks ps(1), which every system has, for all processes or for one.
+// ps asks ps(1), which every system has, about one process, or about all if pid is 0.
 func ps(pid int) ([]seen, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), psTime)
 	defer cancel()
@@ -64,8 +64,8 @@ func parsePS(line string) (s seen, ok bool) {
 	return seen{pid: pid, pgid: pgid, state: fields[2][0], Use: Use{RSS: kilobytes << 10, CPU: cpu}}, true
 }
 
-// parseCPUTime reads 1-02:03:04, as Linux writes a time, and 02:03.04, as others
-// do.
+// parseCPUTime reads a time as Linux writes it, 1-02:03:04, or as other systems do,
+// 02:03.04.
 func parseCPUTime(text string) (time.Duration, error) {
 	days := 0
 	if d, rest, found := strings.Cut(text, "-"); found {
@@ -86,7 +86,7 @@ func parseCPUTime(text string) (time.Duration, error) {
 	return time.Duration(days)*24*time.Hour + time.Duration(seconds*float64(time.Second)), nil
 }
 
-// psState is the letter of a process's state; 0 when it is gone.
+// psState is the letter of a process's state; 0 if the process is gone.
 func psState(pid int) byte {
 	if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
 		return 0
@@ -115,7 +115,7 @@ func GroupUse(pgids []int) (map[int]Use, error) {
 	return use, nil
 }
 
-// groupRuns reports whether a process of the group is no zombie.
+// groupRuns reports whether the group has a process that is not a zombie.
 func groupRuns(pgid int) bool {
 	all, err := ps(0)
 	if err != nil {
@@ -124,11 +124,11 @@ func groupRuns(pgid int) bool {
 	return slices.ContainsFunc(all, func(s seen) bool { return s.pgid == pgid && s.state != 'Z' })
 }
 
-// groupLook is how often a guard asks that. It costs a process, and init reaps
-// whoever's parent is gone at once, as a rule.
+// groupLook is the time between two calls of groupRuns by a guard. It is long,
+// because each call starts a process, and init usually reaps orphans at once.
 const groupLook = time.Second
 
-// Ended reports whether a process has ended and waits to be reaped.
+// Ended reports whether a process has ended, reaped or not.
 func Ended(pid int) bool {
 	state := psState(pid)
 	return state == 0 || state == 'Z'

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Reaper waits for children that have ended. It belongs to one goroutine.
+// Reaper reaps children that have ended. Only one goroutine may use it.
 type Reaper struct {
 	all     bool
 	helpers *Helpers
@@ -15,18 +15,18 @@ type Reaper struct {
 	late    []Exit // of processes that had ended when they were adopted
 }
 
-// NewReaper returns a reaper of its own children only, or of all: PID 1 and a
-// subreaper must wait for processes that they did not start, while a program
-// that links gonicorn in may start processes of its own. What helpers, which
-// may be nil, has started is left alone.
+// NewReaper returns a reaper of all children, or only of its own. PID 1 and a
+// subreaper must reap processes that they did not start. A program that embeds
+// gonicorn may have other children, which must be left alone. Children of helpers,
+// which may be nil, are always left alone.
 func NewReaper(all bool, helpers *Helpers) *Reaper {
 	return &Reaper{all: all, helpers: helpers, mine: map[int]bool{}}
 }
 
-// Own makes a process one whose end Reap returns.
+// Own adds a process to those whose end Reap returns.
 func (r *Reaper) Own(pid int) { r.mine[pid] = true }
 
-// adopted takes the exits of processes that had ended when they were adopted.
+// adopted returns the exits of processes that had ended when they were adopted.
 func (r *Reaper) adopted() []Exit {
 	exits := r.late
 	r.late = nil
@@ -35,7 +35,7 @@ func (r *Reaper) adopted() []Exit {
 
 var errNotNew = errors.New("it is not a new child of this process")
 
-// Disown takes that back. A process that Reap has returned is disowned already.
+// Disown undoes Own. Reap disowns the processes that it returns.
 func (r *Reaper) Disown(pid int) { delete(r.mine, pid) }
 
 func waitFor(pid int) Exit { return wait(pid, syscall.WNOHANG) }
@@ -51,7 +51,7 @@ func wait(pid, options int) Exit {
 	return e
 }
 
-// collect waits for a process and reports whether it has ended.
+// collect waits for a process as options say, and reports whether it has ended.
 func collect(pid, options int) (_ Exit, ended bool) {
 	var status syscall.WaitStatus
 	var usage syscall.Rusage
@@ -72,7 +72,7 @@ func collect(pid, options int) (_ Exit, ended bool) {
 	}
 }
 
-// rssUnit is what ru_maxrss counts in, in bytes.
+// rssUnit is the unit of ru_maxrss, in bytes.
 func rssUnit() int64 {
 	if runtime.GOOS == "darwin" {
 		return 1

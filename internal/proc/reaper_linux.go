@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Adopt makes a process one whose end Reap returns that somebody else says it has
-// started for this one. It fails unless it is a child of this process, nobody's
-// yet, that leads a process group.
+// Adopt adds a process that somebody else claims to have started for this one to
+// those whose end Reap returns. It fails unless the process is a child of this
+// process, leads a process group, and is neither owned nor a helper.
 func (r *Reaper) Adopt(pid int) error {
 	if pid <= 1 || r.mine[pid] || r.helpers.has(pid) {
 		return fmt.Errorf("adopt process %d: %w", pid, errNotNew)
@@ -34,12 +34,12 @@ func (r *Reaper) Adopt(pid int) error {
 	return nil
 }
 
-// Reap waits, without blocking, for every child that has ended and returns how
-// those ended that were owned. They are owned no more.
+// Reap reaps, without blocking, every child that has ended, and returns how the
+// owned ones ended. They are no longer owned.
 //
 // before, which may be nil, is called with each owned pid while it is still a
-// zombie: neither the pid nor its process group can have been given to anybody
-// else, so that it is safe to signal what is left of the group.
+// zombie. The kernel cannot have reused the pid or the number of its process group,
+// so it is safe to signal what is left of the group.
 func (r *Reaper) Reap(before func(pid int)) []Exit {
 	exits := r.adopted()
 	for {
@@ -51,13 +51,13 @@ func (r *Reaper) Reap(before func(pid int)) []Exit {
 			exits = r.take(exits, pid, before)
 			continue
 		}
-		// A stranger is the first in the queue and hides the others, or there
-		// are no children at all.
+		// The first child in the kernel's list is not ours and hides the others,
+		// or there are no children at all.
 		return r.reapEach(exits, before)
 	}
 }
 
-// reapEach asks for every owned process by itself.
+// reapEach checks every owned process separately.
 func (r *Reaper) reapEach(exits []Exit, before func(pid int)) []Exit {
 	for pid := range r.mine {
 		got, err := ended(unix.P_PID, pid)
@@ -72,7 +72,7 @@ func (r *Reaper) reapEach(exits []Exit, before func(pid int)) []Exit {
 	return exits
 }
 
-// take waits for a process that is a zombie.
+// take reaps a zombie.
 func (r *Reaper) take(exits []Exit, pid int, before func(pid int)) []Exit {
 	owned := r.mine[pid]
 	if owned && before != nil {
@@ -86,7 +86,7 @@ func (r *Reaper) take(exits []Exit, pid int, before func(pid int)) []Exit {
 	return exits
 }
 
-// ended returns a child that has ended and leaves it a zombie; 0 when none has.
+// ended returns a child that has ended, and leaves it a zombie; 0 if none has ended.
 func ended(kind, id int) (pid int, err error) {
 	var info unix.Siginfo
 	for {
@@ -101,16 +101,16 @@ func ended(kind, id int) (pid int, err error) {
 	}
 }
 
-// siginfoPID is si_pid, the first field of the union in sigaction(2)'s
-// siginfo_t, which stands behind three ints and is aligned like a pointer.
+// siginfoPID is si_pid, the first field of the union in siginfo_t (sigaction(2)).
+// The union comes after three ints and is aligned like a pointer.
 func siginfoPID(info *unix.Siginfo) int {
 	const pointer = unsafe.Sizeof(uintptr(0))
 	const offset = (3*4 + pointer - 1) / pointer * pointer
 	return int(*(*int32)(unsafe.Add(unsafe.Pointer(info), offset)))
 }
 
-// BecomeSubreaper makes this process the parent of its descendants' orphans
-// (prctl(2), PR_SET_CHILD_SUBREAPER).
+// BecomeSubreaper makes this process the parent of orphaned descendants (prctl(2),
+// PR_SET_CHILD_SUBREAPER).
 func BecomeSubreaper() error {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("become subreaper: %w", err)

@@ -8,9 +8,9 @@ import (
 	"syscall"
 )
 
-// Adopt makes a process one whose end Reap returns that somebody else says it has
-// started for this one. It fails unless it is a child of this process, nobody's
-// yet, that leads a process group.
+// Adopt adds a process that somebody else claims to have started for this one to
+// those whose end Reap returns. It fails unless the process is a child of this
+// process, leads a process group, and is neither owned nor a helper.
 func (r *Reaper) Adopt(pid int) error {
 	if pid <= 1 || r.mine[pid] || r.helpers.has(pid) {
 		return fmt.Errorf("adopt process %d: %w", pid, errNotNew)
@@ -30,9 +30,9 @@ func (r *Reaper) Adopt(pid int) error {
 	return nil
 }
 
-// Reap waits, without blocking, for every owned process that has ended and
-// returns how. They are owned no more. before, which may be nil, is called with
-// each of them.
+// Reap reaps, without blocking, every owned process that has ended, and returns how
+// each ended. They are no longer owned. before, which may be nil, is called with
+// each pid.
 func (r *Reaper) Reap(before func(pid int)) []Exit {
 	exits := r.adopted()
 	for pid := range r.mine {
@@ -49,8 +49,8 @@ func (r *Reaper) Reap(before func(pid int)) []Exit {
 	return exits
 }
 
-// BecomeSubreaper fails: orphans are init's. What a worker has left behind is
-// still signalled by its process group.
+// BecomeSubreaper fails: only init gets orphans here. The processes that a worker
+// leaves behind can still be signalled through its process group.
 func BecomeSubreaper() error {
 	return fmt.Errorf("adopt orphans: %w", errors.ErrUnsupported)
 }

@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// StartTicks is when a process was started, in microseconds: together with the
-// pid it names one process for good.
+// StartTicks is when a process was started, in microseconds. Together with the pid
+// it identifies a process uniquely.
 func StartTicks(pid int) (uint64, error) {
 	info, err := unix.SysctlKinfoProc("kern.proc.pid", pid)
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/prometheus/procfs"
 )
 
-// StartTicks is when a process was started, in clock ticks since boot (field 22
-// of /proc/PID/stat): together with the pid it names one process for good.
+// StartTicks is when a process was started, in clock ticks since boot (field 22 of
+// /proc/PID/stat). Together with the pid it identifies a process uniquely.
 func StartTicks(pid int) (uint64, error) {
 	p, err := procfs.NewProc(pid)
 	if err != nil {
@@ -23,8 +23,8 @@ func StartTicks(pid int) (uint64, error) {
 	return stat.Starttime, nil
 }
 
-// clockTick is what /proc counts CPU time in: USER_HZ, 100 on every
-// architecture of Linux (times(2)).
+// clockTick is the unit of CPU times in /proc: 1/USER_HZ, which is 1/100 s on all
+// architectures (times(2)).
 const clockTick = 10 * time.Millisecond
 
 // GroupUse measures process groups. It reads /proc once.
@@ -40,7 +40,7 @@ func GroupUse(pgids []int) (map[int]Use, error) {
 	for _, p := range all {
 		stat, err := p.Stat()
 		if err != nil {
-			continue // it has ended meanwhile
+			continue // it has just ended
 		}
 		if u, wanted := use[stat.PGRP]; wanted {
 			u.RSS += int64(stat.ResidentMemory())
@@ -51,9 +51,9 @@ func GroupUse(pgids []int) (map[int]Use, error) {
 	return use, nil
 }
 
-// groupRuns reports whether a process of the group is no zombie: once the arbiter
-// is gone it is up to init when those are reaped. Where /proc cannot be listed, a
-// zombie counts as well.
+// groupRuns reports whether the group has a process that is not a zombie. Once the
+// arbiter is gone, zombies stay until init reaps them. If /proc cannot be listed,
+// groupRuns returns true.
 func groupRuns(pgid int) bool {
 	if leader, err := procfs.NewProc(pgid); err == nil {
 		if stat, err := leader.Stat(); err == nil && stat.State != "Z" {
@@ -72,10 +72,10 @@ func groupRuns(pgid int) bool {
 	return false
 }
 
-// groupLook is how often a guard asks that.
+// groupLook is the time between two calls of groupRuns by a guard.
 const groupLook = guardLook
 
-// Ended reports whether a process has ended and waits to be reaped.
+// Ended reports whether a process has ended, reaped or not.
 func Ended(pid int) bool {
 	p, err := procfs.NewProc(pid)
 	if err != nil {

@@ -9,17 +9,17 @@ import (
 
 var self, _ = os.Executable()
 
-// OOM needs Linux: other systems count no processes that were killed because
+// OOM needs Linux: other systems do not count the processes that were killed because
 // memory ran out.
 type OOM struct{}
 
-// NewOOM returns one that knows nothing.
+// NewOOM returns an OOM that does nothing.
 func NewOOM() *OOM { return &OOM{} }
 
-// Killed never is.
+// Killed always returns false.
 func (o *OOM) Killed() bool { return false }
 
-// Halted reports a process that a signal has stopped; see the one for Linux.
+// Halted says that a signal has stopped a process, or ""; Linux knows more reasons.
 func Halted(pid int) string {
 	if psState(pid) == 'T' {
 		return "stopped by a signal (SIGSTOP)"
@@ -27,9 +27,10 @@ func Halted(pid int) string {
 	return ""
 }
 
-// Runnable is known on Linux only: no thread is named here.
+// Runnable works only on Linux: threads of other processes cannot be examined here.
 func Runnable(int, int) bool { return false }
 
-// tgkill signals the process: no system call names a thread of another. Whichever
-// thread takes it, the handlers in question write for the one that is meant.
+// tgkill signals the whole process: no system call signals a thread of another
+// process. Any thread may run the handler; the handlers used here do not depend on
+// which one does.
 func tgkill(pid, _ int, sig syscall.Signal) error { return syscall.Kill(pid, sig) }

@@ -5,9 +5,10 @@ import (
 	"sync"
 )
 
-// ReserveThreads has Go's run time make n threads now, which it keeps. It ends
-// the process when it needs a thread later that the system does not give it
-// (pids.max, RLIMIT_NPROC): who must live then has all of them before it serves.
+// ReserveThreads makes Go's runtime create n threads now, which it keeps. If the
+// runtime later needs a thread and the system refuses it (pids.max, RLIMIT_NPROC),
+// it crashes the process. So a process that must survive that creates all its
+// threads before it serves.
 func ReserveThreads(n int) {
 	var held, done sync.WaitGroup
 	release := make(chan struct{})
@@ -15,7 +16,7 @@ func ReserveThreads(n int) {
 		held.Add(1)
 		done.Go(func() {
 			runtime.LockOSThread()
-			defer runtime.UnlockOSThread() // the thread goes back to the run time
+			defer runtime.UnlockOSThread() // the runtime keeps the thread
 			held.Done()
 			<-release
 		})

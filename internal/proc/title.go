@@ -7,16 +7,16 @@ import (
 	"unsafe"
 )
 
-// argv is the memory that the kernel made of this process's arguments and that
-// ps reads. os.Args is given copies of its text before main runs, since flags
-// and config keep parts of it that SetTitle must not change.
+// argv is the memory into which the kernel put this process's arguments, and which
+// ps reads. Before main runs, os.Args gets copies of the arguments, since flags and
+// config keep parts of them that SetTitle must not change.
 var argv = claimArguments()
 
 func claimArguments() []byte {
 	if len(os.Args) == 0 || len(os.Args[0]) == 0 {
 		return nil
 	}
-	// The arguments stand in a row, each with its NUL (execve(2)).
+	// The arguments are adjacent, each with a final NUL (execve(2)).
 	first := unsafe.StringData(os.Args[0])
 	room := 0
 	for _, arg := range os.Args {
@@ -31,11 +31,10 @@ func claimArguments() []byte {
 	return unsafe.Slice(first, room)
 }
 
-// SetTitle changes how ps shows this process: the title takes the place of the
-// arguments, as far as their memory has room, and its first 15 bytes that of
-// the name.
+// SetTitle changes how ps shows this process: the title replaces the arguments, as
+// far as their memory has room, and its first 15 bytes replace the name.
 func SetTitle(title string) {
-	// The main thread's name is the process's, on Linux. A title is worth no error.
+	// On Linux the main thread's name is the process's name. A missing title is not worth an error.
 	_ = os.WriteFile(fmt.Sprintf("/proc/self/task/%d/comm", os.Getpid()), []byte(title), 0)
 	if len(argv) == 0 {
 		return

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// aside is the thread whose umask changes from one start to the next. It is one
-// for good: at the system's limit of threads there may not be another.
+// aside is the thread in which processes with their own umask are started. It is
+// kept, because at the system's limit of threads there may not be another one.
 var aside = sync.OnceValue(newSideThread)
 
 // sideThread is a thread that shares neither umask nor working folder with the
@@ -39,7 +39,7 @@ func newSideThread() *sideThread {
 	return t
 }
 
-// masked calls start with a umask that reaches nobody but the child.
+// masked calls start with a umask that affects only the child.
 func masked(mask int, start func() (int, error)) (pid int, err error) {
 	t := aside()
 	if t.err != nil {
@@ -55,9 +55,9 @@ func masked(mask int, start func() (int, error)) (pid int, err error) {
 	return pid, err
 }
 
-// apart calls start in a thread of its own, which ends afterwards, so that what
-// start changes of it reaches nobody but the child; its umask is mask, unless
-// that is -1, and it is isolated if alone says so.
+// apart calls start in a thread of its own, which ends afterwards, so that changes to
+// the thread affect only the child. The umask is mask, unless that is -1. The child
+// is isolated if alone is set.
 func apart(mask int, alone bool, start func() (int, error)) (pid int, err error) {
 	done := make(chan struct{})
 	go func() {

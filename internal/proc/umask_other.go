@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// apart calls start with a umask, unless that is -1. Nobody is isolated here.
+// apart calls start with a umask, unless that is -1. It cannot isolate the child here.
 func apart(mask int, _ bool, start func() (int, error)) (int, error) {
 	if mask < 0 {
 		return start()
@@ -21,8 +21,7 @@ func apart(mask int, _ bool, start func() (int, error)) (int, error) {
 
 func masked(mask int, start func() (int, error)) (int, error) { return apart(mask, false, start) }
 
-// ProcessLimit names the limit of processes that this process has reached, as
-// far as it can be told.
+// ProcessLimit names the limit of processes that this process has probably reached.
 func ProcessLimit() string {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NPROC, &limit); err == nil && limit.Cur != unix.RLIM_INFINITY {

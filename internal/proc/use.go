@@ -2,8 +2,8 @@ package proc
 
 import "time"
 
-// Use is what a process group uses, all its processes together.
+// Use is what all processes of a process group use together.
 type Use struct {
 	RSS int64         // resident bytes
-	CPU time.Duration // taken since their start
+	CPU time.Duration // used since their start
 }

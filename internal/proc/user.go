@@ -10,13 +10,13 @@ import (
 	"syscall"
 )
 
-// Lookup finds who user and group, names or numbers, are. It returns nil when
-// both are empty. With initgroups the credential carries the user's
-// supplementary groups, otherwise none but group: this process's are never
-// kept. A user without a group has the one of its entry in the user database.
+// Lookup finds a user and a group by name or number. It returns nil if both are
+// empty. With initgroups the credential has the user's supplementary groups,
+// otherwise only its group. This process's supplementary groups are never kept. If
+// no group is given, it is the one in the user database.
 func Lookup(userName, groupName string, initgroups bool) (*Credential, error) {
 	if userName == "" && groupName == "" {
-		return nil, nil // nobody is asked for
+		return nil, nil // neither is asked for
 	}
 	c := &Credential{UID: os.Geteuid(), GID: os.Getegid()}
 	if userName != "" {
@@ -94,7 +94,7 @@ func groupID(name string) (int, error) {
 
 var errNoID = errors.New("no user or group id")
 
-// number reads an id. The highest, (uid_t) -1, means "leave it" to the kernel.
+// number parses an id. It refuses the highest, (uid_t) -1: for the kernel that means "no change".
 func number(s string) (int, error) {
 	n, err := strconv.ParseUint(s, 10, 32)
 	if err != nil || n == math.MaxUint32 {
@@ -111,8 +111,8 @@ func (c *Credential) forKernel() *syscall.Credential {
 	return &syscall.Credential{Uid: uint32(c.UID), Gid: uint32(c.GID), Groups: groups}
 }
 
-// isSelf reports whether this process, unprivileged, already runs as c: only
-// root may set groups, and there is nothing to set.
+// isSelf reports whether this process is unprivileged and already runs as c. Then
+// there is nothing to set, and only root could set groups.
 func isSelf(c *Credential) bool {
 	return os.Geteuid() != 0 && c.UID == os.Geteuid() && c.GID == os.Getegid()
 }

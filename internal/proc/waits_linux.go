@@ -14,8 +14,8 @@ import (
 
 func tgkill(pid, thread int, sig syscall.Signal) error { return unix.Tgkill(pid, thread, sig) }
 
-// Waits says in words what the kernel knows of a process: whether it runs,
-// sleeps, or was stopped, and in what function of the kernel it waits.
+// Waits says in words what the kernel knows of a process: whether it runs, sleeps or
+// was stopped, and in which kernel function it waits.
 func Waits(pid int) string {
 	p, err := procfs.NewProc(pid)
 	if err != nil {
