@@ -1,5 +1,5 @@
-// Package listen parses addresses, opens listening sockets as raw descriptors
-// for handing on, and makes listeners of inherited ones.
+// Package listen parses addresses, opens listening sockets as raw descriptors to
+// pass on, and makes listeners from inherited sockets.
 package listen
 
 import (
@@ -13,37 +13,36 @@ import (
 )
 
 const (
-	maxUnixPath = len(unix.RawSockaddrUnix{}.Path) - 1 // less its final NUL
+	maxUnixPath = len(unix.RawSockaddrUnix{}.Path) - 1 // without the final NUL
 	defaultPort = 8000                                 // Gunicorn's
 )
 
 // Address is where to listen.
 type Address struct {
-	Network string // tcp4, tcp6, tcp (a name, whose family is not known yet), unix or fd
+	Network string // tcp4, tcp6, tcp (a host name: its family is not known yet), unix or fd
 	Host    string // tcp: empty means all IPv4 addresses, as in Gunicorn
 	Port    int    // tcp: 0 lets the kernel choose
 	Path    string // unix
-	FD      int    // fd; -1 for one that has a name
+	FD      int    // fd; -1 for a named one
 	Text    string // as the user wrote it
 }
 
-// ParseError says why a text is no address.
+// ParseError says why a text is not an address.
 type ParseError struct {
 	Text    string
 	Reason  string
 	Example string
 }
 
-// Error says what is wrong and how it is right.
+// Error says what is wrong and gives a correct example.
 func (e *ParseError) Error() string {
 	return fmt.Sprintf("address %q: %s; write it as in %s", e.Text, e.Reason, e.Example)
 }
 
-// Parse reads an address as Gunicorn's util.parse_address does: host:port,
-// :port, a host alone (port 8000), [ipv6]:port, unix:PATH, unix://PATH, fd://N,
-// a TCP one with or without tcp://. Unlike there, a port alone is refused
-// instead of being taken for the name of a host, and so is an empty text. Errors
-// are a *ParseError.
+// Parse reads an address as Gunicorn's util.parse_address does: host:port, :port, a
+// host alone (port 8000), [ipv6]:port, unix:PATH, unix://PATH, fd://N. TCP addresses
+// may begin with tcp://. Unlike Gunicorn, it refuses an empty text, and a port alone,
+// which Gunicorn takes for a host name. Errors are a *ParseError.
 func Parse(text string) (Address, error) {
 	a := Address{Text: text}
 	rest := strings.TrimSpace(text)
@@ -69,7 +68,7 @@ func (a Address) wrong(example, format string, args ...any) error {
 func (a Address) unix(path string) (Address, error) {
 	const example = "unix:/run/app.sock"
 	if strings.HasPrefix(path, "@") {
-		path = "./" + path // a file: @ alone is the abstract namespace
+		path = "./" + path // a file: without ./, @ means the abstract namespace
 	}
 	switch {
 	case path == "":
@@ -87,7 +86,7 @@ func (a Address) unix(path string) (Address, error) {
 
 func (a Address) fd(number string) (Address, error) {
 	if number != "" && strings.Trim(number, "0123456789+-") != "" && !strings.ContainsAny(number, ":/") {
-		a.Network, a.FD = "fd", -1 // a name that a service manager has given (sd_listen_fds_with_names(3))
+		a.Network, a.FD = "fd", -1 // a name from the service manager (sd_listen_fds_with_names(3))
 		return a, nil
 	}
 	fd, err := strconv.ParseUint(number, 10, 31)
@@ -117,7 +116,7 @@ func (a Address) tcp(rest string) (Address, error) {
 	return a, nil
 }
 
-// split takes a TCP address apart. The host of [::1]:8000 is ::1.
+// split splits a TCP address. The host of [::1]:8000 is ::1.
 func (a Address) split(rest string) (host, port string, err error) {
 	port = strconv.Itoa(defaultPort)
 	if inside, found := strings.CutPrefix(rest, "["); found {
@@ -157,7 +156,7 @@ func (a Address) checkHost(host string) error {
 	return nil
 }
 
-// TCP reports whether it is an address of TCP.
+// TCP reports whether it is a TCP address.
 func (a Address) TCP() bool { return strings.HasPrefix(a.Network, "tcp") }
 
 // String is the address in one canonical form.
@@ -165,7 +164,7 @@ func (a Address) String() string {
 	switch a.Network {
 	case "unix":
 		if strings.HasPrefix(a.Path, "//") {
-			return "unix://" + a.Path // else Parse would take them away
+			return "unix://" + a.Path // otherwise Parse would remove the slashes
 		}
 		return "unix:" + a.Path
 	case "fd":

@@ -7,10 +7,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Adopt takes over a listening socket that another process has handed down,
-// with the address that it was opened for; an empty one is found out. A unix
-// socket's file is left alone until Own is called: it may still be the other
-// process's to remove. The caller closes the socket.
+// Adopt takes over a listening socket from another process. text is the address that
+// it was opened for; if empty, the address is found out. A unix socket's file is not
+// removed unless Own(true) is called: the other process may still own it. The caller
+// closes the socket.
 func Adopt(fd int, text string) (*Socket, error) {
 	s, err := adopt(Address{Network: "fd", FD: fd, Text: text})
 	if err != nil {
@@ -35,7 +35,7 @@ func Adopt(fd int, text string) (*Socket, error) {
 	return s, nil
 }
 
-// where is the bound address, as a config would have it.
+// where is the bound address, as it would be in a config.
 func (s *Socket) where() string {
 	if at := s.tcpBound(); at.IsValid() {
 		return at.String()
@@ -46,5 +46,5 @@ func (s *Socket) where() string {
 	return fmt.Sprintf("fd://%d", s.FD)
 }
 
-// Own says whether the file of a unix socket is this process's to remove.
+// Own says whether this process removes the file of a unix socket.
 func (s *Socket) Own(own bool) { s.kept = !own }

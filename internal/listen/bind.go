@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// bindError says more of an error of bind(2) or listen(2).
+// bindError explains an error of bind(2) or listen(2).
 func bindError(a Address, err error) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
@@ -24,7 +24,7 @@ func bindError(a Address, err error) error {
 	return fmt.Errorf("bind %s: %w", a, err)
 }
 
-// firstUnprivilegedPort is the kernel's setting, 1024 where it cannot be read.
+// firstUnprivilegedPort is the kernel's setting, or 1024 if it cannot be read.
 func firstUnprivilegedPort() int {
 	text, err := os.ReadFile("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 	if err == nil {

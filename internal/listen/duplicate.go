@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Duplicate returns a second descriptor of a listener or a connection of Go's,
+// Duplicate returns a second descriptor of a listener or connection from package net,
 // which stays open. The caller closes the descriptor.
 func Duplicate(of any) (fd int, err error) {
 	conn, is := of.(syscall.Conn)

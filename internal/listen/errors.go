@@ -9,7 +9,7 @@ import (
 // syscall.EADDRINUSE.
 type InUseError struct {
 	Address Address
-	PID     int    // of who has it; 0 where that cannot be seen
+	PID     int    // of the process that uses it; 0 if that is not known
 	Process string // its name
 	Self    bool   // it is this very process
 }

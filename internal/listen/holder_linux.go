@@ -13,8 +13,8 @@ import (
 	"github.com/prometheus/procfs"
 )
 
-// inUse says who listens at an address, as far as /proc shows other users'
-// descriptors.
+// inUse says who listens at an address. /proc may not show the descriptors of other
+// users.
 func inUse(a Address) *InUseError {
 	e := &InUseError{Address: a}
 	inodes := map[string]bool{}
@@ -36,9 +36,9 @@ func inUse(a Address) *InUseError {
 	return e
 }
 
-// addTCPInodes adds the sockets of a file in the form of /proc/net/tcp
-// (proc_pid_net(5)) that listen at a port, on the same IP address, or where
-// either is all addresses.
+// addTCPInodes reads a file in the form of /proc/net/tcp (proc_pid_net(5)). It adds
+// the sockets that listen on the same port and the same IP address; an unspecified
+// address, on either side, matches all.
 func addTCPInodes(inodes map[string]bool, file string, at netip.AddrPort) {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -74,10 +74,10 @@ func addUnixInodes(inodes map[string]bool, path string) {
 // socketLink is how /proc/PID/fd shows a socket (proc(5)).
 func socketLink(inode uint64) string { return fmt.Sprintf("socket:[%d]", inode) }
 
-// holder finds the process that has one of these sockets; the lowest pid, most
-// likely the parent, when several share it.
+// holder finds the process that has one of these sockets. If several share it, it is
+// the one with the lowest pid, which is probably the parent.
 func holder(inodes map[string]bool) (pid int, name string) {
-	links, _ := filepath.Glob("/proc/[0-9]*/fd/*") // fails for a bad pattern only
+	links, _ := filepath.Glob("/proc/[0-9]*/fd/*") // fails only for a bad pattern
 	for _, link := range links {
 		target, err := os.Readlink(link)
 		if err != nil || !inodes[target] {

@@ -10,16 +10,16 @@ import (
 // firstFD is where inherited sockets begin (sd_listen_fds(3)).
 const firstFD = 3
 
-// Listeners makes listeners of n inherited sockets from descriptor 3 up, where
-// sd_listen_fds(3) has them. See FromFDs.
+// Listeners makes listeners of n inherited sockets from descriptor 3 up, as in
+// sd_listen_fds(3). See FromFDs.
 func Listeners(n int) ([]net.Listener, error) { return FromFDs(firstFD, n) }
 
-// FromFDs makes listeners of n inherited sockets from descriptor first up. It
-// takes the descriptors over and works on duplicates; the caller closes the
-// listeners. On an error all are closed.
+// FromFDs makes listeners of n inherited sockets from descriptor first up. It closes
+// the descriptors and works on duplicates; the caller closes the listeners. On an
+// error all listeners are closed.
 //
-// The sockets should be non-blocking already, as this package's are: then
-// nobody changes the flag, which every process with the socket shares.
+// The sockets should already be non-blocking, like those of this package: then the
+// flag, which all processes with the socket share, is not changed.
 func FromFDs(first, n int) ([]net.Listener, error) {
 	var listeners []net.Listener
 	for fd := first; fd < first+n; fd++ {
@@ -46,7 +46,7 @@ func fromFD(fd int) (net.Listener, error) {
 		return nil, fmt.Errorf("descriptor %d: %w", fd, err)
 	}
 	if u, ok := l.(*net.UnixListener); ok {
-		u.SetUnlinkOnClose(false) // the file is the arbiter's
+		u.SetUnlinkOnClose(false) // the file belongs to the arbiter
 	}
 	return l, nil
 }

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tcpBound is where a TCP socket listens; not valid for other ones.
+// tcpBound is where a TCP socket listens; not valid for other sockets.
 func (s *Socket) tcpBound() netip.AddrPort {
 	switch b := s.bound.(type) {
 	case *unix.SockaddrInet4:
@@ -38,12 +38,12 @@ func (s *Socket) URL() string {
 	return s.Address.String()
 }
 
-// Name is what LISTEN_FDNAMES calls it: the address as the user wrote it.
+// Name is the socket's name in LISTEN_FDNAMES: the address as the user wrote it.
 func (s *Socket) Name() string { return s.Address.Text }
 
-// Same reports whether a config that asks for a means this socket, so that a
-// reload keeps it. A unix socket whose file somebody has removed or replaced is
-// not the same: no client can reach it.
+// Same reports whether a config with the address a means this socket, so that a
+// reload keeps it. If a unix socket's file was removed or replaced, it is not the
+// same, because no client can reach it.
 func (s *Socket) Same(a Address) bool {
 	if s.Address.Network == "unix" && a.Network == "unix" {
 		return filepath.Clean(s.Address.Path) == filepath.Clean(a.Path) && s.ownsFile()
@@ -54,6 +54,6 @@ func (s *Socket) Same(a Address) bool {
 	if !s.Address.TCP() || (a.Network != "tcp4" && a.Network != "tcp6") || a.Port == 0 {
 		return false
 	}
-	at, err := resolve(a) // asks nobody: the host is an IP address
+	at, err := resolve(a) // no lookup: the host is an IP address
 	return err == nil && at == s.tcpBound()
 }

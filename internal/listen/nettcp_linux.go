@@ -29,7 +29,7 @@ const (
 	tcpListen  = "0A"
 )
 
-// parseTCP reads a line; the heading is none.
+// parseTCP reads a line. It returns false for the heading.
 func parseTCP(line string) (s tcpSocket, ok bool) {
 	fields := strings.Fields(line)
 	if len(fields) <= fieldInode {
@@ -45,8 +45,8 @@ func parseTCP(line string) (s tcpSocket, ok bool) {
 	return tcpSocket{at: netip.AddrPortFrom(ip, uint16(n)), listens: fields[fieldState] == tcpListen, inode: inode}, true
 }
 
-// parseIP reads an IP address as the kernel prints it: as numbers of 32 bits,
-// whose bytes are in the network's order in memory.
+// parseIP reads an IP address as the kernel prints it: as 32-bit numbers that have
+// network byte order in memory.
 func parseIP(text string) (netip.Addr, bool) {
 	b, err := hex.DecodeString(text)
 	if err != nil || len(b)%4 != 0 {
@@ -59,9 +59,8 @@ func parseIP(text string) (netip.Addr, bool) {
 	return ip.Unmap(), ok
 }
 
-// OpenToAll reports whether a process listens on the TCP port on every
-// interface, so that it can be reached from other machines. Where /proc cannot
-// be read, it is false.
+// OpenToAll reports whether a process listens on the TCP port on all interfaces, so
+// that other machines can reach it. It is false if /proc cannot be read.
 func OpenToAll(port int) bool {
 	for _, name := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
 		f, err := os.Open(name)

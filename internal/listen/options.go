@@ -1,9 +1,9 @@
 package listen
 
-// Options are how to open a socket.
+// Options say how to open a socket.
 type Options struct {
-	Backlog   int  // connections that the kernel keeps for those that accept; it has a limit of its own, net.core.somaxconn
+	Backlog   int  // connections that may wait to be accepted; the kernel limits it to net.core.somaxconn
 	ReusePort bool // let other processes listen at the same TCP port (SO_REUSEPORT)
-	Umask     int  // bits that a unix socket's mode 0777 does not get
-	UID, GID  int  // a unix socket's owner; -1 leaves it
+	Umask     int  // bits to remove from a unix socket's mode 0777
+	UID, GID  int  // a unix socket's owner; -1 does not change it
 }

@@ -14,28 +14,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lookupTime bounds how long the name of a host may take to be found.
+// lookupTime bounds how long the lookup of a host name may take.
 const lookupTime = 5 * time.Second
 
-// Socket is a listening socket of the arbiter's: a raw descriptor,
-// non-blocking and close-on-exec, that is only ever handed on. It is never
-// wrapped in a net.Listener, whose File clears O_NONBLOCK for every process
-// that shares the socket.
+// Socket is a listening socket of the arbiter: a raw descriptor, non-blocking and
+// close-on-exec, that is only passed on to other processes. It is never wrapped in a
+// net.Listener, because File of that clears O_NONBLOCK for all processes that share
+// the socket.
 type Socket struct {
 	FD      int
 	Address Address // as asked for
 
 	bound    unix.Sockaddr
 	dev, ino uint64 // of a unix socket's file
-	kept     bool   // that file is another process's to remove
+	kept     bool   // another process removes that file
 }
 
-// Open opens a listening socket with the given backlog. :8000 is all IPv4
-// addresses, as in Gunicorn; [::]:8000 is all of both kinds, unless
-// net.ipv6.bindv6only says otherwise.
+// Open opens a listening socket. :8000 means all IPv4 addresses, as in Gunicorn;
+// [::]:8000 means all IPv4 and IPv6 addresses, unless net.ipv6.bindv6only is set.
 //
-// An address that is taken gives an *InUseError, a port that needs privileges a
-// *PrivilegedError. The caller closes the socket.
+// If the address is taken, the error is an *InUseError. If the port needs
+// privileges, it is a *PrivilegedError. The caller closes the socket.
 func Open(a Address, o Options) (*Socket, error) {
 	switch a.Network {
 	case "unix":
@@ -65,7 +64,7 @@ func openTCP(a Address, o Options) (_ *Socket, err error) {
 			unix.Close(fd)
 		}
 	}()
-	// What a former process's connections leave in TIME_WAIT is no obstacle.
+	// Connections of an earlier process in TIME_WAIT must not prevent the bind.
 	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
 		return nil, fmt.Errorf("prepare socket for %s: %w", a, err)
 	}
@@ -85,7 +84,7 @@ func openTCP(a Address, o Options) (_ *Socket, err error) {
 
 // newSocket makes a non-blocking stream socket that no child inherits.
 func newSocket(family int) (fd int, err error) {
-	syscall.ForkLock.RLock() // between the making and the marking nobody forks
+	syscall.ForkLock.RLock() // nothing may fork before it is marked close-on-exec
 	defer syscall.ForkLock.RUnlock()
 	if fd, err = unix.Socket(family, unix.SOCK_STREAM, 0); err != nil {
 		return -1, err
@@ -108,7 +107,7 @@ func (s *Socket) listen(backlog int) (err error) {
 	return nil
 }
 
-// resolve finds the IP address that an address of TCP means.
+// resolve finds the IP address of a TCP address.
 func resolve(a Address) (netip.AddrPort, error) {
 	port := uint16(a.Port)
 	if a.Host == "" {
@@ -123,7 +122,7 @@ func resolve(a Address) (netip.AddrPort, error) {
 	if err != nil || len(ips) == 0 {
 		return netip.AddrPort{}, fmt.Errorf("address %q: cannot find host %q; give an IP address, as in --bind 127.0.0.1:%d: %w", a.Text, a.Host, a.Port, err)
 	}
-	for _, ip := range ips { // IPv4 first, as most clients of a name like localhost expect
+	for _, ip := range ips { // IPv4 first: most clients expect that of a name like localhost
 		if ip.Unmap().Is4() {
 			return netip.AddrPortFrom(ip.Unmap(), port), nil
 		}
@@ -140,7 +139,7 @@ func forKernel(at netip.AddrPort) (family int, _ unix.Sockaddr, _ error) {
 	return unix.AF_INET6, &unix.SockaddrInet6{Port: int(at.Port()), Addr: ip.As16(), ZoneId: zone}, err
 }
 
-// zoneID is the number of the interface behind the % of a link-local address.
+// zoneID is the number of the interface after the % of a link-local address.
 func zoneID(zone string) (uint32, error) {
 	if zone == "" {
 		return 0, nil
@@ -155,8 +154,8 @@ func zoneID(zone string) (uint32, error) {
 	return uint32(i.Index), nil
 }
 
-// adopt takes a socket over that this process has inherited. It works on a
-// duplicate, so that a reload that asks for the descriptor again finds it.
+// adopt takes over a socket that this process has inherited. It works on a duplicate,
+// so that a reload can use the same descriptor again.
 func adopt(a Address) (_ *Socket, err error) {
 	if a.FD < 0 {
 		return nil, fmt.Errorf("address %q: no socket of this name was handed down; name it in the .socket unit, as in FileDescriptorName=%s",
@@ -185,8 +184,8 @@ func adopt(a Address) (_ *Socket, err error) {
 	return s, nil
 }
 
-// Close closes the descriptor, and removes a unix socket's file if it is still
-// this socket's. Workers that have inherited the socket keep theirs.
+// Close closes the descriptor, and removes a unix socket's file if that still belongs
+// to this socket and this process owns it. The descriptors of workers stay open.
 func (s *Socket) Close() error {
 	if s.Address.Network == "unix" && !s.kept && s.ownsFile() {
 		if err := os.Remove(s.Address.Path); err != nil && !os.IsNotExist(err) {

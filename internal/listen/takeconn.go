@@ -9,15 +9,15 @@ import (
 	"time"
 )
 
-// While there is no descriptor left, TakeConn tries again so often for so long.
+// If there is no descriptor left, TakeConn tries takeTries times, every takePause.
 const (
 	takePause = 10 * time.Millisecond
 	takeTries = 500
 )
 
-// TakeConn makes a connection of Go's of a descriptor, which it closes. It needs a
-// second one for a moment, and waits for a while if there is none: whoever is
-// connected has been told nothing yet.
+// TakeConn makes a net.Conn of a descriptor, and closes the descriptor. For a moment
+// it needs a second one. If there is none, it waits, because the client has not been
+// sent an answer yet.
 func TakeConn(fd int) (net.Conn, error) {
 	f := os.NewFile(uintptr(fd), "connection")
 	defer f.Close()
@@ -29,6 +29,6 @@ func TakeConn(fd int) (net.Conn, error) {
 		if try == takeTries || !errors.Is(err, syscall.EMFILE) && !errors.Is(err, syscall.ENFILE) {
 			return nil, fmt.Errorf("take over connection: %w", err)
 		}
-		time.Sleep(takePause) // nobody tells when a descriptor is free
+		time.Sleep(takePause) // there is no event for a free descriptor
 	}
 }

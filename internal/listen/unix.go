@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openUnix makes the socket's file with the umask's mode. A stale file, one
-// that nobody listens behind, is replaced.
+// openUnix makes the socket's file, with the mode that the umask gives. It replaces a
+// stale file, to which no process listens.
 func openUnix(a Address, o Options) (_ *Socket, err error) {
 	if err := clearPath(a); err != nil {
 		return nil, err
@@ -24,14 +24,14 @@ func openUnix(a Address, o Options) (_ *Socket, err error) {
 		if err != nil {
 			unix.Close(fd)
 			if s.ownsFile() {
-				_ = os.Remove(a.Path) // the error that led here says more
+				_ = os.Remove(a.Path) // the first error says more
 			}
 		}
 	}()
 	if err := unix.Bind(fd, &unix.SockaddrUnix{Name: a.Path}); err != nil {
 		return nil, unixError(a, err)
 	}
-	// Nobody can connect before listen(2), so that the mode is never too wide.
+	// Nobody can connect before listen(2), so the mode is set early enough.
 	if err := s.takeFile(o); err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ func unixError(a Address, err error) error {
 	return bindError(a, err)
 }
 
-// takeFile gives the new file its mode and owner and remembers which it is.
+// takeFile sets the new file's mode and owner, and remembers its identity.
 func (s *Socket) takeFile(o Options) error {
 	path := s.Address.Path
 	var st unix.Stat_t
@@ -71,14 +71,14 @@ func (s *Socket) takeFile(o Options) error {
 	return nil
 }
 
-// ownsFile reports whether the file at the path is still this socket's.
+// ownsFile reports whether the file at the path still belongs to this socket.
 func (s *Socket) ownsFile() bool {
 	var st unix.Stat_t
 	err := unix.Lstat(s.Address.Path, &st)
 	return err == nil && s.ino != 0 && st.Ino == s.ino && uint64(st.Dev) == s.dev
 }
 
-// clearPath removes a stale socket's file, and nothing else.
+// clearPath removes the file of a stale socket, but no other file.
 func clearPath(a Address) error {
 	info, err := os.Lstat(a.Path)
 	if errors.Is(err, fs.ErrNotExist) {
