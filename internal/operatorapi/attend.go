@@ -10,8 +10,8 @@ import (
 	"sync"
 )
 
-// Attend answers what a process of gonicorn's own asks over one connection,
-// which it takes over, until that is closed: the reading half of the API.
+// Attend serves the read-only half of the API to one of gonicorn's own processes over
+// conn, until that is closed. It takes over conn.
 func Attend(conn net.Conn, op Operator, log *slog.Logger) {
 	server := &http.Server{
 		Handler: reading(op), ReadHeaderTimeout: answerTime, MaxHeaderBytes: mostBody,
@@ -26,7 +26,7 @@ func Attend(conn net.Conn, op Operator, log *slog.Logger) {
 	_ = server.Serve(l) // ends with the connection
 }
 
-// single is a listener that one connection comes out of.
+// single is a listener that returns one connection.
 type single struct {
 	mu     sync.Mutex
 	conn   net.Conn
@@ -53,8 +53,8 @@ func (l *single) Close() error {
 
 func (l *single) Addr() net.Addr { return &net.UnixAddr{Net: "unix"} }
 
-// NewAttended asks over a connection at whose other end Attend is, one thing
-// after the other. gone is closed when that end is.
+// NewAttended makes a client for the connection fd, at the other end of which Attend
+// runs. It asks one question at a time. gone is closed when the connection ends.
 func NewAttended(fd int) (client *Client, gone <-chan struct{}, err error) {
 	file := os.NewFile(uintptr(fd), "console")
 	conn, err := net.FileConn(file)
@@ -80,8 +80,8 @@ func NewAttended(fd int) (client *Client, gone <-chan struct{}, err error) {
 	}}, w.gone, nil
 }
 
-// watched is a connection that says when it is over. Somebody reads from it all
-// the time.
+// watched is a connection that reports its end. That is noticed at once, because a
+// read is always in progress.
 type watched struct {
 	net.Conn
 	once sync.Once
@@ -93,5 +93,5 @@ func (w *watched) Read(p []byte) (int, error) {
 	if err != nil {
 		w.once.Do(func() { close(w.gone) })
 	}
-	return n, err // the connection's own
+	return n, err // callers need the connection's own error
 }

@@ -21,7 +21,7 @@ type Client struct {
 	http http.Client
 }
 
-// NewClient asks at the socket at path.
+// NewClient makes a client for the socket at path.
 func NewClient(path string) *Client {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
@@ -30,7 +30,7 @@ func NewClient(path string) *Client {
 	return &Client{path: path, http: http.Client{Transport: &http.Transport{DialContext: dial}}}
 }
 
-// Get asks for something and decodes it.
+// Get sends a GET request and decodes the answer.
 func (c *Client) Get(ctx context.Context, path string, into any) error {
 	body, err := c.do(ctx, http.MethodGet, path, nil)
 	if err != nil {
@@ -40,11 +40,11 @@ func (c *Client) Get(ctx context.Context, path string, into any) error {
 	if err := json.NewDecoder(body).Decode(into); err != nil {
 		return fmt.Errorf("ask gonicorn: %w", err)
 	}
-	_, _ = io.Copy(io.Discard, body) // the connection is used again
+	_, _ = io.Copy(io.Discard, body) // so that the connection can be reused
 	return nil
 }
 
-// Post has something done. A nil body sends none.
+// Post sends a POST request. If body is nil, it sends none.
 func (c *Client) Post(ctx context.Context, path string, body any) error {
 	var text []byte
 	if body != nil {
@@ -60,7 +60,7 @@ func (c *Client) Post(ctx context.Context, path string, body any) error {
 	return answer.Close()
 }
 
-// Reload has the config read again, and waits until the new workers serve.
+// Reload makes gonicorn reload, and waits for the outcome.
 func (c *Client) Reload(ctx context.Context) (done Done, err error) {
 	answer, err := c.do(ctx, http.MethodPost, "/reload", nil)
 	if err != nil {
@@ -73,7 +73,7 @@ func (c *Client) Reload(ctx context.Context) (done Done, err error) {
 	return done, nil
 }
 
-// Stream returns a body as it comes. The caller closes it.
+// Stream returns the body of an answer as it arrives. The caller closes it.
 func (c *Client) Stream(ctx context.Context, path string) (io.ReadCloser, error) {
 	return c.do(ctx, http.MethodGet, path, nil)
 }
@@ -104,16 +104,16 @@ type DialError struct {
 	Err  error
 }
 
-// Error says where and why.
+// Error says at which socket, and why.
 func (e *DialError) Error() string { return "ask gonicorn at " + e.Path + ": " + e.Err.Error() }
 
 // Code is its code in docs/errors.md.
 func (*DialError) Code() string { return "GON032" }
 
-// Unwrap is why.
+// Unwrap returns the cause.
 func (e *DialError) Unwrap() error { return e.Err }
 
-// Refusal is why gonicorn does not do, or say, what it was asked.
+// Refusal says why gonicorn refused a request.
 type Refusal struct{ Reason string }
 
 // Error is the reason.
@@ -122,31 +122,31 @@ func (r *Refusal) Error() string { return r.Reason }
 // Code is its code in docs/errors.md.
 func (*Refusal) Code() string { return "GON033" }
 
-// Folder is where sockets are that nobody has chosen a path for: below
-// XDG_RUNTIME_DIR, else /run for root, else the folder of temporary files.
+// Folder is where control sockets are by default: below XDG_RUNTIME_DIR, else below
+// /run for root, else below the folder of temporary files.
 func Folder(env func(string) string) string {
 	if dir := env("XDG_RUNTIME_DIR"); dir != "" {
 		return filepath.Join(dir, "gonicorn")
 	}
 	if os.Geteuid() == 0 {
 		if _, err := os.Stat("/run"); err != nil {
-			return "/var/run/gonicorn" // of other systems than Linux
+			return "/var/run/gonicorn" // on systems other than Linux
 		}
 		return "/run/gonicorn"
 	}
 	return filepath.Join(os.TempDir(), "gonicorn-"+strconv.Itoa(os.Geteuid()))
 }
 
-// Name is the file of the gonicorn with this pid in Folder.
+// Name is the file name in Folder of the gonicorn with this pid.
 func Name(pid int) string { return strconv.Itoa(pid) + ".ctl" }
 
-// Find looks in a folder, if nobody else can write to it, for the sockets that
-// somebody answers at.
+// Find returns the sockets in a folder that accept connections. It returns none if
+// other users can write to the folder.
 func Find(folder string) []string {
 	if !own(folder) {
 		return nil
 	}
-	all, _ := filepath.Glob(filepath.Join(folder, "*.ctl")) // none where there is no folder
+	all, _ := filepath.Glob(filepath.Join(folder, "*.ctl")) // empty if there is no folder
 	var alive []string
 	for _, path := range all {
 		if _, err := strconv.Atoi(strings.TrimSuffix(filepath.Base(path), ".ctl")); err != nil {

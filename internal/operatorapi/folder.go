@@ -5,8 +5,8 @@ import (
 	"syscall"
 )
 
-// own reports whether a folder is this user's, or root's, and nobody else can
-// write to it: below a folder of temporary files anybody may make one.
+// own reports whether a folder belongs to this user or to root, and nobody else can
+// write to it. Any user may make folders in the folder of temporary files.
 func own(folder string) bool {
 	info, err := os.Lstat(folder)
 	if err != nil || !info.IsDir() || info.Mode().Perm()&0o022 != 0 {

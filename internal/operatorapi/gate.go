@@ -7,8 +7,9 @@ import (
 	"sync"
 )
 
-// gate lets in root, the user that gonicorn runs as, and its group or all where
-// the socket's mode says so; and so many at once.
+// gate accepts connections from root and from the user that gonicorn runs as, and,
+// if the socket's mode allows it, from its group or from everyone. It also bounds how
+// many there are at once.
 type gate struct {
 	net.Listener
 	mode   os.FileMode
@@ -31,7 +32,7 @@ func (g *gate) Accept() (net.Conn, error) {
 	}
 }
 
-// allowed looks at who is at the other end.
+// allowed reports whether the user at the other end may connect.
 func (g *gate) allowed(c net.Conn) bool {
 	raw, err := c.(*net.UnixConn).SyscallConn()
 	if err != nil {
@@ -48,7 +49,7 @@ func (g *gate) allowed(c net.Conn) bool {
 	return g.mode&0o020 != 0 && gid == os.Getegid()
 }
 
-// guest gives its place back when it leaves.
+// guest is a connection that gives back its place when it is closed.
 type guest struct {
 	net.Conn
 	leave func()
@@ -57,5 +58,5 @@ type guest struct {
 // Close implements net.Conn.
 func (g *guest) Close() error {
 	defer g.leave()
-	return g.Conn.Close() // net/http looks at it
+	return g.Conn.Close() // net/http needs the original error
 }

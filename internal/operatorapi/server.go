@@ -1,5 +1,6 @@
-// Package operatorapi is how a running gonicorn is asked and told things: HTTP and
-// JSON over a unix socket (docs/control.md), for whoever runs it and for root.
+// Package operatorapi is the API by which operators query and control a running
+// gonicorn: HTTP and JSON over a unix socket (docs/control.md). By default only root
+// and the user that gonicorn runs as may use it.
 package operatorapi
 
 import (
@@ -17,24 +18,24 @@ import (
 	"time"
 )
 
-// Operator carries out what is asked. Its methods are safe for concurrent use.
+// Operator carries out requests. Its methods are safe for concurrent use.
 type Operator interface {
-	// Status is what is known of the arbiter and its workers, for JSON.
+	// Status returns the status of the arbiter and its workers, for JSON.
 	Status(ctx context.Context) (any, error)
-	// Requests are those that are being worked on now.
+	// Requests returns the requests in flight.
 	Requests(ctx context.Context) ([]Request, error)
-	// Reload waits for the outcome, and so does Upgrade. The note is what the
-	// operator should know of a reload that succeeded.
+	// Reload and Upgrade wait for the outcome. The note is what the operator
+	// should know about a reload that succeeded.
 	Reload(ctx context.Context) (note string, err error)
 	Upgrade(ctx context.Context) error
 	Scale(ctx context.Context, workers int) error
 	Restart(ctx context.Context, id int) error
-	// Stacks returns where the threads of a worker are.
+	// Stacks returns the stacks of a worker's threads.
 	Stacks(ctx context.Context, id int) (string, error)
 	Drain()
 	Reopen()
 	Stop()
-	// Logs sends the last lines, and with follow those to come until ctx ends.
+	// Logs sends the last lines, and with follow also new ones until ctx ends.
 	Logs(ctx context.Context, follow bool) <-chan []byte
 }
 
@@ -44,7 +45,7 @@ type Request struct {
 	Number uint64        `json:"number"`
 	Method string        `json:"method,omitempty"`
 	Path   string        `json:"path,omitempty"`
-	Worker int           `json:"worker"` // 0: it waits for one
+	Worker int           `json:"worker"` // 0 if it waits for a worker
 	PID    int           `json:"pid"`
 	Age    time.Duration `json:"age_ns"`
 }
@@ -54,7 +55,7 @@ const (
 	mostBody    = 4 << 10
 	headTime    = 5 * time.Second
 	answerTime  = 10 * time.Second
-	patientTime = 10 * time.Minute // for what waits for an outcome
+	patientTime = 10 * time.Minute // for requests that wait for an outcome
 )
 
 // Server serves the socket.
@@ -65,8 +66,8 @@ type Server struct {
 	done chan struct{}
 }
 
-// Serve makes the socket at path with this mode and serves it. The caller
-// closes the server.
+// Serve makes the socket at path with this mode, and serves it. The caller closes the
+// server.
 func Serve(path string, mode os.FileMode, op Operator, log *slog.Logger) (*Server, error) {
 	if err := clear(path); err != nil {
 		return nil, err
@@ -75,7 +76,7 @@ func Serve(path string, mode os.FileMode, op Operator, log *slog.Logger) (*Serve
 	if err != nil {
 		return nil, fmt.Errorf("control_socket: %w", err)
 	}
-	l.(*net.UnixListener).SetUnlinkOnClose(false) // another may have taken the path over
+	l.(*net.UnixListener).SetUnlinkOnClose(false) // another gonicorn may have taken over the path
 	if err := os.Chmod(path, mode); err != nil {
 		l.Close()
 		return nil, fmt.Errorf("control_socket: %w", err)
@@ -91,10 +92,10 @@ func Serve(path string, mode os.FileMode, op Operator, log *slog.Logger) (*Serve
 	return s, nil
 }
 
-// Path is where the socket is.
+// Path is the path of the socket.
 func (s *Server) Path() string { return s.path }
 
-// Private makes a folder for sockets that nobody else can write to.
+// Private makes a folder for sockets to which no other user can write.
 func Private(folder string) error {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return fmt.Errorf("control_socket: %w", err)
@@ -105,7 +106,7 @@ func Private(folder string) error {
 	return nil
 }
 
-// Rename gives the socket another place.
+// Rename moves the socket to another path.
 func (s *Server) Rename(path string) error {
 	if err := os.Rename(s.path, path); err != nil {
 		return fmt.Errorf("control_socket: %w", err)
@@ -114,17 +115,17 @@ func (s *Server) Rename(path string) error {
 	return nil
 }
 
-// Close ends all conversations and removes the socket.
+// Close ends all connections and removes the socket.
 func (s *Server) Close() {
 	if s == nil {
 		return
 	}
 	s.http.Close()
 	<-s.done
-	_ = os.Remove(s.path) // it may have been taken away
+	_ = os.Remove(s.path) // it may be gone already
 }
 
-// clear removes a socket that nobody listens at, and makes its folder.
+// clear makes the socket's folder, and removes a stale socket.
 func clear(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("control_socket: %w", err)
@@ -149,7 +150,7 @@ func clear(path string) error {
 	return nil
 }
 
-// Handler is the API.
+// Handler serves the whole API.
 func Handler(op Operator) http.Handler {
 	mux := reading(op)
 	mux.HandleFunc("GET /logs", func(w http.ResponseWriter, r *http.Request) { logs(w, r, op) })
@@ -157,7 +158,7 @@ func Handler(op Operator) http.Handler {
 	return mux
 }
 
-// reading is what changes nothing, and ends by itself.
+// reading serves the requests that change nothing and end by themselves.
 func reading(op Operator) *http.ServeMux {
 	mux := http.NewServeMux()
 	get := func(path string, ask func(ctx context.Context) (any, error)) {
@@ -183,7 +184,7 @@ func reading(op Operator) *http.ServeMux {
 	return mux
 }
 
-// writing is what changes something.
+// writing adds the requests that change something.
 func writing(mux *http.ServeMux, op Operator) {
 	post := func(path string, do func(ctx context.Context, r *http.Request) error) {
 		mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
@@ -194,7 +195,7 @@ func writing(mux *http.ServeMux, op Operator) {
 		})
 	}
 	mux.HandleFunc("POST /reload", func(w http.ResponseWriter, r *http.Request) {
-		note, err := op.Reload(r.Context()) // a trial may take its time
+		note, err := op.Reload(r.Context()) // without a timeout, because a trial may take long
 		answer(w, Done{Done: err == nil, Note: note}, err)
 	})
 	post("/upgrade", func(ctx context.Context, _ *http.Request) error { return op.Upgrade(ctx) })
@@ -217,13 +218,13 @@ func writing(mux *http.ServeMux, op Operator) {
 	}
 }
 
-// Done is the answer to what was carried out.
+// Done is the answer to a request that was carried out.
 type Done struct {
 	Done bool   `json:"done"`
-	Note string `json:"note,omitempty"` // what the operator should know besides
+	Note string `json:"note,omitempty"` // what the operator should know about it
 }
 
-// mistake is the client's.
+// mistake is an error of the client.
 type mistake struct{ text string }
 
 func (m *mistake) Error() string { return m.text }
@@ -236,8 +237,8 @@ func number(text string) (int, error) {
 	return n, nil
 }
 
-// answer writes what was found, or why not: 400 for the client's mistakes, 409
-// for what could not be done.
+// answer writes the result, or an error: 400 for the client's mistakes, 409 if the
+// request could not be carried out.
 func answer(w http.ResponseWriter, got any, err error) {
 	w.Header().Set("Content-Type", "application/json")
 	if err != nil {
@@ -259,6 +260,6 @@ func logs(w http.ResponseWriter, r *http.Request, op Operator) {
 		if _, err := w.Write(line); err != nil {
 			return
 		}
-		_ = flush.Flush() // the next write says more
+		_ = flush.Flush() // if the client is gone, the next write fails
 	}
 }
