@@ -1,4 +1,4 @@
-// Package logging writes the error log: a queue in front of a file that never
-// holds the arbiter up, slog handlers for Gunicorn's lines and for JSON, and
-// the lines that workers print.
+// Package logging writes the error log. It has a file with a queue, so that the
+// arbiter never blocks, slog handlers for Gunicorn's format and for JSON, and readers
+// for what workers print.
 package logging

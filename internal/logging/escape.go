@@ -8,9 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// escape makes text printable on one line: what could begin a line of its own,
-// drive a terminal or turn the direction of writing shows as a Go escape. A tab
-// stays.
+// escape makes text printable on one line. Whatever could begin a new line, control a
+// terminal or change the writing direction becomes a Go escape. Tabs stay.
 func escape(s string) string {
 	i := strings.IndexFunc(s, unsafeRune)
 	if i < 0 {
@@ -38,9 +37,9 @@ func escape(s string) string {
 
 const hex = "0123456789abcdef"
 
-// AppendClient appends text that a client has sent. It becomes printable ASCII
-// that cannot leave the double quotes it stands between: a quote gets a
-// backslash, and a backslash and all other bytes are written as \xNN.
+// AppendClient appends text from a client, for use in double quotes. It becomes
+// printable ASCII that cannot end the quotes: a quote gets a backslash, and a
+// backslash and all other bytes are written as \xNN.
 func AppendClient(dst []byte, text string) []byte {
 	for i := range len(text) {
 		switch c := text[i]; {
@@ -55,8 +54,8 @@ func AppendClient(dst []byte, text string) []byte {
 	return dst
 }
 
-// AppendJSON appends a line of JSON in which nothing can drive a terminal or
-// turn the direction of writing: encoding/json leaves such runes as they are.
+// AppendJSON appends a line of JSON and escapes the runes that could control a
+// terminal or change the writing direction. encoding/json does not escape those.
 func AppendJSON(dst, line []byte) []byte {
 	for len(line) > 0 {
 		i := bytes.IndexFunc(line, unsafeInJSON)
@@ -71,13 +70,13 @@ func AppendJSON(dst, line []byte) []byte {
 	return append(dst, line...)
 }
 
-// unsafeInJSON is unsafeRune for text that encoding/json has made: a newline is
-// the line's end there, and invalid UTF-8 has become U+FFFD. All that is left
-// fits in 16 bits.
+// unsafeInJSON is unsafeRune for the output of encoding/json: there a newline is the
+// end of the line, and invalid UTF-8 has become U+FFFD. All other unsafe runes fit in
+// 16 bits.
 func unsafeInJSON(r rune) bool { return r != '\n' && r != utf8.RuneError && unsafeRune(r) }
 
-// unsafeRune reports whether a rune may not reach a log as it is. The rune that
-// stands for invalid UTF-8 is one: escape tells it from a valid U+FFFD.
+// unsafeRune reports whether a rune must be escaped in a log. That includes the rune
+// for invalid UTF-8; escape distinguishes it from a valid U+FFFD.
 func unsafeRune(r rune) bool {
 	switch {
 	case r == '\t':

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Line is a record on its way to a log that keeps time and level itself.
+// Line is a record for a log that stores time and level itself.
 type Line struct {
 	Level   slog.Level
 	Message string
@@ -17,8 +17,8 @@ type Line struct {
 	Text    string // message and fields
 }
 
-// NewForward returns a handler that hands every record to send, which must not
-// wait.
+// NewForward returns a handler that passes every record to send, which must not
+// block.
 func NewForward(level slog.Leveler, send func(Line)) slog.Handler {
 	return &forward{level: level, send: send}
 }
@@ -27,7 +27,7 @@ type forward struct {
 	level slog.Leveler
 	send  func(Line)
 	group string
-	attrs []slog.Attr // with their groups in their keys
+	attrs []slog.Attr // the keys include the groups
 }
 
 // Enabled implements slog.Handler.
@@ -85,7 +85,7 @@ func (h *forward) WithGroup(name string) slog.Handler {
 	return &next
 }
 
-// All is a handler that has every record handled by all of these.
+// All returns a handler that passes every record to all of these.
 func All(handlers ...slog.Handler) slog.Handler {
 	if len(handlers) == 1 {
 		return handlers[0]
@@ -129,9 +129,9 @@ func (a all) each(do func(slog.Handler) slog.Handler) slog.Handler {
 	return next
 }
 
-// Queue runs send for lines in a goroutine of its own, so that nobody waits for
-// it; lines beyond its length are lost. The returned close sends what waits, for
-// a moment.
+// Queue calls send for lines in a goroutine of its own, so that put never blocks.
+// Lines that do not fit into the queue are lost. closed sends the lines that wait, for
+// at most a second.
 func Queue(length int, send func(Line)) (put func(Line), closed func()) {
 	lines, done := make(chan Line, length), make(chan struct{})
 	go func() {

@@ -10,21 +10,21 @@ import (
 	"time"
 )
 
-// Options are how lines look.
+// Options say how lines look.
 type Options struct {
 	JSON  bool
 	Color bool         // text: see Sink.Color
-	Level slog.Leveler // what is below is left out; a *slog.LevelVar can change at run time, nil is info
-	PID   int          // of who writes; 0 is this process
+	Level slog.Leveler // lower levels are left out; a *slog.LevelVar can change at run time; nil is info
+	PID   int          // of the writer; 0 is this process
 }
 
-// NewHandler returns a handler that writes each record as one Write to w, which
-// must take several at once: in Gunicorn's form, or as JSON.
+// NewHandler returns a handler that writes records in Gunicorn's format or as JSON.
+// Each record is one Write to w, which must be safe for concurrent use.
 //
 //	[2026-11-20 22:05:00 +0000] [4711] [INFO] worker ready worker=1 after=31ms
 //
-// A message may have several lines; all but the first are indented, so that
-// none looks like a record of its own.
+// A message may have several lines. All but the first are indented, so that they do
+// not look like records.
 func NewHandler(w io.Writer, o Options) slog.Handler {
 	if o.Level == nil {
 		o.Level = slog.LevelInfo
@@ -38,8 +38,8 @@ func NewHandler(w io.Writer, o Options) slog.Handler {
 	return &text{w: w, o: o}
 }
 
-// jsonHandler adds the writer's pid to records that carry none of their own,
-// as those about a worker do.
+// jsonHandler adds the writer's pid to records that have no pid of their own. Records
+// about a worker have one.
 type jsonHandler struct {
 	slog.Handler
 	w   io.Writer
@@ -63,7 +63,7 @@ func newJSON(w io.Writer, o Options) slog.Handler {
 	})}
 }
 
-// safeJSON escapes what the handler of the standard library leaves as it is.
+// safeJSON escapes the unsafe runes that the standard library's handler does not.
 type safeJSON struct{ w io.Writer }
 
 func (s safeJSON) Write(p []byte) (int, error) {
@@ -106,7 +106,7 @@ func (h *jsonHandler) WithGroup(name string) slog.Handler {
 	return &jsonHandler{Handler: h.Handler.WithGroup(name), w: h.w, pid: h.pid}
 }
 
-// timeFormat is Gunicorn's.
+// timeFormat is Gunicorn's time format.
 const timeFormat = "2006-01-02 15:04:05 -0700"
 
 func appendTime(b []byte, t time.Time) []byte {

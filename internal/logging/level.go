@@ -26,8 +26,8 @@ func ParseLevel(name string) (slog.Level, error) {
 	return 0, fmt.Errorf("log level %q: it is one of debug, info, warning, error, critical", name)
 }
 
-// levelName is what a line says; a level in between has the name of the one
-// below it.
+// levelName is a level's name in a line. A level between two names has the lower
+// one's name.
 func levelName(l slog.Level) string {
 	switch {
 	case l < slog.LevelInfo:

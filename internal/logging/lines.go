@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	maxLine  = 16 << 10 // a longer one is cut into several
+	maxLine  = 16 << 10 // bytes; a longer line is split
 	tailSize = 20       // lines
 	tailLine = 4 << 10  // bytes of each that the tail keeps
 )
@@ -23,20 +23,20 @@ type Lines struct {
 	r    io.ReadCloser
 	done chan struct{}
 
-	record func(Record) // takes records that were handed over as such; nil has them be lines
+	record func(Record) // takes marked records; if nil, they are lines like others
 
 	mu   sync.Mutex
 	tail []string
 }
 
-// NewLines starts reading r and calls emit, from one goroutine, with each line:
-// without its end, invalid UTF-8 and control characters escaped, so that it
-// cannot look like several lines or drive a terminal. A line of more than 16
-// KiB comes in pieces, and so does a last one without an end. While emit blocks
-// nothing is read, and the process waits in its write.
+// NewLines starts reading r, and calls emit from one goroutine with each line, without
+// its newline. Invalid UTF-8 and control characters are escaped, so that a line cannot
+// look like several or control a terminal. A line of more than 16 KiB comes in pieces.
+// The last line needs no newline. While emit blocks, nothing is read, and the process
+// blocks in its write.
 //
-// r is closed at its end, or by Close, which must end a Read in progress: an
-// os.File does so when its descriptor is non-blocking.
+// r is closed at its end, or by Close. Its own Close must end a Read in progress: that
+// of an os.File does if the descriptor is non-blocking.
 func NewLines(r io.ReadCloser, emit func(line string)) *Lines {
 	l := &Lines{r: r, done: make(chan struct{})}
 	go func() {
@@ -47,9 +47,9 @@ func NewLines(r io.ReadCloser, emit func(line string)) *Lines {
 	return l
 }
 
-// NewRecords is NewLines for programs that print Python's tracebacks, records of
-// Python's logging (see recordMark) or JSON objects: emit is called with each as
-// one record, by one goroutine at a time.
+// NewRecords is like NewLines, for programs that print Python tracebacks, records of
+// Python's logging (see recordMark) or JSON objects. Each of these is one record. emit
+// is called by one goroutine at a time.
 func NewRecords(r io.ReadCloser, emit func(Record)) *Lines {
 	g := &grouper{emit: emit}
 	l := &Lines{r: r, done: make(chan struct{}), record: g.record}
@@ -72,8 +72,8 @@ func (l *Lines) Tail() []string {
 // Done is closed when everything has been read and emitted.
 func (l *Lines) Done() <-chan struct{} { return l.done }
 
-// Close stops reading; what was not read is lost. Closing twice, or after the
-// end, is harmless.
+// Close stops reading. Output that was not read is lost. Closing twice, or after the
+// end, does no harm.
 func (l *Lines) Close() error {
 	if err := l.r.Close(); err != nil && !errors.Is(err, fs.ErrClosed) {
 		return fmt.Errorf("stop reading output: %w", err)
@@ -99,7 +99,7 @@ func (l *Lines) read(emit func(string)) {
 	}
 }
 
-// split emits the lines in b and returns what is no full line yet.
+// split emits the complete lines in b and returns the rest.
 func (l *Lines) split(b []byte, emit func(string)) (rest []byte) {
 	for {
 		i := bytes.IndexByte(b, '\n')

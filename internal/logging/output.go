@@ -11,16 +11,16 @@ import (
 	"golang.org/x/term"
 )
 
-// output is a descriptor that lines are written to. It is a raw one, since
-// stderr may be shared with a terminal's other processes, whose O_NONBLOCK an
-// os.File would change.
+// output is the descriptor that lines are written to. It is a raw descriptor: stderr
+// may be shared with other processes of a terminal, and an os.File could change
+// O_NONBLOCK for them.
 type output struct {
 	fd  int
-	std bool // of this process from its start, and not to be closed
+	std bool // one of the process's standard streams, which is never closed
 }
 
-// standard maps what names this process's own streams. /dev/stdout cannot be
-// opened when it is a socket, as under systemd.
+// standard maps the names of standard streams to their descriptors. /dev/stdout
+// cannot be opened if it is a socket, as under systemd.
 func standard(path string) (fd int, is bool) {
 	switch path {
 	case "-", "/dev/stderr":
@@ -36,8 +36,8 @@ func isStd(path string) bool {
 	return is
 }
 
-// openOutput opens a log file. One that is given to another user must not be a
-// symbolic or hard link: that user may own the folder, and could have root give
+// openOutput opens a log file. If its owner is to be changed, it must not be a
+// symbolic or hard link: the other user may own the folder, and could make root give
 // away any file.
 func openOutput(path string, o SinkOptions) (*output, error) {
 	if fd, is := standard(path); is {
@@ -81,7 +81,7 @@ func give(fd, uid, gid int) error {
 	return nil
 }
 
-// openError says what to do.
+// openError adds what to do about the error.
 func openError(path string, err error) error {
 	folder := filepath.Dir(path)
 	switch {
@@ -99,7 +99,7 @@ func openError(path string, err error) error {
 	return fmt.Errorf("open log %s: %w", path, err)
 }
 
-// write writes all of b, waiting for as long as its reader takes.
+// write writes all of b, and waits for the reader as long as necessary.
 func (o *output) write(b []byte) error {
 	for len(b) > 0 {
 		n, err := unix.Write(o.fd, b)
@@ -121,8 +121,8 @@ func (o *output) close() {
 	}
 }
 
-// Color reports whether lines may have colours: the log is a terminal that
-// knows them, and NO_COLOR (no-color.org) is not set.
+// Color reports whether lines may have colours: the log is a terminal that supports
+// them, and NO_COLOR (no-color.org) is not set.
 func (s *Sink) Color() bool {
 	fd, is := standard(s.path)
 	return is && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(fd)

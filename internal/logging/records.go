@@ -14,19 +14,19 @@ import (
 type Record struct {
 	Level     slog.Level
 	Message   string
-	Logger    string // of Python; empty for what was printed
-	Traceback string // lines of Python's; empty for none
-	AsIs      bool   // it is a JSON object: a record of the app's own, which nothing is added to
+	Logger    string // name of the Python logger; empty for printed text
+	Traceback string // Python's, as lines; empty for none
+	AsIs      bool   // it is a JSON object of the app, to which nothing is added
 }
 
-// recordMark begins a line by which the Python runner hands over a record of
-// Python's logging, as JSON. A program that prints such a line says nothing that
-// it could not have printed as well.
+// recordMark begins a line in which the Python runner sends a record of Python's
+// logging, as JSON. It is no risk if a program prints such a line itself: it could
+// print the same text without the mark.
 const recordMark = "\x1e"
 
 const (
-	tracebackTime  = 50 * time.Millisecond // that another part of a traceback may take to follow
-	tracebackLimit = 2000                  // lines of one
+	tracebackTime  = 50 * time.Millisecond // until the next part of a traceback must follow
+	tracebackLimit = 2000                  // lines of one traceback
 )
 
 // Log writes the record.
@@ -45,7 +45,7 @@ func (r Record) Log(log *slog.Logger) {
 	log.LogAttrs(context.Background(), r.Level, r.Message, attrs...)
 }
 
-// parseRecord reads a line behind its mark.
+// parseRecord parses a line without its mark.
 func parseRecord(text string) (Record, bool) {
 	var said struct {
 		Level, Msg, Logger, Exc string
@@ -61,15 +61,15 @@ func parseRecord(text string) (Record, bool) {
 	return Record{Level: level, Message: said.Msg, Logger: said.Logger, Traceback: said.Exc, AsIs: said.AsIs}, true
 }
 
-// grouper makes one record of the lines of a traceback that was printed, and
-// passes on all others.
+// grouper makes one record of the lines of a printed traceback. It passes on each
+// other line as a record.
 type grouper struct {
 	emit func(Record)
 
 	mu    sync.Mutex
 	state groupState
 	lines []string
-	timer *time.Timer // ends a traceback that nothing follows
+	timer *time.Timer // ends a traceback if no more lines follow
 }
 
 type groupState int
@@ -77,12 +77,12 @@ type groupState int
 const (
 	outside groupState = iota
 	inFrames
-	behindError // the line that names the exception was read
-	behindGap   // and an empty one
-	inCause     // and one that says that another traceback follows
+	behindError // after the line that names the exception
+	behindGap   // after the empty line that follows it
+	inCause     // after a line that says that another traceback follows
 )
 
-// record takes a record that was handed over as such.
+// record takes a marked record.
 func (g *grouper) record(r Record) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -124,8 +124,7 @@ func startsTraceback(line string) bool {
 	return line == "Traceback (most recent call last):" || line == "  + Exception Group Traceback (most recent call last):"
 }
 
-// goesOn reports whether a line belongs to the traceback, and takes note of how
-// far that is.
+// goesOn reports whether a line belongs to the traceback, and updates the state.
 func (g *grouper) goesOn(line string) bool {
 	switch g.state {
 	case inFrames:
@@ -152,14 +151,14 @@ func (g *grouper) goesOn(line string) bool {
 	return false
 }
 
-// late ends what nothing has followed.
+// late ends a traceback after which nothing came in time.
 func (g *grouper) late() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.flush()
 }
 
-// end passes on what is left.
+// end passes on the lines that are left.
 func (g *grouper) end() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -188,7 +187,7 @@ func isObject(line string) bool {
 
 const tracebackKey = "traceback"
 
-// traceback is an attribute that is written behind its record's line, as it is,
+// traceback is an attribute that is written unchanged on the lines after its record,
 // or into its JSON object.
 type traceback string
 
@@ -198,7 +197,7 @@ func (t traceback) MarshalText() ([]byte, error) { return []byte(t), nil }
 // String is the text.
 func (t traceback) String() string { return string(t) }
 
-// append adds the lines: none can drive a terminal, or look like a record's first.
+// append adds the lines so that none can control a terminal or look like a record.
 func (t traceback) append(b []byte) []byte {
 	for line := range strings.SplitSeq(strings.TrimRight(string(t), "\n"), "\n") {
 		b = append(b, '\n')
@@ -210,13 +209,12 @@ func (t traceback) append(b []byte) []byte {
 	return b
 }
 
-// asIs is an attribute of a record whose message is written without anything
-// else.
+// asIs is an attribute of a record of which only the message is written.
 type asIs struct{}
 
 func (asIs) String() string { return "" }
 
-// isAsIs reports whether a record has it.
+// isAsIs reports whether a record has the attribute asIs.
 func isAsIs(r slog.Record) (is bool) {
 	r.Attrs(func(a slog.Attr) bool {
 		_, is = a.Value.Any().(asIs)

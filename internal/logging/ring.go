@@ -9,11 +9,11 @@ import (
 
 const (
 	ringLines = 500
-	ringQueue = 1000 // lines that a reader may be behind
+	ringQueue = 1000 // lines that may wait for a reader
 )
 
-// Ring keeps the last lines of a log on their way to it, for those who want to
-// see them. It is safe for concurrent use, and never waits for a reader.
+// Ring keeps the last lines that were written to a log, for gonicorn logs. It is safe
+// for concurrent use, and never waits for a reader.
 type Ring struct {
 	mu      sync.Mutex
 	lines   [ringLines][]byte
@@ -24,7 +24,7 @@ type Ring struct {
 // NewRing makes an empty ring.
 func NewRing() *Ring { return &Ring{readers: map[chan []byte]struct{}{}} }
 
-// Tee returns a writer that writes to w and into the ring; each call is one
+// Tee returns a writer that writes to w and into the ring. Each Write must be one
 // line.
 func (r *Ring) Tee(w io.Writer) io.Writer { return tee{r, w} }
 
@@ -36,7 +36,7 @@ type tee struct {
 // Write implements io.Writer.
 func (t tee) Write(line []byte) (int, error) {
 	t.ring.add(line)
-	return t.w.Write(line) // the log's own
+	return t.w.Write(line) // the log's own error
 }
 
 func (r *Ring) add(line []byte) {
@@ -48,13 +48,12 @@ func (r *Ring) add(line []byte) {
 	for reader := range r.readers {
 		select {
 		case reader <- line:
-		default: // it is too far behind, and misses the line
+		default: // the reader is too slow and misses the line
 		}
 	}
 }
 
-// Read sends the last lines that are kept, and then, with follow, those to come
-// until ctx ends.
+// Read sends the last kept lines, and then, with follow, new lines until ctx ends.
 func (r *Ring) Read(ctx context.Context, last int, follow bool) <-chan []byte {
 	out := make(chan []byte, ringQueue)
 	r.mu.Lock()

@@ -12,15 +12,15 @@ import (
 )
 
 const (
-	queueBytes = 1 << 20         // of lines that wait to be written
-	closeTime  = 2 * time.Second // how long Close waits for the last of them
+	queueBytes = 1 << 20         // of waiting lines
+	closeTime  = 2 * time.Second // how long Close waits until they are written
 )
 
 var errClosed = errors.New("the log is closed")
 
-// Sink is a log file with a queue in front. Lines are taken by Write, which
-// never blocks, or by WriteBlocking, and written by a goroutine in as few
-// writes as may be. All methods may be called from any goroutine.
+// Sink is a log file with a queue. Write, which never blocks, and WriteBlocking add
+// lines to the queue. A goroutine writes them to the file, with as few system calls as
+// possible. All methods may be called from any goroutine.
 type Sink struct {
 	o    SinkOptions
 	path string
@@ -28,22 +28,22 @@ type Sink struct {
 	mu      sync.Mutex
 	cond    *sync.Cond // the queue, next, closed or writing has changed
 	queue   []byte
-	next    *output // what Reopen has opened and the writer has not taken yet
+	next    *output // opened by Reopen, not yet taken by the writer
 	writing bool    // the writer has taken lines and not written all of them yet
 	closed  bool
-	dropped int   // lines, since they were last reported
-	failed  error // of the last write
+	dropped int   // lines lost since the last report
+	failed  error // error of the last write
 	log     *slog.Logger
 	ended   chan struct{}
 }
 
-// SinkOptions are how to open a log.
+// SinkOptions say how to open a log.
 type SinkOptions struct {
-	UID, GID int // owner of the file; -1 leaves it
+	UID, GID int // owner of the file; -1 does not change it
 }
 
-// Open opens the log at path, which is created if need be and appended to; "-"
-// is stderr. The caller closes it.
+// Open opens the log at path for appending, and creates it if necessary; "-" is
+// stderr. The caller closes it.
 func Open(path string, o SinkOptions) (*Sink, error) {
 	out, err := openOutput(path, o)
 	if err != nil {
@@ -55,16 +55,16 @@ func Open(path string, o SinkOptions) (*Sink, error) {
 	return s, nil
 }
 
-// ReportTo names the logger, on top of this sink, that says how many lines were
-// lost once there is room again.
+// ReportTo sets a logger on top of this sink. It reports lost lines once there is room
+// again.
 func (s *Sink) ReportTo(log *slog.Logger) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.log = log
 }
 
-// Write queues a line. When the queue is full the line is dropped and counted.
-// It never blocks and never fails: the arbiter has nobody to tell.
+// Write queues a line. If the queue is full, the line is dropped and counted. It never
+// blocks and never fails: the arbiter could not do anything about an error.
 func (s *Sink) Write(line []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -76,9 +76,9 @@ func (s *Sink) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// WriteBlocking queues a line, waiting for room, so that a worker that prints
-// faster than the disk writes is slowed down by its pipe. Half of the queue is
-// left to Write. It fails when the log is closed.
+// WriteBlocking queues a line, and waits for room if necessary. So a worker that
+// prints faster than the disk writes blocks on its pipe. Half of the queue is reserved
+// for Write. It fails if the log is closed.
 func (s *Sink) WriteBlocking(line []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -104,8 +104,8 @@ func (s *Sink) push(line []byte) {
 	s.cond.Broadcast()
 }
 
-// Reopen opens the file again, as after a rotation. What is written from now on
-// goes to the new file; when that cannot be opened, the old one stays.
+// Reopen opens the file again, for example after a rotation. Later lines go to the new
+// file. If that cannot be opened, the old one stays in use.
 func (s *Sink) Reopen() error {
 	out, err := openOutput(s.path, s.o)
 	if err != nil {
@@ -125,7 +125,7 @@ func (s *Sink) Reopen() error {
 	return nil
 }
 
-// Flush waits until all that was queued is written, or ctx ends.
+// Flush waits until all queued lines are written, or ctx ends.
 func (s *Sink) Flush(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() {
 		s.mu.Lock()
@@ -147,8 +147,8 @@ func (s *Sink) Flush(ctx context.Context) error {
 	return nil
 }
 
-// Close writes what is queued, for at most two seconds, and closes the file.
-// Closing twice is harmless.
+// Close writes the queued lines, for at most two seconds, and closes the file. Closing
+// twice does no harm.
 func (s *Sink) Close() error {
 	s.mu.Lock()
 	s.closed = true

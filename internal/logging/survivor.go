@@ -10,8 +10,8 @@ import (
 // survivor is the handler of a process that may outlive the arbiter.
 type survivor struct{ first, last slog.Handler }
 
-// Survivor returns a handler that gives records to first, which writes to the
-// arbiter. Once the arbiter is gone, and first fails, they go to last.
+// Survivor returns a handler that passes records to first, which writes to the
+// arbiter. If first fails because the arbiter is gone, they go to last.
 func Survivor(first, last slog.Handler) slog.Handler { return &survivor{first, last} }
 
 // Enabled implements slog.Handler.
@@ -22,7 +22,7 @@ func (h *survivor) Handle(ctx context.Context, r slog.Record) error {
 	if h.first.Handle(ctx, r) == nil {
 		return nil
 	}
-	return h.last.Handle(ctx, r) // it is the handler that was asked for
+	return h.last.Handle(ctx, r) // the error of the last handler
 }
 
 // WithAttrs implements slog.Handler.
@@ -35,15 +35,15 @@ func (h *survivor) WithGroup(name string) slog.Handler {
 	return &survivor{h.first.WithGroup(name), h.last.WithGroup(name)}
 }
 
-// longestLine is what a pipe takes without waiting once poll(2) says that it is
-// writable: PIPE_BUF.
+// longestLine is how much can be written to a pipe without blocking if poll(2) says
+// that it is writable: PIPE_BUF.
 const longestLine = 4096
 
-// Descriptor writes lines to a descriptor and drops those that would have to
-// wait for its reader. -1 takes nothing.
+// Descriptor writes lines to a descriptor, and drops lines that would have to wait for
+// the reader. -1 drops all lines.
 type Descriptor int
 
-// Write implements io.Writer. It never fails: there is nobody to tell.
+// Write implements io.Writer. It never fails: nobody could handle the error.
 func (d Descriptor) Write(line []byte) (int, error) {
 	if d < 0 {
 		return len(line), nil

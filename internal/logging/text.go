@@ -12,11 +12,11 @@ import (
 	"unicode/utf8"
 )
 
-// text is the handler of Gunicorn's lines.
+// text is the handler for lines in Gunicorn's format.
 type text struct {
 	w      io.Writer
 	o      Options
-	group  string // with a dot at its end
+	group  string // ends with a dot
 	suffix []byte // attributes, formatted once
 }
 
@@ -121,8 +121,8 @@ func (h *text) WithGroup(name string) slog.Handler {
 	return &next
 }
 
-// appendMessage escapes a message. gonicorn's own may have several lines; the
-// later ones are indented.
+// appendMessage escapes a message. gonicorn's own messages may have several lines; all
+// but the first are indented.
 func appendMessage(b []byte, message string) []byte {
 	for i, line := range strings.Split(strings.TrimRight(message, "\n"), "\n") {
 		if i > 0 {

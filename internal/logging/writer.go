@@ -24,13 +24,13 @@ func (s *Sink) run(out *output) {
 		}
 		s.wrote(batch, out.write(batch))
 		if cap(batch) > queueBytes/4 {
-			batch = nil // a burst is over
+			batch = nil // keep no large buffer after a burst
 		}
 	}
 }
 
-// take waits for lines or a new file and swaps the queue for an empty one. more
-// is false once the sink is closed and everything is written.
+// take waits for lines or a new file, and swaps the queue for an empty one. more is
+// false once the sink is closed and everything is written.
 func (s *Sink) take(empty []byte) (batch []byte, next *output, more bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -44,7 +44,7 @@ func (s *Sink) take(empty []byte) (batch []byte, next *output, more bool) {
 	return batch, next, len(batch) > 0 || !s.closed
 }
 
-// wrote notes how a write went.
+// wrote records the result of a write.
 func (s *Sink) wrote(batch []byte, err error) {
 	switch {
 	case err != nil:
@@ -58,8 +58,7 @@ func (s *Sink) wrote(batch []byte, err error) {
 	s.cond.Broadcast()
 }
 
-// lose counts lines that could not be written, and says so once where people
-// may look instead.
+// lose counts lines that could not be written, and reports that once on stderr.
 func (s *Sink) lose(lines int, err error) {
 	s.mu.Lock()
 	first := s.failed == nil
@@ -71,8 +70,8 @@ func (s *Sink) lose(lines int, err error) {
 	}
 }
 
-// recover reports what was lost, after a write that went well and left nothing
-// to write, so that the report has room.
+// recover reports lost lines, after a successful write that left the queue empty, so
+// that there is room for the report.
 func (s *Sink) recover() {
 	s.mu.Lock()
 	lost, why, log := s.dropped, s.failed, s.log
