@@ -2,11 +2,11 @@ package wire
 
 import "time"
 
-// The arbiter and the gateway talk over a SOCK_SEQPACKET socket: a message is
-// one JSON object, and descriptors come along with it (SCM_RIGHTS).
+// The arbiter and the gateway talk over a SOCK_SEQPACKET socket. A message is one JSON
+// object, and may have descriptors with it (SCM_RIGHTS).
 const (
 	ControlWorkers = 64       // workers described in one message
-	ControlMessage = 64 << 10 // bytes of one message, either way
+	ControlMessage = 64 << 10 // bytes of one message, in either direction
 )
 
 // Worker is one worker process as the arbiter describes it to the gateway.
@@ -15,43 +15,42 @@ type Worker struct {
 	ID         int    `json:"id"`   // 1..N, shared by a worker and its successor
 	Generation int    `json:"generation"`
 	PID        int    `json:"pid"`
-	Draining   bool   `json:"draining,omitempty"` // gets nothing new
+	Draining   bool   `json:"draining,omitempty"` // gets no new requests
 	Network    string `json:"network,omitempty"`  // tcp or unix: where a command listens; empty for a Python worker
 	Address    string `json:"address,omitempty"`
-	Capacity   int    `json:"capacity"`        // requests it holds at once
-	Share      int    `json:"share,omitempty"` // of the requests, per mille, of a worker on trial; 0 is no bound
-	Conn       int    `json:"-"`               // a Python worker's own socket, which the backend closes; -1 without one
-	Page       int    `json:"-"`               // its page of the scoreboard, where it came along; -1 where not
+	Capacity   int    `json:"capacity"`        // requests that it can have in flight
+	Share      int    `json:"share,omitempty"` // of requests, per mille, if it is on trial; 0 is no bound
+	Conn       int    `json:"-"`               // a Python worker's own socket, which the backend closes; -1 if there is none
+	Page       int    `json:"-"`               // its page of the scoreboard; -1 if that did not come with the message
 }
 
-// ToGateway is a message from the arbiter. The descriptors that come along are,
-// in this order, the certificates', the workers' pages of the scoreboard and
-// their own sockets.
+// ToGateway is a message from the arbiter. The descriptors that come with it are, in
+// this order, the certificates, the workers' pages of the scoreboard, and their own
+// sockets.
 type ToGateway struct {
-	Certificates bool     `json:"certificates,omitempty"` // a file with the certificates, as JSON, comes along
-	Snapshot     bool     `json:"snapshot,omitempty"`     // Workers is, or belongs to, a list of all workers
+	Certificates bool     `json:"certificates,omitempty"` // a file with the certificates, as JSON, comes with it
+	Snapshot     bool     `json:"snapshot,omitempty"`     // Workers is the list of all workers, or a part of it
 	More         bool     `json:"more,omitempty"`         // the list goes on in the next message
 	Workers      []Worker `json:"workers,omitempty"`
-	Pages        []int    `json:"pages,omitempty"` // slots of the workers whose pages come along
-	Conns        []int    `json:"conns,omitempty"` // slots of the workers whose sockets come along
-	Ask          bool     `json:"ask,omitempty"`   // the gateway is to say what it has in flight
+	Pages        []int    `json:"pages,omitempty"` // slots of the workers whose pages come with it
+	Conns        []int    `json:"conns,omitempty"` // slots of the workers whose sockets come with it
+	Ask          bool     `json:"ask,omitempty"`   // asks the gateway what it has in flight
 	Ended        []Ended  `json:"ended,omitempty"` // workers that have ended since the last message
 }
 
-// Ended is a worker that has ended, and what it did that its requests may have
-// made it do: a crash, an exit of its own. Crash is empty where somebody else
-// ended it.
+// Ended is a worker that has ended. Crash says how, if its requests may be the cause:
+// a crash, a hang or an exit of its own. It is empty if somebody else ended it.
 type Ended struct {
 	PID   int    `json:"pid"`
 	Crash string `json:"crash,omitempty"`
-	Hung  bool   `json:"hung,omitempty"` // that is what it did
+	Hung  bool   `json:"hung,omitempty"` // it hung
 }
 
 // FromGateway is a message from the gateway.
 type FromGateway struct {
-	Idle   []Idle  `json:"idle,omitempty"`   // draining workers that have nothing in flight any more
-	Stuck  []Stuck `json:"stuck,omitempty"`  // workers that cannot say themselves what holds them up
-	Broken []Idle  `json:"broken,omitempty"` // workers that sent invalid data: they get no more requests, and nothing of theirs is read
+	Idle   []Idle  `json:"idle,omitempty"`   // draining workers that have nothing in flight
+	Stuck  []Stuck `json:"stuck,omitempty"`  // workers that are stuck and cannot report it themselves
+	Broken []Idle  `json:"broken,omitempty"` // workers that sent invalid data: the gateway sends them nothing more and reads nothing more from them
 
 	Answer   bool       `json:"answer,omitempty"` // InFlight is the answer to Ask, the oldest request first
 	InFlight []InFlight `json:"held,omitempty"`
@@ -67,12 +66,12 @@ type Idle struct {
 type Stuck struct {
 	Slot     int      `json:"slot"`
 	PID      int      `json:"pid"`
-	InFlight InFlight `json:"held"` // with PID 0, there is none
-	More     int      `json:"more"` // requests that wait there as well
+	InFlight InFlight `json:"held"` // if its PID is 0, there is none
+	More     int      `json:"more"` // other requests that wait there
 }
 
-// ControlInFlight is how many requests an answer lists at most, and ControlPath how
-// many bytes of a path.
+// ControlInFlight is how many requests an answer lists at most. ControlPath is how
+// many bytes of a path it contains at most.
 const (
 	ControlInFlight = 100
 	ControlPath     = 200

@@ -2,6 +2,6 @@
 
 package wire
 
-// SignalDump has a Python worker write all stacks without the GIL: SIGINFO, which
-// the BSDs have for such a purpose.
+// SignalDump makes a Python worker write all stacks without the GIL. It is SIGINFO,
+// which the BSDs have for this purpose.
 const SignalDump = 29

@@ -7,53 +7,52 @@ import (
 	"time"
 )
 
-// The gateway and a Python worker share memory and pipes of tokens (package shm):
-// a token says in which slot a request lies, or an answer. A request is one tuple
-// in the format of marshal (see Marshal),
+// The gateway and a Python worker share memory, and pipes of tokens (package shm). A
+// token says in which slot a request or an answer is. A request is one tuple in the
+// format of marshal (see Marshal),
 //
 //	(number, request id, kind, environ or scope, body)
 //
-// or its number alone, which has the worker ask for it with FrameFetch; None is
-// one that was taken back. An answer is a FrameHead, and FrameBody as often as it
-// takes, each in a slot of its own; MemoryWindow bytes of body may be on their
-// way. A worker that finds no free slot sends what is left over its socket, with
-// FlagBehind in the first frame. The WebSockets of a worker with a pipe of its own
-// are carried in batches, which have slots and tokens too: lists of tuples to the
-// worker; from it, frames that each follow their length in 4 bytes.
+// or only its number: then the worker asks for the request with FrameFetch. None means
+// that the request was taken back. An answer is a FrameHead and any number of
+// FrameBody, each in a slot of its own. MemoryWindow bytes of body may be on their
+// way. If a worker finds no free slot, it sends the rest over its socket, with
+// FlagBehind in the first frame. The WebSockets of a worker with a pipe of its own use
+// batches, which have slots and tokens too. Batches to the worker are lists of tuples;
+// batches from it are frames, each after its length in 4 bytes.
 //
-// What does not fit goes over a SOCK_SEQPACKET socket of the worker's own, so
-// that neither a crash nor a partial write can put the two out of step. The
-// gateway sends lists of tuples that begin with an Op; a message that would be
-// longer than MaxMessage is a file in memory that comes with a message of nothing
-// but its length, an int. The worker sends frames: a Frame's header and its
-// payload, one or several in a message. The socket's first message brings the
-// memory and the pipes. Numbers carry the gateway's epoch in their upper bits, so
-// that an answer meant for a gateway that has died is not taken for another
-// one's.
+// Whatever does not fit goes over a SOCK_SEQPACKET socket of the worker. It keeps
+// messages whole, so neither a crash nor a partial write can break the framing. The
+// gateway sends lists of tuples that begin with an Op. If a message would be longer
+// than MaxMessage, it is a file in memory, sent with a message that is only its
+// length, an int. The worker sends frames: the header and payload of one or more
+// Frames in a message. The socket's first message brings the memory and the pipes. The
+// upper bits of numbers are the gateway's epoch, so that an answer for a gateway that
+// has died cannot be taken for an answer to another gateway's request.
 const (
-	MaxMessage  = 128 << 10 // bytes of one message, either way
-	MaxChunk    = 64 << 10  // bytes of a body that one frame carries
+	MaxMessage  = 128 << 10 // bytes of one message, in either direction
+	MaxChunk    = 64 << 10  // bytes of a body in one frame
 	Window      = 256 << 10 // bytes of a body, or of an app's WebSocket messages, that may be on their way unread
-	EpochShift  = 40        // a number's bits from here up are the epoch
+	EpochShift  = 40        // the bits of a number from this one up are the epoch
 	FrameHeader = 24        // bytes of a frame's header
 
-	MemoryWindow = 512 << 10 // as Window, of an answer that goes through shared memory
+	MemoryWindow = 512 << 10 // like Window, for an answer in shared memory
 )
 
-// Kind says what the app of a request is to be called with.
+// Kind says what the app is called with.
 const (
 	KindWSGI      = 0 // an environ
 	KindHTTP      = 1 // an ASGI scope of type http
 	KindWebSocket = 2 // an ASGI scope of type websocket
 )
 
-// Form says where a request's body is if it is not in the message.
+// Form says where a request's body is, if it is not in the message.
 const (
-	FormFile   = 1 // a file that was passed along, from offset 0
-	FormPipe   = 2 // a pipe that was passed along; its length is known
-	FormChunks = 3 // a pipe of chunks, each behind its length as a little-endian uint32; one of no bytes is the end
-	FormFrames = 4 // OpBody frames
-	FormSocket = 5 // there is none; a socket was passed along that the app may take over, for a WebSocket
+	FormFile   = 1 // in a file that comes with the message, from offset 0
+	FormPipe   = 2 // in a pipe that comes with the message; the length is known
+	FormChunks = 3 // in a pipe, as chunks, each after its length as a little-endian uint32; an empty chunk is the end
+	FormFrames = 4 // in OpBody tuples
+	FormSocket = 5 // there is none; a socket comes with the message that the app may take over, for a WebSocket
 )
 
 // Op is what a tuple from the gateway means.
@@ -62,13 +61,13 @@ const (
 	OpBody    = 2 // number, bytes, 1 when more follow
 	OpCredit  = 3 // number, bytes that the gateway has taken
 	OpCancel  = 4 // number: the client is gone
-	OpText    = 5 // number, str, its size in bytes: a WebSocket message; bytes behind OpPart
+	OpText    = 5 // number, str, its size in bytes: a WebSocket message; bytes instead of str after OpPart
 	OpBinary  = 6 // number, bytes, the message's size
 	OpClosed  = 7 // number, code, reason, 1 when the client waits for FrameClose: the WebSocket is closed
-	OpHello   = 8 // epoch, and the sizes of the shared memory that comes along: a gateway is here; answered by FrameHello
+	OpHello   = 8 // epoch, and the sizes of the shared memory that comes with it: a gateway is here; answered by FrameHello
 	OpDrained = 9 // nothing more will be sent; answers FrameGoAway
 
-	OpPart = 10 // number, bytes: a part of a WebSocket message; OpText or OpBinary has the rest
+	OpPart = 10 // number, bytes: a part of a WebSocket message; OpText or OpBinary follows with the rest
 )
 
 // FrameKind is what a frame from a worker means.
@@ -80,14 +79,14 @@ const (
 	FrameBody    FrameKind = 2  // a further part
 	FrameTrailer FrameKind = 3  // trailer fields; ends the response
 	FrameInterim FrameKind = 4  // a 1xx response
-	FrameFile    FrameKind = 5  // a part of a file whose descriptor comes along: offset and length, int64
+	FrameFile    FrameKind = 5  // a part of a file, whose descriptor comes with it: offset and length, int64
 	FrameFail    FrameKind = 6  // the app has failed; the payload says how, for the log
 	FrameAccept  FrameKind = 7  // accepts a WebSocket
 	FrameText    FrameKind = 8  // a WebSocket message
 	FrameBinary  FrameKind = 9  //
-	FrameClose   FrameKind = 10 // closes a WebSocket: code in Status, reason in the payload; without FlagEnd: answers OpClosed
+	FrameClose   FrameKind = 10 // closes a WebSocket: code in Status, reason in the payload; without FlagEnd it answers OpClosed
 	FrameCredit  FrameKind = 11 // FieldBytes more may be sent
-	FrameHello   FrameKind = 12 // JSON: what the worker is
+	FrameHello   FrameKind = 12 // JSON that describes the worker
 	FrameGoAway  FrameKind = 13 // the worker wants no more requests
 	FrameFetch   FrameKind = 14 // the worker asks for a request that does not fit into shared memory
 )
@@ -95,9 +94,9 @@ const (
 // Flags of a frame.
 const (
 	FlagEnd    = 1 // the response is complete
-	FlagReason = 2 // the first of the fields' lines is the reason phrase
+	FlagReason = 2 // the first line of the fields is the reason phrase
 	FlagMore   = 4 // a WebSocket message goes on in the next frame
-	FlagBehind = 8 // what the worker has written into shared memory comes first
+	FlagBehind = 8 // comes after what the worker has written into shared memory
 )
 
 // ErrFrame says that bytes from a worker are not frames.
@@ -109,23 +108,23 @@ type Frame struct {
 	Flags      uint8
 	Status     uint16
 	Number     uint64
-	FieldBytes uint32  // of the payload, at its front: name, value, name, value, ... as lines
-	Fields     uint16  // how many fields those are
+	FieldBytes uint32  // at the start of the payload: name, value, name, value, ... as lines
+	Fields     uint16  // how many fields those bytes contain
 	AppTime    AppTime // of a head: since the worker took the request
 	Payload    []byte  // fields and body; part of the message's buffer
 }
 
-// AppTime is how long a worker has had a request: 10 microseconds in its lower 12
-// bits, shifted by its upper 4; 0 is not known.
+// AppTime is how long a worker has had a request: a number of 10 microseconds in the
+// lower 12 bits, shifted left by the upper 4 bits; 0 means not known.
 type AppTime uint16
 
-// Duration returns the time, to a two-thousandth.
+// Duration returns the time, with an error of at most about 1/2000.
 func (h AppTime) Duration() time.Duration {
 	return time.Duration(h&0xFFF) << (h >> 12) * 10 * time.Microsecond
 }
 
-// NextFrame takes the first frame off a message. Bytes that are none match
-// ErrFrame.
+// NextFrame returns the first frame of a message, and the rest. If the bytes are not a
+// frame, the error matches ErrFrame.
 func NextFrame(message []byte) (f Frame, rest []byte, err error) {
 	if len(message) < FrameHeader {
 		return Frame{}, nil, fmt.Errorf("%d bytes for a header: %w", len(message), ErrFrame)
@@ -141,8 +140,8 @@ func NextFrame(message []byte) (f Frame, rest []byte, err error) {
 	return f, message[FrameHeader+size:], nil
 }
 
-// ParseHeader takes a frame's header apart, which is at the front of p. The
-// payload is left out. Bytes that are none match ErrFrame.
+// ParseHeader parses the frame header at the start of p, without the payload. If the
+// bytes are not a header, the error matches ErrFrame.
 func ParseHeader(p []byte) (Frame, error) {
 	f := Frame{
 		Kind:       FrameKind(p[4]),
@@ -159,13 +158,13 @@ func ParseHeader(p []byte) (Frame, error) {
 	return f, nil
 }
 
-// FrameSize is how many bytes the frame has whose header is at the front of p.
+// FrameSize is the length of the frame with the header at the start of p, in bytes.
 func FrameSize(p []byte) int {
 	return FrameHeader + int(min(binary.LittleEndian.Uint32(p), 1<<30))
 }
 
-// End reports whether the response is complete with this frame.
+// End reports whether this frame completes the response.
 func (f *Frame) End() bool { return f.Flags&FlagEnd != 0 }
 
-// Body is the payload behind the fields.
+// Body is the payload after the fields.
 func (f *Frame) Body() []byte { return f.Payload[f.FieldBytes:] }

@@ -8,13 +8,13 @@ import (
 	"unicode/utf8"
 )
 
-// Marshal appends Python objects in the format of CPython's marshal module, as
-// marshal.loads of Python 3.4 and later reads it (Python/marshal.c; the types
-// used here have not changed since version 4 of the format). The zero Marshal
-// is empty and ready; after Reset its memory is used again.
+// Marshal writes Python objects in the format of CPython's marshal module, which
+// marshal.loads of Python 3.4 and later can read (Python/marshal.c; the types used
+// here have not changed since version 4 of the format). The zero Marshal is empty and
+// ready to use. Reset keeps the memory.
 //
-// Only None, ints, strings, bytes, tuples, lists and dicts are written, so that
-// nothing a client sent can become code.
+// It writes only None, ints, strings, bytes, tuples, lists and dicts, so that nothing
+// from a client can become code.
 type Marshal struct{ buf []byte }
 
 // Types of marshal.c.
@@ -33,22 +33,22 @@ const (
 	marshalDict       = '{'
 )
 
-const longDigit = 15 // bits of a digit of a long in the format
+const longDigit = 15 // bits in one digit of a long
 
 // Reset forgets what was written and keeps the memory.
 func (m *Marshal) Reset() { m.buf = m.buf[:0] }
 
-// Use forgets what was written, and writes into p from now on, as far as its
-// capacity reaches; what is longer than that is elsewhere.
+// Use forgets what was written, and writes into p from now on. If that has too little
+// capacity, the bytes move to other memory.
 func (m *Marshal) Use(p []byte) { m.buf = p[:0] }
 
-// Bytes is what was written; valid until the next method is called.
+// Bytes is what was written. It is valid until the next call of a method.
 func (m *Marshal) Bytes() []byte { return m.buf }
 
 // Len is how many bytes were written.
 func (m *Marshal) Len() int { return len(m.buf) }
 
-// Raw appends an object, or the part of one, that is encoded already.
+// Raw appends an object, or a part of one, that is already encoded.
 func (m *Marshal) Raw(p []byte) { m.buf = append(m.buf, p...) }
 
 // None writes None.
@@ -69,7 +69,7 @@ func (m *Marshal) OpenTuple() { m.sized(marshalTuple, 0) }
 // List begins a list; the next n objects are its items.
 func (m *Marshal) List(n int) { m.sized(marshalList, n) }
 
-// Dict begins a dict: keys and values in turn until EndDict.
+// Dict begins a dict. Keys and values follow alternately until EndDict.
 func (m *Marshal) Dict() { m.buf = append(m.buf, marshalDict) }
 
 // EndDict ends the dict that Dict began.
@@ -98,8 +98,8 @@ func (m *Marshal) Uint(v uint64) {
 	m.long(v, 1)
 }
 
-// long writes an int as digits of 15 bits, the lowest first; the count of
-// digits carries the sign.
+// long writes an int as digits of 15 bits, the lowest first. The count of digits has
+// the sign.
 func (m *Marshal) long(v uint64, sign int32) {
 	m.buf = append(m.buf, marshalLong)
 	at := len(m.buf)
@@ -130,20 +130,20 @@ func (m *Marshal) Text(p []byte) {
 	m.buf = append(m.buf, p...)
 }
 
-// Key writes a string of at most 255 ASCII characters that Python interns: the
-// key of a dict that the app looks up.
+// Key writes a string of at most 255 ASCII characters that Python interns, for dict
+// keys that the app looks up.
 func (m *Marshal) Key(s string) {
 	m.buf = append(m.buf, marshalInterned, byte(len(s)))
 	m.buf = append(m.buf, s...)
 }
 
-// KeyBytes is Key of bytes.
+// KeyBytes is Key for a byte slice.
 func (m *Marshal) KeyBytes(s []byte) {
 	m.buf = append(m.buf, marshalInterned, byte(len(s)))
 	m.buf = append(m.buf, s...)
 }
 
-// String writes a str of UTF-8; what is not UTF-8 becomes U+FFFD, as under
+// String writes UTF-8 as a str. Invalid bytes become U+FFFD, as with
 // bytes.decode("utf-8", "replace").
 func (m *Marshal) String(s string) {
 	if m.short(s) {
@@ -174,8 +174,8 @@ func (m *Marshal) ascii(s []byte) {
 	m.buf = append(m.buf, s...)
 }
 
-// Latin1 writes a str whose code points are the bytes of s: a "native string"
-// of PEP 3333.
+// Latin1 writes a str whose code points are the bytes of s: a "native string" of
+// PEP 3333.
 func (m *Marshal) Latin1(s string) {
 	if m.short(s) {
 		return
@@ -190,7 +190,7 @@ func (m *Marshal) Latin1(s string) {
 	}
 }
 
-// short writes s if it is short and ASCII, which Python reads the fastest.
+// short writes s if it is short and ASCII: Python reads that form fastest.
 func (m *Marshal) short(s string) bool {
 	if len(s) > 255 {
 		return false
@@ -210,7 +210,7 @@ func (m *Marshal) sized(kind byte, n int) {
 	m.buf = binary.LittleEndian.AppendUint32(m.buf, uint32(n))
 }
 
-// SetCount sets the length of the list, or of the open tuple, whose first byte is at offset at.
+// SetCount sets the length of the list or open tuple that begins at offset at.
 func (m *Marshal) SetCount(at, n int) {
 	binary.LittleEndian.PutUint32(m.buf[at+1:], uint32(n))
 }
