@@ -1,5 +1,5 @@
-// Package status is what a running gonicorn says of itself: over its control
-// socket, to its monitor, in top.
+// Package status defines the status of a running gonicorn, as the control socket, the
+// monitor and top show it.
 package status
 
 import (
@@ -8,7 +8,7 @@ import (
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
 )
 
-// Status is everything at one moment.
+// Status is the state of a gonicorn at one moment.
 type Status struct {
 	Version string     `json:"version"`
 	PID     int        `json:"pid"`
@@ -26,10 +26,10 @@ type Status struct {
 // Listener is a socket that gonicorn listens at.
 type Listener struct {
 	Address string `json:"address"`
-	Backlog int    `json:"backlog"` // connections that nobody has accepted yet; -1 if that is not known
+	Backlog int    `json:"backlog"` // connections that wait to be accepted; -1 if that is not known
 }
 
-// Fleet is how an app's workers are.
+// Fleet is the state of an app's workers.
 type Fleet struct {
 	State      string `json:"state"` // starting, ready, reloading, drained, stopping
 	Generation int    `json:"generation"`
@@ -37,15 +37,15 @@ type Fleet struct {
 	Ready      int    `json:"ready"`
 	Reloading  bool   `json:"reloading"`
 	LastReload string `json:"last_reload_error,omitempty"`
-	LastNote   string `json:"last_reload_note,omitempty"` // what the operator should know of the last that succeeded
-	Trial      *Trial `json:"trial,omitempty"`            // of a canary, while it takes place
-	// Stale says that the generation that serves cannot be started again, since a
-	// reload that failed has left other code in its place.
+	LastNote   string `json:"last_reload_note,omitempty"` // what the operator should know about the last successful reload
+	Trial      *Trial `json:"trial,omitempty"`            // of a canary, while it is in progress
+	// Stale says why the generation that serves cannot be started again. Probably
+	// a failed reload has left other code in its place.
 	Stale        string `json:"stale,omitempty"`
 	Restarts     int    `json:"restarts"`
-	Reloads      int    `json:"reloads"` // that succeeded
+	Reloads      int    `json:"reloads"` // successful ones
 	FailedReload int    `json:"reloads_failed"`
-	// Ends counts workers that have ended, by why: crashed, hung, max_requests,
+	// Ends counts workers that have ended, by reason: crashed, hung, max_requests,
 	// max_memory, max_lifetime, reload, ...
 	Ends         map[string]int `json:"ends"`
 	LongestPause time.Duration  `json:"longest_pause_ns"` // of the arbiter's loop
@@ -69,21 +69,21 @@ type Worker struct {
 	Waiting    int           `json:"waiting"`     // at a gateway: requests that wait for a worker
 	LoopLag    time.Duration `json:"loop_lag_ns"` // of an event loop
 	Request    uint64        `json:"request,omitempty"`
-	RequestAge time.Duration `json:"request_age_ns,omitempty"` // of the oldest in flight
-	Busy       time.Duration `json:"busy_ns"`                  // with a request in flight, summed over requests
-	CPU        float64       `json:"cpu,omitempty"`            // share of one CPU lately
+	RequestAge time.Duration `json:"request_age_ns,omitempty"` // of the oldest request in flight
+	Busy       time.Duration `json:"busy_ns"`                  // total time with requests in flight
+	CPU        float64       `json:"cpu,omitempty"`            // share of one CPU used lately
 	RSS        int64         `json:"rss,omitempty"`
 	Leaves     string        `json:"leaves,omitempty"`
 	Says       string        `json:"status,omitempty"` // its STATUS=
 }
 
-// Trial is how a canary does.
+// Trial is the state of a canary's trial.
 type Trial struct {
 	Generation int           `json:"generation"`
 	Worker     int           `json:"worker"`
 	Age        time.Duration `json:"age_ns"`
 	For        time.Duration `json:"for_ns"` // canary_time
-	Longer     bool          `json:"longer"` // it goes on for too few answers
+	Longer     bool          `json:"longer"` // it goes on because there were too few answers
 	Answers    uint64        `json:"answers"`
 	Errors     uint64        `json:"errors_5xx"`
 	P50        time.Duration `json:"p50_ns"` // in the app
