@@ -9,7 +9,7 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 )
 
-// keys are what the help shows.
+// keys is the text of the help.
 const keys = `  ↑ ↓      choose a worker
   enter    where every thread of it is; esc goes back
   x        replace it, once its successor is ready
@@ -19,7 +19,7 @@ const keys = `  ↑ ↓      choose a worker
   p        hold the picture
   q        quit`
 
-// key does what a key is for.
+// key handles a key.
 func (m *model) key(key string) tea.Cmd {
 	if m.page.stacks != "" || m.page.help {
 		return m.keyOver(key)
@@ -55,7 +55,7 @@ func (m *model) key(key string) tea.Cmd {
 	return nil
 }
 
-// keyOver is for what is shown in place of the rows.
+// keyOver handles a key while a page is shown in place of the rows.
 func (m *model) keyOver(key string) tea.Cmd {
 	switch key {
 	case "ctrl+c":

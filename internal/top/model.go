@@ -13,10 +13,10 @@ import (
 
 const (
 	every   = time.Second
-	history = 240 // looks that sparklines are made of
+	history = 240 // samples in a sparkline
 )
 
-// Run shows the gonicorn that client asks until somebody quits.
+// Run shows the gonicorn of client until the user quits.
 func Run(ctx context.Context, client *operatorapi.Client, in io.Reader, out io.Writer) error {
 	program := tea.NewProgram(newModel(ctx, client), tea.WithContext(ctx), tea.WithAltScreen(), tea.WithInput(in), tea.WithOutput(out))
 	if _, err := program.Run(); err != nil {
@@ -27,7 +27,7 @@ func Run(ctx context.Context, client *operatorapi.Client, in io.Reader, out io.W
 
 // model is the view's state. It implements tea.Model.
 type model struct {
-	ctx    context.Context // commands outlive a call
+	ctx    context.Context // a field, because commands outlive a call
 	client *operatorapi.Client
 
 	screen    screen
@@ -36,18 +36,18 @@ type model struct {
 	rows      []row
 	lines     map[string][]float64 // for sparklines
 	by        order
-	chosen    int  // row
-	chosenPID int  // whose it is
-	paused    bool // the picture stays
+	chosen    int  // index of the row
+	chosenPID int  // pid of that row
+	paused    bool // the view is not updated
 	page      page
-	said      string // what became of the last key
+	said      string // result of the last key
 	failed    error
 }
 
-// screen is the terminal's.
+// screen is the size of the terminal.
 type screen struct{ width, height int }
 
-// page is what is shown in place of the rows.
+// page is shown in place of the rows.
 type page struct {
 	help   bool // the keys
 	stacks string
@@ -74,7 +74,7 @@ func newModel(ctx context.Context, client *operatorapi.Client) *model {
 // Init implements tea.Model.
 func (m *model) Init() tea.Cmd { return m.look }
 
-// look asks how things are.
+// look asks for the current state.
 func (m *model) look() tea.Msg {
 	ctx, cancel := context.WithTimeout(m.ctx, 5*every)
 	defer cancel()
@@ -86,7 +86,7 @@ func (m *model) look() tea.Msg {
 	return looked{l, err}
 }
 
-// post has something done.
+// post sends a POST request and reports text when it has succeeded.
 func (m *model) post(path string, body any, text string) tea.Cmd {
 	return func() tea.Msg { return done{text: text, err: m.client.Post(m.ctx, path, body)} }
 }
@@ -112,7 +112,7 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	return m, nil
 }
 
-// take takes over what gonicorn said.
+// take stores a new look.
 func (m *model) take(got looked) {
 	if m.failed = got.err; got.err != nil || m.paused {
 		return
@@ -129,7 +129,7 @@ func (m *model) take(got looked) {
 	}
 }
 
-// sort puts the rows in order and keeps the chosen one chosen.
+// sort sorts the rows and keeps the same one chosen.
 func (m *model) sort() {
 	m.rows = sorted(m.rows, m.by)
 	for i, r := range m.rows {

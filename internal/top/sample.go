@@ -10,16 +10,16 @@ import (
 	"github.com/gonicorn/gonicorn/internal/status"
 )
 
-// look is what gonicorn said at one moment.
+// look is the state of gonicorn at one moment.
 type look struct {
 	at       time.Time
 	status   status.Status
 	requests []operatorapi.Request
 }
 
-// totals are the numbers of the head.
+// totals are the numbers in the head.
 type totals struct {
-	perSecond, errors float64 // requests and 5xx a second
+	perSecond, errors float64 // requests and 5xx per second
 	waiting           int
 	inFlight          int64
 	queue95           time.Duration
@@ -52,7 +52,7 @@ func derive(before, now *look) (totals, []row) {
 	}
 	t.waiting, t.inFlight = now.status.Queue()
 	if counts(now.status.Traffic) == 0 {
-		t.perSecond = 0 // no gateway: what the workers count
+		t.perSecond = 0 // no gateway: the workers' own counts are used below
 	}
 	old := map[int]status.Worker{}
 	for _, w := range before.status.Workers {
@@ -71,7 +71,7 @@ func derive(before, now *look) (totals, []row) {
 			r.busy = (w.Busy - b.Busy).Seconds() / seconds
 		}
 		if w.InFlight > 0 && w.RequestAge > 0 {
-			r.busy = max(r.busy, min(w.RequestAge.Seconds()/seconds, 1)) // it is counted when it ends
+			r.busy = max(r.busy, min(w.RequestAge.Seconds()/seconds, 1)) // Busy counts a request only when it ends
 		}
 		r.busy = min(max(r.busy, 0), 1)
 		if w.Role == "worker" {
@@ -120,7 +120,7 @@ func (o order) String() string {
 	return [...]string{"id", "busy", "req/s", "memory", "cpu", "age"}[o]
 }
 
-// sorted puts rows in order, workers first.
+// sorted sorts rows, workers first.
 func sorted(rows []row, by order) []row {
 	slices.SortStableFunc(rows, func(a, b row) int {
 		if c := cmp.Compare(rank(a.Role), rank(b.Role)); c != 0 {
@@ -143,7 +143,7 @@ func sorted(rows []row, by order) []row {
 	return rows
 }
 
-// rank puts workers first, and those that nobody looks for last.
+// rank puts workers first, and the guard, which matters least, last.
 func rank(role string) int {
 	return slices.Index([]string{"worker", "gateway", "monitor", "guard"}, role)
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/charmbracelet/lipgloss"
 )
 
-// The colours are the terminal's own.
+// These are the terminal's own colours.
 const (
 	red    = lipgloss.Color("1")
 	green  = lipgloss.Color("2")
@@ -54,7 +54,7 @@ func (m *model) View() string {
 	return strings.Join(lines, "\n")
 }
 
-// head is what is so for all workers together.
+// head is the lines above the table, about all workers together.
 func (m *model) head() []string {
 	s, t := &m.now.status, &m.totals
 	state := paint(green, "serving")
@@ -84,7 +84,7 @@ func (m *model) head() []string {
 	return lines
 }
 
-// meter is a number and where it has been.
+// meter is a number and its sparkline.
 func (m *model) meter(name, value, line string, c lipgloss.Color) string {
 	width := max(8, m.screen.width/2-25)
 	return fmt.Sprintf("%-12s %-9s %s  ", name, value, paint(c, spark(m.lines[line], width)))
@@ -98,7 +98,7 @@ func number(n float64, c lipgloss.Color) string {
 	return text
 }
 
-// table is the processes, as many as there is room for.
+// table lists the processes, as many as there is room for.
 func (m *model) table(room int) []string {
 	head := fmt.Sprintf("  %-8s %-7s %-9s %-7s %-9s %-7s %-5s %-8s %-8s %-5s %-8s %s",
 		"WORKER", "PID", "STATE", "AGE", "REQUESTS", "REQ/S", "BUSY", "LOOP LAG", "MEMORY", "CPU", "OLDEST", "REQUEST")
@@ -146,7 +146,7 @@ func (m *model) foot() string {
 	return said + dim(fmt.Sprintf("sorted by %s   ? keys   s sort   + - workers   r reload   x replace   enter stacks   q quit", m.by))
 }
 
-// spark is a line of the last values, as high as their highest.
+// spark draws the last values as a line, scaled to the highest.
 func spark(values []float64, width int) string {
 	const levels = "▁▂▃▄▅▆▇█"
 	runes := []rune(levels)
@@ -207,7 +207,7 @@ func memory(n int64) string {
 	return fmt.Sprintf("%dG", n>>30)
 }
 
-// plain takes out what a client, or an app, could move the cursor with.
+// plain replaces characters with which a client or an app could control the terminal.
 func plain(text string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
