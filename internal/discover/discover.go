@@ -1,4 +1,4 @@
-// Package discover looks in a folder for the app that somebody forgot to name.
+// Package discover looks for apps in a folder, if the user has named none.
 package discover
 
 import (
@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	mostSources   = 200       // Python files that are looked into
+	mostSources   = 200       // Python files that are read for each pattern
 	mostOfASource = 256 << 10 // bytes of each
 )
 
@@ -22,7 +22,7 @@ type proposal struct {
 	words string // what to type
 }
 
-// signs are what apps look like in a source.
+// signs are patterns that match apps in Python sources.
 type signs struct{ framework, factory, callable, django *regexp.Regexp }
 
 func newSigns() signs {
@@ -35,8 +35,8 @@ func newSigns() signs {
 	}
 }
 
-// find looks for an app in a folder, without running anything. The
-// likeliest comes first.
+// find looks for apps in a folder, without running anything. The most likely one comes
+// first.
 func find(dir string) []proposal {
 	var found []proposal
 	look := newSigns()
@@ -98,7 +98,7 @@ func (l signs) in(dir, file string) (proposal, bool) {
 	return proposal{}, false
 }
 
-// findNode finds what package.json starts.
+// findNode finds the program that package.json starts.
 func findNode(dir string) []proposal {
 	text, err := os.ReadFile(filepath.Join(dir, "package.json"))
 	if err != nil || len(text) > mostOfASource {
@@ -142,7 +142,7 @@ func findGo(dir string) []proposal {
 			if err != nil {
 				continue
 			}
-			folder := "." // as go build takes it
+			folder := "." // as an argument of go build
 			if below := filepath.Dir(name); below != "." {
 				folder = "./" + below
 			}
@@ -155,7 +155,7 @@ func findGo(dir string) []proposal {
 	return nil
 }
 
-// source is the text of a file of a usual size; nil if it cannot be had.
+// source is the text of a file; nil if that is too large or cannot be read.
 func source(file string) []byte {
 	info, err := os.Stat(file)
 	if err != nil || !info.Mode().IsRegular() || info.Size() > mostOfASource {
@@ -168,7 +168,7 @@ func source(file string) []byte {
 	return text
 }
 
-// NoApp says that no app was named, and what could be meant.
+// NoApp returns the error that no app was named, with what the user may have meant.
 func NoApp(dir string) error {
 	found := find(dir)
 	if len(found) == 0 {
