@@ -14,10 +14,10 @@ import (
 	"github.com/gonicorn/gonicorn/internal/proc"
 )
 
-// Limits gives each worker of a generation what it may use. A nil Limits is none.
+// Limits are the limits for the workers of a generation. A nil Limits limits nothing.
 type Limits struct {
 	base   proc.Limits
-	auto   []int // CPUs that workers get one of in turn; empty for no such thing
+	auto   []int // CPUs that are assigned to workers in turn, one each; empty if that is off
 	group  cgroup.Limits
 	groups *Groups // nil without cgroups
 }
@@ -26,16 +26,16 @@ type Limits struct {
 type Groups struct {
 	log  *slog.Logger
 	once sync.Once
-	tree *cgroup.Tree // nil where the system allows none, or nobody wants any
+	tree *cgroup.Tree // nil if the system allows none, or none are wanted yet
 	of   map[int]*cgroup.Group
 }
 
-// NewGroups makes none yet: the first config that wants them does.
+// NewGroups makes no cgroups yet: Of does for the first config that needs them.
 func NewGroups(log *slog.Logger) *Groups {
 	return &Groups{log: log, of: map[int]*cgroup.Group{}}
 }
 
-// Of is what a config has workers limited to; nil for nothing.
+// Of returns the limits of a config; nil if it has none.
 //
 //config:workers
 func Of(c *config.Config, groups *Groups) (*Limits, error) {
@@ -59,7 +59,7 @@ func Of(c *config.Config, groups *Groups) (*Limits, error) {
 		l.groups = groups
 	}
 	if c.Nice == 0 && c.RlimitNofile == 0 && c.RlimitCore < 0 && c.CPUAffinity == "" && l.groups == nil {
-		return nil, nil // there are none
+		return nil, nil // there are no limits
 	}
 	return l, nil
 }
@@ -67,9 +67,9 @@ func Of(c *config.Config, groups *Groups) (*Limits, error) {
 // spare is how many descriptors a worker needs besides its connections.
 const spare = 64
 
-// CheckDescriptors holds rlimit_nofile, or the system's limit, against what
-// worker_connections needs. A config that asks for too few is refused; a system
-// that allows too few is warned of.
+// CheckDescriptors compares rlimit_nofile, or the system's limit, with what
+// worker_connections needs. If the config asks for too few descriptors, that is an
+// error. If the system allows too few, it logs a warning.
 func CheckDescriptors(c *config.Config, log *slog.Logger) error {
 	needs := uint64(c.WorkerConnections + spare)
 	if c.RlimitNofile > 0 {
@@ -86,7 +86,7 @@ func CheckDescriptors(c *config.Config, log *slog.Logger) error {
 	return nil
 }
 
-// open prepares cgroups for workers, once; false where the system does not
+// open prepares cgroups for workers, once. It returns false if the system does not
 // allow them.
 func (g *Groups) open() bool {
 	g.once.Do(func() {
@@ -104,8 +104,8 @@ func (g *Groups) open() bool {
 	return g.tree != nil
 }
 
-// Base is what holds for all processes of a generation, those too that have no
-// place yet; nil for nothing.
+// Base returns the limits for all processes of a generation, including those without
+// a place; nil if there are none.
 func (l *Limits) Base() *proc.Limits {
 	if l == nil {
 		return nil
@@ -114,8 +114,8 @@ func (l *Limits) Base() *proc.Limits {
 	return &base
 }
 
-// Of is what the worker in a place may use, and counts how many of its
-// processes were killed for want of memory.
+// Of returns the limits of the worker in a place, and a function that counts how many
+// of its processes were killed because memory ran out.
 func (l *Limits) Of(p arbiter.Place) (*proc.Limits, func() int, error) {
 	if l == nil {
 		return nil, nil, nil
@@ -128,7 +128,7 @@ func (l *Limits) Of(p arbiter.Place) (*proc.Limits, func() int, error) {
 		return &own, nil, nil
 	}
 	if old := l.groups.of[p.Slot]; old != nil {
-		_ = old.Remove() // what is left of its processes is on its way out
+		_ = old.Remove() // fails if a process is still in it, which is about to end
 	}
 	g, err := l.groups.tree.Make(fmt.Sprintf("worker-%d", p.Slot), l.group)
 	if err != nil {
@@ -140,8 +140,8 @@ func (l *Limits) Of(p arbiter.Place) (*proc.Limits, func() int, error) {
 	return &own, func() int { return g.OOMKills() - before }, nil
 }
 
-// Confine moves a worker that was started before it had its place into its
-// cgroup.
+// Confine moves a worker into its cgroup. It is for workers that were started before
+// they had a place.
 func (l *Limits) Confine(p arbiter.Place, pid int) error {
 	if l == nil || l.groups == nil {
 		return nil
@@ -149,7 +149,7 @@ func (l *Limits) Confine(p arbiter.Place, pid int) error {
 	return l.groups.of[p.Slot].Add(pid)
 }
 
-// Remove removes the cgroups that nobody is in.
+// Remove removes the empty cgroups.
 func (g *Groups) Remove() {
 	if g == nil {
 		return
