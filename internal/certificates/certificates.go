@@ -1,6 +1,6 @@
-// Package certificates reads the files that TLS needs: certificates, keys,
-// authorities, lists of what was revoked. Whoever may read them sends a Bundle to
-// the process that uses it.
+// Package certificates reads the files for TLS: certificates, keys, authorities and
+// lists of revoked certificates. The process that may read them sends a Bundle to the
+// process that uses them.
 package certificates
 
 import (
@@ -16,19 +16,19 @@ import (
 	"time"
 )
 
-// soon is how long before its end a certificate is warned of.
+// soon is how long before a certificate expires a warning is logged.
 const soon = 14 * 24 * time.Hour
 
-// Files names the files that TLS needs, as the settings do.
+// Files are the paths of the files for TLS, as in the settings.
 type Files struct {
-	Certs, Keys []string // a key for each certificate, or none where the certificate's file has it
-	Password    string   // of keys that are encrypted
+	Certs, Keys []string // a key for each certificate; no keys if the certificates' files contain them
+	Password    string   // of encrypted keys
 	ClientCA    string   // authorities of clients' certificates; empty for none
 	CertReqs    int      // 0 none, 1 optional, 2 required
 	CRL         string   // lists of revoked certificates; empty for none
-	MinVersion  string   // the oldest version that is spoken: 1.2, which empty means, or 1.3
-	Ciphers     string   // OpenSSL's names at colons, for TLS 1.2; empty takes Go's choice
-	Dir         string   // that relative paths are below
+	MinVersion  string   // the oldest TLS version: 1.2, which is the default, or 1.3
+	Ciphers     string   // for TLS 1.2: a list in OpenSSL's form; empty is Go's default
+	Dir         string   // base of relative paths
 }
 
 // Bundle is the content of those files.
@@ -41,16 +41,16 @@ type Bundle struct {
 	Ciphers    string `json:"ciphers"`
 }
 
-// Pair is a certificate with its chain, and its key, both PEM and decrypted.
+// Pair is a certificate with its chain, and its decrypted key, both as PEM.
 type Pair struct {
 	Cert []byte `json:"cert"`
 	Key  []byte `json:"key"`
 }
 
-// Warning is something about a certificate that is no mistake yet.
+// Warning is a problem with a certificate that is not an error yet.
 type Warning struct{ Path, Text string }
 
-// String says what it is.
+// String describes the problem.
 func (w Warning) String() string { return "the certificate " + w.Path + " " + w.Text }
 
 // Load reads and checks the files. Errors name the file and what to do.
@@ -183,8 +183,8 @@ func loadPair(certPath, keyPath, password string) (p Pair, warning string, err e
 
 func date(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST") }
 
-// holds reports whether a PEM file has a block of a kind, such as PRIVATE KEY,
-// of which there are several: RSA, EC.
+// holds reports whether a PEM file has a block whose type ends with kind. PRIVATE KEY
+// also matches RSA PRIVATE KEY and EC PRIVATE KEY.
 func holds(text []byte, kind string) bool {
 	for {
 		var block *pem.Block
@@ -197,7 +197,7 @@ func holds(text []byte, kind string) bool {
 	}
 }
 
-// contains wants a block of a kind in a file. command is openssl's for it.
+// contains returns an error if a file has no block of a kind. command is the openssl command for that kind.
 func contains(setting, path string, text []byte, kind, command string) error {
 	switch block, _ := pem.Decode(text); {
 	case holds(text, kind):
@@ -210,9 +210,9 @@ func contains(setting, path string, text []byte, kind, command string) error {
 	return fmt.Errorf("%s: %s is not in PEM form", setting, path)
 }
 
-// Config builds the configuration; crypto/tls chooses the certificate by the
-// name that the client asks for, the first where none fits, and changes the
-// keys of session tickets every day.
+// Config builds the configuration. crypto/tls chooses the certificate by the name that
+// the client asks for, or the first if none matches. It changes the keys of session
+// tickets every day.
 func (m Bundle) Config() (*tls.Config, error) {
 	c := &tls.Config{MinVersion: tls.VersionTLS12, ClientCAs: x509.NewCertPool()}
 	if m.MinVersion == "1.3" {
@@ -238,7 +238,7 @@ func (m Bundle) Config() (*tls.Config, error) {
 	if len(lists) > 0 {
 		c.VerifyConnection = lists.verify
 	}
-	// With none at all nobody is let in: not whom the system trusts.
+	// An empty pool accepts no client. A nil pool would accept those that the system trusts.
 	for _, authority := range parsed(m.ClientCA) {
 		if !lists.revoke(authority) {
 			c.ClientCAs.AddCert(authority)

@@ -7,18 +7,18 @@ import (
 	"strings"
 )
 
-// suites reads a list of ciphers as OpenSSL has it (openssl-ciphers(1)): names
-// and groups at colons, commas or spaces, "+" for what is in several groups,
-// "!" and "-" before what is not wanted. Suites that OpenSSL knows and Go does
-// not speak are left out; unknown names are errors, and so is a list of which
-// nothing is left. The order does not matter: Go prefers what is best for both
-// sides. Suites of TLS 1.3 cannot be chosen.
+// suites reads a list of ciphers in OpenSSL's form (openssl-ciphers(1)): names and
+// groups, separated by colons, commas or spaces. "+" between groups means the suites
+// that are in all of them; "!" and "-" remove suites. Suites that OpenSSL knows but Go
+// does not support are left out. Unknown names are errors, and so is a list that
+// leaves no suite. The order does not matter: Go chooses what is best for both sides.
+// Suites of TLS 1.3 cannot be chosen.
 func suites(list string) ([]uint16, error) {
 	var chosen, killed []uint16
 	empty := true
 	for word := range strings.FieldsFuncSeq(list, func(r rune) bool { return r == ':' || r == ',' || r == ' ' }) {
 		empty = false
-		if word[0] == '@' { // how to sort, and a level that Go's suites are above anyway
+		if word[0] == '@' { // @STRENGTH and @SECLEVEL: the order does not matter, and Go's suites are secure enough
 			continue
 		}
 		sign := strings.IndexByte("!-+", word[0])
@@ -47,7 +47,7 @@ func suites(list string) ([]uint16, error) {
 	return chosen, nil
 }
 
-// matching returns the suites that a word stands for.
+// matching returns the suites that a word means.
 func matching(word string) ([]uint16, error) {
 	var ids []uint16
 	for _, s := range spoken() {
@@ -75,8 +75,8 @@ func matching(word string) ([]uint16, error) {
 	return ids, nil
 }
 
-// grouped tells whether a suite, by OpenSSL's name, is in one of OpenSSL's
-// groups; ok that there is such a group.
+// grouped reports whether a suite, by OpenSSL's name, is in one of OpenSSL's groups.
+// ok says whether there is such a group.
 func grouped(suite, group string) (in, ok bool) {
 	has := func(part string) bool { return strings.Contains(suite, part) }
 	switch group {
@@ -91,21 +91,21 @@ func grouped(suite, group string) (in, ok bool) {
 	case "AES", "AES128", "AES256", "CHACHA20":
 		return has(group), true
 	case "RSA", "aRSA":
-		return group == "aRSA" && has("RSA"), true // RSA alone is its key exchange, without forward secrecy
+		return group == "aRSA" && has("RSA"), true // RSA means RSA key exchange, which has no forward secrecy
 	case "ECDSA", "aECDSA":
 		return has("ECDSA"), true
 	case "kRSA", "kDHE", "kEDH", "DHE", "EDH", "DH", "ADH", "AECDH", "kDHEPSK", "kECDHEPSK", "kRSAPSK", "PSK", "kPSK", "aPSK",
 		"SRP", "kSRP", "aSRP", "DSS", "aDSS", "aNULL", "eNULL", "NULL", "EXP", "EXPORT", "LOW", "MEDIUM", "COMPLEMENTOFALL",
 		"MD5", "RC2", "RC4", "DES", "3DES", "IDEA", "SEED", "CAMELLIA", "CAMELLIA128", "CAMELLIA256",
-		"SHA256", "SHA384", // as what authenticates: GCM does it itself
+		"SHA256", "SHA384", // these mean the MAC; GCM suites have none
 		"ARIA", "ARIA128", "ARIA256", "GOST", "kGOST", "aGOST", "AESCCM8", "CBC", "SSLv2", "FIPS":
 		return false, true
 	}
 	return false, false
 }
 
-// foreign reports whether a word is made as OpenSSL's names are: it is then
-// the name of a suite that Go does not speak.
+// foreign reports whether a word has the form of OpenSSL's names. Then it names a suite
+// that Go does not support.
 func foreign(word string) bool {
 	parts := strings.Split(word, "-")
 	for _, p := range parts {
@@ -131,7 +131,7 @@ func tls13(name string) bool {
 	}) || strings.HasPrefix(name, "TLS_AES_128_CCM")
 }
 
-// spoken are the suites of TLS 1.2 that Go thinks secure.
+// spoken are the suites of TLS 1.2 that Go considers secure.
 func spoken() []*tls.CipherSuite {
 	return slices.DeleteFunc(tls.CipherSuites(), func(s *tls.CipherSuite) bool { return !slices.Contains(s.SupportedVersions, tls.VersionTLS12) })
 }

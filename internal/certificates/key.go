@@ -9,11 +9,11 @@ import (
 	"github.com/youmark/pkcs8"
 )
 
-// errBentKey is an encrypted key whose parts do not fit together.
+// errBentKey says that an encrypted key is inconsistent.
 var errBentKey = errors.New("the file is damaged")
 
-// decrypt returns the PEM text of a key's file with the keys in it decrypted.
-// What else is in the file stays: a certificate may be.
+// decrypt returns the PEM text of a key file with its keys decrypted. Other blocks
+// stay, since the file may also contain a certificate.
 func decrypt(text []byte, path, password string) ([]byte, error) {
 	var plain []byte
 	found := false
@@ -42,8 +42,8 @@ func decrypt(text []byte, path, password string) ([]byte, error) {
 	return plain, nil
 }
 
-// encrypted reports whether a PEM block is a key under a password, by PKCS#8 or
-// by the older headers.
+// encrypted reports whether a PEM block is an encrypted key, in PKCS#8 or in the older
+// form with headers.
 func encrypted(block *pem.Block) bool {
 	return block.Type == "ENCRYPTED PRIVATE KEY" || block.Headers["DEK-Info"] != ""
 }
@@ -59,14 +59,14 @@ func unlock(block *pem.Block, password []byte) (*pem.Block, error) {
 		return nil, err
 	}
 	key := &pem.Block{Type: block.Type, Bytes: der}
-	if !isKey(der) { // one wrong password of 256 gets here
+	if !isKey(der) { // 1 of 256 wrong passwords gets here
 		return nil, x509.IncorrectPasswordError
 	}
 	return key, nil
 }
 
-// unlockPKCS8 decrypts a PKCS#8 key. The library panics where the length of a
-// vector or of the text is none that the cipher has.
+// unlockPKCS8 decrypts a PKCS#8 key. The library panics if the initialization vector
+// or the encrypted text has a length that the cipher does not allow.
 func unlockPKCS8(der, password []byte) (block *pem.Block, err error) {
 	defer func() {
 		if recover() != nil {
@@ -83,7 +83,7 @@ func unlockPKCS8(der, password []byte) (block *pem.Block, err error) {
 	return &pem.Block{Type: "PRIVATE KEY", Bytes: der}, nil
 }
 
-// isKey reports whether DER is a private key in one of the forms that there are.
+// isKey reports whether DER is a private key in any known form.
 func isKey(der []byte) bool {
 	_, err := x509.ParsePKCS8PrivateKey(der)
 	if err != nil {

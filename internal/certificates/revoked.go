@@ -13,15 +13,15 @@ import (
 
 // revocation is a list of the certificates that one authority has revoked.
 type revocation struct {
-	issuer  *x509.Certificate // whose key has signed it
-	until   time.Time         // when the authority had promised the next one; zero for never
-	serials map[string]bool   // by the number's bytes
+	issuer  *x509.Certificate // the authority that has signed the list
+	until   time.Time         // when the next list was due; zero if never
+	serials map[string]bool   // by the bytes of the serial number
 }
 
 type revocationLists []revocation
 
-// revocations reads lists, PEM. One that no authority has signed is refused,
-// and so is one that is not a whole list: it would be misread.
+// revocations reads lists in PEM form. It refuses lists that no authority has signed,
+// and partial lists, because they would be misread.
 func revocations(text, authorities []byte) (revocationLists, error) {
 	signers := parsed(authorities)
 	var lists revocationLists
@@ -54,13 +54,13 @@ func revocationOf(list *x509.RevocationList, signers []*x509.Certificate) (revoc
 	}
 	r := revocation{issuer: signers[at], until: list.NextUpdate, serials: map[string]bool{}}
 	for _, e := range list.Extensions {
-		if e.Critical { // a list of changes, or of some certificates
+		if e.Critical { // a delta list, or one for only some certificates
 			return revocation{}, fmt.Errorf("the list of %q is incomplete: it has the extension %s", list.Issuer, e.Id)
 		}
 	}
 	for _, entry := range list.RevokedCertificateEntries {
 		for _, e := range entry.Extensions {
-			if e.Critical { // of another authority's certificate
+			if e.Critical { // for example: a certificate of another authority
 				return revocation{}, fmt.Errorf("the list of %q has entries with the extension %s, which is not understood", list.Issuer, e.Id)
 			}
 		}
@@ -69,8 +69,8 @@ func revocationOf(list *x509.RevocationList, signers []*x509.Certificate) (revoc
 	return r, nil
 }
 
-// parsed reads those of a PEM text that can be read, as AppendCertsFromPEM
-// does.
+// parsed reads the certificates in a PEM text and skips unreadable ones, like
+// AppendCertsFromPEM.
 func parsed(text []byte) (all []*x509.Certificate) {
 	for {
 		var block *pem.Block
@@ -83,7 +83,7 @@ func parsed(text []byte) (all []*x509.Certificate) {
 	}
 }
 
-// current wants every list to be valid.
+// current returns an error if a list has expired.
 func (l revocationLists) current(now time.Time) error {
 	for _, r := range l {
 		if r.expired(now) {
@@ -95,7 +95,7 @@ func (l revocationLists) current(now time.Time) error {
 
 func (r revocation) expired(now time.Time) bool { return !r.until.IsZero() && now.After(r.until) }
 
-// revoke reports whether an authority is revoked by another one.
+// revoke reports whether another authority has revoked this one.
 func (l revocationLists) revoke(authority *x509.Certificate) bool {
 	return slices.ContainsFunc(l, func(r revocation) bool {
 		return r.serials[string(authority.SerialNumber.Bytes())] && bytes.Equal(r.issuer.RawSubject, authority.RawIssuer) &&
@@ -103,11 +103,11 @@ func (l revocationLists) revoke(authority *x509.Certificate) bool {
 	})
 }
 
-// verify refuses a client all of whose chains have a revoked certificate. It is
-// asked for resumed sessions too.
+// verify refuses a client if each of its chains has a revoked certificate. It is also
+// called for resumed sessions.
 func (l revocationLists) verify(state tls.ConnectionState) error {
 	if len(state.PeerCertificates) == 0 {
-		return nil // cert_reqs has let it in
+		return nil // cert_reqs allows that
 	}
 	err := errors.New("the client's certificate has not been verified")
 	for _, chain := range state.VerifiedChains {
@@ -118,8 +118,8 @@ func (l revocationLists) verify(state tls.ConnectionState) error {
 	return err
 }
 
-// check looks at a chain. There must be a valid list for the client's own
-// certificate; those between it and the root are looked up where there is one.
+// check checks a chain. There must be a valid list for the client's own certificate.
+// Those between it and the root are checked if there is a list for them.
 func (l revocationLists) check(chain []*x509.Certificate, now time.Time) error {
 	for i, c := range chain[:len(chain)-1] {
 		found := false

@@ -27,7 +27,7 @@ type Authority struct {
 	Pool *x509.CertPool
 }
 
-// New makes one.
+// New makes an authority.
 func New(t testing.TB) *Authority {
 	t.Helper()
 	a := &Authority{T: t, Dir: t.TempDir(), Pool: x509.NewCertPool()}
@@ -45,7 +45,7 @@ func New(t testing.TB) *Authority {
 	return a
 }
 
-// Sign issues what c says, with a new key.
+// Sign issues the certificate c with a new key.
 func (a *Authority) Sign(c *x509.Certificate) (der []byte, key *ecdsa.PrivateKey) {
 	a.T.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -62,7 +62,7 @@ func (a *Authority) Sign(c *x509.Certificate) (der []byte, key *ecdsa.PrivateKey
 	return der, key
 }
 
-// Encode makes PEM of DER.
+// Encode converts DER to PEM.
 func Encode(kind string, der []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
 }
@@ -77,7 +77,7 @@ func (a *Authority) Write(name string, text []byte) string {
 	return path
 }
 
-// Issue writes NAME.pem and NAME.key for a host, valid from and for some time.
+// Issue writes NAME.pem and NAME.key for a host, valid from a time on for a duration.
 func (a *Authority) Issue(name, host string, from time.Time, valid time.Duration) (cert, key string) {
 	a.T.Helper()
 	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
@@ -96,7 +96,7 @@ func (a *Authority) Issue(name, host string, from time.Time, valid time.Duration
 	return a.Write(name+".pem", Encode("CERTIFICATE", der)), a.Write(name+".key", Encode("EC PRIVATE KEY", text))
 }
 
-// Now issues what is valid now.
+// Now issues a certificate that is valid now.
 func (a *Authority) Now(name, host string) (cert, key string) {
 	return a.Issue(name, host, time.Now().Add(-time.Minute), time.Hour)
 }
@@ -111,18 +111,18 @@ func (a *Authority) Pair(name string) []tls.Certificate {
 	return []tls.Certificate{pair}
 }
 
-// Trust is a client's configuration.
+// Trust is the configuration of a client that trusts the authority.
 func (a *Authority) Trust(host string, protocols ...string) *tls.Config {
 	return &tls.Config{RootCAs: a.Pool, ServerName: host, NextProtos: protocols}
 }
 
-// Revoke writes a list of certificates' numbers, valid for some time.
+// Revoke writes a list of revoked serial numbers, valid for a duration.
 func (a *Authority) Revoke(name string, valid time.Duration, critical bool, serials ...*big.Int) string {
 	a.T.Helper()
 	return a.Write(name, Encode("X509 CRL", a.List(valid, critical, serials...)))
 }
 
-// List is one in DER.
+// List is such a list in DER.
 func (a *Authority) List(valid time.Duration, critical bool, serials ...*big.Int) []byte {
 	a.T.Helper()
 	template := &x509.RevocationList{Number: big.NewInt(1), ThisUpdate: time.Now().Add(-time.Hour), NextUpdate: time.Now().Add(valid)}
@@ -130,7 +130,7 @@ func (a *Authority) List(valid time.Duration, critical bool, serials ...*big.Int
 		template.RevokedCertificateEntries = append(template.RevokedCertificateEntries,
 			x509.RevocationListEntry{SerialNumber: serial, RevocationTime: time.Now()})
 	}
-	if critical { // a list of changes
+	if critical { // a delta list
 		template.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 27}, Critical: true, Value: []byte{2, 1, 1}}}
 	}
 	der, err := x509.CreateRevocationList(rand.Reader, template, a.Cert, a.Key)
