@@ -1,8 +1,8 @@
-// Package errcode gives errors their codes (GONnnn), has the catalogue of them,
-// and says with what exit code an error ends gonicorn.
+// Package errcode gives errors their codes (GONnnn). It has the catalogue of all
+// codes, and maps errors to exit codes.
 //
-// A type of error that means one thing has its code itself: it has the method
-// Code. With gives other errors theirs.
+// An error type that means only one thing has a method Code. With adds a code to other
+// errors.
 package errcode
 
 import (
@@ -11,7 +11,7 @@ import (
 	"io"
 )
 
-// Anything is the code of an error that has none of its own.
+// Anything is the code of an error without a code of its own.
 const Anything = "GON099"
 
 // coder is an error that knows its code.
@@ -20,7 +20,7 @@ type coder interface {
 	Code() string
 }
 
-// codedError has a code that its type does not tell.
+// codedError is an error to which With has added a code.
 type codedError struct {
 	code string
 	err  error
@@ -30,7 +30,7 @@ func (e *codedError) Error() string { return e.err.Error() }
 func (e *codedError) Unwrap() error { return e.err }
 func (e *codedError) Code() string  { return e.code }
 
-// With gives an error its code.
+// With adds a code to an error; nil stays nil.
 func With(code string, err error) error {
 	if err == nil {
 		return nil
@@ -47,7 +47,7 @@ func Of(err error) string {
 	return Anything
 }
 
-// entry is one row of the catalogue of errors. A code stays what it is.
+// entry is one error in the catalogue. The meaning of a code never changes.
 type entry struct {
 	code    string
 	title   string
@@ -55,7 +55,7 @@ type entry struct {
 	remedy  string // likewise
 }
 
-// catalogue is all of them, in the order of the codes.
+// catalogue lists all errors in the order of their codes.
 func catalogue() []entry {
 	return append(startCodes(), runCodes()...)
 }
