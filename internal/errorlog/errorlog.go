@@ -1,4 +1,4 @@
-// Package errorlog is gonicorn's own log: a file or stderr, the ring of its last
+// Package errorlog opens gonicorn's error log: a file or stderr, the ring of the last
 // lines, syslog, and the journal.
 package errorlog
 
@@ -19,17 +19,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Log is the error log. The arbiter's own lines never wait for it, those of
-// workers do.
+// Log is the error log. Logging the arbiter's own lines never blocks; logging workers'
+// output may.
 type Log struct {
 	Own    *slog.Logger // the arbiter's own lines
-	Output *slog.Logger // what workers write
+	Output *slog.Logger // the output of workers
 	Level  *slog.LevelVar
 	Ring   *logging.Ring // its last lines
 
 	sink    *logging.Sink
 	path    string   // - is stderr
-	closers []func() // of syslog and the journal
+	closers []func() // for syslog and the journal
 }
 
 // Open opens the error log. The caller closes it.
@@ -53,7 +53,7 @@ func Open(c *config.Config) (*Log, error) {
 	}
 	lines, patient := io.Writer(l.sink), l.sink.Blocking()
 	if journaled {
-		lines, patient = io.Discard, io.Discard // the journal would have every line twice
+		lines, patient = io.Discard, io.Discard // otherwise the journal would get every line twice
 	}
 	own := []slog.Handler{logging.NewHandler(l.Ring.Tee(lines), o)}
 	o.Level = slog.LevelDebug // loglevel is for gonicorn's own lines, not for the app's
@@ -67,7 +67,7 @@ func Open(c *config.Config) (*Log, error) {
 	return l, nil
 }
 
-// Level is what a config says of the log's, which a reload can change.
+// Level is the level of the log in a config. A reload can change it.
 //
 //config:commit
 func Level(c *config.Config) (slog.Level, error) {
@@ -81,10 +81,10 @@ func Level(c *config.Config) (slog.Level, error) {
 // Reopen opens the file again.
 func (l *Log) Reopen() error { return l.sink.Reopen() }
 
-// Flush waits until what was logged is written, or ctx ends.
-func (l *Log) Flush(ctx context.Context) { _ = l.sink.Flush(ctx) } // a log that nobody takes is no reason to wait longer
+// Flush waits until all lines are written, or ctx ends.
+func (l *Log) Flush(ctx context.Context) { _ = l.sink.Flush(ctx) } // if the log cannot be written, waiting does not help
 
-// Close writes what is left, within a bound.
+// Close writes the lines that are left, for a bounded time.
 func (l *Log) Close() {
 	for _, closed := range l.closers {
 		closed()
@@ -92,9 +92,9 @@ func (l *Log) Close() {
 	l.sink.Close()
 }
 
-// owner says whose the error log is: this process's, where workers have
-// another user, so that none of them rewrites what is said of it. The gateway
-// opens the access log as that user; where both are one file, it is the user's.
+// owner says who owns the error log. If workers have another user, it belongs to this
+// process's user, so that no worker can change the log. But the gateway opens the
+// access log as the workers' user: if both logs are one file, it belongs to that user.
 func owner(c *config.Config) logging.SinkOptions {
 	uid, gid := proc.Owner(c.User, c.Group)
 	switch {
@@ -106,7 +106,7 @@ func owner(c *config.Config) logging.SinkOptions {
 	return logging.SinkOptions{UID: os.Geteuid(), GID: os.Getegid()}
 }
 
-// path is where the error log is. A daemon has no stderr to write to.
+// path is the path of the error log. A daemon has no stderr.
 func path(c *config.Config) string {
 	switch {
 	case c.Errorlog != "-" && c.Errorlog != "":
@@ -117,8 +117,8 @@ func path(c *config.Config) string {
 	return "-"
 }
 
-// LastWords opens the error log for a process that has something to say when
-// this one is gone. -1 is none.
+// LastWords opens the error log for a process that may log after this one is gone. It
+// returns -1 if that fails.
 func (l *Log) LastWords() (fd int, closed func()) {
 	if l.path == "-" || l.path == "/dev/stderr" {
 		return 2, func() {}
@@ -131,8 +131,8 @@ func (l *Log) LastWords() (fd int, closed func()) {
 	return fd, func() { unix.Close(fd) }
 }
 
-// forwards are the other logs that lines go to: syslog where it is asked for,
-// and the journal where this process's standard error is connected to it.
+// forwards returns the other logs that get the lines: syslog if the config asks for
+// it, and the journal if this process's standard error is connected to it.
 //
 //config:restart
 func (l *Log) forwards(c *config.Config) (all []func(logging.Line), journaled bool, err error) {
@@ -146,7 +146,7 @@ func (l *Log) forwards(c *config.Config) (all []func(logging.Line), journaled bo
 	}
 	if connected, err := journal.StderrIsJournalStream(); err == nil && connected && path(c) == "-" {
 		put, closed := logging.Queue(journalQueue, func(line logging.Line) {
-			_ = journal.Send(line.Message, journal.Priority(severity(line.Level)), journalFields(line)) // there is no other place to say it
+			_ = journal.Send(line.Message, journal.Priority(severity(line.Level)), journalFields(line)) // there is nowhere to report an error
 		})
 		l.closers = append(l.closers, closed)
 		all, journaled = append(all, put), true
@@ -157,8 +157,8 @@ func (l *Log) forwards(c *config.Config) (all []func(logging.Line), journaled bo
 // journalQueue is how many lines may wait for the journal.
 const journalQueue = 4096
 
-// journalFields are a line's fields as the journal wants their names
-// (systemd.journal-fields(7)): GONICORN_WORKER=3.
+// journalFields are a line's fields with names for the journal
+// (systemd.journal-fields(7)), such as GONICORN_WORKER=3.
 func journalFields(l logging.Line) map[string]string {
 	fields := map[string]string{"SYSLOG_IDENTIFIER": "gonicorn"}
 	for name, value := range l.Fields {
