@@ -1,5 +1,5 @@
-// Package daemon starts this command again in the background, and has what is
-// started so say how its start went.
+// Package daemon starts this command again in the background. The new process reports
+// how its start went.
 package daemon
 
 import (
@@ -16,13 +16,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Env names the descriptor on which a daemon tells the process that
-// started it how the start went.
+// Env is the environment variable with the descriptor for the daemon's report.
 const Env = "GONICORN_DAEMON_FD"
 
-// Start starts this command again in the background and waits until it
-// serves or has failed. It returns the exit code of this process, which is the
-// only one that the user's shell sees.
+// Start starts this command again in the background, and waits until it serves or has
+// failed. It returns the exit code for this process: the user's shell sees only that.
 func Start(args []string, stderr io.Writer) (int, error) {
 	r, w, err := proc.Pipe()
 	if err != nil {
@@ -57,10 +55,10 @@ func Start(args []string, stderr io.Writer) (int, error) {
 	return code, err
 }
 
-// ErrNoReport says that a process ended before it said how its start went.
+// ErrNoReport says that a process ended before it reported how its start went.
 var ErrNoReport = errors.New("it ended before it served")
 
-// Await reads lines of error text and at last a line with the exit code.
+// Await reads lines of error text, and then a line with the exit code, which it returns.
 func Await(report io.Reader, stderr io.Writer) (int, error) {
 	code := -1
 	for lines := bufio.NewScanner(report); lines.Scan(); {
@@ -78,11 +76,11 @@ func Await(report io.Reader, stderr io.Writer) (int, error) {
 	return code, nil
 }
 
-// Report is how a daemon tells its starter that it serves, or why not.
-// It is nil in a process that is no daemon.
+// Report tells the process that started this one whether this one serves, or why not.
+// It is nil if nobody waits for a report.
 type Report struct{ file *os.File }
 
-// Open takes the report over that this process is to make; nil without one.
+// Open returns the report that this process must make; nil if there is none.
 func Open() *Report {
 	fd, err := strconv.Atoi(os.Getenv(Env))
 	if err != nil {
