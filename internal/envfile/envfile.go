@@ -1,4 +1,4 @@
-// Package envfile reads files of variables (.env) as python-dotenv does.
+// Package envfile reads files of environment variables (.env) like python-dotenv.
 package envfile
 
 import (
@@ -17,13 +17,13 @@ import (
 // maxSize bounds a file of variables.
 const maxSize = 1 << 20
 
-// dollar stands for one while the library reads a file: it expands $NAME, where
-// python-dotenv expands ${NAME} alone.
+// dollar replaces $ while the library reads a file. The library would also expand
+// $NAME, but python-dotenv expands only ${NAME}.
 const dollar = "\uE000"
 
-// Read reads files of variables as python-dotenv has them, for which
-// uvicorn's --env-file stands: a variable of this process's environment goes
-// before a file's, and a later file before an earlier one.
+// Read reads files of environment variables like python-dotenv, which uvicorn's
+// --env-file uses. This process's environment has precedence over the files, and a
+// later file over an earlier one.
 func Read(paths []string) ([]string, error) {
 	own := map[string]string{}
 	for _, kv := range os.Environ() {
@@ -69,7 +69,7 @@ func readOne(path string) (map[string]string, error) {
 	}
 	vars, err := godotenv.Unmarshal(strings.ReplaceAll(strings.TrimPrefix(string(text), "\uFEFF"), "$", dollar))
 	if err != nil {
-		// What the library says may hold a secret.
+		// The library's error may contain a secret.
 		return nil, fmt.Errorf("env_file: %s is not a list of NAME=value; put values with spaces, quotes or # into quotes", path)
 	}
 	for name, value := range vars {
@@ -83,8 +83,8 @@ func readOne(path string) (map[string]string, error) {
 
 var reference = regexp.MustCompile(`\$\{([^}:]*)(?::-([^}]*))?\}`)
 
-// expand is a variable's value with those put in that it names: ${NAME}, or
-// ${NAME:-otherwise}. One that names itself by a detour is empty there.
+// expand is a variable's value with its references replaced: ${NAME}, or
+// ${NAME:-default}. A reference that leads back to the variable itself is empty.
 func expand(name string, all, own map[string]string, within []string) string {
 	if len(within) > len(all) || slices.Contains(within, name) {
 		return ""
