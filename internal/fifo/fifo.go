@@ -1,9 +1,9 @@
-// Package fifo is a list in the order of arrival whose elements hold their own
-// place in it: to push one, or to take one out of the middle, allocates nothing.
+// Package fifo is a linked list in the order of arrival. Each element contains its own
+// place in the list, so pushing and removing elements allocates nothing.
 package fifo
 
-// Place is an element's place in a list. It is part of the element, which Of
-// names. An element is in one list at a time.
+// Place is an element's place in a list. It is a part of the element; Of is the
+// element. An element can be in only one list at a time.
 type Place[T any] struct {
 	Of         T
 	in         *List[T]
@@ -22,23 +22,23 @@ type List[T any] struct {
 // Len is how many elements there are.
 func (l *List[T]) Len() int { return l.n }
 
-// First is the place of the element that came first; nil for none.
+// First is the place of the first element; nil if the list is empty.
 func (l *List[T]) First() *Place[T] { return l.first }
 
-// Push puts an element that is in no list behind all others.
+// Push adds an element at the end. The element must be in no list.
 func (l *List[T]) Push(p *Place[T]) { l.put(p, l.last, nil) }
 
-// PushFront puts an element that is in no list before all others.
+// PushFront adds an element at the front. The element must be in no list.
 func (l *List[T]) PushFront(p *Place[T]) { l.put(p, nil, l.first) }
 
-// Replace puts by, which is in no list, where old was.
+// Replace puts by in the place of old. by must be in no list.
 func (l *List[T]) Replace(old, by *Place[T]) {
 	prev, next := old.prev, old.next
 	l.Remove(old)
 	l.put(by, prev, next)
 }
 
-// Remove takes an element out. It does nothing with one that is not in l.
+// Remove removes an element. It does nothing if the element is not in l.
 func (l *List[T]) Remove(p *Place[T]) {
 	if p.in != l {
 		return
