@@ -1,5 +1,5 @@
-// Package gatewaylink carries messages between the arbiter and the gateway: JSON
-// objects with descriptors (SCM_RIGHTS, unix(7)), each a message (see internal/packet).
+// Package gatewaylink carries messages between the arbiter and the gateway. A message
+// is a JSON object, with descriptors (SCM_RIGHTS, unix(7)); see internal/packet.
 package gatewaylink
 
 import (
@@ -18,18 +18,18 @@ import (
 // maxFiles is SCM_MAX_FD: the kernel passes no more descriptors at once.
 const maxFiles = 253
 
-// ErrMessage says that the peer sent something that is no message.
+// ErrMessage says that the peer sent something that is not a valid message.
 var ErrMessage = errors.New("not a message")
 
-// Conn is one end of a socket. Its methods wait, each in a thread; one
-// goroutine may receive while others send.
+// Conn is one end of a socket. Its methods block, each in a thread. One goroutine may
+// receive while others send.
 type Conn struct {
 	fd     int
 	buf    []byte
 	rights []byte
 	in     packet.In
 
-	sending sync.Mutex // a message that goes in parts has no other in between
+	sending sync.Mutex // keeps other messages out of one that is sent in parts
 
 	mu     sync.Mutex
 	closed bool
@@ -41,7 +41,7 @@ func NewConn(fd int) *Conn {
 	return &Conn{fd: fd, buf: make([]byte, wire.ControlMessage), rights: make([]byte, unix.CmsgSpace(4*maxFiles))}
 }
 
-// Send sends m with descriptors, which stay the caller's.
+// Send sends m with descriptors, which still belong to the caller.
 func (c *Conn) Send(m any, files []int) error {
 	text, err := json.Marshal(m)
 	if err != nil {
@@ -59,9 +59,9 @@ func (c *Conn) Send(m any, files []int) error {
 	return nil
 }
 
-// Receive waits for a message. The descriptors that came along are the
-// caller's. It returns io.EOF when the peer is gone, and ErrMessage when what
-// came is no message, after which it can be called again.
+// Receive waits for a message. The descriptors that come with it belong to the caller.
+// It returns io.EOF if the peer is gone, and ErrMessage if the message is invalid;
+// after ErrMessage it can be called again.
 func (c *Conn) Receive(m any) (files []int, err error) {
 	got, err := c.in.Take(c.fd, c.buf, c.rights, true)
 	if errors.Is(err, syscall.ECONNRESET) || err == nil && got.N == 0 {
@@ -106,8 +106,8 @@ func closeAll(files []int) {
 	}
 }
 
-// Hangup wakes whoever sends or receives; they fail from now on. The
-// descriptor stays open until Close.
+// Hangup wakes goroutines that send or receive. From then on sending and receiving
+// fail. The descriptor stays open until Close.
 func (c *Conn) Hangup() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Pair makes two connected sockets that no child inherits. Theirs is for the
-// process at the other end; the caller closes it once that has it.
+// Pair makes two connected sockets that no child inherits. theirs is for the process
+// at the other end; the caller closes it once that process has it.
 func Pair() (ours *Conn, theirs int, err error) {
 	a, b, err := packet.Pair()
 	if err != nil {
@@ -18,8 +18,8 @@ func Pair() (ours *Conn, theirs int, err error) {
 	return NewConn(a), b, nil
 }
 
-// SocketPair makes two connected sockets for messages that no child inherits,
-// with room for the largest. The caller closes both.
+// SocketPair makes two connected sockets for messages, with room for the largest. No
+// child inherits them. The caller closes both.
 func SocketPair() (a, b int, err error) {
 	if a, b, err = packet.Pair(); err != nil {
 		return -1, -1, fmt.Errorf("make a socket for a worker: %w", err)
@@ -29,9 +29,10 @@ func SocketPair() (a, b int, err error) {
 	return a, b, nil
 }
 
-// File makes an unnamed file that holds content, and that nobody can change
-// where the system has seals: one who gets it might open it again in /proc, and
-// others read it, as root does with the Python runner. The caller closes it.
+// File makes an unnamed file with this content. If the system has seals, nobody can
+// change it. Otherwise a process that gets it could open it again through /proc and
+// change what others read: root reads the Python runner from such a file. The caller
+// closes it.
 func File(content []byte) (fd int, err error) {
 	fd, err = memfile.New("gonicorn", 0)
 	if err != nil {
