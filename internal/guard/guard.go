@@ -1,4 +1,4 @@
-// Package guard is the process that ends the workers when the arbiter was killed.
+// Package guard is the process that ends the workers if the arbiter is killed.
 package guard
 
 import (
@@ -14,11 +14,11 @@ import (
 	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
-// EnvLogFormat tells the guard log_format.
+// EnvLogFormat is the environment variable with log_format, for the guard.
 const EnvLogFormat = "GONICORN_GUARD_LOG_FORMAT"
 
-// guardThreads is how many threads the guard may need: it waits for a pipe and a
-// timer, and must not end at the system's limit of threads.
+// guardThreads is how many threads the guard may need to wait for a pipe and a timer.
+// They are made early: the guard must not crash at the system's limit of threads.
 const guardThreads = 4
 
 // Main runs the guard and returns its exit code.
