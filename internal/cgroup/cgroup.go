@@ -1,5 +1,5 @@
-// Package cgroup gives each worker a cgroup of its own (cgroups(7), version 2),
-// where the system has delegated its cgroup to this process.
+// Package cgroup gives each worker a cgroup of its own (cgroups(7), version 2), if the
+// system has delegated this process's cgroup to it.
 package cgroup
 
 import (
@@ -14,19 +14,19 @@ import (
 	"strings"
 )
 
-// ErrNotDelegated says that this process may not make cgroups below its own.
+// ErrNotDelegated says that this process may not make cgroups below its own cgroup.
 var ErrNotDelegated = errors.New("its cgroup (version 2) is not delegated to it; under systemd set Delegate=yes in the unit")
 
-// leaf is the cgroup that the arbiter itself moves into: processes may be in
-// leaves only.
+// leaf is the cgroup that the arbiter itself moves into, because only leaves may
+// contain processes.
 const leaf = "gonicorn"
 
 // Tree is the cgroup of this process, with one below it for each worker.
 type Tree struct{ dir string }
 
-// Open prepares the cgroup of the process pid for workers' below it: whoever is
-// in it moves into a leaf. root is the file system's, / outside tests. It fails
-// with ErrNotDelegated where the system does not want that.
+// Open prepares the cgroup of the process pid, so that workers' cgroups can be made
+// below it: all processes in it move into a leaf. root is the root of the file system,
+// / except in tests. It fails with ErrNotDelegated if the system does not allow that.
 func Open(root string, pid int) (*Tree, error) {
 	dir, err := find(root)
 	if err != nil {
@@ -42,7 +42,7 @@ func Open(root string, pid int) (*Tree, error) {
 		return nil, fmt.Errorf("read cgroup: %w", err)
 	}
 	for _, member := range append(strings.Fields(string(members)), strconv.Itoa(pid)) {
-		// One that has ended meanwhile is no loss.
+		// An error for another process does not matter: it may have ended.
 		if err := write(own, "cgroup.procs", member); err != nil && member == strconv.Itoa(pid) {
 			return nil, fmt.Errorf("%w: %w", ErrNotDelegated, err)
 		}
@@ -70,13 +70,13 @@ func find(root string) (string, error) {
 	return "", ErrNotDelegated
 }
 
-// Limits are a worker's.
+// Limits are the limits of a worker.
 type Limits struct {
 	MemoryMax int64 // bytes; 0 is no limit
 	CPUWeight int   // 1 to 10000; 0 is the default, 100
 }
 
-// Group is one worker's cgroup. Its folder is open, for the worker to start in.
+// Group is one worker's cgroup. Its folder is open, so that the worker can start in it.
 type Group struct {
 	dir  string
 	file *os.File
@@ -100,7 +100,7 @@ func (t *Tree) Make(name string, l Limits) (*Group, error) {
 		g.file, err = os.Open(g.dir)
 	}
 	if err != nil {
-		_ = os.Remove(g.dir) // the error that led here says more
+		_ = os.Remove(g.dir) // the first error says more
 		return nil, fmt.Errorf("make cgroup: %w", err)
 	}
 	return g, nil
@@ -112,8 +112,7 @@ func (g *Group) FD() int { return int(g.file.Fd()) }
 // Add moves a process into the group.
 func (g *Group) Add(pid int) error { return write(g.dir, "cgroup.procs", strconv.Itoa(pid)) }
 
-// OOMKills counts the processes of the group that were killed for want of
-// memory.
+// OOMKills counts the processes of the group that were killed because memory ran out.
 func (g *Group) OOMKills() int {
 	text, err := os.ReadFile(filepath.Join(g.dir, "memory.events"))
 	if err != nil {
@@ -128,7 +127,7 @@ func (g *Group) OOMKills() int {
 	return 0
 }
 
-// Remove removes the group once nobody is in it any more; before that it fails.
+// Remove removes the group. It fails if a process is still in it.
 func (g *Group) Remove() error {
 	g.file.Close()
 	if err := os.Remove(g.dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
