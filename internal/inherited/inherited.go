@@ -1,5 +1,5 @@
-// Package inherited takes over what the arbiter has handed down to a process
-// of this binary: settings, the scoreboard, sockets, and the lifeline.
+// Package inherited takes over what the arbiter has passed to a process of this
+// binary: settings, the scoreboard, sockets, and the lifeline.
 package inherited
 
 import (
@@ -27,20 +27,20 @@ type Process struct {
 	ID, Generation int
 	Notify         string               // NOTIFY_SOCKET
 	Slot           *scoreboard.Slot     // this process's own
-	Board          *scoreboard.Board    // a gateway's; else nil
-	Children       *scoreboard.Register // likewise: whom it ends when arbiter and guard were killed
+	Board          *scoreboard.Board    // only for a gateway; else nil
+	Children       *scoreboard.Register // likewise: the processes that it ends if arbiter and guard were killed
 	Lifeline       <-chan struct{}      // closed when the arbiter is gone
 	Listeners      []net.Listener
 	Control        int    // the socket to the arbiter; -1 without one
-	Todo           [2]int // both ends of the pipe that workers share; -1 without one
+	Todo           [2]int // both ends of the pipe from which all workers take requests; -1 without one
 	Epoch          uint64 // counts gateways, from 1
-	Log            int    // the error log, once the arbiter is gone; -1 without it
-	Patient        bool   // a gateway accepts nothing before a worker is ready
+	Log            int    // the error log, for use once the arbiter is gone; -1 without it
+	Patient        bool   // the gateway accepts no connections before a worker is ready
 }
 
-// Take takes over everything and cleans the environment, so that neither the
-// app nor children mistake it for theirs. What it could read is there even when
-// it fails: at least Notify, to say so.
+// Take takes over everything and removes the variables from the environment, so that
+// neither the app nor children use them by mistake. Even after an error the result has
+// what could be read, usually at least Notify, to report the error.
 func Take() (*Process, error) {
 	env := map[string]string{}
 	for _, name := range []string{
@@ -53,10 +53,10 @@ func Take() (*Process, error) {
 		}
 	}
 	p := &Process{Settings: []byte(env[wire.EnvWorker]), Notify: env[wire.EnvNotifySocket], Control: -1, Todo: [2]int{-1, -1}, Log: -1}
-	p.ID, _ = strconv.Atoi(os.Getenv(wire.EnvWorkerID)) // for people only, and the app's to read
+	p.ID, _ = strconv.Atoi(os.Getenv(wire.EnvWorkerID)) // only for people; the app may read the variable
 	p.Generation, _ = strconv.Atoi(os.Getenv(wire.EnvGeneration))
 	p.Patient = env[wire.EnvPatient] != ""
-	p.Epoch, _ = strconv.ParseUint(env[wire.EnvEpoch], 10, 24) // a gateway's
+	p.Epoch, _ = strconv.ParseUint(env[wire.EnvEpoch], 10, 24) // only for a gateway
 	if fd, err := strconv.Atoi(env[wire.EnvLog]); err == nil {
 		p.Log = fd
 		syscall.CloseOnExec(fd)
@@ -90,7 +90,7 @@ func (p *Process) take(env map[string]string) error {
 	if err != nil {
 		return err
 	}
-	p.Slot = page.Slot() // mapped as long as the process lives
+	p.Slot = page.Slot() // stays mapped until the process ends
 	if env[wire.EnvCounts] != "" {
 		counts, err := number(wire.EnvCounts)
 		if err != nil {
@@ -119,7 +119,7 @@ func (p *Process) take(env map[string]string) error {
 		syscall.CloseOnExec(p.Todo[i])
 	}
 	p.Lifeline = proc.Lifeline(lifeline)
-	sockets, _ := strconv.Atoi(env[wire.EnvListenFDs]) // none without it
+	sockets, _ := strconv.Atoi(env[wire.EnvListenFDs]) // 0 without the variable
 	p.Listeners, err = listen.FromFDs(firstSocket, sockets)
 	return err
 }
