@@ -10,18 +10,18 @@ import (
 	"time"
 )
 
-// kind is what became of a request as its client sees it.
+// kind is the result of a request as its client sees it.
 type kind int
 
 const (
-	failed kind = iota // no answer, or another status than 200
+	failed kind = iota // no answer, or a status other than 200
 	right
-	left  // the client went on purpose
-	cut   // the answer began and did not end
-	mixed // the answer is not this request's
+	left  // the client left on purpose
+	cut   // the answer is incomplete
+	mixed // the answer belongs to another request
 )
 
-// outcome is a request and what became of it.
+// outcome is a request and its result.
 type outcome struct {
 	*plan
 	kind     kind
@@ -41,7 +41,7 @@ var errOther = errors.New("not the answer to this request")
 func ask(ctx context.Context, client *http.Client, url string, p *plan) *outcome {
 	o := &outcome{plan: p, at: time.Now()}
 	defer func() { o.took = time.Since(o.at).Round(time.Millisecond) }()
-	o.checksum, _, _ = sum(requestBody(p.id, p.body)) // nothing to fail
+	o.checksum, _, _ = sum(requestBody(p.id, p.body)) // this cannot fail
 	connections := 0
 	ctx, cancel := context.WithCancel(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(httptrace.GotConnInfo) { connections++ },
@@ -62,7 +62,7 @@ func ask(ctx context.Context, client *http.Client, url string, p *plan) *outcome
 			req.Body, req.ContentLength = io.NopCloser(requestBody(p.id, p.body)), -1
 		}
 		if t, is := client.Transport.(*http.Transport); is && t.Protocols != nil && !t.Protocols.HTTP1() {
-			// HTTP/2 says which streams nobody has begun: those may be sent again.
+			// With HTTP/2 the client knows which streams were not begun: it may send those again.
 			req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(requestBody(p.id, p.body)), nil }
 		}
 	}
@@ -85,7 +85,7 @@ func ask(ctx context.Context, client *http.Client, url string, p *plan) *outcome
 	return o
 }
 
-// check reads the answer and compares it with what it must be.
+// check reads the answer and compares it with the expected one.
 func (o *outcome) check(resp *http.Response) (kind, error) {
 	checksum, n, err := sum(resp.Body)
 	o.got = n

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// streamed is how much a stream writes between two flushes.
+// streamed is how many bytes a stream writes between two flushes.
 const streamed = 30_000
 
 // Handler is the app's side of the protocol, for Go.
@@ -20,9 +20,9 @@ func Handler(l *Ledger) http.Handler {
 		ms, _ := strconv.Atoi(r.URL.Query().Get("ms"))
 		checksum, _, err := sum(r.Body)
 		if err != nil {
-			panic(http.ErrAbortHandler) // the request was never complete: it is not carried out
+			panic(http.ErrAbortHandler) // the request was incomplete, so it is not carried out
 		}
-		time.Sleep(time.Duration(ms) * time.Millisecond) // the app's work
+		time.Sleep(time.Duration(ms) * time.Millisecond) // simulates the app's work
 		if id != "" {
 			if err := l.append(entry{r.Method, id, checksum, pid}); err != nil {
 				http.Error(w, err.Error(), http.StatusInternalServerError)
@@ -35,7 +35,7 @@ func Handler(l *Ledger) http.Handler {
 		body := answer(id, n)
 		if r.URL.Query().Get("shape") != "stream" {
 			w.Header().Set("Content-Length", strconv.Itoa(n))
-			_, _ = io.Copy(w, body) // a client that has gone is no fault of the app's
+			_, _ = io.Copy(w, body) // if the client is gone, that is not the app's fault
 			return
 		}
 		for {

@@ -7,20 +7,20 @@ import (
 	"strings"
 )
 
-// Ledger is the file that apps append to, one line for each request that they
-// have carried out: method, id, checksum of the body, pid.
+// Ledger is a file to which apps append one line for each request that they have
+// carried out: method, id, checksum of the body, pid.
 type Ledger struct{ path string }
 
-// OpenLedger names a ledger; the file is made by whoever writes to it first.
+// OpenLedger returns the ledger at path. The first writer creates the file.
 func OpenLedger(path string) *Ledger { return &Ledger{path} }
 
-// Path is where apps find the ledger.
+// Path is the path of the file.
 func (l *Ledger) Path() string { return l.path }
 
 // entry is a line of the ledger.
 type entry struct{ method, id, checksum, pid string }
 
-// append adds a line in one write, which O_APPEND keeps whole.
+// append adds a line in one write, so that O_APPEND keeps it whole.
 func (l *Ledger) append(e entry) error {
 	f, err := os.OpenFile(l.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
 	if err != nil {

@@ -13,21 +13,21 @@ import (
 	"time"
 )
 
-// Options are a load.
+// Options describe a load.
 type Options struct {
 	URL    string // http://HOST:PORT, or https
 	Ledger *Ledger
 	Mix    Mix
-	// Rate is how many requests begin in a second, whether or not earlier ones
-	// have been answered; 0 has each client send one after the other.
+	// Rate is how many requests begin per second, whether or not earlier ones
+	// have been answered. If it is 0, each client sends one after the other.
 	Rate    float64
-	Clients int           // at once; with a Rate, at most
-	Client  *http.Client  // nil: HTTP/1.1 that keeps connections
+	Clients int           // at once; with a Rate, the maximum
+	Client  *http.Client  // nil: HTTP/1.1 with keep-alive
 	Timeout time.Duration // of one request; 0 is a minute
 	Seed    uint64
 }
 
-// Load is requests that are being sent.
+// Load is a load in progress.
 type Load struct {
 	o        Options
 	run      string
@@ -41,7 +41,7 @@ type Load struct {
 	outcomes []*outcome
 }
 
-// NewClient returns a client for plain HTTP/1.1 without bounds on connections.
+// NewClient returns a client for plain HTTP/1.1 with any number of connections.
 func NewClient(keepAlive bool) *http.Client {
 	return &http.Client{Transport: &http.Transport{
 		DisableKeepAlives: !keepAlive, MaxIdleConnsPerHost: 1000, DisableCompression: true,
@@ -49,8 +49,8 @@ func NewClient(keepAlive bool) *http.Client {
 	}}
 }
 
-// NewSecureClient returns a client that speaks TLS, and over it HTTP/1.1 or
-// HTTP/2. Without a config it speaks HTTP/2 in clear.
+// NewSecureClient returns a client for HTTP/1.1 or HTTP/2 over TLS. If config is nil,
+// it speaks unencrypted HTTP/2.
 func NewSecureClient(config *tls.Config, http2, keepAlive bool) *http.Client {
 	c := NewClient(keepAlive)
 	t := c.Transport.(*http.Transport)
@@ -61,7 +61,7 @@ func NewSecureClient(config *tls.Config, http2, keepAlive bool) *http.Client {
 	return c
 }
 
-// Start begins to send.
+// Start begins to send requests.
 func Start(o Options) *Load {
 	if o.Timeout == 0 {
 		o.Timeout = time.Minute
@@ -117,7 +117,7 @@ func (l *Load) pace(ctx context.Context) {
 	}
 }
 
-// one sends a request and keeps what became of it.
+// one sends a request and records its outcome.
 func (l *Load) one(random *rand.Rand) {
 	p := l.o.Mix.plan(int(l.number.Add(1)), l.run, random)
 	ctx, cancel := context.WithTimeout(context.Background(), l.o.Timeout)
@@ -129,14 +129,14 @@ func (l *Load) one(random *rand.Rand) {
 	l.outcomes = append(l.outcomes, o)
 }
 
-// Answered is how many requests have come to an end, well or not.
+// Answered is how many requests have ended, successfully or not.
 func (l *Load) Answered() int64 { return l.answered.Load() }
 
-// InFlight is how many requests are under way.
+// InFlight is how many requests are in flight.
 func (l *Load) InFlight() int64 { return l.number.Load() - l.answered.Load() }
 
-// Stop waits for what is under way and says what became of all requests. The
-// app may go on writing to the ledger for requests whose client has left.
+// Stop waits for the requests in flight, and reports the results of all requests. The
+// app may still write to the ledger for requests that their clients have left.
 func (l *Load) Stop() (*Report, error) {
 	l.cancel()
 	l.wg.Wait()

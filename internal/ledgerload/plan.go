@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// Mix says what requests a load consists of. The sizes are chosen at random
-// among those listed.
+// Mix says what requests a load consists of. Sizes are chosen at random from the
+// lists.
 type Mix struct {
 	Bodies  []int         // bytes of request bodies; half of the requests are GETs, which have none
 	Answers []int         // bytes of answers
-	Work    time.Duration // that the app takes for each request
+	Work    time.Duration // how long the app takes for each request
 	Leavers float64       // share of clients that leave in the middle of a long answer
 }
 
@@ -29,8 +29,8 @@ func Mixed(work time.Duration) Mix {
 	}
 }
 
-// Small is a mix of requests that cost little but the app's own time, so that
-// what the workers can do is known.
+// Small is a mix of requests that cost little except the app's own time, so that the
+// workers' capacity is known.
 func Small(work time.Duration) Mix {
 	return Mix{
 		Bodies:  []int{0, 10, 500, 4_000, 70_000},
@@ -47,7 +47,7 @@ type plan struct {
 	chunked bool
 	answer  int
 	shape   string
-	leaves  bool // the client goes when it has seen the head
+	leaves  bool // the client leaves once it has the head
 	work    time.Duration
 }
 
@@ -73,14 +73,13 @@ func (p *plan) query() string {
 	}.Encode()
 }
 
-// answer is the body of n bytes that answers the request of an id: the id's
-// SHA-256 again and again, so that bytes of another answer, or of another
-// place, show.
+// answer is the body of n bytes for the request with an id: the id's SHA-256,
+// repeated, so that bytes from another answer or another position are noticed.
 func answer(id string, n int) io.Reader {
 	return io.LimitReader(&pattern{block: sha256.Sum256([]byte(id))}, int64(n))
 }
 
-// requestBody is the body of a request, likewise.
+// requestBody is the body of a request, made in the same way.
 func requestBody(id string, n int) io.Reader { return answer("body of "+id, n) }
 
 type pattern struct {

@@ -8,30 +8,30 @@ import (
 // shown is how many faults a report describes.
 const shown = 8
 
-// Report is what became of the requests of a load.
+// Report is the result of a load.
 type Report struct {
 	Sent     int
-	Answered int   // rightly, to the last byte
-	Left     int   // of which the client did not want the end
+	Answered int   // correctly, to the last byte
+	Left     int   // answered, but the client left early
 	Bytes    int64 // of answers
 
-	Cut     int // the answer began and did not end
-	Lost    int // carried out according to the ledger, but not answered rightly
+	Cut     int // the answer is incomplete
+	Lost    int // carried out according to the ledger, but not answered correctly
 	Twice   int // POSTs carried out more than once
 	Again   int // GETs carried out more than once
-	Mixed   int // the answer is another request's, or the body arrived changed
+	Mixed   int // the answer belongs to another request, or the body was changed
 	Failed  int // not answered with 200, and not carried out
-	Resumed int // sent again by the client's library, as its connection was closed unanswered
+	Resumed int // sent again by the client's library, because the connection was closed without an answer
 
-	Faults []string // the first of them, in words
+	Faults []string // the first faults, in words
 }
 
-// Wrong reports whether anything happened that a planned exit must not cause.
+// Wrong reports whether anything happened that a planned exit of a worker must not cause.
 func (r *Report) Wrong() bool {
 	return r.Cut+r.Lost+r.Twice+r.Again+r.Mixed+r.Failed > 0
 }
 
-// String is the report in a line, and a line for each of the first faults.
+// String is the report in one line, and one line for each of the first faults.
 func (r *Report) String() string {
 	line := fmt.Sprintf("%d sent, %d answered (%.1f MB), %d left early; %d cut, %d lost, %d POSTs twice, %d GETs twice, %d mixed up, %d failed; %d resumed",
 		r.Sent, r.Answered, float64(r.Bytes)/1e6, r.Left, r.Cut, r.Lost, r.Twice, r.Again, r.Mixed, r.Failed, r.Resumed)
