@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// New makes a file of a size. No child inherits the descriptor, which the
-// caller closes.
+// New makes a file of this size. No child inherits the descriptor. The caller closes
+// it.
 func New(name string, size int64) (fd int, err error) {
 	if fd, err = unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING); err != nil {
 		return -1, err
@@ -21,8 +21,8 @@ func New(name string, size int64) (fd int, err error) {
 	return fd, nil
 }
 
-// Protect seals a file (fcntl(2), F_ADD_SEALS). A kernel before 5.1 does not know
-// FutureWrite; the error matches errors.ErrUnsupported then.
+// Protect seals a file (fcntl(2), F_ADD_SEALS). Kernels before 5.1 do not support
+// FutureWrite; the error then matches errors.ErrUnsupported.
 func Protect(fd int, seals Seal) error {
 	bits := 0
 	for seal, bit := range map[Seal]int{

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// New makes a file of a size. No child inherits the descriptor, which the
-// caller closes.
+// New makes a file of this size. No child inherits the descriptor. The caller closes
+// it.
 func New(name string, size int64) (fd int, err error) {
 	var f *os.File
 	for _, dir := range platform.TempDirs() {
