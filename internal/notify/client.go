@@ -1,5 +1,5 @@
-// Package notify speaks sd_notify(3): workers tell the arbiter that they are
-// ready, alive or stopping, by datagrams that the kernel signs with their pid.
+// Package notify implements sd_notify(3): workers tell the arbiter that they are
+// ready, alive or stopping, in datagrams. On Linux the kernel adds the sender's pid.
 package notify
 
 import (
@@ -13,10 +13,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sendTime bounds how long a sender waits for a receiver that is behind.
+// sendTime bounds how long a sender waits for a slow receiver.
 const sendTime = time.Second
 
-// Client sends notifications to the socket that its environment named when it
+// Client sends notifications to the socket that NOTIFY_SOCKET named when the client
 // was made. The zero Client sends nothing.
 type Client struct{ socket string }
 
@@ -26,15 +26,15 @@ func NewClient() Client { return Client{socket: os.Getenv(wire.EnvNotifySocket)}
 // Send sends state lines, as in "READY=1". See the function Send.
 func (c Client) Send(state ...string) error { return Send(c.socket, state...) }
 
-// Store has the service manager keep a descriptor under a name, and hand it
-// down when it starts the service again (FDSTORE=1, sd_pid_notify_with_fds(3)).
-// The descriptor is borrowed. It does not wait.
+// Store asks the service manager to keep a descriptor under a name, and to pass it on
+// when it starts the service again (FDSTORE=1, sd_pid_notify_with_fds(3)). The
+// descriptor still belongs to the caller. Store does not block.
 func (c Client) Store(name string, fd int) error {
 	return c.post("FDSTORE=1\nFDNAME="+name, unix.UnixRights(fd))
 }
 
-// Forget has the service manager close the descriptors that it keeps under a
-// name (FDSTOREREMOVE=1). It does not wait.
+// Forget asks the service manager to close the descriptors that it keeps under a name
+// (FDSTOREREMOVE=1). It does not block.
 func (c Client) Forget(name string) error { return c.post("FDSTOREREMOVE=1\nFDNAME="+name, nil) }
 
 // post sends one message without waiting for room.
@@ -54,10 +54,9 @@ func (c Client) post(state string, rights []byte) error {
 	return nil
 }
 
-// Send sends state lines, as in "READY=1", to the socket that NOTIFY_SOCKET
-// names: a path, or an abstract name behind "@". An empty name is no error:
-// nobody wants to know. It waits for at most a second, and then fails with
-// os.ErrDeadlineExceeded.
+// Send sends state lines, such as "READY=1", to the socket from NOTIFY_SOCKET: a path,
+// or "@" and an abstract name. If socket is empty, it does nothing. It waits for at
+// most a second, and then fails with os.ErrDeadlineExceeded.
 func Send(socket string, state ...string) error {
 	if socket == "" {
 		return nil

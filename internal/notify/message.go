@@ -1,10 +1,10 @@
 package notify
 
-// Message is what one process said.
+// Message is one notification.
 type Message struct {
 	PID  int // of the sender, as the kernel knows it
-	PGID int // its process group; 0 when it is gone already
-	// Fields are what it said, at most 4 KiB together, as it wrote it: any
-	// bytes but newlines.
+	PGID int // its process group; 0 if it is gone already
+	// Fields are its content, at most 4 KiB in total. They are unchecked: any
+	// bytes except newlines.
 	Fields map[string]string
 }

@@ -14,9 +14,9 @@ import (
 
 // Server receives the notifications of all workers.
 //
-// What it has not handed over waits in the kernel's queue, which holds a few
-// messages (net.unix.max_dgram_qlen); senders wait there when it is full. So a
-// flood takes no memory and costs the one who sends it.
+// Messages that are not yet handed over wait in the kernel's queue, which holds a few
+// (net.unix.max_dgram_qlen). Senders block if it is full. So a flood takes no memory
+// here and slows down only its senders.
 type Server struct {
 	conn     *net.UnixConn
 	addr     string
@@ -26,10 +26,9 @@ type Server struct {
 	ended    sync.WaitGroup
 }
 
-// Listen opens an abstract datagram socket, which needs no folder and no
-// cleaning up, and vanishes with the process. Any process of this network
-// namespace can send to it: the receiver looks whose pid it is. The caller
-// closes the server.
+// Listen opens an abstract datagram socket. It needs no folder, and it disappears with
+// the process. Any process in this network namespace can send to it, so the receiver
+// checks the sender's pid. The caller closes the server.
 func Listen() (*Server, error) {
 	addr := "@gonicorn/" + rand.Text()
 	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: addr, Net: "unixgram"})
@@ -56,18 +55,17 @@ func passCredentials(conn *net.UnixConn) (err error) {
 	return errors.Join(controlErr, err)
 }
 
-// Addr is what NOTIFY_SOCKET should hold.
+// Addr is the value for NOTIFY_SOCKET.
 func (s *Server) Addr() string { return s.addr }
 
-// Expect prepares for a process that is about to be started. Its pid comes with
-// its messages: it needs no address of its own, so that addr is empty.
+// Expect prepares for a process that is about to start. Its pid comes with its
+// messages, so it needs no address of its own, and addr is empty.
 func (s *Server) Expect() (addr string, started func(pid int)) { return "", func(int) {} }
 
-// Messages are what the workers say. The channel is not closed by Close.
+// Messages are the workers' notifications. Close does not close the channel.
 func (s *Server) Messages() <-chan Message { return s.messages }
 
-// Close ends the receiving and returns when it has ended. Closing twice is
-// harmless.
+// Close stops receiving, and waits until it has stopped. Closing twice does no harm.
 func (s *Server) Close() (err error) {
 	s.close.Do(func() {
 		close(s.done)
@@ -88,7 +86,7 @@ func (s *Server) receive() {
 			return
 		}
 		if err != nil {
-			continue // of one message: it is gone
+			continue // this one message is lost
 		}
 		pid, files := parseControl(control[:nc])
 		if pid > 0 && flags&unix.MSG_TRUNC == 0 {
@@ -105,7 +103,7 @@ func (s *Server) hand(m Message) {
 	}
 }
 
-// parseControl returns the sender's pid and the descriptors that came along.
+// parseControl returns the sender's pid and the descriptors that came with a message.
 func parseControl(b []byte) (pid int, files []int) {
 	messages, err := unix.ParseSocketControlMessage(b)
 	if err != nil {

@@ -16,9 +16,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Server receives the notifications of all workers. The kernel does not say here
-// who has sent a message, so that each process has a socket of its own, whose
-// name nobody else knows.
+// Server receives the notifications of all workers. This kernel does not tell who sent
+// a message, so each process has a socket of its own, with a name that no other process
+// knows.
 type Server struct {
 	folder   string
 	messages chan Message
@@ -30,11 +30,11 @@ type Server struct {
 	ports map[*port]bool
 }
 
-// port is where one process sends.
+// port is the socket that one process sends to.
 type port struct {
 	conn  *net.UnixConn
 	path  string
-	known chan struct{} // closed when pid is
+	known chan struct{} // closed when pid is known
 	pid   int
 }
 
@@ -48,7 +48,7 @@ func Listen() (*Server, error) {
 		}
 	}
 	if err == nil {
-		err = os.Chmod(folder, 0o711) // a worker of another user finds its socket, and lists none
+		err = os.Chmod(folder, 0o711) // a worker with another user can open its socket, but cannot list the folder
 	}
 	if err != nil {
 		return nil, fmt.Errorf("make folder for notify sockets: %w", err)
@@ -59,9 +59,9 @@ func Listen() (*Server, error) {
 // Addr is empty: see Expect.
 func (s *Server) Addr() string { return "" }
 
-// Expect opens the socket of a process that is about to be started, for its
-// NOTIFY_SOCKET; an empty address says that it has none. started is told its
-// pid, or 0 if it was not started.
+// Expect opens the socket for the NOTIFY_SOCKET of a process that is about to start.
+// An empty address says that there is none. The caller passes the pid to started, or 0
+// if the process was not started.
 func (s *Server) Expect() (addr string, started func(pid int)) {
 	s.sweep()
 	path := filepath.Join(s.folder, rand.Text()[:10])
@@ -72,7 +72,7 @@ func (s *Server) Expect() (addr string, started func(pid int)) {
 		}
 	}
 	if err != nil {
-		return "", func(int) {} // its boot_grace makes it ready
+		return "", func(int) {} // boot_grace will make it ready
 	}
 	p := &port{conn: conn, path: path, known: make(chan struct{})}
 	s.mu.Lock()
@@ -112,14 +112,13 @@ func (s *Server) drop(p *port) {
 	delete(s.ports, p)
 	s.mu.Unlock()
 	p.conn.Close()
-	_ = os.Remove(p.path) // a restart finds its own
+	_ = os.Remove(p.path) // if it stays, it does no harm: each process gets a new name
 }
 
-// Messages are what the workers say. The channel is not closed by Close.
+// Messages are the workers' notifications. Close does not close the channel.
 func (s *Server) Messages() <-chan Message { return s.messages }
 
-// Close ends the receiving and returns when it has ended. Closing twice is
-// harmless.
+// Close stops receiving, and waits until it has stopped. Closing twice does no harm.
 func (s *Server) Close() (err error) {
 	s.close.Do(func() {
 		close(s.done)
@@ -145,7 +144,7 @@ func (s *Server) receive(p *port) {
 			return
 		}
 		if err != nil {
-			continue // of one message: it is gone
+			continue // this one message is lost
 		}
 		if n <= maxMessage {
 			s.hand(p, parseFields(text[:n]))
@@ -154,7 +153,7 @@ func (s *Server) receive(p *port) {
 	}
 }
 
-// hand hands a message over once it is known whose it is.
+// hand hands over a message once the sender's pid is known.
 func (s *Server) hand(p *port, fields map[string]string) {
 	select {
 	case <-p.known:
