@@ -1,7 +1,7 @@
-// Package packet sends whole messages, with descriptors, between processes. On
-// Linux the kernel keeps them apart (SOCK_SEQPACKET, unix(7)). Other systems
-// have no such sockets, or lose messages when there is no room: there a message
-// is four bytes of length and what follows, over a stream.
+// Package packet sends whole messages, with descriptors, between processes. On Linux
+// the kernel keeps messages whole (SOCK_SEQPACKET, unix(7)). Other systems have no such
+// sockets, or lose messages if there is no room. There a message is sent over a stream,
+// after its length in four bytes.
 package packet
 
 import (
@@ -11,10 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// room is what may wait in a socket that has to hold the largest messages.
+// room is the buffer size of a socket for the largest messages, in bytes.
 const room = 1 << 20
 
-// Widen makes room in a socket for large messages, as much as the system allows.
+// Widen enlarges a socket's buffer for large messages, as far as the system allows.
 func Widen(fd int) {
 	if forceRoom(fd) != nil {
 		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, room)
@@ -35,15 +35,15 @@ func StreamPair() (a, b int, err error) {
 	return pair[0], pair[1], nil
 }
 
-// Taken says what of a message was taken.
+// Taken says how much of a message was received.
 type Taken struct {
-	N, OOB int  // bytes of it, and of its control messages
-	Cut    bool // there was more of it
-	Short  bool // there were more descriptors, or no room for them in this process
+	N, OOB int  // bytes of the message, and of its control messages
+	Cut    bool // the message was longer
+	Short  bool // there were more descriptors, or this process had no room for them
 }
 
-// Files are the descriptors in control messages. Those of malformed ones are
-// lost to nobody: the kernel has made none.
+// Files returns the descriptors in control messages. Malformed ones are ignored: for
+// those the kernel has made no descriptors.
 func Files(oob []byte) (files []int) {
 	if len(oob) == 0 {
 		return nil
@@ -70,8 +70,8 @@ func Send(fd int, p, oob []byte) error {
 	}
 }
 
-// Await waits until a descriptor is ready, or for so many milliseconds; -1 is no
-// bound. It fails with unix.EAGAIN when the time is over.
+// Await waits until a descriptor is ready, but at most ms milliseconds; -1 is no bound.
+// It fails with unix.EAGAIN when the time is over.
 func Await(fd int, events int16, ms int) error {
 	for {
 		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: events}}, ms)

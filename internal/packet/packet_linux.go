@@ -18,11 +18,11 @@ func forceRoom(fd int) error {
 	return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, room)
 }
 
-// Out is the sending side of a socket. One goroutine at a time uses it.
+// Out is the sending side of a socket. Only one goroutine may use it at a time.
 type Out struct{}
 
-// Put sends a message, without waiting. It fails with unix.EAGAIN while there is
-// no room: whoever wants the message sent calls it again with the same one.
+// Put sends a message without blocking. If there is no room, it fails with unix.EAGAIN:
+// the caller must then call it again with the same message.
 func (*Out) Put(fd int, p, oob []byte) error {
 	for {
 		_, err := unix.SendmsgN(fd, p, oob, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
@@ -32,12 +32,12 @@ func (*Out) Put(fd int, p, oob []byte) error {
 	}
 }
 
-// In is the receiving side of a socket. One goroutine at a time uses it.
+// In is the receiving side of a socket. Only one goroutine may use it at a time.
 type In struct{}
 
-// Take takes one message into p, and its control messages into oob; N is 0 at
-// the end. Without wait it fails with unix.EAGAIN while there is none: it is to
-// be called again with the same p.
+// Take receives one message into p, and its control messages into oob. N is 0 at the
+// end. Without wait it fails with unix.EAGAIN if there is no message: the caller must
+// then call it again with the same p.
 func (*In) Take(fd int, p, oob []byte, wait bool) (Taken, error) {
 	flags := unix.MSG_CMSG_CLOEXEC
 	if !wait {

@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const header = 4 // bytes of a length, the low one first
+const header = 4 // bytes of the length, little endian
 
-// most bounds what a peer may announce.
+// most bounds the length that a peer may announce.
 const most = 16 << 20
 
 var errLong = errors.New("a message of more than 16 MiB")
@@ -23,14 +23,14 @@ func Pair() (a, b int, err error) { return StreamPair() }
 
 func forceRoom(int) error { return errors.ErrUnsupported }
 
-// Out is the sending side of a socket. One goroutine at a time uses it.
-type Out struct{ sent int } // of the message that is on its way
+// Out is the sending side of a socket. Only one goroutine may use it at a time.
+type Out struct{ sent int } // bytes of the current message
 
-// Put sends a message, without waiting. It fails with unix.EAGAIN while there is
-// no room: whoever wants the message sent calls it again with the same one.
+// Put sends a message without blocking. If there is no room, it fails with unix.EAGAIN:
+// the caller must then call it again with the same message.
 //
-// Descriptors go with the first byte, so that the receiver, who never reads
-// beyond a message, has them with its beginning.
+// Descriptors go with the first byte. The receiver never reads beyond a message, so it
+// gets them with the beginning of their message.
 func (o *Out) Put(fd int, p, oob []byte) error {
 	var length [header]byte
 	binary.LittleEndian.PutUint32(length[:], uint32(len(p)))
@@ -61,17 +61,17 @@ func (o *Out) Put(fd int, p, oob []byte) error {
 	return nil
 }
 
-// In is the receiving side of a socket. One goroutine at a time uses it.
+// In is the receiving side of a socket. Only one goroutine may use it at a time.
 type In struct {
 	length [header]byte
-	got    int    // of the length and the message
-	oob    []byte // that came with its beginning
+	got    int    // bytes received, of the length and the message
+	oob    []byte // control messages received with it
 	short  bool
 }
 
-// Take takes one message into p, and its control messages into oob; N is 0 at
-// the end. Without wait it fails with unix.EAGAIN while there is none: it is to
-// be called again with the same p.
+// Take receives one message into p, and its control messages into oob. N is 0 at the
+// end. Without wait it fails with unix.EAGAIN if there is no whole message: the caller
+// must then call it again with the same p.
 func (in *In) Take(fd int, p, oob []byte, wait bool) (Taken, error) {
 	for {
 		into, err := in.next(p)
@@ -80,13 +80,13 @@ func (in *In) Take(fd int, p, oob []byte, wait bool) (Taken, error) {
 		}
 		n, err := in.receive(fd, into, len(oob), wait)
 		if err != nil || n == 0 {
-			return Taken{}, err // the end amid a message is the end
+			return Taken{}, err // an end in the middle of a message counts as an end too
 		}
 		in.got += n
 	}
 }
 
-// next is where the next bytes go; nowhere, once the message is whole.
+// next is where the next bytes go; empty once the message is complete.
 func (in *In) next(p []byte) ([]byte, error) {
 	if in.got < header {
 		return in.length[in.got:], nil
@@ -101,7 +101,7 @@ func (in *In) next(p []byte) ([]byte, error) {
 	return in.place(p, in.got-header, size), nil
 }
 
-// taken is the message, and makes way for the next.
+// taken returns the result for a message, and resets the state for the next one.
 func (in *In) taken(p, oob []byte) Taken {
 	size := in.got - header
 	t := Taken{N: min(size, len(p)), OOB: copy(oob, in.oob), Cut: size > len(p), Short: in.short || len(in.oob) > len(oob)}
@@ -109,8 +109,8 @@ func (in *In) taken(p, oob []byte) Taken {
 	return t
 }
 
-// place is where the bytes of a message from at on go: what does not fit into p
-// is dropped.
+// place is where the bytes of a message from at on go. Bytes that do not fit into p go
+// to a buffer that is dropped.
 func (in *In) place(p []byte, at, size int) []byte {
 	if at < len(p) {
 		return p[at:min(size, len(p))]
