@@ -1,5 +1,5 @@
-// Package pidfile writes a file that says which process runs, and tells a live
-// one from one that a killed process left behind.
+// Package pidfile writes a file with the pid of the running process. It distinguishes
+// a live pidfile from one that a killed process left behind.
 package pidfile
 
 import (
@@ -16,7 +16,7 @@ import (
 // HeldError says that another process holds the pidfile.
 type HeldError struct {
 	Path string
-	PID  int // 0 when it is not written yet
+	PID  int // 0 if it is not written yet
 }
 
 // Error names the process and what to type.
@@ -30,22 +30,22 @@ func (e *HeldError) Error() string {
 // Code is its code in docs/errors.md.
 func (*HeldError) Code() string { return "GON023" }
 
-// File is a pidfile that this process holds. Its lock (flock(2)) ends with the
-// process, however that dies.
+// File is a pidfile that this process holds. Its lock (flock(2)) ends with the process,
+// however that ends.
 type File struct {
 	path string
 	file *os.File
 }
 
-// ErrNotPidfile says that a file has other things in it than a pid. Nobody's
-// file is overwritten because of a slip in a command line.
+// ErrNotPidfile says that a file contains something other than a pid. It prevents that
+// a mistake in a command line overwrites a file.
 var ErrNotPidfile = errors.New("it holds something else than a pid; remove it, or choose another with --pid")
 
-// Create takes the pidfile and writes pid to it. A stale one is replaced; one
-// that a live process holds gives a *HeldError. The caller removes it.
+// Create takes the pidfile and writes pid to it. It replaces a stale one. If a live
+// process holds it, the error is a *HeldError. The caller removes it.
 //
-// The file is this process's own, and nobody else can write it: root signals
-// whom it names. Where this process is root, it takes over a file of another.
+// Only this process's user may write to the file, because root signals the process that
+// it names. If this process is root, it takes over a file of another user.
 func Create(path string, pid int) (*File, error) {
 	for {
 		f, err := open(path)
@@ -72,8 +72,8 @@ func Create(path string, pid int) (*File, error) {
 	}
 }
 
-// open opens the file without changing it. Root's must not be a link: another
-// user may own the folder, and could have root write to any file.
+// open opens the file without changing it. For root it must not be a link: another user
+// may own the folder, and could make root write to any file.
 func open(path string) (*os.File, error) {
 	isRoot := os.Geteuid() == 0
 	flags := os.O_RDWR | os.O_CREATE | syscall.O_NONBLOCK
@@ -127,7 +127,8 @@ func (p *File) write(pid int) error {
 	return nil
 }
 
-// own makes an old file this process's: an earlier one may have given it away.
+// own makes an old file belong to this process's user: an earlier process may have
+// given it to another user.
 func (p *File) own() error {
 	info, err := p.file.Stat()
 	if err != nil {
@@ -144,19 +145,19 @@ func (p *File) own() error {
 	return p.file.Chmod(0o644)
 }
 
-// isPidfile reports whether a file holds a pid, or nothing, as after a crash of
-// the machine.
+// isPidfile reports whether a file contains a pid, or nothing, as after a crash of the
+// machine.
 func isPidfile(f *os.File) bool {
 	text := make([]byte, 32)
 	n, err := f.ReadAt(text, 0)
-	if err == nil { // more than that
+	if err == nil { // the file is longer than a pid
 		return false
 	}
 	return strings.Trim(string(text[:n]), "0123456789 \r\n\x00") == ""
 }
 
-// Rename gives the file another name, in place of what is there: the pidfile of
-// the process that this one has replaced.
+// Rename renames the file, and replaces the file that has the name: the pidfile of the
+// process that this one has replaced.
 func (p *File) Rename(path string) error {
 	if err := os.Rename(p.path, path); err != nil {
 		return fmt.Errorf("rename pidfile: %w", err)
@@ -165,9 +166,9 @@ func (p *File) Rename(path string) error {
 	return nil
 }
 
-// Remove removes the file if it is still this process's, and lets the lock go.
+// Remove removes the file if it still belongs to this process, and releases the lock.
 func (p *File) Remove() error {
-	defer p.file.Close() // after the removal: a waiting Create looks whether the file is still there
+	defer p.file.Close() // after the removal: another Create then checks whether the file still exists
 	if !sameFile(p.file, p.path) {
 		return nil
 	}
