@@ -2,5 +2,5 @@
 
 package platform
 
-// Portable says that this binary uses nothing that Linux alone has.
+// Portable says that this binary uses no feature that only Linux has.
 const Portable = false

@@ -2,6 +2,6 @@ package platform
 
 import "os"
 
-// TempDirs are folders for what Linux has in memory, the first for choice: TMPDIR
-// may be another user's, or not be there in a root of its own.
+// TempDirs are folders for files that Linux has in memory, the preferred one first. The
+// folder in TMPDIR may belong to another user, or be missing in a chroot.
 func TempDirs() []string { return []string{os.TempDir(), "/tmp", "/var/tmp"} }
