@@ -1,5 +1,5 @@
 // Package servicemanager talks to the service manager that started gonicorn
-// (sd_notify(3)): systemd, or what does as it does.
+// (sd_notify(3)): systemd, or one with the same protocol.
 package servicemanager
 
 import (
@@ -15,14 +15,15 @@ import (
 	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
-// Manager is the service manager, if it wants to hear from gonicorn. Nobody waits
-// for it: what it has no time to hear is dropped. A nil Manager is none.
+// Manager is the service manager, if it wants notifications from gonicorn. Say never
+// blocks: if the manager is too slow, states are dropped. A nil Manager means that
+// there is none.
 type Manager struct {
 	client notify.Client
 	states chan []string
 }
 
-// New takes over the environment that speaks of it; nil without one.
+// New makes the Manager that NOTIFY_SOCKET names; nil without that variable.
 func New() *Manager {
 	if os.Getenv(wire.EnvNotifySocket) == "" {
 		return nil
@@ -54,7 +55,7 @@ func (m *Manager) Say(state ...string) {
 	}
 }
 
-// Run sends what is said until ctx ends, and then what is left.
+// Run sends queued states until ctx ends, and then those that are left.
 func (m *Manager) Run(ctx context.Context, failed func(error)) {
 	for {
 		select {
@@ -76,16 +77,16 @@ func (m *Manager) Run(ctx context.Context, failed func(error)) {
 	}
 }
 
-// kept are the sockets that the service manager holds while gonicorn is being
-// restarted, if its unit allows that: those that are open, each once.
+// kept are the sockets that the service manager keeps while gonicorn is restarted, if
+// the unit allows that: all open sockets, each once.
 type kept struct {
 	client notify.Client
 	names  map[string]bool
 	failed func(error)
 }
 
-// Keep has the manager hold the sockets that are open, now and after each
-// change. It holds those of the gonicorn that this one replaces already.
+// Keep makes the manager keep the open sockets, now and after each change. With
+// replaces, it already keeps those of the gonicorn that this one replaces.
 func (m *Manager) Keep(s *sockets.Set, replaces bool, failed func(error)) {
 	if m == nil {
 		return
@@ -103,8 +104,8 @@ func (m *Manager) Keep(s *sockets.Set, replaces bool, failed func(error)) {
 	})
 }
 
-// update tells the manager what is new (FDSTORE=1) and what is gone
-// (FDSTOREREMOVE=1): a socket that it went on holding would stay bound.
+// update tells the manager which sockets are new (FDSTORE=1) and which are gone
+// (FDSTOREREMOVE=1). A socket that the manager kept would stay bound.
 func (k *kept) update(open []*listen.Socket) {
 	names := map[string]bool{}
 	for _, sock := range open {
