@@ -10,13 +10,13 @@ import (
 	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
-// Handed is a socket that is handed to another process, or was handed to this one.
+// Handed is a socket that is passed to another process, or was passed to this one.
 type Handed struct {
 	FD   int    `json:"fd"`
-	Bind string `json:"bind"` // as its config had it; empty from a service manager
-	Name string `json:"-"`    // of LISTEN_FDNAMES
+	Bind string `json:"bind"` // as in the config; empty from a service manager
+	Name string `json:"-"`    // from LISTEN_FDNAMES
 
-	Admin bool `json:"admin,omitempty"` // it is that of admin_bind
+	Admin bool `json:"admin,omitempty"` // it belongs to admin_bind
 }
 
 // Activated lists the sockets of socket activation (sd_listen_fds(3)).
@@ -24,7 +24,7 @@ func Activated(env func(string) string) []Handed {
 	const first = 3
 	pid, err := strconv.Atoi(env(wire.EnvListenPID))
 	if err != nil || pid != os.Getpid() {
-		return nil // they are for somebody else
+		return nil // they are for another process
 	}
 	n, err := strconv.Atoi(env(wire.EnvListenFDs))
 	if err != nil || n < 0 || n > 1024 {
@@ -41,8 +41,8 @@ func Activated(env func(string) string) []Handed {
 	return sockets
 }
 
-// Adopt takes over sockets that were handed down, those of admin_bind or all
-// others, for the addresses of all configs to come.
+// Adopt takes over sockets that were passed to this process: those of admin_bind, or
+// all others. Later configs can use them for their addresses.
 func (s *Set) Adopt(handed []Handed, admin bool) error {
 	for _, given := range handed {
 		if given.Admin != admin {
@@ -57,15 +57,15 @@ func (s *Set) Adopt(handed []Handed, admin bool) error {
 	return nil
 }
 
-// handedDown is a socket that nobody has asked for yet.
+// handedDown is a socket that no config has asked for yet.
 type handedDown struct {
 	*listen.Socket
-	fd   int // that it came as
+	fd   int // the number that it had at first
 	name string
 }
 
-// takeHanded returns the socket that was handed down for this address, or under
-// this name; nil if there is none.
+// takeHanded returns the socket that was passed to this process for this address or
+// with this name; nil if there is none.
 func (s *Set) takeHanded(bind string, address listen.Address) *listen.Socket {
 	for i, h := range s.handed {
 		if h.Same(address) || address.Network == "fd" && (address.FD == h.fd || h.name != "" && bind == "fd://"+h.name) {
@@ -76,8 +76,8 @@ func (s *Set) takeHanded(bind string, address listen.Address) *listen.Socket {
 	return nil
 }
 
-// Binds are the addresses that a config asks for. Where nobody has given one, they
-// are those of the sockets that a service manager has handed down.
+// Binds are the addresses that a config asks for. If it gives none, they are those of
+// the sockets that a service manager has passed to this process.
 func (s *Set) Binds(bind []string, given bool) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -95,18 +95,18 @@ func (s *Set) Binds(bind []string, given bool) []string {
 	return bind
 }
 
-// DropHanded closes what was handed down and nobody has asked for.
+// DropHanded closes the sockets that were passed to this process and are not used.
 func (s *Set) DropHanded(log func(bind string)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, h := range s.handed {
 		log(h.Name())
-		_ = h.Close() // nobody uses it
+		_ = h.Close() // an error does not matter: the socket is not used
 	}
 	s.handed = nil
 }
 
-// HandDown lists all open sockets for whom they are handed to.
+// HandDown lists all open sockets, for passing them to another process.
 func (s *Set) HandDown(admin bool) (all []Handed) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -116,7 +116,7 @@ func (s *Set) HandDown(admin bool) (all []Handed) {
 	return all
 }
 
-// Own says of all unix sockets whether this process removes their files.
+// Own says whether this process removes the files of its unix sockets.
 func (s *Set) Own(own bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,5 +1,5 @@
-// Package sockets has the listening sockets of a process that reloads share,
-// that are handed to a successor, and that others have handed down.
+// Package sockets manages the listening sockets of a process: those that generations
+// share, those to pass to a successor, and those that were passed to this process.
 package sockets
 
 import (
@@ -13,14 +13,14 @@ import (
 	"github.com/gonicorn/gonicorn/internal/status"
 )
 
-// Set is listening sockets. A reload shares those that both configs name; one
-// that no generation uses any more is closed. All methods may be called from any
-// goroutine.
+// Set is a set of listening sockets. Generations share the sockets that their configs
+// have in common. A socket is closed when no generation uses it. All methods may be
+// called from any goroutine.
 type Set struct {
 	mu       sync.Mutex
 	open     []*shared
 	handed   []*handedDown // not asked for yet
-	fallback []string      // addresses where a config names none
+	fallback []string      // addresses for a config that names none
 	changed  func(open []*listen.Socket)
 }
 
@@ -29,9 +29,9 @@ type shared struct {
 	users int
 }
 
-// Acquire returns the sockets for these addresses, opening what is not open
-// yet. The caller calls release once nobody of its generation needs them. When
-// one cannot be opened, none is.
+// Acquire returns the sockets for these addresses, and opens those that are not open
+// yet. The caller calls release once its generation no longer needs them. If one cannot
+// be opened, none is acquired.
 func (s *Set) Acquire(binds []string, o listen.Options) (got []*listen.Socket, release func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -48,7 +48,7 @@ func (s *Set) Acquire(binds []string, o listen.Options) (got []*listen.Socket, r
 			return nil, nil, err
 		}
 		if slices.Contains(held, sock) {
-			continue // the address is named twice
+			continue // the config has the address twice
 		}
 		sock.users++
 		held = append(held, sock)
@@ -58,8 +58,8 @@ func (s *Set) Acquire(binds []string, o listen.Options) (got []*listen.Socket, r
 	return got, release, nil
 }
 
-// Follow has changed called now and whenever the open sockets have changed,
-// under the lock.
+// Follow calls changed now and whenever the open sockets have changed. The lock is held
+// during the call.
 func (s *Set) Follow(changed func(open []*listen.Socket)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -104,8 +104,8 @@ func (s *Set) find(bind string, o listen.Options) (*shared, error) {
 	return sock, nil
 }
 
-// Close closes all sockets here, for good: whoever shares one keeps it, and
-// once nobody does, the kernel refuses connections.
+// Close closes all sockets in this process for good. Other processes that share one keep
+// it. Once none is left, the kernel refuses connections.
 func (s *Set) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
