@@ -1,6 +1,6 @@
-// Package syslog sends lines to a syslog server: as RFC 5424 has it over UDP
+// Package syslog sends lines to a syslog server: in the form of RFC 5424 over UDP
 // (RFC 5426) and TCP (RFC 6587, octet counting), and in the form of syslog(3) to
-// /dev/log, which is all that journald understands there.
+// /dev/log, because journald understands nothing else there.
 package syslog
 
 import (
@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// Severity is how bad a line is (RFC 5424, 6.2.1).
+// Severity is the severity of a line (RFC 5424, 6.2.1).
 type Severity int
 
 // The severities that gonicorn uses.
@@ -27,16 +27,16 @@ const (
 )
 
 const (
-	queueLines = 4096 // that may wait; further ones are lost
+	queueLines = 4096 // lines that may wait; more are lost
 	mostText   = 8 << 10
 	dialTime   = 5 * time.Second
 	writeTime  = 5 * time.Second
-	againAfter = time.Second // a connection is tried again; it doubles
+	againAfter = time.Second // until the next try to connect; doubles with each failure
 	againMost  = 30 * time.Second
-	closeTime  = time.Second // for what is left at the end
+	closeTime  = time.Second // for the lines that are left at the end
 )
 
-// Options say where to, and as what.
+// Options say where lines are sent, and with which names.
 type Options struct {
 	// Address is udp://HOST:PORT, tcp://HOST:PORT, unix://PATH#stream or #dgram.
 	Address  string
@@ -46,15 +46,15 @@ type Options struct {
 	PID      int    // PROCID; 0 is this process
 }
 
-// Writer sends lines without ever waiting. The server may come and go: what it
-// misses is lost.
+// Writer sends lines and never blocks. The server may be away at times: the lines that
+// it misses are lost.
 type Writer struct {
 	o        Options
 	network  string
 	address  string
 	facility int
 	host     string
-	local    bool // in the form of syslog(3)
+	local    bool // lines have the form of syslog(3)
 	queue    chan message
 	done     chan struct{}
 	once     sync.Once
@@ -66,8 +66,8 @@ type message struct {
 	text     string
 }
 
-// Open makes a writer. Its error is a mistake in the options; a server need not
-// be there.
+// Open makes a writer. It fails only if the options are invalid; there need not be a
+// server.
 func Open(o Options) (*Writer, error) {
 	w := &Writer{o: o, queue: make(chan message, queueLines), done: make(chan struct{}), host: "-"}
 	var err error
@@ -109,7 +109,7 @@ func parse(address string) (network, at string, err error) {
 	return "", "", fmt.Errorf("syslog_addr %s: write udp://HOST:PORT, tcp://HOST:PORT or unix://PATH", address)
 }
 
-// facilities are those of RFC 5424, 6.2.1, by the names of syslog.conf(5).
+// facilities are the facilities of RFC 5424, 6.2.1, by their names in syslog.conf(5).
 func facilities() map[string]int {
 	all := map[string]int{
 		"kern": 0, "user": 1, "mail": 2, "daemon": 3, "auth": 4, "syslog": 5, "lpr": 6, "news": 7, "uucp": 8, "cron": 9,
@@ -121,7 +121,7 @@ func facilities() map[string]int {
 	return all
 }
 
-// Send sends a line.
+// Send queues a line, or drops it if the queue is full.
 func (w *Writer) Send(severity Severity, text string) {
 	select {
 	case w.queue <- message{time.Now(), severity, text}:
@@ -129,17 +129,17 @@ func (w *Writer) Send(severity Severity, text string) {
 	}
 }
 
-// Write sends a line as information. It implements io.Writer.
+// Write sends a line with severity Info. It implements io.Writer.
 func (w *Writer) Write(p []byte) (int, error) {
 	w.Send(Info, strings.TrimSuffix(string(p), "\n"))
 	return len(p), nil
 }
 
-// Reopen has nothing to do: a connection is made again by itself.
+// Reopen does nothing: the writer reconnects by itself.
 func (w *Writer) Reopen() error { return nil }
 
-// Close sends what waits, for a moment, and disconnects. Nothing may be sent any
-// more.
+// Close sends the lines that wait, for at most closeTime, and disconnects. Send must not
+// be called any more.
 func (w *Writer) Close() error {
 	w.once.Do(func() { close(w.queue) })
 	late := time.NewTimer(closeTime)
@@ -175,7 +175,7 @@ func (w *Writer) run() {
 			if _, err := conn.Write(line); err == nil {
 				break
 			}
-			conn.Close() // the server has been away: once more, over a new connection
+			conn.Close() // the server was away: try once more over a new connection
 			conn = nil
 		}
 	}
@@ -184,7 +184,7 @@ func (w *Writer) run() {
 	}
 }
 
-// format makes what goes over the wire.
+// format makes the message that is sent.
 func (w *Writer) format(m message) []byte {
 	text := strings.ReplaceAll(m.text, "\n", " | ")
 	if len(text) > mostText {
@@ -206,7 +206,7 @@ func (w *Writer) format(m message) []byte {
 	return b
 }
 
-// word makes a text one that a header can have: visible ASCII, not too long.
+// word makes a text valid for a header: visible ASCII, not too long.
 func word(text string, most int) string {
 	text = strings.Map(func(r rune) rune {
 		if r <= ' ' || r > '~' {
