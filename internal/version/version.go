@@ -1,4 +1,4 @@
-// Package version says which gonicorn this is.
+// Package version has the version of this gonicorn.
 package version
 
 import (
@@ -8,16 +8,16 @@ import (
 	"strings"
 )
 
-// Release is the version of the sources. It is written here and nowhere else:
+// Release is the version of the sources. This is the only place where it is written:
 // packages and wheels read it from this line.
 const Release = "0.2.0"
 
-// commit is what a release build was made of; the linker sets it, since such a
-// build has no stamp of the version control.
+// commit is the commit of a release build. The linker sets it, because such a build has
+// no version control stamp.
 var commit = "" // -ldflags -X needs a variable
 
-// Commit is the commit that the binary was built from, abbreviated, with "+"
-// behind it for changed sources; empty where that is not known.
+// Commit is the abbreviated commit that the binary was built from, followed by "+" if
+// the sources were changed. It is empty if that is not known.
 func Commit() string {
 	if commit != "" {
 		return short(commit)
