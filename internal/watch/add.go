@@ -7,15 +7,15 @@ import (
 	"path/filepath"
 )
 
-// addFiles watches the folders of single files: an editor that saves by
-// renaming takes a file's own watch away.
+// addFiles watches the folders of single files. A watch on a file itself would be lost
+// when an editor saves by renaming.
 func (w *Watcher) addFiles(pattern string) error {
 	paths, err := filepath.Glob(pattern)
 	if err != nil {
 		return fmt.Errorf("watch %q: %w", pattern, err)
 	}
 	if len(paths) == 0 {
-		paths = []string{pattern} // it may come to be
+		paths = []string{pattern} // it may be created later
 	}
 	for _, p := range paths {
 		abs, err := filepath.Abs(p)
@@ -41,18 +41,18 @@ func (w *Watcher) addFile(path string) error {
 		return err
 	}
 	if real, err := filepath.EvalSymlinks(path); err == nil && real != path {
-		return w.addFile(real) // the file that a link leads to may change in its place
+		return w.addFile(real) // the file that a link points to may change where it is
 	}
 	return nil
 }
 
-// addTree watches a folder and all below it, and returns a file there that is
-// new, or "".
+// addTree watches a folder and everything below it. It returns a file there that is new
+// or has changed, or "".
 func (w *Watcher) addTree(r *rules, top string) (changed string, err error) {
 	err = filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
-			return nil // gone or unreadable: its parent's watch tells of what comes
+			return nil // gone or unreadable: the parent's watch reports later changes
 		case !d.IsDir():
 			if r.counts(path) && w.differs(path) && changed == "" {
 				changed = path
@@ -69,8 +69,8 @@ func (w *Watcher) addTree(r *rules, top string) (changed string, err error) {
 	return changed, nil
 }
 
-// blindOn is the filesystem of a watched folder or file whose changes the kernel
-// may not tell of; empty if there is none.
+// blindOn is the name of a filesystem with watched files on which the kernel may not
+// report changes; empty if there is none.
 func (w *Watcher) blindOn() string {
 	var folders []string
 	for _, r := range w.rules {

@@ -4,9 +4,9 @@ package watch
 
 import "golang.org/x/sys/unix"
 
-// blind names the filesystem of a folder if others change it without this
-// kernel's knowledge: those of networks, of virtual machines' hosts, and of
-// programs. It is empty if inotify(7) can be relied upon.
+// blind names the filesystem of a folder if its files can change without this kernel's
+// knowledge: network filesystems, filesystems of a virtual machine's host, and those
+// that a program implements. It is empty if inotify(7) is reliable.
 func blind(folder string) string {
 	var at unix.Statfs_t
 	if unix.Statfs(folder, &at) != nil {
@@ -23,7 +23,7 @@ func blindType(magic int64) string {
 		return "smb"
 	case unix.V9FS_MAGIC:
 		return "9p"
-	case unix.FUSE_SUPER_MAGIC: // virtiofs, sshfs, and what Docker Desktop has
+	case unix.FUSE_SUPER_MAGIC: // virtiofs, sshfs, and Docker Desktop's
 		return "fuse"
 	case 0x786f4256:
 		return "vboxsf"

@@ -2,6 +2,6 @@
 
 package watch
 
-// blind names the filesystem of a folder whose changes the kernel may not tell
-// of; it is not known here.
+// blind would name a filesystem on which the kernel may not report changes. That is not
+// known here, so it is always empty.
 func blind(string) string { return "" }

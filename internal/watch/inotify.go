@@ -8,7 +8,7 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// inotify has the kernel tell of changes.
+// inotify is the engine for which the kernel reports changes.
 type inotify struct {
 	notify *fsnotify.Watcher
 	names  chan event
@@ -39,10 +39,10 @@ func (e *inotify) errors() <-chan error { return e.failed }
 func (e *inotify) close() error {
 	err := e.notify.Close()
 	close(e.done)
-	return err // it only says that it was closed before
+	return err // the only possible error is that it was already closed
 }
 
-// run passes on what the kernel says, until the engine is closed.
+// run passes on the kernel's events until the engine is closed.
 func (e *inotify) run() {
 	for {
 		select {
@@ -55,7 +55,7 @@ func (e *inotify) run() {
 				return
 			}
 			if errors.Is(err, fsnotify.ErrEventOverflow) {
-				if !e.send(event{}) { // look at everything
+				if !e.send(event{}) { // events were lost: check all files
 					return
 				}
 				continue

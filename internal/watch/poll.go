@@ -2,10 +2,10 @@ package watch
 
 import "time"
 
-// pollEvery is how often all files are looked at by the engine that polls.
+// pollEvery is the time between two checks of all files by the engine poll.
 const pollEvery = 500 * time.Millisecond
 
-// poll asks for all files to be looked at, again and again.
+// poll is the engine that makes the watcher check all files periodically.
 type poll struct {
 	names chan event
 	done  chan struct{}

@@ -10,11 +10,11 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/format/gitignore"
 )
 
-// mostOfIgnoreFile bounds how many lines of one .gitignore are read.
+// mostOfIgnoreFile bounds how many patterns of one .gitignore are read.
 const mostOfIgnoreFile = 10_000
 
-// neverWatched is what tools and the app itself write: a change there is no
-// change of the app.
+// neverWatched are patterns for what tools and the app itself write. Changes there are
+// not changes of the app.
 func neverWatched() []string {
 	return []string{
 		".git/", ".hg/", ".svn/", ".venv/", "venv/", "node_modules/", "site-packages/", "dist-packages/", "__pycache__/",
@@ -26,13 +26,13 @@ func neverWatched() []string {
 // rules decides which files below one folder count.
 type rules struct {
 	folder  string
-	base    string                         // the repository that the folder lies in, or the folder
+	base    string                         // the repository that contains the folder, or the folder
 	usual   gitignore.Matcher              // neverWatched
 	kinds   gitignore.Matcher              // nil for files of every kind
-	asked   gitignore.Matcher              // what the user includes; beats usual and .gitignore
-	exclude gitignore.Matcher              // what the user excludes; beats everything
+	asked   gitignore.Matcher              // what the user includes; overrides kinds, usual and .gitignore
+	exclude gitignore.Matcher              // what the user excludes; overrides everything
 	own     []string                       // absolute paths that gonicorn writes
-	ignored map[string][]gitignore.Pattern // by folder: its .gitignore and those above it
+	ignored map[string][]gitignore.Pattern // by folder: patterns of its .gitignore and of those above it
 }
 
 func newRules(folder string, o Options) *rules {
@@ -56,7 +56,7 @@ func matcher(patterns []string) gitignore.Matcher {
 	return gitignore.NewMatcher(all)
 }
 
-// repository is the folder at or above this one that has a .git, else this one.
+// repository is the nearest folder, this one or above, that has a .git; else this one.
 func repository(folder string) string {
 	for dir := folder; ; dir = filepath.Dir(dir) {
 		if _, err := os.Lstat(filepath.Join(dir, ".git")); err == nil {
@@ -68,8 +68,8 @@ func repository(folder string) string {
 	}
 }
 
-// ignoredIn are the patterns that hold for the files of a folder: deeper ones
-// come later, and the last that matches wins.
+// ignoredIn returns the patterns for the files of a folder. Patterns of deeper folders
+// come later, and the last match wins.
 func (r *rules) ignoredIn(dir string) []gitignore.Pattern {
 	if all, known := r.ignored[dir]; known {
 		return all
@@ -83,8 +83,7 @@ func (r *rules) ignoredIn(dir string) []gitignore.Pattern {
 	return all
 }
 
-// readIgnoreFile reads the patterns of a .gitignore; one that is not there has
-// none.
+// readIgnoreFile reads the patterns of a .gitignore; none if there is no such file.
 func readIgnoreFile(name string, domain []string) (all []gitignore.Pattern) {
 	file, err := os.Open(name)
 	if err != nil {
@@ -101,7 +100,7 @@ func readIgnoreFile(name string, domain []string) (all []gitignore.Pattern) {
 	return all
 }
 
-// parts are the names on the way from a folder to a path below it.
+// parts are the elements of a path relative to a folder above it.
 func parts(folder, path string) []string {
 	rel, err := filepath.Rel(folder, path)
 	if err != nil || rel == "." {
@@ -119,7 +118,7 @@ func (r *rules) enters(dir string) bool {
 	return !r.isIgnored(dir, true)
 }
 
-// counts reports whether a change of a file is one of the app.
+// counts reports whether a change of this file counts as a change of the app.
 func (r *rules) counts(path string) bool {
 	rel := parts(r.folder, path)
 	switch {
@@ -137,7 +136,7 @@ func (r *rules) isIgnored(path string, isDir bool) bool {
 	return gitignore.NewMatcher(r.ignoredIn(filepath.Dir(path))).Match(parts(r.base, path), isDir)
 }
 
-// holds reports whether a path lies below the folder.
+// holds reports whether a path is below the folder.
 func (r *rules) holds(path string) bool {
 	return strings.HasPrefix(path, strings.TrimSuffix(r.folder, "/")+"/")
 }

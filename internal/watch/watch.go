@@ -1,5 +1,5 @@
-// Package watch tells when files change: those of folders that count, and single
-// files wherever they are.
+// Package watch reports changes of files: the relevant files in folders, and single
+// files anywhere.
 package watch
 
 import (
@@ -14,49 +14,49 @@ import (
 )
 
 const (
-	// settle is how long nothing may have changed before a change is reported:
-	// an editor's save is several events, a checkout's thousands.
+	// settle is how long nothing must change before a change is reported: saving
+	// in an editor causes several events, a checkout thousands.
 	settle = 50 * time.Millisecond
-	// mostDelay is how long a change is held back at most while others follow it.
+	// mostDelay is how long a report is delayed at most while more changes follow.
 	mostDelay = 2 * time.Second
 )
 
-// The engines: how the watcher hears of changes.
+// The engines: how the watcher learns of changes.
 const (
 	Auto    = "auto"    // inotify, or polling where inotify is blind
-	Inotify = "inotify" // the kernel tells
-	Poll    = "poll"    // all files are looked at twice a second
+	Inotify = "inotify" // the kernel reports changes
+	Poll    = "poll"    // all files are checked twice a second
 )
 
 // Options says what to watch.
 type Options struct {
-	// Folders are watched recursively; new folders are noticed. What tools and
-	// the app itself write there (neverWatched), and what a .gitignore names,
-	// does not count.
+	// Folders are watched recursively, including new ones. Files that tools and
+	// the app itself write there (neverWatched), and files that a .gitignore
+	// names, do not count.
 	Folders []string
-	Kinds   []string // patterns, as in .gitignore, of the files that count; empty for all
-	Include []string // patterns of further files that count, whatever .gitignore says
+	Kinds   []string // patterns, as in .gitignore, of the files that count; if empty, all count
+	Include []string // patterns of other files that count, even if .gitignore names them
 	Exclude []string // patterns of files and folders that never count
 	Own     []string // absolute paths that gonicorn writes, which never count
-	Files   []string // single files, or globs of them, which count wherever they are
+	Files   []string // single files, or globs, which count wherever they are
 	Engine  string   // empty is Auto
 	Log     *slog.Logger
 }
 
-// stamp is by what a file is known to have changed: touch(1) is a change,
-// chmod(1) and reading are none.
+// stamp shows whether a file has changed: touch(1) is a change, chmod(1) and reading are
+// not.
 type stamp struct{ modified, size int64 }
 
-// event says that a file may have changed, or any if it has no name. written is
-// one that has, even if its stamp is as it was.
+// event says that a file may have changed; without a name, any file may have. written
+// says that it has certainly changed, even if its stamp is the same.
 type event struct {
 	name    string
 	written bool
 }
 
-// engine hears that files may have changed.
+// engine reports that files may have changed.
 type engine interface {
-	// add has a folder watched, without what is below it.
+	// add watches a folder, but not the folders below it.
 	add(folder string) error
 	events() <-chan event
 	errors() <-chan error
@@ -69,14 +69,14 @@ type Watcher struct {
 	engine engine
 	rules  []*rules
 	follow chan []string
-	// What follows belongs to New, then to Run.
+	// The fields below are used only by New, and then only by Run.
 	single map[string]bool  // absolute paths of single files
-	seen   map[string]stamp // files that count, as they were last
+	seen   map[string]stamp // files that count, at the last check
 }
 
-// New starts watching. A folder that cannot be read is an error; one that
-// vanishes later is not. Where the kernel cannot tell of changes, or not of so
-// many folders, files are polled, unless Engine is Inotify.
+// New starts watching. A folder that cannot be read is an error; one that disappears
+// later is not. If the kernel cannot report changes, or not for so many folders, files
+// are polled, unless Engine is Inotify.
 func New(o Options) (*Watcher, error) {
 	w := &Watcher{o: o, follow: make(chan []string, 1)}
 	for _, folder := range o.Folders {
@@ -98,7 +98,7 @@ func New(o Options) (*Watcher, error) {
 	return w, nil
 }
 
-// choose starts the engine, and notes how everything is.
+// choose chooses and starts the engine, and records the state of all files.
 func (w *Watcher) choose() error {
 	var err error
 	blind := ""
@@ -122,7 +122,7 @@ func (w *Watcher) choose() error {
 	return w.begin(newPoll)
 }
 
-// begin starts an engine and has it watch everything.
+// begin starts an engine and makes it watch everything.
 func (w *Watcher) begin(start func() (engine, error)) error {
 	e, err := start()
 	if err != nil {
@@ -148,8 +148,8 @@ func (w *Watcher) begin(start func() (engine, error)) error {
 // Close stops watching.
 func (w *Watcher) Close() error { return w.engine.close() }
 
-// Follow has single files watched as well, in place of those of the last call
-// that were not looked at yet.
+// Follow also watches these single files. If Run has not handled the previous call yet,
+// these files replace those.
 func (w *Watcher) Follow(files []string) {
 	select {
 	case <-w.follow:
@@ -201,8 +201,8 @@ func (w *Watcher) Run(ctx context.Context, changed func(path string)) {
 	}
 }
 
-// look compares what may have changed with how it was, and returns the first
-// path that has changed, or "".
+// look checks the files that an event may be about, and returns the first path that has
+// changed, or "".
 func (w *Watcher) look(e event) string {
 	name := e.name
 	if name == "" {
@@ -238,8 +238,8 @@ func (w *Watcher) look(e event) string {
 	return ""
 }
 
-// lookAtAll looks at every file. It is for the engine that polls, and for what
-// the other one has lost.
+// lookAtAll checks every file. It is for the engine poll, and for events that inotify
+// has lost.
 func (w *Watcher) lookAtAll() string {
 	var changed []string
 	for path := range w.seen {
@@ -264,8 +264,8 @@ func (w *Watcher) lookAtAll() string {
 	return slices.Min(changed)
 }
 
-// lookAtSingles looks at the single files of a folder: one that is a link
-// changes by what is beside it.
+// lookAtSingles checks the single files of a folder. If one is a link, a change of
+// another file beside it may change it too.
 func (w *Watcher) lookAtSingles(dir string) string {
 	for path := range w.single {
 		if filepath.Dir(path) == dir && w.differs(path) {
@@ -275,7 +275,7 @@ func (w *Watcher) lookAtSingles(dir string) string {
 	return ""
 }
 
-// vanishedIn returns a file that counted and has gone with its folder, or "".
+// vanishedIn returns a file that counted and disappeared with its folder, or "".
 func (w *Watcher) vanishedIn(folder string) string {
 	for path := range w.seen {
 		if strings.HasPrefix(path, folder+"/") && w.differs(path) {
@@ -285,7 +285,7 @@ func (w *Watcher) vanishedIn(folder string) string {
 	return ""
 }
 
-// differs reports whether a file has changed since it was looked at last.
+// differs reports whether a file has changed since the last check.
 func (w *Watcher) differs(path string) bool {
 	was, known := w.seen[path]
 	info, err := os.Stat(path)
