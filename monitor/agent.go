@@ -71,7 +71,7 @@ func (a *agents) look(c net.Conn) {
 	a.conns <- &peeked{Conn: c, r: r}
 }
 
-// peeked is a connection of which the first bytes are in a buffer.
+// peeked is a connection with its first bytes in a buffer.
 type peeked struct {
 	net.Conn
 	r *bufio.Reader
