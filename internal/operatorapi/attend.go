@@ -53,8 +53,8 @@ func (l *single) Close() error {
 
 func (l *single) Addr() net.Addr { return &net.UnixAddr{Net: "unix"} }
 
-// NewAttended makes a client for the connection fd, at the other end of which Attend
-// runs. It asks one question at a time. gone is closed when the connection ends.
+// NewAttended makes a client for the connection fd. Attend must run at its other end.
+// The client sends one request at a time. gone is closed when the connection ends.
 func NewAttended(fd int) (client *Client, gone <-chan struct{}, err error) {
 	file := os.NewFile(uintptr(fd), "console")
 	conn, err := net.FileConn(file)
