@@ -209,7 +209,7 @@ func (t traceback) append(b []byte) []byte {
 	return b
 }
 
-// asIs is an attribute of a record of which only the message is written.
+// asIs marks a record as an attribute: only its message is written.
 type asIs struct{}
 
 func (asIs) String() string { return "" }
