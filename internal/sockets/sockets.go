@@ -110,7 +110,7 @@ func (s *Set) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, sock := range s.open {
-		_ = sock.Close() // the kernel frees the port all the same
+		_ = sock.Close() // the kernel frees the port anyway
 	}
 	s.open = nil
 }
@@ -125,7 +125,7 @@ func (s *Set) drop(held []*shared) {
 			kept = append(kept, sock)
 			continue
 		}
-		_ = sock.Close() // the kernel frees the port all the same
+		_ = sock.Close() // the kernel frees the port anyway
 	}
 	s.open = kept
 	s.tell()
