@@ -148,8 +148,8 @@ func read(setting, path string) ([]byte, error) {
 	return text, nil
 }
 
-// loadPair reads one certificate and its key, and warns of what will be wrong
-// with it.
+// loadPair reads one certificate and its key. It returns a warning if the certificate
+// expires soon or is not valid yet.
 func loadPair(certPath, keyPath, password string) (p Pair, warning string, err error) {
 	if p.Cert, err = read("certfile", certPath); err != nil {
 		return Pair{}, "", err
@@ -197,7 +197,8 @@ func holds(text []byte, kind string) bool {
 	}
 }
 
-// contains returns an error if a file has no block of a kind. command is the openssl command for that kind.
+// contains returns an error if a file has no block of a kind. command is the openssl
+// command for that kind.
 func contains(setting, path string, text []byte, kind, command string) error {
 	switch block, _ := pem.Decode(text); {
 	case holds(text, kind):
