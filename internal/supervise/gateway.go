@@ -69,7 +69,7 @@ func (s *supervisor) frontend(p *prepared) (*frontend, error) {
 	return f, nil
 }
 
-// certificates reads the certificates.
+// certificates reads the certificates, logs warnings about them, and encodes them as JSON.
 func (s *supervisor) certificates(c *config.Config) ([]byte, error) {
 	m, warnings, err := certificates.Load(tlsFiles(c))
 	if err != nil {
