@@ -34,7 +34,7 @@ func claimArguments() []byte {
 // SetTitle changes how ps shows this process: the title replaces the arguments, as
 // far as their memory has room, and its first 15 bytes replace the name.
 func SetTitle(title string) {
-	// On Linux the main thread's name is the process's name. A missing title is not worth an error.
+	// On Linux the main thread's name is the process's name. An error is ignored.
 	_ = os.WriteFile(fmt.Sprintf("/proc/self/task/%d/comm", os.Getpid()), []byte(title), 0)
 	if len(argv) == 0 {
 		return

@@ -94,7 +94,8 @@ func groupID(name string) (int, error) {
 
 var errNoID = errors.New("no user or group id")
 
-// number parses an id. It refuses the highest, (uid_t) -1: for the kernel that means "no change".
+// number parses an id. It refuses the highest, (uid_t) -1, which means "no change" to
+// the kernel.
 func number(s string) (int, error) {
 	n, err := strconv.ParseUint(s, 10, 32)
 	if err != nil || n == math.MaxUint32 {
