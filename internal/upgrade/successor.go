@@ -267,7 +267,8 @@ func (u *Upgrader) AwaitSuccessor() {
 	}
 }
 
-// Successor returns the pid of the new gonicorn, which has the sockets too; 0 if there is none.
+// Successor returns the pid of the new gonicorn, which has the sockets too; 0 if there
+// is none.
 func (u *Upgrader) Successor() (pid int) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
