@@ -72,7 +72,7 @@ func (s *Server) Expect() (addr string, started func(pid int)) {
 		}
 	}
 	if err != nil {
-		return "", func(int) {} // boot_grace will make it ready
+		return "", func(int) {} // it cannot report that it is ready, so boot_timeout will end it
 	}
 	p := &port{conn: conn, path: path, known: make(chan struct{})}
 	s.mu.Lock()
