@@ -15,12 +15,12 @@ type Worker = wire.Worker
 // for concurrent use.
 type Backend interface {
 	// Update replaces the set of workers. A worker that is missing from it has
-	// been reaped: what it held fails with a WorkerError.
+	// been reaped: its requests fail with a WorkerError.
 	Update(workers []Worker)
 	// Serve waits for capacity, carries r to a worker and its answer to w, and
 	// returns nil once the response has been ended. ErrNoCapacity means that
-	// nobody took it; a *WorkerError that a worker took it and failed; the
-	// context's cause that the client left or the time was up.
+	// no worker took it. A *WorkerError means that a worker took it and failed.
+	// The context's cause means that the client left or the time was up.
 	Serve(ctx context.Context, r *Request, w Reply) error
 }
 
@@ -29,7 +29,7 @@ type Backend interface {
 var ErrNoCapacity = errors.New("no worker took the request in time")
 
 // ErrTimeout says that a worker did not answer within the request's time. The
-// client gets 504 when nothing has gone out.
+// client gets 504 if nothing of an answer has been sent.
 var ErrTimeout = errors.New("the worker did not answer in time")
 
 // WorkerError says that a worker took a request and failed to answer it.

@@ -2,45 +2,45 @@ package gateway
 
 import "time"
 
-// Looped is a backend that answers requests on an event loop.
+// Looped is a backend that answers requests on the event loop.
 type Looped interface {
-	// NewCall returns a call, for one request after the other.
+	// NewCall returns a call. It serves one request after another.
 	NewCall() Call
 }
 
-// Caller is a connection on an event loop, or a stream of one, whose requests a backend answers without
-// a goroutine for any of them. Its methods are called on the loop's thread.
+// Caller is a connection on the event loop, or one of its streams. A backend answers its requests
+// without a goroutine. Its methods are called on the loop's thread.
 type Caller interface {
 	// Answer takes the head of an answer, which is valid during the call only, and
-	// the first part of its body; end says that there is no other. False means that
-	// it is an answer which needs a goroutine: nothing has been sent, and the part is
-	// still the backend's.
+	// the first part of its body; end says that no other part follows. False means
+	// that the answer needs a goroutine: nothing has been sent, and the part still
+	// belongs to the backend.
 	Answer(a *Answer, p Part, end bool) bool
 	// Part takes a further part of the body; end says that it is the last. False
-	// means the same as of Answer.
+	// means the same as from Answer.
 	Part(p Part, end bool) bool
 	// Done is called after the last part: the call may be used again.
 	Done()
-	// Promote hands the request to a goroutine, which goes on with x. What the
-	// client has not taken of the answer goes along. The call is not used again.
+	// Promote hands the request to a goroutine, which continues with x. It also gets
+	// what the client has not taken of the answer. The call is not used again.
 	Promote(x Begun)
 }
 
-// Call is a Caller's request at a backend. All of it is the backend's from Submit
-// until Done or Promote; then it may be used again, by any Caller. Its methods are
+// Call is a Caller's request at a backend. It belongs to the backend from Submit
+// until Done or Promote. After Done, any Caller may use it again. Its methods are
 // called on the loop's thread.
 type Call interface {
-	// Submit has a request of c's answered. It may call c before it returns.
+	// Submit gives the backend a request of c's. It may call c before it returns.
 	Submit(c Caller, r *Request)
-	// Promote has the Caller promoted.
+	// Promote makes the backend call the Caller's Promote.
 	Promote()
-	// Abandon ends the answer to a request whose client has gone.
+	// Abandon ends the answer, since the client has gone.
 	Abandon()
-	// Taken says that the client has taken n bytes of the parts of an answer.
+	// Taken says that the client has taken n more bytes of the answer's parts.
 	Taken(n int)
-	Began() time.Time        // when the request began to wait for a worker
+	Began() time.Time        // when the request started to wait for a worker
 	Sent() time.Time         // when a worker got it
-	Worker() (slot, pid int) // who has it, or has answered it
+	Worker() (slot, pid int) // the worker that has it, or has answered it
 }
 
 // Answer is the head of an answer.
@@ -49,14 +49,14 @@ type Answer struct {
 	Reason  string
 	Fields  []Field
 	Length  int64         // of the body in bytes, -1 if it is not known
-	AppTime time.Duration // that the worker has had the request; 0 if it does not say
+	AppTime time.Duration // how long the worker has had the request; 0 if it does not say
 }
 
-// Part is a part of an answer's body, in memory that is somebody else's, and that a
-// worker may change at any time. Whoever takes it releases it.
+// Part is a part of an answer's body. The memory is borrowed, and a worker may
+// change it at any time. Whoever takes the part releases it.
 type Part struct {
 	Body []byte
-	Of   Lender // nil where nothing is to be given back
+	Of   Lender // nil if the memory need not be given back
 	Slot int
 }
 
@@ -71,16 +71,16 @@ func (p *Part) Release() {
 	*p = Part{}
 }
 
-// Begun is what a backend has done for a request that a goroutine goes on with: it
-// is the Request's Begun.
+// Begun is what a backend has done for a request before a goroutine continues with
+// it. It is passed on as Request.Begun.
 type Begun interface {
-	// Resume says that the answer has begun, and that sent bytes of its body have
-	// been sent, or are the connection's to send: taken more than Call.Taken has
-	// been told of.
+	// Resume says that the answer has begun. sent bytes of its body were sent, or are
+	// with the connection, which will send them. Call.Taken has not been told of the
+	// last taken bytes of these.
 	Resume(length, sent int64, taken int)
-	// Add hands over a part of the body behind these, which is copied; end says that
-	// it is the last.
+	// Add hands over the next part of the body, and copies it; end says that it is
+	// the last.
 	Add(body []byte, end bool)
-	// Drop gives back what was taken for the request, if nobody goes on with it.
+	// Drop releases what was taken for the request, if nobody continues with it.
 	Drop()
 }
