@@ -1,5 +1,5 @@
-// Package answer reads the answers that workers give on the event loop, for whoever
-// sends them to a client there, over whichever version of HTTP.
+// Package answer reads the answers that workers give on the event loop, for the code
+// that sends them to clients there: http1loop and http2loop.
 package answer
 
 import (
@@ -10,21 +10,21 @@ import (
 	"github.com/gonicorn/gonicorn/gateway/pipeline"
 )
 
-// Head is the head of an answer. It can be used again.
+// Head is the head of an answer. It can be used again after Reset.
 type Head struct {
 	Status   int
 	Reason   string
-	Fields   []gateway.Field // the client's
+	Fields   []gateway.Field // those for the client
 	Length   int64           // of the body, -1 if it is not known
 	Bodyless bool            // no body may follow
-	Plain    bool            // nothing of it is to be held back
-	Queue    time.Duration   // that the request has waited for a worker
-	App      time.Duration   // that one has had it
+	Plain    bool            // it is sent on without buffering
+	Queue    time.Duration   // how long the request has waited for a worker
+	App      time.Duration   // how long the worker has had it
 }
 
-// Read takes over the head a of the answer to r; first is how many bytes of the
-// body came with it, all of it where end. False means that the answer needs a
-// goroutine.
+// Read takes over a, the head of the answer to r. first is how many bytes of the
+// body came with it; with end, that is the whole body. False means that the answer
+// needs a goroutine.
 func (h *Head) Read(p *pipeline.Pipeline, r *gateway.Request, call gateway.Call, a *gateway.Answer, first int64, end bool, now time.Time) bool {
 	if a.Status < 200 || a.Status > 999 {
 		return false
@@ -51,8 +51,8 @@ func (h *Head) Read(p *pipeline.Pipeline, r *gateway.Request, call gateway.Call,
 	return true
 }
 
-// took says how long the request has waited for a worker, and how long one has
-// had it.
+// took computes how long the request has waited for a worker, and how long the
+// worker has had it.
 func (h *Head) took(call gateway.Call, has time.Duration, now time.Time) {
 	all := now.Sub(call.Began())
 	if h.App = has; h.App > 0 {
@@ -63,7 +63,7 @@ func (h *Head) took(call gateway.Call, has time.Duration, now time.Time) {
 	h.App = max(all-h.Queue, 0)
 }
 
-// Reset drops what is held of an answer.
+// Reset drops the answer's data.
 func (h *Head) Reset() {
 	clear(h.Fields)
 	*h = Head{Fields: h.Fields[:0]}

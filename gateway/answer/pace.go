@@ -1,24 +1,26 @@
 package answer
 
-// A client is looked at every 100 ms, by who serves it.
+// The connection checks every 100 ms how many bytes its client has taken since the
+// last check.
 const (
-	slowest   = 16 << 10 // bytes of a look that are too few: it may be counting them out
-	fast      = 1 << 20  // bytes of a look of a client that may keep the worker
-	mostLooks = 3        // of a client in between
+	slowest   = 16 << 10 // bytes: a client that takes fewer is too slow, perhaps on purpose
+	fast      = 1 << 20  // bytes: a client that takes as many may keep the worker
+	mostLooks = 3        // a client in between is too slow at this check in a row
 )
 
-// Pace is how a client takes an answer that lies in its worker's memory, and may
-// hold the worker up. The zero Pace is of a client that has taken nothing.
+// Pace is how fast a client takes an answer that is in its worker's memory, and so
+// may hold the worker up. The zero Pace is for a client that has taken nothing.
 type Pace struct {
 	taken int64
 	looks int
 }
 
-// Begin begins with a client that has taken so many bytes, and takes no more now.
+// Begin starts to watch a client that does not take more now. taken is how many
+// bytes it has taken so far.
 func (p *Pace) Begin(taken int64) { *p = Pace{taken: taken} }
 
-// Keeps reports whether the client takes the answer fast enough for it to stay where
-// it is. taken is how many bytes the client has taken so far.
+// Keeps reports whether the client takes the answer fast enough for it to stay in
+// the worker's memory. taken is how many bytes the client has taken so far.
 func (p *Pace) Keeps(taken int64) bool {
 	n := taken - p.taken
 	p.taken = taken
