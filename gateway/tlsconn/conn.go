@@ -1,7 +1,7 @@
-// Package tlsconn is TLS over a socket that a goroutine uses, or an event loop. The
-// records, their keys and all rules are crypto/tls's: what is below it reads from
-// the socket without waiting while a loop has the connection, and keeps what is to
-// be written for the loop.
+// Package tlsconn is TLS over a socket that goroutines or the event loop use. It
+// leaves records and keys to crypto/tls. While the loop has the connection, the
+// layer below crypto/tls reads from the socket without waiting, and keeps what is
+// to be written for the loop.
 package tlsconn
 
 import (
@@ -16,8 +16,8 @@ import (
 )
 
 // Conn is one connection. Until Detach, and after Attach, it is a net.Conn that
-// goroutines use; in between it is one loop's, which may call Read, Heard, Seal,
-// Owed and Bye.
+// goroutines use. In between it belongs to one loop, which may call Receive, Heard,
+// Seal, Owed and Bye.
 type Conn struct {
 	*tls.Conn
 	under under
@@ -30,8 +30,8 @@ func Server(raw net.Conn, config *tls.Config) *Conn {
 	return c
 }
 
-// Detach gives the connection to a loop, which closes the descriptor. read reads
-// from a socket without waiting.
+// Detach gives the connection to a loop, which has to close the descriptor. read
+// reads from a socket without waiting.
 func (c *Conn) Detach(read func(fd int, p []byte) (int, syscall.Errno)) (fd int, err error) {
 	if b := c.under.before; b != nil {
 		<-b.done // the next write tells what is wrong
@@ -44,9 +44,8 @@ func (c *Conn) Detach(read func(fd int, p []byte) (int, syscall.Errno)) (fd int,
 	return fd, nil
 }
 
-// Attach gives the connection to goroutines, with the same socket as a net.Conn.
-// send, which may be nil, sends what is still to be sent, before anything else is
-// written.
+// Attach gives the connection to goroutines; raw is its socket. send, which may be
+// nil, sends what is left from before. Writes wait until it has returned.
 func (c *Conn) Attach(raw net.Conn, send func() error) {
 	c.under = under{conn: raw}
 	if send != nil {
@@ -68,11 +67,11 @@ type before struct {
 // Raw is the socket, while goroutines have it.
 func (c *Conn) Raw() net.Conn { return c.under.conn }
 
-// Heard says that there may be something to be read.
+// Heard says that there may be something to read.
 func (c *Conn) Heard() { c.under.dry = false }
 
-// Receive reads plain text on a loop: EAGAIN says that there is none, 0 bytes that
-// the client has sent its last.
+// Receive reads plain text on a loop. EAGAIN means that there is none yet, 0 bytes
+// mean that the client sends nothing more.
 func (c *Conn) Receive(p []byte) (int, syscall.Errno) {
 	n, err := c.Conn.Read(p)
 	switch {
@@ -89,35 +88,36 @@ func (c *Conn) Receive(p []byte) (int, syscall.Errno) {
 // Seal makes records of p, appended to the empty scratch.
 func (c *Conn) Seal(scratch, p []byte) []byte {
 	c.under.out = scratch
-	_, _ = c.Conn.Write(p) // it fails where the connection is broken: nothing is sent then
+	_, _ = c.Conn.Write(p) // fails if the connection is broken: then nothing is sent
 	return c.Owed()
 }
 
-// Owed are records that are to be sent besides: answers to what was read.
+// Owed returns records that crypto/tls wants sent, such as answers to what was read.
 func (c *Conn) Owed() []byte {
 	p := c.under.out
 	c.under.out = nil
 	return p
 }
 
-// Bye is the record that says that nothing follows.
+// Bye returns the record that says that nothing follows.
 func (c *Conn) Bye() []byte {
-	_ = c.Conn.CloseWrite() // likewise
+	_ = c.Conn.CloseWrite() // fails like Write in Seal
 	return c.Owed()
 }
 
 // under is the socket below crypto/tls.
 type under struct {
 	conn   net.Conn // nil while a loop has it
-	before *before  // nil for nothing
+	before *before  // nil if there is nothing
 
 	fd   int
 	read func(fd int, p []byte) (int, syscall.Errno)
-	dry  bool   // there is nothing to be read until something is heard
+	dry  bool   // there is nothing to read until Heard is called
 	out  []byte // to be written
 }
 
-// again is temporary, which has crypto/tls take up a record where it was.
+// again is an error that counts as temporary, so that crypto/tls can continue with
+// a record later.
 type again struct{}
 
 var errAgain net.Error = again{}
@@ -173,7 +173,7 @@ func (u *under) Close() error {
 	return nil
 }
 
-// CloseWrite says that nothing follows on the socket itself.
+// CloseWrite closes the socket for writing.
 func (u *under) CloseWrite() error {
 	if half, is := u.conn.(interface{ CloseWrite() error }); is {
 		return half.CloseWrite()
@@ -181,7 +181,7 @@ func (u *under) CloseWrite() error {
 	return errors.ErrUnsupported
 }
 
-// NetConn is what the connection stands on.
+// NetConn returns the connection below.
 func (u *under) NetConn() net.Conn { return u.conn }
 
 // LocalAddr implements net.Conn.
