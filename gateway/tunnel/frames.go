@@ -2,19 +2,19 @@ package tunnel
 
 import "encoding/binary"
 
-// frames follows the frames of a WebSocket's one direction (RFC 6455, 5.2)
+// frames finds where frames end in one direction of a WebSocket (RFC 6455, 5.2),
 // without looking at what is in them.
 type frames struct {
 	head   [10]byte
-	have   int    // of head
-	left   uint64 // of the payload, with its mask
+	have   int    // bytes of head so far
+	left   uint64 // bytes to come of the mask and payload
 	inside bool   // a frame has begun
-	closed bool   // a close frame has passed whole
+	closed bool   // a whole close frame has passed
 }
 
 const opClose = 0x8
 
-// boundary reports whether a frame may be put in here.
+// boundary reports whether a frame may be inserted here.
 func (f *frames) boundary() bool { return !f.inside }
 
 // next takes bytes up to the end of the current frame, at most all of p.
@@ -64,8 +64,8 @@ func (f *frames) need() int {
 	return 2
 }
 
-// length is what follows the head. One of more than 63 bits is nonsense, which
-// the receiver will say.
+// length returns how many bytes follow the head. A length of more than 63 bits is
+// invalid; the receiver will reject it.
 func (f *frames) length() uint64 {
 	n := uint64(f.head[1] & 0x7f)
 	switch n {

@@ -7,10 +7,10 @@ import (
 	"sync"
 )
 
-// errReplied says that the other end has answered a close frame: it is done.
+// errReplied says that the other end has answered the close frame: it is done.
 var errReplied = errors.New("close frame was answered")
 
-// readError is an error of where a lane comes from.
+// readError is an error of the connection that a lane reads from.
 type readError struct{ err error }
 
 func (e *readError) Error() string { return e.err.Error() }
@@ -23,12 +23,12 @@ type lane struct {
 
 	mu      sync.Mutex
 	frames  frames
-	leaving bool // the goodbye goes out behind the frame that is on its way
-	shut    bool // nothing further is passed on: the goodbye has gone out
+	leaving bool // the goodbye is sent after the current frame
+	shut    bool // nothing more is passed on: the goodbye was sent
 }
 
-// copy passes on what src sends until its end, which is nil, or until it has
-// answered a goodbye.
+// copy passes on what src sends. It returns nil at src's end, and errReplied once
+// src has answered the goodbye.
 func (l *lane) copy(src io.Reader) error {
 	buf := make([]byte, laneBuffer)
 	for {
@@ -47,7 +47,7 @@ func (l *lane) copy(src io.Reader) error {
 	}
 }
 
-// write passes p on, and puts the goodbye in where it is due.
+// write passes p on, and inserts the goodbye when it is due.
 func (l *lane) write(p []byte) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -76,17 +76,17 @@ func (l *lane) write(p []byte) error {
 	return nil
 }
 
-// leave says goodbye as soon as the frame that is on its way has passed.
+// leave sends the goodbye as soon as the current frame has passed.
 func (l *lane) leave() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.leaving = true; l.frames.boundary() {
-		_ = l.part() // who copies to it finds the same error
+		_ = l.part() // the goroutine that copies to it gets the same error
 	}
 }
 
-// part ends the direction; a close frame of the sender's own is not followed by
-// another.
+// part ends the direction. It sends no goodbye if the sender's own close frame has
+// passed.
 func (l *lane) part() error {
 	if l.shut {
 		return nil

@@ -1,6 +1,7 @@
-// Package tunnel carries a connection that HTTP has left, to a worker and a
-// client. A WebSocket's frames are followed, so that both ends can be told when
-// the worker drains; other protocols are copied, by splice(2) where possible.
+// Package tunnel copies between a client and a worker once their connection has
+// left HTTP. In a WebSocket it watches where frames end, so that it can send both
+// ends a close frame when the worker drains. Other protocols are copied with
+// splice(2) if possible.
 package tunnel
 
 import (
@@ -14,17 +15,17 @@ import (
 )
 
 const (
-	laneBuffer = 8 << 10          // of one direction of a WebSocket, bytes
-	lingering  = 10 * time.Second // for the other direction when one has ended
-	parting    = 2 * time.Second  // for both ends of a WebSocket to answer that it ends
+	laneBuffer = 8 << 10          // bytes for one direction of a WebSocket
+	lingering  = 10 * time.Second // for the other direction, after one has ended
+	parting    = 2 * time.Second  // for both ends of a WebSocket to answer the close frame
 )
 
 // Ends are what a tunnel joins.
 type Ends struct {
 	Client net.Conn
 	Worker net.Conn
-	From   io.Reader // where a WebSocket of the worker's is read; nil is Worker
-	First  []byte    // what has been read of the worker's already
+	From   io.Reader // where the worker's end of a WebSocket is read from; nil is Worker
+	First  []byte    // what was already read from the worker
 	Close  func()    // closes the worker's end; nil closes Worker
 }
 
@@ -39,7 +40,7 @@ type Tunnel struct {
 	ended bool
 }
 
-// New makes a tunnel, whose frames are followed if it is a WebSocket.
+// New makes a tunnel. It watches the frames if this is a WebSocket.
 func New(ends Ends, webSocket bool) *Tunnel {
 	t := &Tunnel{Ends: ends}
 	if t.From == nil {
@@ -55,7 +56,7 @@ func New(ends Ends, webSocket bool) *Tunnel {
 	return t
 }
 
-// maskedGoodbye is a close frame with 1001 (going away), as a client sends it.
+// maskedGoodbye is a close frame with 1001 (going away), masked as a client's are.
 func maskedGoodbye() []byte {
 	p := []byte{0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe9}
 	_, _ = rand.Read(p[2:6]) // never fails
@@ -64,11 +65,11 @@ func maskedGoodbye() []byte {
 	return p
 }
 
-// WebSocket reports whether it is one.
+// WebSocket reports whether the tunnel is a WebSocket.
 func (t *Tunnel) WebSocket() bool { return t.toClient != nil }
 
-// Run copies both ways until both have ended, or ctx has. It fails where reading
-// from the worker does, unless the worker was told to end.
+// Run copies in both directions until both or ctx have ended. It returns an error if
+// reading from the worker failed, unless the worker was told to end.
 func (t *Tunnel) Run(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, t.kill)
 	up := make(chan struct{})
@@ -112,8 +113,8 @@ func (t *Tunnel) down() error {
 	return err
 }
 
-// end passes on that a direction has ended, and bounds the other one. A
-// direction that broke ends both.
+// end tells dst that its direction has ended, and limits how long the other one may
+// take. An error in one direction ends both.
 func (t *Tunnel) end(err error, dst net.Conn) {
 	if !errors.Is(err, errReplied) {
 		half, ok := dst.(interface{ CloseWrite() error })
@@ -130,8 +131,8 @@ func (t *Tunnel) end(err error, dst net.Conn) {
 	}
 }
 
-// Drain is told that the worker drains: a WebSocket's ends are told to go away,
-// and what then remains is cut in time, another protocol after most.
+// Drain is called when the worker drains. Both ends of a WebSocket get a close
+// frame, and the tunnel is cut soon afterwards. Other protocols are cut after most.
 func (t *Tunnel) Drain(most time.Duration) {
 	t.mu.Lock()
 	if t.ended || t.cut != nil {
