@@ -9,20 +9,20 @@ import (
 	"github.com/gonicorn/gonicorn/gateway/budget"
 )
 
-// Config bounds a connection. Durations of 0 are for ever.
+// Config has a connection's settings and limits. A duration of 0 means no limit.
 type Config struct {
 	MaxMessage   int64         // bytes of one message, decompressed; 0 is no bound
-	Deflate      bool          // take permessage-deflate when it is offered
-	PingInterval time.Duration // how long a silent client is left alone
-	PingTimeout  time.Duration // how long it may then take to answer
-	FrameTimeout time.Duration // how long a part of a frame that has begun may take
+	Deflate      bool          // accept permessage-deflate if it is offered
+	PingInterval time.Duration // how long a client may be silent before it is pinged
+	PingTimeout  time.Duration // how long it may take to answer the ping
+	FrameTimeout time.Duration // how long the next part of an incomplete frame or message may take
 	WriteTimeout time.Duration // how long a client may take nothing of what is sent
 
-	// Memory is what compressed messages of all connections may hold beyond
-	// PartSize each until they are complete; nil is no bound.
+	// Memory bounds what incomplete compressed messages of all connections may
+	// hold, beyond PartSize each; nil is no bound.
 	Memory *budget.Budget
-	// Inflating has room for the messages that are decompressed at once; nil
-	// is no bound.
+	// Inflating has one place for each message that may be decompressed at the
+	// same time; nil is no bound.
 	Inflating chan struct{}
 }
 
@@ -41,11 +41,11 @@ const (
 	CodeTryAgain    = 1013
 )
 
-// CloseError says how a connection ended, as the app is told.
+// CloseError says how a connection ended. It is what the app is told.
 type CloseError struct {
 	Code   int
 	Reason string
-	Asked  bool // the client sent a close frame, which Answer answers
+	Asked  bool // the client sent a close frame; Answer answers it
 }
 
 // Error names the code.
@@ -67,12 +67,12 @@ const (
 	bitMask    = 0x80
 )
 
-// Sink takes the messages of a client. Each method but Part may say that it
-// cannot now: Feed stops then, and is to be called again when it can.
+// Sink takes the messages of a client. If Ready, Room, Hold, Inflate or Turn returns
+// false, Feed stops. It has to be called again when the method would return true.
 type Sink interface {
 	// Ready reports whether another message may begin.
 	Ready() bool
-	// Room reports whether n bytes of a message may follow; they do then.
+	// Room reports whether n bytes of a message may follow. If so, Part follows.
 	Room(n int) bool
 	// Hold reports whether a compressed message may hold n bytes more until it
 	// is complete.
@@ -81,41 +81,40 @@ type Sink interface {
 	Inflate() bool
 	// Turn reports whether there is time to decompress another part now.
 	Turn() bool
-	// Released gives back what Hold and Inflate gave.
+	// Released says that what Hold and Inflate gave is free again.
 	Released()
 	// Part takes a part of a message.
 	Part(p Part)
 }
 
-// Conn is the server's end of a WebSocket without I/O: Feed takes what the client
-// has sent, and Unsent is what is to be sent to it. It belongs to one goroutine.
+// Conn is the server's end of a WebSocket, without I/O. Feed takes what the client
+// has sent, and Unsent returns what is to be sent to it. It belongs to one goroutine.
 type Conn struct {
 	config  *Config
 	deflate bool
 	to      Sink
 
 	frame        // that is being read
-	message      // likewise
+	message      // that is being read
 	ended   bool // nothing more is read
-	stalled bool // it is the sink that is waited for
-	pinged  bool // a ping has gone out, and nothing has come since
-	half    bool // something has begun, and its next part is waited for
+	stalled bool // the connection waits for the sink
+	pinged  bool // a ping was sent, and nothing has come since
+	half    bool // a frame or message is incomplete, and the client is to send more
 
 	out    []byte // frames
 	inside bool   // a fragmented message is being written
 	closed bool   // a close frame has been written
 }
 
-// NewConn makes a WebSocket of a connection that has been upgraded with h.
+// NewConn returns the WebSocket for a connection that was upgraded with h.
 func NewConn(h Handshake, config *Config, to Sink) *Conn {
 	return &Conn{config: config, deflate: h.deflate, to: to}
 }
 
-// Feed takes bytes of the client's, which it may change. It returns how many: it
-// wants the others when Sink can take more. Control frames are answered on the way.
-// An error is a *CloseError whose code is what the app is to be told; a close
-// frame with the code that the client should see is in Unsent by then, but for
-// the answer to the client's own.
+// Feed takes bytes that the client has sent, and may change them. It returns how many
+// it took; it wants the rest when the Sink can take more. It answers control frames.
+// An error is a *CloseError with the code for the app. The close frame for the client
+// is then in Unsent, unless the client sent one itself or has gone.
 func (c *Conn) Feed(p []byte) (n int, err error) {
 	if len(p) > 0 || c.stalled {
 		c.pinged = false
@@ -139,25 +138,26 @@ func (c *Conn) Feed(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// Stalled reports whether it is the sink that is waited for.
+// Stalled reports whether the connection waits for the sink.
 func (c *Conn) Stalled() bool { return c.stalled }
 
-// Lost says that the client has gone without a word.
+// Lost says that the client has gone without a close frame.
 func (c *Conn) Lost() *CloseError { return c.refuse(io.ErrUnexpectedEOF) }
 
-// Await is what a client is waited for.
+// Await is what the connection expects from the client.
 type Await int
 
-// What is waited for, each for a time of its own.
+// What the connection can expect. Each has its own timeout.
 const (
 	Nothing Await = iota
 	Frame         // the next part of a frame, or of a long message, within Config.FrameTimeout
-	Pong          // a sign of life, within PingTimeout
-	Silence       // nothing: it is asked for one after PingInterval
+	Pong          // the answer to a ping, or anything else, within PingTimeout
+	Silence       // nothing, but the client is pinged after PingInterval
 )
 
-// Awaits says what the client is waited for since the last call of Feed or Late.
-// While it is the app that is waited for, a sign of life would not be read.
+// Awaits says what has been expected from the client since the last call of Feed or
+// Late. While the connection waits for the app, nothing is expected, since an answer
+// to a ping would not be read.
 func (c *Conn) Awaits() Await {
 	switch {
 	case c.ended || c.stalled:
@@ -172,9 +172,8 @@ func (c *Conn) Awaits() Await {
 	return Nothing
 }
 
-// Late is called when nothing has come in the time of what Awaits says. sending says
-// that the client is to take something: it is not asked for a sign of life then, and
-// there is a bound for one that takes nothing.
+// Late is called when the timeout of what Awaits returns has passed. sending says that
+// the client still has to take something. It is not pinged then: WriteTimeout applies.
 func (c *Conn) Late(sending bool) error {
 	switch c.Awaits() {
 	case Frame:
@@ -182,15 +181,16 @@ func (c *Conn) Late(sending bool) error {
 	case Pong:
 		return c.refuse(&CloseError{Code: CodeInternal, Reason: "keepalive ping timeout"})
 	case Silence:
-		if !sending && !c.closed { // else it is the close frame that is waited for
-			c.pinged = c.config.PingTimeout > 0 // or nobody waits for the answer
+		if !sending && !c.closed { // after a close frame the client owes only its own
+			c.pinged = c.config.PingTimeout > 0 // without a timeout nobody waits for the answer
 			c.put(opPing, nil, true, false)
 		}
 	}
 	return nil
 }
 
-// refuse turns an error into what the app is told, and tells the client.
+// refuse ends the connection for an error. It tells the client, and returns what the
+// app is told.
 func (c *Conn) refuse(err error) *CloseError {
 	c.release()
 	c.ended = true
@@ -204,10 +204,10 @@ func (c *Conn) refuse(err error) *CloseError {
 	return closed
 }
 
-// End has nothing more read, for an error that the sink knows of.
+// End stops reading because of an error that the sink reports.
 func (c *Conn) End(err *CloseError) *CloseError { return c.refuse(err) }
 
-// Answer answers the close frame that Feed has returned, if it has.
+// Answer answers the client's close frame, if that is what Feed has returned.
 func (c *Conn) Answer(closed *CloseError) {
 	code := closed.Code
 	if code == CodeNoStatus {

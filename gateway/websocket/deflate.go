@@ -8,13 +8,13 @@ import (
 	"sync"
 )
 
-// tail is what the sender of a message takes off its end, and an empty final
-// block so that the reader ends (RFC 7692 section 7.2.2).
+// tail has the four bytes that the sender removes from the end of a message (RFC 7692
+// section 7.2.2), and an empty final block, so that the reader ends.
 const tail = "\x00\x00\xff\xff\x01\x00\x00\xff\xff"
 
 var inflaters = sync.Pool{New: func() any { return flate.NewReader(nil) }}
 
-// beginInflating begins to decompress a message that is complete.
+// beginInflating starts to decompress a complete message.
 func (c *Conn) beginInflating() error {
 	m := &c.message
 	in := make([]io.Reader, 0, len(m.packed)+2)
@@ -56,7 +56,7 @@ func (c *Conn) inflateSome() error {
 	return nil
 }
 
-// deflater is a compressor and what it writes to.
+// deflater is a compressor and its output.
 type deflater struct {
 	w   *flate.Writer
 	out bytes.Buffer
@@ -64,7 +64,7 @@ type deflater struct {
 
 var deflaters = sync.Pool{New: func() any {
 	d := new(deflater)
-	d.w, _ = flate.NewWriter(&d.out, flate.BestSpeed) // fails on an unknown level only
+	d.w, _ = flate.NewWriter(&d.out, flate.BestSpeed) // fails only for an unknown level
 	return d
 }}
 
@@ -73,7 +73,7 @@ func deflate(p []byte) (packed []byte, release func()) {
 	d := deflaters.Get().(*deflater)
 	d.out.Reset()
 	d.w.Reset(&d.out)
-	_, _ = d.w.Write(p) // to memory
+	_, _ = d.w.Write(p) // writes to memory
 	_ = d.w.Flush()
 	packed = bytes.TrimSuffix(d.out.Bytes(), []byte("\x00\x00\xff\xff"))
 	return packed, func() { deflaters.Put(d) }

@@ -10,21 +10,21 @@ const maxHead = 14
 
 // frame is a frame that is being read.
 type frame struct {
-	head            [maxHead]byte // of which headLen bytes have come, while it is not whole
+	head            [maxHead]byte // the first headLen bytes have come, while it is incomplete
 	headLen         int
-	headed          bool // the head is whole, and the payload is not
+	headed          bool // the head is complete, and the payload is not
 	final, deflated bool
 	op              byte
 	length          int64 // of the payload
-	at              int64 // bytes of it that have come
+	at              int64 // bytes of the payload so far
 	mask            [4]byte
 	control         [maxControl]byte // the payload of a control frame
 }
 
-// begun reports whether a frame has begun that is not whole.
+// begun reports whether there is an incomplete frame.
 func (f *frame) begun() bool { return f.headed || f.headLen > 0 }
 
-// step takes bytes of a frame. 0 means that there is no room for another message.
+// step takes bytes of a frame. 0 means that the sink has no room.
 func (c *Conn) step(p []byte) (n int, err error) {
 	if !c.headed {
 		if c.headLen == 0 && !c.going && !c.to.Ready() {
@@ -70,8 +70,8 @@ func (c *Conn) readHead(p []byte) (n int, err error) {
 	return n, err
 }
 
-// parseHead takes the head of a frame apart, whose length it returns; 0 while it
-// is not whole.
+// parseHead parses the head of a frame. It returns the head's length, or 0 while the
+// head is incomplete.
 func (c *Conn) parseHead(b []byte) (size int, err error) {
 	if len(b) < 2 {
 		return 0, nil
@@ -89,7 +89,7 @@ func (c *Conn) parseHead(b []byte) (size int, err error) {
 		return 0, &CloseError{Code: CodeProtocol, Reason: "control frame too long"}
 	}
 	at := 2
-	switch f.length { // it must be in the shortest of the forms (RFC 6455 section 5.2)
+	switch f.length { // it must have the shortest form (RFC 6455 section 5.2)
 	case 126:
 		if at = 4; len(b) < at {
 			return 0, nil
@@ -114,7 +114,8 @@ func (c *Conn) parseHead(b []byte) (size int, err error) {
 
 var errLength = &CloseError{Code: CodeProtocol, Reason: "frame length"}
 
-// readControl takes bytes of a control frame's payload, and answers it.
+// readControl takes bytes of a control frame's payload, and answers the frame once it
+// is complete.
 func (c *Conn) readControl(p []byte) (n int, err error) {
 	n = copy(c.control[c.at:c.length], p)
 	if c.at += int64(n); c.at < c.length {
@@ -133,7 +134,7 @@ func (c *Conn) readControl(p []byte) (n int, err error) {
 	return n, closedBy(payload)
 }
 
-// closedBy reads the client's close frame and returns what the app is told.
+// closedBy parses the client's close frame and returns what the app is told.
 func closedBy(payload []byte) error {
 	if len(payload) == 0 {
 		return &CloseError{Code: CodeNoStatus, Asked: true}
@@ -151,8 +152,8 @@ func closedBy(payload []byte) error {
 	return &CloseError{Code: code, Reason: string(payload[2:]), Asked: true}
 }
 
-// unmask undoes the client's mask (RFC 6455 section 5.3); at is where in the
-// mask p begins.
+// unmask undoes the client's mask (RFC 6455 section 5.3); at is the offset in the
+// mask at which p begins.
 func unmask(p []byte, mask [4]byte, at int) {
 	var wide [8]byte
 	for i := range wide {

@@ -1,5 +1,5 @@
-// Package websocket is RFC 6455 and RFC 7692 at the gateway's end: the
-// handshake, frames, and compression. The app sees messages only.
+// Package websocket is the gateway's end of RFC 6455 and RFC 7692: the
+// handshake, frames, and compression. The app sees only messages.
 package websocket
 
 import (
@@ -12,8 +12,8 @@ import (
 	"github.com/gonicorn/gonicorn/gateway"
 )
 
-// ErrHandshake says that a request to upgrade is none that RFC 6455 section
-// 4.2.1 allows.
+// ErrHandshake says that a request for an upgrade does not follow RFC 6455 section
+// 4.2.1.
 var ErrHandshake = errors.New("malformed WebSocket handshake")
 
 // ErrVersion says that the client wants a version other than 13; the answer is
@@ -44,8 +44,8 @@ func Check(r *gateway.Request, deflate bool) (Handshake, error) {
 	return h, nil
 }
 
-// Answer is the status and the fields of the gateway's side; fields are the
-// app's, to which it adds.
+// Answer returns the status and the fields of the gateway's response. It adds its own
+// fields to the app's.
 func (h Handshake) Answer(fields []gateway.Field) (int, []gateway.Field) {
 	status := 200
 	if h.key != "" {
@@ -66,10 +66,9 @@ func acceptKey(key string) string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// offersDeflate reports whether one of the client's offers of
-// permessage-deflate can be taken with no context kept on either side (RFC
-// 7692 section 7.1). A bound on the server's window cannot: compress/flate has
-// none but 15.
+// offersDeflate reports whether one of the client's offers of permessage-deflate can
+// be accepted with no context kept on either side (RFC 7692 section 7.1). An offer
+// with a smaller server window cannot: compress/flate always uses 15 bits.
 func offersDeflate(r *gateway.Request) bool {
 	for i := range r.Header {
 		if r.Header[i].Name != "sec-websocket-extensions" {

@@ -5,11 +5,11 @@ import (
 	"syscall"
 )
 
-// HungUp reports whether the client has closed its end of a connection, which
-// nobody who does not read would notice.
+// HungUp reports whether the client has closed its end of a connection. It finds that
+// out without reading.
 func HungUp(conn net.Conn) bool {
 	if stream, is := conn.(interface{ HungUp() bool }); is {
-		return stream.HungUp() // of HTTP/2
+		return stream.HungUp() // an HTTP/2 stream
 	}
 	for {
 		inner, is := conn.(interface{ NetConn() net.Conn })

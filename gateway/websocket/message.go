@@ -6,51 +6,51 @@ import (
 	"unicode/utf8"
 )
 
-// PartSize is how many bytes of a message are handed on at once.
+// PartSize is the largest number of bytes of a message that are handed on at once.
 const PartSize = 16 << 10
 
-// Part is some of a message. Data is valid until Sink.Part returns.
+// Part is a part of a message. Data is valid until Sink.Part returns.
 type Part struct {
-	Text bool // the message is; otherwise it is binary
-	Last bool // the message is complete
-	Size int  // bytes of the message's parts up to this one
+	Text bool // the message is text; otherwise it is binary
+	Last bool // the message ends with this part
+	Size int  // bytes of the message so far, including this part
 	Data []byte
 }
 
-// parts hold what has come of a message. A connection has one only while a
-// message is on its way.
+// parts is a pool of buffers for messages. A connection has one only while it reads
+// a message.
 var parts = sync.Pool{New: func() any { return new([PartSize]byte) }}
 
-// step of a message that waits for the sink.
+// step is what a message waits for the sink to do.
 type step int
 
 const (
 	none      step = iota
-	hand           // the part, which is full
-	last           // the part, which ends the message
-	hold           // the part of a compressed message, which is full
-	inflate        // the message is complete, and begins to be decompressed
-	inflating      // likewise, and has begun
+	hand           // take a full part
+	last           // take the part that ends the message
+	hold           // allow another part of a compressed message in memory
+	inflate        // allow a complete message to be decompressed
+	inflating      // allow the decompression to continue
 )
 
-// message is one that is being read.
+// message is the message that is being read.
 type message struct {
 	going   bool // it has begun
 	text    bool
 	packs   bool  // it is compressed
-	size    int64 // bytes of all frames so far
+	size    int64 // payload bytes of its frames, with the current one
 	part    *[PartSize]byte
-	n       int               // of part
+	n       int               // bytes in part
 	packed  []*[PartSize]byte // full parts of a compressed message
 	check   utf8Check
 	given   int // bytes handed on
 	waiting step
-	reader  io.ReadCloser   // decompresses it
+	reader  io.ReadCloser   // decompresses the message
 	tail    *[PartSize]byte // the last part of a compressed message
-	holds   bool            // the sink is to be told of the end
+	holds   bool            // Sink.Released has to be called at the end
 }
 
-// release gives back what the message holds.
+// release frees what the message holds.
 func (c *Conn) release() {
 	m := &c.message
 	for _, p := range [...]*[PartSize]byte{m.part, m.tail} {
@@ -70,7 +70,7 @@ func (c *Conn) release() {
 	*m = message{}
 }
 
-// beginFrame takes the head of a frame of a message.
+// beginFrame checks the head of a data frame.
 func (c *Conn) beginFrame() error {
 	m := &c.message
 	if (c.op == opContinuation) != m.going || m.going && c.deflated {
@@ -81,7 +81,7 @@ func (c *Conn) beginFrame() error {
 	}
 	most := c.config.MaxMessage
 	if m.packs && most > 0 {
-		most += most>>8 + 1024 // what cannot be compressed grows a little
+		most += most>>8 + 1024 // incompressible data grows a little
 	}
 	if most > 0 && c.length > most-m.size {
 		return errTooBig
@@ -102,7 +102,7 @@ var (
 // arrives, not with what was announced.
 func (c *Conn) readPayload(p []byte) (n int, err error) {
 	m := &c.message
-	if !c.headed { // it had none
+	if !c.headed { // the frame had no payload
 		return 0, nil
 	}
 	if whole, err := c.readWhole(p); whole || err != nil {
@@ -134,8 +134,8 @@ func (c *Conn) readPayload(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// readWhole hands a short message on that is whole, from where it is. The sink must
-// have room for it.
+// readWhole hands on a short message that is complete in p, without copying it. It
+// does nothing if the sink has no room for it.
 func (c *Conn) readWhole(p []byte) (bool, error) {
 	m := &c.message
 	if !c.final || m.packs || m.size != c.length || c.at > 0 || c.length > PartSize || int64(len(p)) < c.length || !c.to.Room(int(c.length)) {
@@ -153,7 +153,7 @@ func (c *Conn) readWhole(p []byte) (bool, error) {
 	return true, nil
 }
 
-// endFrame ends a frame, and the message if it was the last.
+// endFrame ends a frame, and the message if this was its last frame.
 func (c *Conn) endFrame() error {
 	m := &c.message
 	c.headed = false
@@ -168,11 +168,11 @@ func (c *Conn) endFrame() error {
 	case m.text && !m.check.done():
 		return errNotUTF8
 	}
-	m.waiting = last // a compressed message of nothing is one of nothing, as zlib has it
+	m.waiting = last // as in zlib, a compressed message without bytes is an empty message
 	return nil
 }
 
-// full is called when the part is.
+// full is called when the part is full.
 func (c *Conn) full() error {
 	if c.waiting = hand; c.packs {
 		c.waiting = hold
@@ -180,7 +180,8 @@ func (c *Conn) full() error {
 	return nil
 }
 
-// settle does what the message has waited for. False means that the sink cannot.
+// settle does the step that the message waits for. False means that the sink does not
+// allow it yet.
 func (c *Conn) settle() (bool, error) {
 	m := &c.message
 	for m.waiting != none {
@@ -217,7 +218,7 @@ func (c *Conn) settle() (bool, error) {
 	return true, nil
 }
 
-// handOn hands on the part, for which there is room.
+// handOn hands the part to the sink, which has room for it.
 func (c *Conn) handOn() {
 	m := &c.message
 	var data []byte

@@ -2,15 +2,15 @@ package websocket
 
 import "sync"
 
-// Set is the open WebSockets of a gateway. It is safe for concurrent use.
+// Set is the set of open WebSockets of a gateway. It is safe for concurrent use.
 type Set struct {
 	mu         sync.Mutex
 	open       map[any]func()
 	restarting bool
 }
 
-// Add takes c, a WebSocket of some kind, in. restart is called, in a goroutine of its own, when the
-// gateway goes: at once if it is about to.
+// Add adds c, a WebSocket of any kind. When the set is told to restart, restart is called in a
+// goroutine of its own; at once if that was before.
 func (s *Set) Add(c any, restart func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -23,21 +23,22 @@ func (s *Set) Add(c any, restart func()) {
 	s.open[c] = restart
 }
 
-// Remove takes c out.
+// Remove removes c.
 func (s *Set) Remove(c any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.open, c)
 }
 
-// Len is how many there are.
+// Len returns how many WebSockets are open.
 func (s *Set) Len() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.open)
 }
 
-// Restart has all WebSockets closed, and those that come later too.
+// Restart closes all WebSockets, also those that are added later, since the gateway
+// is going to end.
 func (s *Set) Restart() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -2,14 +2,15 @@ package websocket
 
 import "unicode/utf8"
 
-// utf8Check checks text that comes in pieces. It fails at the first byte that
-// cannot belong to UTF-8, as RFC 6455 section 8.1 would have it.
+// utf8Check checks text that comes in pieces (RFC 6455 section 8.1). It fails with the
+// piece that contains the first invalid byte.
 type utf8Check struct {
-	begun [utf8.UTFMax]byte // of a character whose rest has not come
+	begun [utf8.UTFMax]byte // the first n bytes of an incomplete character
 	n     int
 }
 
-// add reports whether all text so far can be the beginning of UTF-8.
+// add reports whether all text so far is valid UTF-8. Its last character may be
+// incomplete.
 func (u *utf8Check) add(p []byte) bool {
 	for u.n > 0 && len(p) > 0 {
 		u.begun[u.n] = p[0]
@@ -38,5 +39,5 @@ func (u *utf8Check) add(p []byte) bool {
 	return utf8.Valid(p[:end])
 }
 
-// done reports whether no character is left begun.
+// done reports whether the last character is complete.
 func (u *utf8Check) done() bool { return u.n == 0 }

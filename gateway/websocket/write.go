@@ -6,21 +6,21 @@ import (
 	"unicode/utf8"
 )
 
-// minDeflate is from what size messages are compressed.
+// minDeflate is the smallest size of a message that is compressed.
 const minDeflate = 256
 
-// pongMost is how many bytes may wait for a client that still gets answers to
-// its pings: one that takes nothing needs none.
+// pongMost is how many bytes may wait for a client before its pings are no longer
+// answered: it would not read the answers.
 const pongMost = 64 << 10
 
-// keepOut is how long a buffer for what is sent may be to be used again.
+// keepOut is the largest size of an output buffer that is used again.
 const keepOut = 4 << 10
 
-// Unsent is what is to be sent to the client; valid until the next method is
-// called.
+// Unsent returns what is to be sent to the client. It is valid until the next method
+// is called.
 func (c *Conn) Unsent() []byte { return c.out }
 
-// Sent says that n bytes of Unsent are on their way.
+// Sent says that n bytes of Unsent were sent.
 func (c *Conn) Sent(n int) {
 	switch rest := c.out[n:]; {
 	case len(rest) > 0:
@@ -32,7 +32,7 @@ func (c *Conn) Sent(n int) {
 	}
 }
 
-// Message sends a message, or with more a part of one.
+// Message sends a message. With more, p is a part of it, and others follow.
 func (c *Conn) Message(text bool, p []byte, more bool) {
 	if c.closed {
 		return
@@ -54,7 +54,7 @@ func (c *Conn) Message(text bool, p []byte, more bool) {
 	c.put(op, p, !more, false)
 }
 
-// Close sends a close frame, once; nothing is sent behind it.
+// Close sends a close frame. Only the first call does; nothing is sent after it.
 func (c *Conn) Close(code int, reason string) {
 	if !ValidCode(code) {
 		code = CodeNormal
