@@ -9,11 +9,11 @@ import (
 	"github.com/gonicorn/gonicorn/gateway"
 )
 
-// inlineBody is how much of a body is handed over whole, if it is there
-// already: bytes.
+// inlineBody is the largest body, in bytes, that is handed over whole if it has
+// already been read.
 const inlineBody = 64 << 10
 
-// How far a body has been read.
+// The states of a body.
 const (
 	bodyOpen int32 = iota
 	bodyDone
@@ -25,10 +25,10 @@ const (
 type body struct {
 	x       *serverConn
 	chunked *ChunkedReader
-	left    atomic.Int64 // to come; of a chunked one, how much is allowed
+	left    atomic.Int64 // bytes to come; for a chunked body, bytes still allowed
 	state   atomic.Int32
 	invite  bool // the client waits for 100 (Continue)
-	hasty   bool // no time is given between two reads
+	hasty   bool // a read does not extend the deadline
 	err     error
 }
 
@@ -58,8 +58,8 @@ func (b *body) begin() {
 	r.Body.Stream = b
 }
 
-// Read implements io.Reader. Its errors are *gateway.BadRequest for what breaks
-// the rules, the limits or the patience, and gateway.ErrClientGone.
+// Read implements io.Reader. Its errors are gateway.ErrClientGone, and a
+// *gateway.BadRequest for a body that breaks the rules or a limit, or is too slow.
 func (b *body) Read(p []byte) (int, error) {
 	if b.err != nil {
 		return 0, b.err
@@ -103,7 +103,7 @@ func (b *body) read(p []byte) (int, error) {
 	return n, err
 }
 
-// fail keeps the error that ends the body.
+// fail ends the body with an error, which may be io.EOF, and keeps it.
 func (b *body) fail(err error) error {
 	bad := (*gateway.BadRequest)(nil)
 	switch {
@@ -125,20 +125,20 @@ func (b *body) fail(err error) error {
 	return err
 }
 
-// finish reads what is left of the body, if that is little, so that the next
-// request can follow; it reports whether it can.
+// finish reads the rest of the body, if that is short, so that the next request can
+// follow. It reports whether it can.
 func (b *body) finish() bool {
 	if b.state.Load() == bodyOpen {
 		b.hasty = true
 		b.x.readBy = pastDeadline
 		b.x.readWithin(lingerTime)
-		_, _ = io.CopyN(io.Discard, b, keepBody) // what became of it is in the state
+		_, _ = io.CopyN(io.Discard, b, keepBody) // the state says how it went
 	}
 	return b.state.Load() == bodyDone
 }
 
-// tooMuch reports whether what is left is not worth reading for the sake of
-// the connection.
+// tooMuch reports whether too much of the body is left to read it just to keep the
+// connection.
 func (b *body) tooMuch() bool {
 	switch b.state.Load() {
 	case bodyOpen:

@@ -2,12 +2,12 @@ package http1
 
 import "sync"
 
-// block is the size of the buffers that connections are lent: bytes. A head
-// seldom needs more, and a short response fits in whole.
+// block is the size in bytes of the buffers that connections borrow. A head seldom
+// needs more, and a whole short response fits.
 const block = 4 << 10
 
-// blocks lends buffers to connections while they have something to read or to
-// say, so that an idle one holds none.
+// blocks lends buffers to connections while they read or write, so that an idle one
+// holds none.
 type blocks struct{ pool sync.Pool }
 
 func (b *blocks) get() []byte {
@@ -17,7 +17,7 @@ func (b *blocks) get() []byte {
 	return make([]byte, block)
 }
 
-// put takes a buffer back. One that has grown is left to the collector.
+// put takes a buffer back. One that has grown is left to the garbage collector.
 func (b *blocks) put(p []byte) {
 	if cap(p) == block {
 		b.pool.Put((*[block]byte)(p[:block]))

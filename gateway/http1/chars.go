@@ -3,14 +3,14 @@ package http1
 // Classes of characters, one bit each.
 const (
 	tokenChar  = 1 << iota // RFC 9110, 5.6.2
-	valueChar              // in a field's value: no control characters but tab
+	valueChar              // in a field's value: no control characters except tab
 	targetChar             // in a request target: no controls, no space, no '#'
 	hostChar               // in a registered name (RFC 3986, 3.2.2)
 	hexChar
 	upperChar
 )
 
-// classes has every byte's class bits. It is computed once and never written.
+// classes has the class bits of every byte. It is computed once and never changed.
 var classes = func() (t [256]uint8) {
 	for i := range t {
 		c := byte(i)
@@ -47,7 +47,7 @@ func in(c byte, set string) bool {
 	return false
 }
 
-// all reports whether every byte of s is of the class; an empty s is.
+// all reports whether every byte of s is of the class; for an empty s it is true.
 func all[T []byte | string](s T, class uint8) bool {
 	for i := 0; i < len(s); i++ {
 		if classes[s[i]]&class == 0 {
@@ -57,7 +57,7 @@ func all[T []byte | string](s T, class uint8) bool {
 	return true
 }
 
-// foldEqual reports whether s is want in any case; want is lower case ASCII.
+// foldEqual reports whether s equals want, ignoring case; want is lower case ASCII.
 func foldEqual[T []byte | string](s T, want string) bool {
 	if len(s) != len(want) {
 		return false
@@ -96,8 +96,8 @@ func nextElement[T []byte | string](list T) (element, rest T) {
 	return trim(list), list[len(list):]
 }
 
-// hasElement reports whether a comma-separated list has an element, in any
-// case; want is lower case.
+// hasElement reports whether a comma-separated list has an element, ignoring case;
+// want is lower case.
 func hasElement[T []byte | string](list T, want string) bool {
 	for len(list) > 0 {
 		var e T
@@ -148,7 +148,7 @@ func validHost[T []byte | string](h T) bool {
 	return end == len(h) || validPort(h[end:])
 }
 
-// validPort takes a colon and digits; RFC 3986 allows no digits.
+// validPort accepts a colon and digits. RFC 3986 allows that there are no digits.
 func validPort[T []byte | string](p T) bool {
 	if p[0] != ':' || len(p) > 6 {
 		return false

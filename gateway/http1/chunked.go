@@ -9,16 +9,16 @@ import (
 )
 
 const (
-	maxChunkLine  = 4 << 10  // a chunk's size with its extensions
-	chunkOverhead = 16 << 10 // what sizes and extensions may cost beyond their data
+	maxChunkLine  = 4 << 10  // bytes of a chunk's size with its extensions
+	chunkOverhead = 16 << 10 // bytes of sizes and extensions, beyond what is usual for the data
 )
 
-// ChunkedReader decodes a chunked body (RFC 9112, 7.1). It ends exactly behind
-// the body, so that the next message is left in the Reader.
+// ChunkedReader decodes a chunked body (RFC 9112, 7.1). It reads exactly to the end
+// of the body, so that the next message is left in the Reader.
 type ChunkedReader struct {
 	in       *Reader
 	rules    *Rules
-	left     int64 // of the current chunk
+	left     int64 // bytes of the current chunk
 	inChunk  bool  // data or its CRLF is still to come
 	overhead int64
 	trailing int // bytes of trailers
@@ -27,18 +27,18 @@ type ChunkedReader struct {
 	err      error
 }
 
-// NewChunkedReader decodes what in has next, its trailers under rules.
+// NewChunkedReader decodes the body that is next in in. rules apply to its trailers.
 func NewChunkedReader(in *Reader, rules *Rules) *ChunkedReader {
 	return &ChunkedReader{in: in, rules: rules}
 }
 
-// Trailers returns the trailer fields, names in lower case, once Read has
+// Trailers returns the trailer fields, with names in lower case, once Read has
 // returned io.EOF.
 func (c *ChunkedReader) Trailers() []gateway.Field { return c.trailers }
 
-// Read returns decoded data, and io.EOF behind the trailers. Nonsense is a
-// *BadRequest, a body that is cut off io.ErrUnexpectedEOF. All errors are final
-// but ErrDry.
+// Read returns decoded data, and io.EOF after the trailers. An invalid body is a
+// *BadRequest, and one that is cut off is io.ErrUnexpectedEOF. All errors except
+// ErrDry are final.
 func (c *ChunkedReader) Read(p []byte) (int, error) {
 	if c.err != nil {
 		return 0, c.err
@@ -56,7 +56,7 @@ func (c *ChunkedReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// errBodyEnd tells the end of the body from the end of the connection.
+// errBodyEnd is the end of the body, as opposed to the end of the connection.
 var errBodyEnd = errors.New("end of body")
 
 func (c *ChunkedReader) read(p []byte) (int, error) {
@@ -88,7 +88,7 @@ func (c *ChunkedReader) read(p []byte) (int, error) {
 	return n, err
 }
 
-// chunkEnd takes the CRLF behind a chunk's data.
+// chunkEnd takes the CRLF after a chunk's data.
 func (c *ChunkedReader) chunkEnd() error {
 	for len(c.in.Buffered()) < 2 {
 		if b := c.in.Buffered(); len(b) == 1 && b[0] != '\r' {
@@ -126,7 +126,7 @@ func (c *ChunkedReader) chunkSize() (last bool, err error) {
 	return size == 0, nil
 }
 
-// nextLine makes a whole line be buffered and returns its length with CRLF.
+// nextLine reads until a whole line is buffered, and returns its length with CRLF.
 func (c *ChunkedReader) nextLine(limit int, tooLong error) (int, error) {
 	scanned := 0
 	for {
@@ -150,7 +150,8 @@ func (c *ChunkedReader) nextLine(limit int, tooLong error) (int, error) {
 	}
 }
 
-// parseChunkSize parses hexadecimal digits and checks what follows a semicolon.
+// parseChunkSize parses hexadecimal digits, and checks the extensions after a
+// semicolon.
 func parseChunkSize(line []byte) (int64, error) {
 	var size int64
 	digits := 0
@@ -181,7 +182,7 @@ func parseChunkSize(line []byte) (int64, error) {
 	return size, nil
 }
 
-// readTrailers takes the trailer section and the empty line behind it.
+// readTrailers takes the trailer section and the empty line after it.
 func (c *ChunkedReader) readTrailers() error {
 	limits := c.rules.Limits.withDefaults()
 	for {

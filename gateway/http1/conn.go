@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	keepBody   = 256 << 10 // bytes of a body that nobody wanted which are read to keep the connection
+	keepBody   = 256 << 10 // bytes of an unwanted body that are read to keep the connection
 	lingerTime = 2 * time.Second
 )
 
@@ -24,22 +24,22 @@ const (
 type serverConn struct {
 	s       *Server
 	c       Conn
-	raw     syscall.RawConn // of c where it is a plain socket, else nil
+	raw     syscall.RawConn // of c if that is a plain socket, else nil
 	trusted bool            // the peer may send forwarder headers
 	in      Reader
 	head    RequestHead
 	req     gateway.Request
 	body    body
 	reply   reply
-	grown   *budget.Account // of s.Heads; nil without a bound
+	grown   *budget.Account // in s.Heads; nil without a bound
 	watch   watcher
 
-	begun    *Begun // of the first request; nil afterwards
+	begun    *Begun // what was done for the first request; nil afterwards
 	returned bool   // Conn.Return has taken the connection back
 
-	readBy, writeBy time.Time // the deadlines that are set
+	readBy, writeBy time.Time // the current deadlines
 	hurried         sync.Mutex
-	idle            bool // waits for a request; guarded by hurried
+	idle            bool // the connection waits for a request; guarded by hurried
 
 	tryRead func(fd uintptr) bool // x.try, made once
 	tryErr  error                 // its result
@@ -67,13 +67,13 @@ func newServerConn(s *Server, c Conn) *serverConn {
 	return x
 }
 
-// serve serves requests until one is the connection's last.
+// serve serves requests until the connection's last one.
 func (x *serverConn) serve(ctx context.Context) {
-	// The context is the connection's: a client that is gone is gone for good.
+	// The context is the connection's: a client that has gone does not come back.
 	ctx, cancel := context.WithCancelCause(ctx)
 	x.watch.gone = cancel
 	defer x.release()
-	defer func() { x.c.Close() }() // what it is then: Return may have changed it
+	defer func() { x.c.Close() }() // evaluated then, since Return may have changed x.c
 	if x.grown != nil {
 		defer x.grown.Close()
 	}
@@ -101,17 +101,17 @@ func (x *serverConn) serve(ctx context.Context) {
 	}
 }
 
-// common reports whether the last request was a small one.
+// common reports whether the last request had a small body, so that the loop may
+// serve the next one.
 func (x *serverConn) common() bool {
 	r := &x.reply
 	return x.c.Return != nil && x.head.Length >= 0 && x.head.Length < commonMost && !r.upgraded
 }
 
-// commonMost is how many bytes a body has that is worth an event loop.
+// commonMost is how many bytes make a body too large for the event loop.
 const commonMost = 32 << 10
 
-// giveBack gives the connection back to whoever wants it while it waits for a
-// request.
+// giveBack offers the connection to Conn.Return while it waits for a request.
 func (x *serverConn) giveBack() bool {
 	if len(x.in.Buffered()) > 0 || x.s.draining.Load() || x.s.KeepAlive <= 0 {
 		return false
@@ -120,8 +120,7 @@ func (x *serverConn) giveBack() bool {
 	return x.returned
 }
 
-// ungrow gives back a buffer that a long head has made grow, once nothing is in
-// it.
+// ungrow replaces a buffer that has grown for a long head, once it is empty.
 func (x *serverConn) ungrow() {
 	if x.grown == nil || x.grown.Held() == 0 || len(x.in.Buffered()) > 0 {
 		return
@@ -130,8 +129,8 @@ func (x *serverConn) ungrow() {
 	x.grown.Close()
 }
 
-// await reads the next request's head. An error ends the connection: with an
-// answer if it is a *BadRequest.
+// await reads the next request's head. An error ends the connection; the client gets
+// an answer if it is a *BadRequest.
 func (x *serverConn) await() error {
 	if len(x.in.Buffered()) == 0 {
 		if err := x.first(); err != nil {
@@ -178,7 +177,7 @@ func (x *serverConn) fillHead() error {
 	return err
 }
 
-// exchange has the request answered, and reports whether the connection can
+// exchange lets the handler answer the request. It reports whether the connection can
 // be used again.
 func (x *serverConn) exchange(ctx context.Context) bool {
 	if x.s.MaxBody > 0 && x.head.Length > x.s.MaxBody {
@@ -196,11 +195,11 @@ func (x *serverConn) exchange(ctx context.Context) bool {
 	x.watch.begin()
 	x.handle(ctx)
 	x.watch.stop()
-	if x.req.Begun != nil { // the backend has not heard of it
+	if x.req.Begun != nil { // the backend did not get the request
 		begun.Drop()
 	}
 	if ctx.Err() != nil {
-		_ = x.reply.clientGone() // there is nobody to say more to
+		_ = x.reply.clientGone() // nothing more can be sent
 	}
 	again := x.reply.finish()
 	switch {
@@ -212,12 +211,12 @@ func (x *serverConn) exchange(ctx context.Context) bool {
 	return false
 }
 
-// unread reports whether the client may have sent what nobody has read.
+// unread reports whether the client may have sent bytes that nobody has read.
 func (x *serverConn) unread() bool {
 	return x.head.Method == "CONNECT" || x.body.state.Load() != bodyDone || len(x.in.Buffered()) > 0 || x.s.draining.Load()
 }
 
-// handle calls the handler, which cannot take the process with it.
+// handle calls the handler. Its panics do not end the process.
 func (x *serverConn) handle(ctx context.Context) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -241,8 +240,8 @@ func (x *serverConn) describe() {
 	}
 }
 
-// refuse answers what is no acceptable request and ends the connection so that
-// the answer arrives although not all was read.
+// refuse answers a request that is not acceptable. It ends the connection in a way
+// that lets the answer arrive although not everything was read.
 func (x *serverConn) refuse(why *gateway.BadRequest) {
 	x.head.Length, x.head.KeepAlive, x.head.Upgrade = 0, false, ""
 	x.describe()
@@ -260,8 +259,8 @@ func (x *serverConn) refuse(why *gateway.BadRequest) {
 	}
 }
 
-// linger lets the client read what was sent: closing with its bytes unread
-// would reset the connection (RFC 9112, 9.6).
+// linger lets the client read what was sent. Closing the connection while bytes of the
+// client are unread would reset it (RFC 9112, 9.6).
 func (x *serverConn) linger() {
 	half, ok := x.c.Conn.(interface{ CloseWrite() error })
 	if !ok || half.CloseWrite() != nil {

@@ -7,21 +7,21 @@ import (
 	"github.com/gonicorn/gonicorn/gateway"
 )
 
-// span is where a field's name and value lie in a head.
+// span is where a field's name and value are in a head.
 type span struct{ name, nameEnd, value, valueEnd int }
 
 // fieldLines parses the lines of a header or trailer section as they come in.
 type fieldLines struct {
 	spans   []span
-	count   int  // lines, dropped ones too
-	size    int  // of the field being read, with its folded lines
+	count   int  // lines, including dropped ones
+	size    int  // bytes of the current field, with its folded lines
 	dropped bool // the last field was dropped
 }
 
 func (f *fieldLines) reset() { f.spans, f.count, f.size, f.dropped = f.spans[:0], 0, 0, false }
 
-// add parses one line buf[from:to], without its CRLF, and makes its name lower
-// case in place. It reports whether the line began a field that is kept.
+// add parses the line buf[from:to], which is without its CRLF, and makes the field's
+// name lower case in place. It reports whether the line starts a field that is kept.
 func (f *fieldLines) add(buf []byte, from, to int, rules *Rules, limits *Limits, trusted bool) (bool, error) {
 	line := buf[from:to]
 	if line[0] == ' ' || line[0] == '\t' {
@@ -67,7 +67,7 @@ func (f *fieldLines) add(buf []byte, from, to int, rules *Rules, limits *Limits,
 	return true, nil
 }
 
-// lowerName makes a token lower case in place, and tells of underscores.
+// lowerName makes a token lower case in place, and reports whether it has underscores.
 func lowerName(name []byte) (underscore, ok bool) {
 	for i, c := range name {
 		class := classes[c]
@@ -89,8 +89,8 @@ func badName(name []byte) error {
 	return bad("invalid character in a header field's name")
 }
 
-// fold joins a continuation line to the field before it, by spaces instead of
-// the line's end (RFC 9112, 5.2).
+// fold joins a continuation line to the field before it, with spaces in place of the
+// line's end (RFC 9112, 5.2).
 func (f *fieldLines) fold(buf []byte, from, to int, rules *Rules, limits *Limits) error {
 	if !rules.PermitObsoleteFolding || f.count == 0 {
 		return bad("header line that begins with a space")
@@ -118,7 +118,7 @@ func (f *fieldLines) fold(buf []byte, from, to int, rules *Rules, limits *Limits
 	return nil
 }
 
-// append gives the fields as parts of head, which is the text that was parsed.
+// append appends the fields to to. They are parts of head, the text that was parsed.
 func (f *fieldLines) append(to []gateway.Field, head string) []gateway.Field {
 	for _, s := range f.spans {
 		to = append(to, gateway.Field{Name: head[s.name:s.nameEnd], Value: head[s.value:s.valueEnd]})
@@ -126,9 +126,9 @@ func (f *fieldLines) append(to []gateway.Field, head string) []gateway.Field {
 	return to
 }
 
-// hostileTrailer reports whether a field behind the body is an attack: it
-// frames, routes or authenticates what has been routed already (RFC 9110,
-// 6.5.1). The name is lower case.
+// hostileTrailer reports whether a trailer field is an attack: it would frame, route
+// or authenticate a message that has already been routed (RFC 9110, 6.5.1). The name
+// is lower case.
 func hostileTrailer(name string) bool {
 	switch name {
 	case "transfer-encoding", "content-length", "host", "connection", "keep-alive", "proxy-connection",
@@ -138,9 +138,9 @@ func hostileTrailer(name string) bool {
 	return len(name) > 12 && name[:12] == "x-forwarded-"
 }
 
-// forbiddenTrailer reports whether a field must not come behind the body. Those
-// that are not hostile only change the meaning of what came before: whoever
-// gets them drops them. The name is lower case.
+// forbiddenTrailer reports whether a field must not be a trailer. One that is not
+// hostile only changes the meaning of the message, so it is dropped. The name is
+// lower case.
 func forbiddenTrailer(name string) bool {
 	switch name {
 	case "max-forwards", "cache-control", "pragma", "range",
@@ -152,8 +152,8 @@ func forbiddenTrailer(name string) bool {
 	return hostileTrailer(name)
 }
 
-// hopByHop reports whether a field is the connection's own and not the
-// message's (RFC 9110, 7.6.1).
+// hopByHop reports whether a field belongs to the connection and not to the message
+// (RFC 9110, 7.6.1).
 func hopByHop(name string) bool {
 	switch len(name) {
 	case 2:

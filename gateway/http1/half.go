@@ -9,14 +9,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// probeAfter is how long a client that sends nothing more may wait for its
-// answer before it is sent something to find out whether it is there.
+// probeAfter is how long a client that has ended its side may wait for its answer
+// before it is sent something, to find out whether it is still there.
 const probeAfter = 500 * time.Millisecond
 
-// half follows a client whose bytes have ended. It waits for its answer (RFC
-// 9293, 3.6), or it has closed the connection: over TCP both look the same
-// until something is sent. A client that has closed then resets the
-// connection, which is what half waits for.
+// half is called when a client has ended its side. Such a client either waits for its
+// answer (RFC 9293, 3.6), or has closed the connection. Over TCP both look the same
+// until something is sent: a client that has closed then resets the connection. half
+// waits for that.
 func (w *watcher) half() {
 	x := w.x
 	x.reply.lastOne()
@@ -34,15 +34,15 @@ func (w *watcher) half() {
 	}
 }
 
-// hangup waits until a connection is reset or closed in both directions. over
-// says that the request has ended meanwhile.
+// hangup waits until a connection is reset or closed in both directions, which is
+// gone. over says that the request has ended meanwhile.
 func (w *watcher) hangup(raw syscall.RawConn, until time.Time) (gone, over bool) {
 	w.mu.Lock()
 	if !w.on {
 		w.mu.Unlock()
 		return false, true
 	}
-	_ = w.x.c.SetReadDeadline(until) // the wait fails too
+	_ = w.x.c.SetReadDeadline(until) // if this fails, so does the wait
 	w.mu.Unlock()
 	err := raw.Read(hungUp)
 	w.mu.Lock()
@@ -57,7 +57,7 @@ func hungUp(fd uintptr) bool {
 	return err == nil && n > 0 && fds[0].Revents&(unix.POLLHUP|unix.POLLERR) != 0
 }
 
-// beneath returns the socket that a connection stands on, or nil.
+// beneath returns the socket below a connection, or nil.
 func beneath(c net.Conn) syscall.RawConn {
 	for {
 		switch on := c.(type) {
@@ -75,17 +75,17 @@ func beneath(c net.Conn) syscall.RawConn {
 	}
 }
 
-// lastOne takes note that no request can follow.
+// lastOne records that no request can follow.
 func (r *reply) lastOne() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.last = true
 }
 
-// probe sends what changes nothing: an interim response before the head, which
-// every client of HTTP/1.1 must be able to take (RFC 9110, 15.2), and a leading
-// zero of the next chunk's size behind it (RFC 9112, 7.1). Otherwise there is
-// nothing that could be sent, and only the app's next part will tell.
+// probe sends something that changes nothing. Before the head that is an interim
+// response, which every HTTP/1.1 client must accept (RFC 9110, 15.2). In a chunked
+// body it is a leading zero of the next chunk's size (RFC 9112, 7.1). Otherwise
+// nothing can be sent, and only the app's next part will show.
 func (r *reply) probe() {
 	r.wire.Lock()
 	defer r.wire.Unlock()

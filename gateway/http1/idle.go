@@ -9,13 +9,13 @@ import (
 
 const (
 	// drainIdle is how long an idle connection may still bring a request once
-	// the server drains: it is answered, and told that it is the last.
+	// the server drains. The answer says that it is the last.
 	drainIdle  = time.Second
-	keepFields = 64 // room for more is not kept while the connection is idle
+	keepFields = 64 // an idle connection keeps no room for more fields
 )
 
-// first waits for the first bytes of a request and holds no buffer meanwhile.
-// io.EOF ends the connection silently.
+// first waits for the first bytes of a request. It holds no buffer meanwhile. If it
+// returns io.EOF, the connection ends without an answer.
 func (x *serverConn) first() error {
 	x.release()
 	if !x.beIdle() {
@@ -23,7 +23,7 @@ func (x *serverConn) first() error {
 	}
 	err := x.readFirst()
 	if errors.Is(err, os.ErrDeadlineExceeded) && x.pending() {
-		// It came in the moment before, or while this process stood still: closing now would lose it.
+		// The request came just now, or while this process was stopped. Closing would lose it.
 		x.readWithin(drainIdle)
 		err = x.readFirst()
 	}
@@ -31,8 +31,8 @@ func (x *serverConn) first() error {
 	return err
 }
 
-// pending reports whether the socket below has bytes that were not read: of a
-// request, or, over TLS, of a record.
+// pending reports whether the socket has unread bytes: of a request, or, over TLS, of
+// a record.
 func (x *serverConn) pending() bool {
 	raw := x.raw
 	if raw == nil {
@@ -61,8 +61,8 @@ func (x *serverConn) readFirst() error {
 	return err
 }
 
-// try reads from the socket, if there is anything: with a buffer that it takes
-// for that moment only.
+// try reads from the socket if there is anything. If not, it gives the buffer back at
+// once.
 func (x *serverConn) try(fd uintptr) (done bool) {
 	p := x.s.blocks.get()
 	n, again, err := readSocket(fd, p)
@@ -83,7 +83,7 @@ func (x *serverConn) try(fd uintptr) (done bool) {
 	return true
 }
 
-// release gives back what the last request needed.
+// release gives back the memory of the last request.
 func (x *serverConn) release() {
 	if p := x.in.take(); p != nil {
 		x.s.blocks.put(p)
@@ -97,8 +97,8 @@ func (x *serverConn) release() {
 	}
 }
 
-// beIdle sets the time for the next request to begin. The first request of a
-// connection has as long as a head. It returns false when none is wanted.
+// beIdle sets the deadline for the start of the next request. A connection's first
+// request has as long as a head. It returns false if no request may follow.
 func (x *serverConn) beIdle() bool {
 	wait := x.s.KeepAlive
 	if x.reply.served == 0 {
@@ -123,15 +123,15 @@ func (x *serverConn) beBusy() {
 	x.idle = false
 	x.s.idle.Add(-1)
 	if x.s.draining.Load() {
-		x.readBy = pastDeadline // hurry may have set another
+		x.readBy = pastDeadline // hurry may have set another deadline
 	}
 }
 
-// hurry shortens an idle connection's time, since the server drains.
+// hurry shortens an idle connection's deadline, since the server drains.
 func (x *serverConn) hurry() {
 	x.hurried.Lock()
 	defer x.hurried.Unlock()
 	if x.idle {
-		_ = x.c.SetReadDeadline(time.Now().Add(drainIdle)) // a closed one is what is wanted
+		_ = x.c.SetReadDeadline(time.Now().Add(drainIdle)) // fails only if it is closed, which is fine
 	}
 }

@@ -12,28 +12,27 @@ import (
 	"github.com/gonicorn/gonicorn/gateway"
 )
 
-// reply is the response to one request on its way to the client. It implements
-// gateway.Reply.
+// reply sends the response to one request. It implements gateway.Reply.
 type reply struct {
 	x      *serverConn
-	out    []byte // not sent yet; nil while there is nothing to say
+	out    []byte // not sent yet; nil until there is something to send
 	served int    // requests answered on this connection
 
-	wire   sync.Mutex // guards out, and what is sent of the final response, against the watcher; taken before mu
-	mu     sync.Mutex // guards against whoever reads the body: it may send 100 (Continue)
+	wire   sync.Mutex // guards out, and the sending of the final response, against the watcher; locked before mu
+	mu     sync.Mutex // guards against the reader of the body, which may send 100 (Continue)
 	headed bool       // the final response has begun
-	awaits bool       // the client does not send the body before 100 (Continue)
+	awaits bool       // the client waits for 100 (Continue) before it sends the body
 
-	length   int64 // of the body as announced; -1 when it is framed
-	sent     int64 // of the body
-	flushed  bool  // bytes of the final response have gone out
+	length   int64 // of the body as announced; -1 if it is not known
+	sent     int64 // bytes of the body
+	flushed  bool  // bytes of the final response were sent
 	ended    bool
 	chunked  bool
 	bodyless bool // no body may follow: HEAD, 204, 304
-	last     bool // the connection ends behind the response
+	last     bool // the connection ends after the response
 	broken   bool // the response cannot be completed
 	upgraded bool
-	gone     error // the client is
+	gone     error // not nil if the client is gone
 }
 
 func (r *reply) begin() {
@@ -43,7 +42,7 @@ func (r *reply) begin() {
 	r.last = !x.head.KeepAlive || x.s.KeepAlive <= 0 || x.s.draining.Load()
 }
 
-// resume goes on with a response that somebody else has begun.
+// resume continues a response that the loop has begun.
 func (r *reply) resume(b *Begun) {
 	s := b.Resumed
 	r.headed, r.flushed, r.length, r.sent, r.chunked = true, true, s.Length, s.Sent, b.Chunked
@@ -54,10 +53,10 @@ func (r *reply) resume(b *Begun) {
 // Started implements gateway.Reply.
 func (r *reply) Started() bool { return r.flushed }
 
-// continueLine is only read.
+// continueLine is never changed.
 var continueLine = []byte("HTTP/1.1 100 Continue\r\n\r\n")
 
-// invite sends 100 (Continue). It is called by whoever reads the body.
+// invite sends 100 (Continue). The reader of the body calls it.
 func (r *reply) invite() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -128,7 +127,7 @@ func (r *reply) frame(status int, length int64) {
 		r.chunked = x.head.Minor > 0
 		r.last = r.last || !r.chunked
 	}
-	// What follows a CONNECT was meant for somebody else (RFC 9110, 9.3.6).
+	// What follows a CONNECT is not a request to this server (RFC 9110, 9.3.6).
 	r.last = r.last || x.head.Method == "CONNECT" || r.awaits || x.body.tooMuch() || x.s.draining.Load()
 }
 
@@ -139,7 +138,7 @@ func (r *reply) statusLine(status int, reason string) {
 	r.out = appendStatusLine(r.out, status, reason)
 }
 
-// check refuses what would break out of a field.
+// check refuses names and values that would break the framing of a field.
 func check(fields []gateway.Field) error {
 	for i := range fields {
 		f := &fields[i]
@@ -177,7 +176,7 @@ func (r *reply) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// room counts what is about to be written of the body.
+// room checks whether n bytes of the body may be written, and counts them.
 func (r *reply) room(n int64) error {
 	switch {
 	case r.gone != nil:
@@ -213,7 +212,7 @@ func (r *reply) WriteFile(f *os.File, off, n int64) error {
 	return nil
 }
 
-// file sends a part of a file, with the head where both are small.
+// file sends a part of a file, together with the head if both are small.
 func (r *reply) file(f *os.File, off, n int64) error {
 	if have := int64(len(r.out)); have+n <= int64(cap(r.out)) {
 		m, _ := f.ReadAt(r.out[have:have+n], off)
@@ -271,7 +270,7 @@ func (r *reply) End(trailers []gateway.Field) error {
 	return r.send(nil)
 }
 
-// send sends what has been collected, and p behind it.
+// send sends what has been collected, and then p.
 func (r *reply) send(p []byte) error {
 	if r.gone != nil {
 		return r.gone
@@ -294,13 +293,13 @@ func (r *reply) send(p []byte) error {
 	return nil
 }
 
-// clientGone takes note that the client takes nothing more.
+// clientGone records that the client takes nothing more.
 func (r *reply) clientGone() error {
 	r.gone = gateway.ErrClientGone
 	return r.gone
 }
 
-// finish completes the exchange from the connection's side; it reports whether
+// finish completes the response after the handler has returned. It reports whether
 // another request may follow.
 func (r *reply) finish() bool {
 	r.served++
@@ -308,7 +307,7 @@ func (r *reply) finish() bool {
 		return false
 	}
 	if !r.ended && !r.flushed {
-		// Nobody has answered, or not to the end: a 500 says more than silence.
+		// The handler has not answered, or not to the end: a 500 is better than nothing.
 		r.out, r.sent, r.last = r.out[:0], 0, true
 		r.headed, r.broken, r.chunked = false, false, false
 		if r.Head(500, "", nil, 0) != nil || r.End(nil) != nil {
@@ -316,10 +315,10 @@ func (r *reply) finish() bool {
 		}
 	}
 	if !r.ended && r.flushed {
-		_ = r.send(nil) // the client sees as much as there was, and then that it was cut
+		_ = r.send(nil) // the client gets what there is, and then notices the cut
 	}
 	if !r.ended && !r.chunked && !r.bodyless && r.length < 0 {
-		// The connection's end is the body's end: only a reset tells another.
+		// The body ends with the connection: only a reset shows that it was cut.
 		if c, ok := r.x.c.Conn.(*net.TCPConn); ok {
 			_ = c.SetLinger(0)
 		}

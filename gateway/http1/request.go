@@ -7,47 +7,47 @@ import (
 	"github.com/gonicorn/gonicorn/gateway"
 )
 
-// RequestHead is a request's head, taken apart. Its strings share one
-// allocation. The zero value is ready for Parse.
+// RequestHead is a parsed request head. Its strings share one allocation. The zero
+// value is ready for Parse.
 type RequestHead struct {
 	Method       string
 	Target       string // origin-form, "*", or authority-form for CONNECT
 	Path         string // of Target before '?'; empty for CONNECT
-	Query        string // of Target behind '?'
+	Query        string // of Target after '?'
 	Host         string // of an absolute-form target or CONNECT, else of the Host field
 	Major, Minor int
 	Fields       []gateway.Field // names in lower case
-	Length       int64           // of the body; -1 when it is chunked
-	KeepAlive    bool            // the client lets the connection be used again
+	Length       int64           // of the body; -1 if it is chunked
+	KeepAlive    bool            // the client allows the connection to be used again
 	Continue     bool            // the client waits for 100 (Continue) before it sends the body
-	Upgrade      string          // lower case, the first protocol of Upgrade; empty where the request cannot be upgraded
+	Upgrade      string          // the first protocol of Upgrade, in lower case; empty if the request cannot be upgraded
 
 	lines   fieldLines
 	started bool // the request line has been parsed
-	line    int  // where the current line begins
-	scanned int  // how far line ends were looked for
+	line    int  // where the current line starts
+	scanned int  // how far the search for line ends has come
 	spans   struct{ method, target int }
 	seen    framing
 }
 
-// framing is what the fields say of the body and the connection.
+// framing is what the fields say about the body and the connection.
 type framing struct {
 	host, lengths, codings, types, expects int
 	hostAt, upgradeAt                      int // indices of spans, plus one
 	close, keepAlive, upgrade              bool
 }
 
-// Reset makes h ready for the next request; Fields is used again.
+// Reset makes h ready for the next request. It keeps the memory of Fields.
 func (h *RequestHead) Reset() {
-	clear(h.Fields) // they would keep the head's text
+	clear(h.Fields) // or they would keep the head's text in memory
 	*h = RequestHead{Fields: h.Fields[:0], lines: h.lines}
 	h.lines.reset()
 }
 
-// Parse looks at buf, which begins where the request begins and is longer at
-// every call. It returns the head's length, or 0 while more is needed. It
-// makes field names in buf lower case. trusted says that the peer may send
-// rules.ForwarderHeaders. Errors are *BadRequest, as soon as they can be known.
+// Parse parses buf, which starts where the request starts and is longer at every
+// call. It returns the head's length, or 0 while more is needed. It makes field
+// names in buf lower case. trusted says that the peer may send
+// rules.ForwarderHeaders. Errors are *BadRequest, and come as early as possible.
 func (h *RequestHead) Parse(buf []byte, rules *Rules, trusted bool) (int, error) {
 	limits := rules.Limits.withDefaults()
 	for {
@@ -161,7 +161,7 @@ func (h *RequestHead) version(v []byte, rules *Rules) error {
 	return nil
 }
 
-// note keeps what the n-th kept field says of the message's framing.
+// note records what the n-th kept field says about the message's framing.
 func (h *RequestHead) note(buf []byte, n int) {
 	s := h.lines.spans[n-1]
 	value := buf[s.value:s.valueEnd]
@@ -188,7 +188,7 @@ func (h *RequestHead) note(buf []byte, n int) {
 	}
 }
 
-// finish makes the strings and checks what needs the whole head.
+// finish makes the strings, and does the checks that need the whole head.
 func (h *RequestHead) finish(head string, rules *Rules) error {
 	start := 0
 	if head[0] == '\r' {
@@ -215,8 +215,8 @@ func (h *RequestHead) finish(head string, rules *Rules) error {
 	return h.connection()
 }
 
-// salvage fills in what a head that was refused tells nevertheless: method,
-// target, path and the fields before what is wrong.
+// salvage fills in what is known of a refused head: method, target, path, and the
+// fields before the fault.
 func (h *RequestHead) salvage(buf []byte) {
 	if !h.started {
 		return

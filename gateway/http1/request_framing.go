@@ -6,8 +6,8 @@ import (
 	"github.com/gonicorn/gonicorn/gateway"
 )
 
-// framing finds the body's length (RFC 9112, 6.3), refusing whatever two
-// parsers could understand in two ways.
+// framing finds the body's length (RFC 9112, 6.3). It refuses anything that two
+// parsers could understand differently.
 func (h *RequestHead) framing() error {
 	if h.seen.lengths == 0 && h.seen.codings == 0 {
 		return nil
@@ -30,8 +30,8 @@ func (h *RequestHead) framing() error {
 	return nil
 }
 
-// codings takes chunked alone. Others could be decoded, but no client sends
-// them and servers differ in what they make of them.
+// codings accepts only chunked. Others could be decoded, but no client sends them,
+// and servers treat them differently.
 func (h *RequestHead) codings() error {
 	if h.Minor == 0 {
 		return bad("Transfer-Encoding in HTTP/1.0")
@@ -56,7 +56,7 @@ func (h *RequestHead) codings() error {
 	return bad("invalid Transfer-Encoding")
 }
 
-// joined is the list that several fields of a name are (RFC 9110, 5.3).
+// joined joins all fields of a name into one list (RFC 9110, 5.3).
 func joined(fields []gateway.Field, name string) string {
 	var all []string
 	for i := range fields {
@@ -84,7 +84,7 @@ func (h *RequestHead) host() error {
 	return nil
 }
 
-// target understands the four forms of a request target (RFC 9112, 3.2).
+// target parses the four forms of a request target (RFC 9112, 3.2).
 func (h *RequestHead) target() error {
 	switch {
 	case h.Method == "CONNECT":
@@ -162,7 +162,8 @@ func (h *RequestHead) setHost(host string) {
 	}
 }
 
-// connection finds what the client wants of the connection afterwards.
+// connection finds out what the client expects, and what happens to the connection
+// afterwards.
 func (h *RequestHead) connection() error {
 	if h.seen.expects > 0 {
 		if h.seen.expects > 1 || !foldEqual(Get(h.Fields, "expect"), "100-continue") {
@@ -173,8 +174,8 @@ func (h *RequestHead) connection() error {
 	h.KeepAlive = !h.seen.close && (h.Minor > 0 || h.seen.keepAlive)
 	if h.seen.upgrade && h.seen.upgradeAt > 0 && h.Minor > 0 && h.Length == 0 {
 		protocol, _ := nextElement(h.Fields[h.seen.upgradeAt-1].Value)
-		// Switching to HTTP/2 is the front's own matter and not the worker's:
-		// through it, requests would get past every check.
+		// A worker must not switch to HTTP/2: requests would then bypass all checks
+		// of the gateway.
 		if protocol = strings.ToLower(protocol); !strings.HasPrefix(protocol, "h2c") && !strings.HasPrefix(protocol, "http/") {
 			h.Upgrade = protocol
 		}

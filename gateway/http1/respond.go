@@ -6,13 +6,13 @@ import (
 	"github.com/gonicorn/gonicorn/gateway"
 )
 
-// Framing is how a response's body ends (RFC 9112, 6.3), and what becomes of its
+// Framing is how a response's body ends (RFC 9112, 6.3), and what happens to its
 // connection.
 type Framing struct {
-	Minor    int  // of the client's version of HTTP
+	Minor    int  // of the client's HTTP version
 	Bodyless bool // no body may follow
 	Chunked  bool
-	Last     bool // the connection ends behind the response
+	Last     bool // the connection ends after the response
 }
 
 // AppendBody appends a whole body, framed.
@@ -28,16 +28,16 @@ func Bodyless(method string, status int) bool {
 	return method == "HEAD" || status == 204 || status == 304
 }
 
-// Own are the fields that are the gateway's.
+// Own are the gateway's own fields.
 type Own struct {
-	More   []gateway.Field // with every response, before the app's, whatever that sends
-	Server string          // the Server field where the app sends none; empty for none
-	Date   string          // likewise the Date field
+	More   []gateway.Field // added to every response, before the app's fields
+	Server string          // the Server field if the app sends none; empty for none
+	Date   string          // the Date field if the app sends none; empty for none
 }
 
-// AppendResponseHead appends a whole head: what the app has sent, less what
-// belongs to its connection, and what it should have. length is the body's in bytes, -1
-// when it is not known. The fields have been checked (CheckResponse).
+// AppendResponseHead appends a whole head: the app's fields without those of its
+// connection, the gateway's own, and the framing. length is the body's in bytes, or -1
+// if it is not known. The fields have been checked (CheckResponse).
 func AppendResponseHead(dst []byte, status int, reason string, fields []gateway.Field, length int64, f Framing, own Own) []byte {
 	dst = appendStatusLine(dst, status, reason)
 	dst = appendResponseFields(dst, fields, own)
@@ -59,8 +59,8 @@ func appendResponseFields(dst []byte, fields []gateway.Field, own Own) []byte {
 	return dst
 }
 
-// EachResponseField calls add with the fields of a response that go to the client:
-// those that the app has sent (EachOwnField), and what it should have.
+// EachResponseField calls add with the fields of a response that go to the client: the
+// app's (EachOwnField), and the gateway's own.
 func EachResponseField(fields []gateway.Field, own Own, add func(name, value string)) {
 	served, dated := own.Server == "", own.Date == ""
 	for i := range own.More {
@@ -79,7 +79,7 @@ func EachResponseField(fields []gateway.Field, own Own, add func(name, value str
 	}
 }
 
-// EachOwnField calls add with the fields of a message but those that belong to its
+// EachOwnField calls add with the fields of a message, except those that belong to its
 // connection or frame its body.
 func EachOwnField(fields []gateway.Field, add func(name, value string)) {
 	named := named(fields)
@@ -91,7 +91,7 @@ func EachOwnField(fields []gateway.Field, add func(name, value string)) {
 	}
 }
 
-// append appends the fields that say so, and the head's end.
+// append appends the fields for the framing, and the head's end.
 func (f Framing) append(dst []byte, status int, length int64) []byte {
 	switch {
 	case f.Chunked:

@@ -7,18 +7,18 @@ import (
 	"github.com/gonicorn/gonicorn/gateway"
 )
 
-// ResponseHead is a worker's response head, taken apart. The zero value is
-// ready for Parse.
+// ResponseHead is a worker's parsed response head. The zero value is ready for
+// Parse.
 type ResponseHead struct {
 	Major, Minor int
 	Status       int
 	Reason       string
 	Fields       []gateway.Field // names as sent; see Get
-	Length       int64           // of the body: 0 for none, -1 when it is not known before its end
+	Length       int64           // of the body: 0 for none, -1 if it is not known before its end
 	Chunked      bool            // the body is chunked
 	UntilClose   bool            // the body ends with the connection
-	KeepAlive    bool            // the connection can be used again behind the body
-	Upgrade      string          // lower case: what 101 (Switching Protocols) switches to
+	KeepAlive    bool            // the connection can be used again after the body
+	Upgrade      string          // the protocol that 101 (Switching Protocols) switches to, in lower case
 
 	lines         fieldLines
 	line, scanned int
@@ -26,20 +26,20 @@ type ResponseHead struct {
 	reason        [2]int
 }
 
-// Reset makes h ready for the next response; Fields is used again.
+// Reset makes h ready for the next response. It keeps the memory of Fields.
 func (h *ResponseHead) Reset() {
 	*h = ResponseHead{Fields: h.Fields[:0], lines: h.lines}
 	h.lines.reset()
 }
 
-// responseRules are lenient where nothing can be smuggled by it: proxies remove
-// spaces before the colon and unfold lines (RFC 9112, 5.1 and 5.2).
+// responseRules are lenient where that does not allow smuggling: proxies remove
+// spaces before the colon, and unfold lines (RFC 9112, 5.1 and 5.2).
 var responseRules = &Rules{HeaderMap: Dangerous, PermitObsoleteFolding: true, StripHeaderSpaces: true}
 
-// Parse looks at buf, which begins where the response begins and is longer at
-// every call. It returns the head's length, or 0 while more is needed. method
-// is the request's. limits bounds the head; RequestLine is the status line's
-// bound. Errors are *gateway.BadResponse.
+// Parse parses buf, which starts where the response starts and is longer at every
+// call. It returns the head's length, or 0 while more is needed. method is the
+// request's. limits bounds the head; an incomplete line may be as long as the larger
+// of RequestLine and FieldSize. Errors are *gateway.BadResponse.
 func (h *ResponseHead) Parse(buf []byte, limits Limits, method string) (int, error) {
 	limits = limits.withDefaults()
 	for {
@@ -92,7 +92,7 @@ func (h *ResponseHead) parseStatus(line []byte, at int) error {
 	return nil
 }
 
-// field takes one line; the name keeps its case, which some clients look at.
+// field parses one line. The name keeps its case, since some clients depend on it.
 func (h *ResponseHead) field(buf []byte, from, to int, limits *Limits) error {
 	var kept [64]byte
 	colon := max(0, bytes.IndexByte(buf[from:to], ':'))
@@ -137,8 +137,8 @@ func (h *ResponseHead) finish(head, method string) error {
 	return nil
 }
 
-// frame decides between no body, a length, chunks, and the connection's end.
-// For HEAD and 304 Length is what the head says of the body that is not sent.
+// frame decides between no body, a length, chunks, and the connection's end. For
+// HEAD and 304, Length is what the head says about the body that is not sent.
 func (h *ResponseHead) frame(method string, length int64, chunked bool) {
 	switch {
 	case h.Status < 200 || h.Status == 204 || method == "CONNECT" && h.Status < 300:

@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// record is how much is written at once where a write that was cut short
-// cannot be taken up again: one record of TLS.
+// record is how many bytes are written at once if a write that was cut short cannot
+// be continued: one TLS record.
 const record = 16 << 10
 
-// pastDeadline has passed: as a deadline it makes every read and write fail.
+// pastDeadline is in the past: as a deadline it makes every read and write fail.
 var pastDeadline = time.Unix(1, 0)
 
-// readWithin sets the time for the next read; 0 is no bound.
+// readWithin sets the timeout of the next read; 0 is no bound.
 func (x *serverConn) readWithin(d time.Duration) {
 	if d <= 0 {
 		x.readUntil(time.Time{})
@@ -29,22 +29,23 @@ func (x *serverConn) readUntil(t time.Time) {
 		return
 	}
 	x.readBy = t
-	_ = x.c.SetReadDeadline(t) // the read fails too
+	_ = x.c.SetReadDeadline(t) // if this fails, so does the read
 }
 
-// writeDeadline gives the client time to take some more.
+// writeDeadline starts the write timeout again.
 func (x *serverConn) writeDeadline() {
 	if x.s.WriteTimeout <= 0 {
 		return
 	}
 	if t := time.Now().Add(x.s.WriteTimeout); !closeTo(x.writeBy, t) {
 		x.writeBy = t
-		_ = x.c.SetWriteDeadline(t) // the write fails too
+		_ = x.c.SetWriteDeadline(t) // if this fails, so does the write
 	}
 }
 
-// closeTo reports whether the deadline that is set is within 1/8 of the one that is
-// wanted. Then it is left alone: setting it costs more than the difference is worth.
+// closeTo reports whether the current deadline is earlier than the wanted one by less
+// than 1/8 of the remaining time. Then it stays: setting it costs more than the
+// difference is worth.
 func closeTo(set, want time.Time) bool {
 	if set.IsZero() || want.IsZero() {
 		return set.Equal(want)
@@ -76,7 +77,7 @@ func (x *serverConn) slow(n int, err error) bool {
 	return n > 0 && x.raw != nil && errors.Is(err, os.ErrDeadlineExceeded)
 }
 
-// writeBoth sends a and b, with one system call where it can be.
+// writeBoth sends a and b, with one system call if possible.
 func (x *serverConn) writeBoth(a, b []byte) error {
 	if x.raw == nil {
 		k := min(cap(a)-len(a), len(b))

@@ -10,13 +10,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sendMost bounds one sendfile(2), so that progress shows between two.
+// sendMost bounds one sendfile(2), so that progress is called often enough.
 const sendMost = 1 << 20
 
-// sendFile sends n bytes of f from off by sendfile(2). The file's own offset is
+// sendFile sends n bytes of f from off with sendfile(2). The file's own offset is
 // neither used nor changed. progress is called before each part. An error that
-// matches errors.ErrUnsupported means that nothing was sent since the file or
-// the socket cannot do it.
+// matches errors.ErrUnsupported means that the file or the socket does not support
+// it, and nothing was sent.
 func sendFile(to syscall.RawConn, f *os.File, off, n int64, progress func()) (sent int64, err error) {
 	from := int(f.Fd())
 	for sent < n {

@@ -14,26 +14,26 @@ import (
 	"github.com/gonicorn/gonicorn/gateway/budget"
 )
 
-// Adds is what responses have besides the app's fields.
+// Adds is what the server adds to the app's fields in a response.
 type Adds struct {
-	Name    string          // the Server field, where the app sends none; empty for none
-	Fields  []gateway.Field // with every response
-	Undated bool            // responses have no Date field but the app's
+	Name    string          // the Server field if the app sends none; empty for none
+	Fields  []gateway.Field // added to every response
+	Undated bool            // no Date field is added
 }
 
-// Server serves HTTP/1 connections. Its fields are not changed once a
-// connection is served. Durations of 0 are no bound, but for KeepAlive.
+// Server serves HTTP/1 connections. Its fields must not be changed once it serves a
+// connection. A duration of 0 is no bound, except for KeepAlive.
 type Server struct {
 	Rules         Rules
 	Handler       gateway.Handler
 	HeaderTimeout time.Duration  // for a whole head, from its first byte
 	BodyTimeout   time.Duration  // between two parts of a body
-	WriteTimeout  time.Duration  // for a client to take anything
-	KeepAlive     time.Duration  // for the next request to begin; 0 closes after each
-	Heads         *budget.Budget // of bytes of heads beyond 4 KiB each; nil is no bound
+	WriteTimeout  time.Duration  // for a client to take any bytes
+	KeepAlive     time.Duration  // until the next request starts; 0 closes after each
+	Heads         *budget.Budget // for bytes of all heads beyond 4 KiB each; nil is no bound
 	MaxBody       int64          // bytes of a request's body; 0 is no bound
 	Adds          Adds           // to responses
-	// Trusted tells the proxies that may send Rules.ForwarderHeaders.
+	// Trusted reports whether a peer is a proxy that may send Rules.ForwarderHeaders.
 	Trusted func(peer netip.Addr, unix bool) bool
 	Log     *slog.Logger // nil is slog.Default
 
@@ -54,50 +54,48 @@ type Conn struct {
 	Scheme    string         // http or https
 	Remote    netip.AddrPort // zero on a unix socket
 	Peer      gateway.Peer
-	Local     netip.AddrPort // likewise
+	Local     netip.AddrPort // zero on a unix socket
 	LocalUnix string         // path of the unix socket, or empty
 	TLS       *tls.ConnectionState
-	Ahead     []byte // what was read of it already
+	Ahead     []byte // what was already read from it
 
-	// What is known of the first request on it, of a connection that somebody
-	// else has served until now.
+	// The first request to serve, if a loop has served the connection until now.
 	Received time.Time // when its first byte was read; zero if that is still to come
-	Begun    *Begun    // what has been done for it; nil for nothing
-	Served   bool      // it is not the connection's first
+	Begun    *Begun    // what was done for it; nil if nothing
+	Served   bool      // it is not the connection's first request
 
-	// Return, which may be nil, takes the connection back when it waits for a request
-	// and the last one was common. If it returns true it has a duplicate of the
-	// connection, and this one is closed here.
+	// Return takes the connection back when it waits for a request and the last one
+	// was common. It may be nil. If it returns true, it has duplicated the connection,
+	// and this one is closed here.
 	Return func(c *Conn) bool
 }
 
-// Begun is a request that has been given to the backend already.
+// Begun is a request that the backend already has.
 type Begun struct {
 	Number uint64
 	ID     string
 	Asked  time.Time     // when the backend got it
 	With   gateway.Begun // gateway.Request's Begun
 
-	// Of an answer that has begun: Resumed is what was sent of it, nil for none.
+	// If the answer has begun, Resumed is what was sent of it; otherwise it is nil.
 	Resumed   *gateway.Resumed
 	QueueWait time.Duration
 	Chunked   bool
 	Last      bool
-	Unsent    []byte // what was framed of it and not sent
+	Unsent    []byte // bytes of the answer that were framed and not sent
 }
 
-// Drop gives back what was taken for a request that nobody goes on with; nil has
-// nothing.
+// Drop releases what was taken for a request that nobody continues with. b may be
+// nil.
 func (b *Begun) Drop() {
 	if b != nil {
 		b.With.Drop()
 	}
 }
 
-// ServeConn serves the requests of one connection, one after another, and
-// closes it. When ctx ends, the requests in flight are told so; the context that
-// they get is the connection's and outlives each of them. It reports whether
-// Conn.Return has taken the connection back.
+// ServeConn serves the requests of one connection, one after another, and closes
+// it. All requests get the same context, which ends when ctx ends or the client has
+// gone. It reports whether Conn.Return has taken the connection back.
 func (s *Server) ServeConn(ctx context.Context, c Conn) (returned bool) {
 	x := newServerConn(s, c)
 	s.add(x)
@@ -127,8 +125,8 @@ func (s *Server) remove(x *serverConn) {
 
 // Counts are the connections of a server.
 type Counts struct {
-	Open int // all
-	Idle int // of them, wait for a request; the others have one in flight
+	Open int // all connections
+	Idle int // those that wait for a request; the others have one in flight
 }
 
 // Counts counts the connections.
@@ -145,9 +143,9 @@ func (s *Server) log() *slog.Logger {
 	return s.Log
 }
 
-// Drain lets every connection end with the request that it has in flight, or
-// with the one that comes within a moment, and waits for that until ctx ends.
-// Then it closes what is left.
+// Drain lets every connection end after the request that it has in flight, or that
+// comes within drainIdle. It waits for that until ctx ends. Then it closes what is
+// left.
 func (s *Server) Drain(ctx context.Context) {
 	s.draining.Store(true)
 	s.mu.Lock()
@@ -182,12 +180,12 @@ type date struct {
 	text   string
 }
 
-// OwnAt are the server's own fields for a time.
+// OwnAt returns the server's own fields at a time.
 func (s *Server) OwnAt(now time.Time) Own {
 	return Own{More: s.Adds.Fields, Server: s.Adds.Name, Date: s.dateAt(now)}
 }
 
-// dateAt returns the Date field for a time, empty if there is to be none.
+// dateAt returns the Date field for a time, or "" if none is added.
 func (s *Server) dateAt(now time.Time) string {
 	if s.Adds.Undated {
 		return ""

@@ -6,13 +6,13 @@ import (
 	"github.com/gonicorn/gonicorn/gateway"
 )
 
-// What HTTP/2's front shares with HTTP/1's.
+// The parts that http2loop and http1loop use too.
 
-// NextNumber counts a request.
+// NextNumber returns the number of the next request.
 func (s *Server) NextNumber() uint64 { return s.number.Add(1) }
 
-// CheckFields holds a request of another version of HTTP to the server's rules
-// and limits. It returns the fields that are kept: names in lower case. Errors
+// CheckFields checks a request of another HTTP version, with field names in lower case,
+// against the server's rules and limits. It returns the fields that are kept. Errors
 // are *BadRequest.
 func (s *Server) CheckFields(method, target, host string, fields []gateway.Field, peer netip.Addr, unix bool) ([]gateway.Field, error) {
 	limits := s.Rules.Limits.withDefaults()
@@ -60,8 +60,8 @@ func (s *Server) CheckFields(method, target, host string, fields []gateway.Field
 	return kept, nil
 }
 
-// CheckResponse refuses a response head that would break out of its fields.
-// Errors are *gateway.BadResponse.
+// CheckResponse refuses a response head with an invalid status, or with fields that
+// would break the framing. Errors are *gateway.BadResponse.
 func CheckResponse(status int, fields []gateway.Field) error {
 	if status < 100 || status > 999 {
 		return &gateway.BadResponse{Reason: "invalid status"}
@@ -76,8 +76,8 @@ func HopByHop(name string) bool { return hopByHop(name) }
 // ParseLength parses a Content-Length: digits only, at most 18 of them.
 func ParseLength(value string) (n int64, ok bool) { return parseLength(value) }
 
-// TrailerHostile reports whether a client's trailer field is to be refused
-// rather than dropped. name is lower case.
+// TrailerHostile reports whether a client's trailer field has to be refused, not just
+// dropped. name is lower case.
 func TrailerHostile(name string) bool { return hostileTrailer(name) }
 
 // TrailerAllowed reports whether a field may be sent as a trailer.

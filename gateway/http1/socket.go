@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// rawSocket returns the socket of a connection that is nothing but a socket, or nil.
+// rawSocket returns the socket of a connection that is only a socket, or nil.
 func rawSocket(c net.Conn) syscall.RawConn {
 	switch c.(type) {
 	case *net.TCPConn, *net.UnixConn:
@@ -20,7 +20,7 @@ func rawSocket(c net.Conn) syscall.RawConn {
 	return nil
 }
 
-// readSocket reads once; again says that there was nothing yet.
+// readSocket reads once. again says that there was nothing to read yet.
 func readSocket(fd uintptr, p []byte) (n int, again bool, err error) {
 	for {
 		n, err = unix.Read(int(fd), p)
@@ -34,7 +34,7 @@ func readSocket(fd uintptr, p []byte) (n int, again bool, err error) {
 	}
 }
 
-// pending reports whether a socket has something to be read.
+// pending reports whether a socket has something to read.
 func pending(raw syscall.RawConn) bool {
 	some := false
 	err := raw.Control(func(fd uintptr) {

@@ -2,7 +2,7 @@ package http1
 
 import "net/http"
 
-// statusText is the reason phrase of a status.
+// statusText returns the reason phrase of a status.
 func statusText(status int) string {
 	if text := http.StatusText(status); text != "" {
 		return text

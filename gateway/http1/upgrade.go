@@ -36,8 +36,8 @@ func (r *reply) Upgrade(status int, fields []gateway.Field) (net.Conn, error) {
 	return &upgraded{Conn: r.x.c.Conn, first: &r.x.in}, nil
 }
 
-// AppendUpgrade appends the head of an answer after which the connection is HTTP no
-// more: a 101, or a 2xx to CONNECT.
+// AppendUpgrade appends the head of an answer with which the connection leaves HTTP: a
+// 101, or a 2xx to CONNECT.
 func AppendUpgrade(dst []byte, status int, protocol string, fields []gateway.Field) []byte {
 	dst = appendStatusLine(dst, status, "")
 	for i := range fields {
@@ -52,8 +52,8 @@ func AppendUpgrade(dst []byte, status int, protocol string, fields []gateway.Fie
 	return append(dst, "\r\n"...)
 }
 
-// upgraded is a connection that is HTTP no more: what had been read already
-// comes first.
+// upgraded is a connection that has left HTTP. Reads first return what was already
+// read.
 type upgraded struct {
 	net.Conn
 	first *Reader
@@ -72,7 +72,7 @@ func (u *upgraded) Read(p []byte) (int, error) {
 	return u.Conn.Read(p)
 }
 
-// NetConn is the connection below.
+// NetConn returns the connection below.
 func (u *upgraded) NetConn() net.Conn { return u.Conn }
 
 // CloseWrite tells the client that nothing more comes.

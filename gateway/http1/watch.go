@@ -14,10 +14,10 @@ import (
 // watchAfter is how long a request is in flight before its client is watched.
 const watchAfter = 20 * time.Millisecond
 
-// watcher notices that the client goes away while its request is in flight: that
-// its connection breaks or is closed, not that it sends nothing more. It
-// begins to read only after a while, so that quick requests cost nothing; what
-// it reads is the next request's.
+// watcher notices if the client goes away while its request is in flight, which means
+// that its connection breaks or is closed. A client that only ends its side has not
+// gone. The watcher starts to read only after a while, so that quick requests cost
+// nothing. What it reads belongs to the next request.
 type watcher struct {
 	x     *serverConn
 	gone  context.CancelCauseFunc // of the connection's context
@@ -28,7 +28,7 @@ type watcher struct {
 	ended chan struct{} // closed when the read in progress has ended; nil without one
 }
 
-// begin watches over a request.
+// begin starts to watch during a request.
 func (w *watcher) begin() {
 	w.mu.Lock()
 	w.on = true
@@ -40,8 +40,8 @@ func (w *watcher) begin() {
 	}
 }
 
-// arm looks again: the request's body, whose reader has noticed so far whether
-// the client is there, has ended.
+// arm starts the timer again when the request's body has ended. Until then the body's
+// reader notices if the client goes away.
 func (w *watcher) arm() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -50,18 +50,18 @@ func (w *watcher) arm() {
 	}
 }
 
-// look reads from the connection as long as a request is in flight. It runs in a
-// goroutine of the timer's.
+// look reads from the connection as long as a request is in flight. It runs in the
+// timer's goroutine.
 func (w *watcher) look() {
 	x := w.x
 	w.mu.Lock()
 	if !w.on || w.ended != nil || x.body.state.Load() != bodyDone || len(x.in.Buffered()) > 0 {
 		w.mu.Unlock()
-		return // a client that has sent the next request means to stay
+		return // including a client that has sent the next request: it has not gone
 	}
 	ended := make(chan struct{})
 	w.ended = ended
-	x.in.lend(x.s.blocks.get()) // the body may lie in the other one
+	x.in.lend(x.s.blocks.get()) // the body may be in the current one
 	_ = x.c.SetReadDeadline(time.Time{})
 	w.mu.Unlock()
 	defer close(ended)
@@ -81,7 +81,7 @@ func (w *watcher) look() {
 	}
 }
 
-// stop ends the watch; nobody reads from the connection afterwards.
+// stop ends the watch. The watcher does not read from the connection afterwards.
 func (w *watcher) stop() {
 	if w.timer == nil {
 		return

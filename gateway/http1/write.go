@@ -8,8 +8,8 @@ import (
 	"github.com/gonicorn/gonicorn/gateway"
 )
 
-// AppendChunk appends one chunk with p (RFC 9112, 7.1), and nothing for an
-// empty p, which would end the body.
+// AppendChunk appends one chunk with p (RFC 9112, 7.1). For an empty p it appends
+// nothing, since an empty chunk ends the body.
 func AppendChunk(dst, p []byte) []byte {
 	if len(p) == 0 {
 		return dst
@@ -25,8 +25,8 @@ func AppendChunkSize(dst []byte, n int) []byte {
 	return append(dst, "\r\n"...)
 }
 
-// AppendLastChunk appends the end of a chunked body. Trailer fields that are
-// not allowed there or that would break the framing are left out.
+// AppendLastChunk appends the end of a chunked body. It leaves out trailer fields
+// that are not allowed there or would break the framing.
 func AppendLastChunk(dst []byte, trailers []gateway.Field) []byte {
 	dst = append(dst, "0\r\n"...)
 	for _, f := range trailers {
@@ -46,14 +46,14 @@ func appendField(dst []byte, name, value string) []byte {
 	return append(dst, "\r\n"...)
 }
 
-// ChunkedWriter writes a chunked body to W, one chunk a Write.
+// ChunkedWriter writes a chunked body to W, with one chunk for each Write.
 type ChunkedWriter struct {
 	W   io.Writer
 	buf []byte
 	vec [3][]byte
 }
 
-// Write sends p as one chunk, with one system call where W is a socket.
+// Write sends p as one chunk, with one system call if W is a socket.
 func (c *ChunkedWriter) Write(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
@@ -81,13 +81,12 @@ func (c *ChunkedWriter) Close(trailers []gateway.Field) error {
 	return err
 }
 
-// crlf is only read.
+// crlf is never changed.
 var crlf = []byte("\r\n")
 
-// AppendRequestHead appends the head of a request to a worker, framed again: the
-// request line and Host of r, then fields without those that belong to the
-// client's connection, then the framing of r.Body, or the upgrade of r. Errors
-// are *BadRequest: a part would break the head.
+// AppendRequestHead appends the head of a request to a worker: the request line and
+// Host of r, then fields without those of the client's connection, then the framing
+// of r.Body, or r.Upgrade. An error is a *BadRequest: a part would break the head.
 func AppendRequestHead(dst []byte, r *gateway.Request, fields []gateway.Field) ([]byte, error) {
 	if !all(r.Method, tokenChar) || r.Method == "" || !all(r.Target, targetChar) || r.Target == "" {
 		return dst, bad("invalid request line")
@@ -114,13 +113,14 @@ func AppendRequestHead(dst []byte, r *gateway.Request, fields []gateway.Field) (
 	return append(appendFraming(dst, r), "\r\n"...), nil
 }
 
-// replaced reports whether the front says it itself.
+// replaced reports whether the client's field is left out because AppendRequestHead
+// writes it anew, or because it makes no sense to a worker.
 func replaced(name string) bool {
 	return foldEqual(name, "host") || foldEqual(name, "content-length") || foldEqual(name, "expect") ||
 		foldEqual(name, "http2-settings") || foldEqual(name, "trailer")
 }
 
-// named reports whether there is a Connection field, which may name others.
+// named reports whether there is a Connection field, which may name other fields.
 func named(fields []gateway.Field) bool {
 	for i := range fields {
 		if foldEqual(fields[i].Name, "connection") {
@@ -130,8 +130,8 @@ func named(fields []gateway.Field) bool {
 	return false
 }
 
-// nominated reports whether a Connection field names the field. Fields that
-// requests cannot do without are not to be had that way.
+// nominated reports whether a Connection field names the field, so that it is left
+// out. A client cannot have certain fields removed that way (endToEnd).
 func nominated(fields []gateway.Field, name string) bool {
 	for i := range fields {
 		if !foldEqual(fields[i].Name, "connection") {
@@ -163,7 +163,7 @@ func equalFold(a, b string) bool {
 	return true
 }
 
-// endToEnd reports whether a client could do harm by having the field removed.
+// endToEnd reports whether removing the field at a client's wish could do harm.
 func endToEnd(name string) bool {
 	return foldEqual(name, "authorization") || foldEqual(name, "cookie") || foldEqual(name, "x-request-id") ||
 		foldEqual(name, "forwarded") || len(name) > 12 && foldEqual(name[:12], "x-forwarded-")
