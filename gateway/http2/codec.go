@@ -10,7 +10,7 @@ import (
 type Codec struct {
 	framer *h2.Framer
 	in     []byte // the frame that is being read
-	out    *Conn  // whose frame is being written
+	out    *Conn  // the connection for which a frame is being written
 	block  bytes.Buffer
 }
 
@@ -18,13 +18,13 @@ type Codec struct {
 func NewCodec() *Codec {
 	k := &Codec{}
 	k.framer = h2.NewFramer((*sink)(k), (*source)(k))
-	k.framer.AllowIllegalReads = true // the order of frames is each connection's: Conn.take looks
+	k.framer.AllowIllegalReads = true // Conn.take checks the order of frames, which is different for each connection
 	k.framer.SetReuseFrames()
 	return k
 }
 
-// source is a codec's in as an io.Reader, sink whom it writes for as an
-// io.Writer.
+// source is a codec's in as an io.Reader. sink is the output of its current connection
+// as an io.Writer.
 type (
 	source Codec
 	sink   Codec
@@ -45,14 +45,13 @@ func (s *sink) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// read takes a whole frame apart, which is valid until the next one is read.
+// read parses a whole frame. The result is valid until the next call.
 func (k *Codec) read(p []byte) (h2.Frame, error) {
 	k.in = p
 	return k.framer.ReadFrame()
 }
 
-// What is written never fails: it goes into memory, and what it says is checked
-// before.
+// Writes never fail: they go into memory, and their contents have been checked.
 
 func (k *Codec) settings(c *Conn, all ...h2.Setting) {
 	k.out = c
@@ -89,7 +88,7 @@ func (k *Codec) data(c *Conn, id uint32, p []byte, end bool) {
 	_ = k.framer.WriteData(id, end, p)
 }
 
-// head writes the block that has been encoded, in frames that the client takes.
+// head writes the encoded block, in frames that are not too large for the client.
 func (k *Codec) head(c *Conn, id uint32, end bool) {
 	k.out = c
 	p := k.block.Bytes()

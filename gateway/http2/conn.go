@@ -1,6 +1,6 @@
 // Package http2 is the server's end of an HTTP/2 connection (RFC 9113) as a state
-// machine without I/O: bytes of a client go in, requests and bytes for the client
-// come out. It reads no clock, waits for nothing, and belongs to one thread.
+// machine without I/O. Bytes from the client go in; requests, and bytes for the
+// client, come out. It reads no clock, waits for nothing, and belongs to one thread.
 package http2
 
 import (
@@ -13,34 +13,34 @@ import (
 
 const (
 	frameHead = 9        // bytes of every frame's head (RFC 9113, 4.1)
-	outMost   = 64 << 10 // bytes for the client above which nothing more is made or read
-	dataMost  = 16 << 10 // bytes of a DATA frame that is sent
+	outMost   = 64 << 10 // unsent bytes at which no more DATA is made; at twice as many nothing more is read
+	dataMost  = 16 << 10 // bytes of the largest DATA frame that is sent
 	allIDs    = 1<<31 - 1
 )
 
-// Bounds are what the server's end takes of one connection.
+// Bounds are the limits that the server sets for one connection.
 type Bounds struct {
-	Streams    int  // open at once
-	Window     int  // bytes of one stream's body under way
-	All        int  // bytes of all bodies under way
+	Streams    int  // streams open at once
+	Window     int  // bytes of one stream's body that are not consumed
+	All        int  // bytes of all bodies that are not consumed
 	Frame      int  // bytes of a frame
 	HeaderList int  // bytes of a request's fields, as SETTINGS_MAX_HEADER_LIST_SIZE counts
-	Connect    bool // take WebSockets (RFC 8441)
+	Connect    bool // accept WebSockets (RFC 8441)
 }
 
-// Events is who serves a connection.
+// Events is implemented by the code that serves a connection.
 type Events interface {
-	// Open lends a stream for a request that begins, with its Owner set; nil
-	// refuses the request, which the client may send again.
+	// Open lends a stream, with its Owner set, for a new request. Nil refuses the
+	// request; the client may send it again.
 	Open() *Stream
-	// Buffer lends memory for what is to be sent, until Wrote has returned true.
+	// Buffer lends memory for what is to be sent, until Wrote returns it.
 	Buffer() []byte
 }
 
-// ErrGone says that the connection has ended under a stream.
+// ErrGone says that a stream has ended because its connection has.
 var ErrGone = errors.New("the connection has ended")
 
-// ResetError says that a stream was given up, by the client or for its mistakes.
+// ResetError says that a stream was reset, by the client or by the server.
 type ResetError struct{ Code h2.ErrCode }
 
 // Error names the code.
@@ -70,31 +70,31 @@ type coding struct {
 	encoder *hpack.Encoder
 }
 
-// stage is how far a connection is.
+// stage is the state of a connection.
 type stage struct {
 	prefaced bool // the client's preface has been read
-	settled  bool // and its first SETTINGS
-	unacked  int  // SETTINGS of ours that the client has not taken note of
+	settled  bool // the client's first SETTINGS have been read
+	unacked  int  // SETTINGS frames that the client has not acknowledged
 	left     bool // the client has sent GOAWAY
-	refusing bool // new streams
-	dead     bool // nothing more is read or sent but what is in out
+	refusing bool // new streams are refused
+	dead     bool // nothing more is read, and nothing sent except out
 }
 
-// outflow is what the client takes.
+// outflow is how much the client accepts.
 type outflow struct {
 	window  int64 // bytes that may be sent on all streams
-	initial int64 // that a stream begins with
+	initial int64 // window of a new stream
 	frame   int   // bytes of the largest frame
-	queue   queue // of streams with something to be sent
+	queue   queue // streams with something to send
 }
 
-// output is what the client gets next.
+// output is what is sent to the client next.
 type output struct {
-	out  []byte // nil while there is nothing
-	from int    // what has been written of it
+	out  []byte // nil if there is nothing
+	from int    // bytes of out that were sent
 }
 
-// New begins a connection. preface says that the client's was read already.
+// New starts a connection. preface says that the client's preface was already read.
 func New(codec *Codec, b *Bounds, e Events, preface bool) *Conn {
 	c := &Conn{
 		codec: codec, bounds: b, events: e, stage: stage{prefaced: preface}, streams: map[uint32]*Stream{},
@@ -107,8 +107,8 @@ func New(codec *Codec, b *Bounds, e Events, preface bool) *Conn {
 	return c
 }
 
-// Feed takes what the client has sent and returns how much of it was used: whole
-// frames. It stops early while the client does not take what it is sent.
+// Feed takes bytes that the client has sent, and returns how many it has used. It uses
+// whole frames only. It stops early while the client does not take what is sent.
 func (c *Conn) Feed(p []byte, now time.Time) (used int) {
 	c.calm.begin(now)
 	for !c.dead && len(c.Out()) < 2*outMost {
@@ -146,30 +146,30 @@ func (c *Conn) Feed(p []byte, now time.Time) (used int) {
 	return used
 }
 
-// Preface is what a client begins with that speaks HTTP/2 (RFC 9113, 3.4).
+// Preface is what an HTTP/2 client sends first (RFC 9113, 3.4).
 const Preface = h2.ClientPreface
 
 // Greeted reports whether the client has sent its preface and its settings.
 func (c *Conn) Greeted() bool { return c.settled }
 
-// Dead reports whether the connection is to be closed once Out is written.
+// Dead reports whether the connection has to be closed once Out was sent.
 func (c *Conn) Dead() bool { return c.dead }
 
-// Left reports whether the client brings no more requests.
+// Left reports whether the client sends no more requests.
 func (c *Conn) Left() bool { return c.left || c.dead }
 
-// Streams counts those that are open.
+// Streams returns how many streams are open.
 func (c *Conn) Streams() int { return len(c.streams) }
 
-// InHead reports whether a request's head is being read, and how many bytes its
-// fields have so far.
+// InHead reports whether a head is being read, and how many bytes its fields have so
+// far.
 func (c *Conn) InHead() (bool, int) { return c.block.id != 0, c.block.size }
 
-// Out is what is to be sent to the client now.
+// Out returns what is to be sent to the client now.
 func (c *Conn) Out() []byte { return c.out[c.from:] }
 
-// Wrote takes note that n bytes of Out were sent. It returns the buffer once all
-// of it were.
+// Wrote says that n bytes of Out were sent. Once all of Out was sent, it returns the
+// buffer.
 func (c *Conn) Wrote(n int) (free []byte) {
 	if c.from += n; c.from < len(c.out) {
 		if left := len(c.out) - c.from; c.from >= outMost && c.from >= left { // else the buffer would only grow
@@ -182,15 +182,15 @@ func (c *Conn) Wrote(n int) (free []byte) {
 	return free
 }
 
-// Leave tells the client to bring its next requests elsewhere. What it sends
-// until it knows is served.
+// Leave sends GOAWAY, which tells the client to send new requests elsewhere. Requests
+// that it sends before it reads that are served.
 func (c *Conn) Leave() {
 	if !c.dead {
 		c.codec.goAway(c, allIDs, h2.ErrCodeNo)
 	}
 }
 
-// Refuse refuses all further requests, which the client may send elsewhere.
+// Refuse refuses all further requests. The client may send them elsewhere.
 func (c *Conn) Refuse() { c.refusing = true }
 
 // Part ends a connection that has no streams left.
@@ -209,7 +209,7 @@ func (c *Conn) fail(code h2.ErrCode) {
 	c.Abort()
 }
 
-// Abort ends all streams, as the connection has ended.
+// Abort ends all streams, since the connection has ended.
 func (c *Conn) Abort() {
 	c.dead = true
 	for _, s := range c.streams {

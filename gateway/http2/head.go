@@ -11,13 +11,13 @@ import (
 )
 
 const (
-	continuations = 32      // frames that may continue any head
-	oneContinues  = 1 << 10 // bytes of a large one that each should bring
-	fieldRoom     = 24      // fields that there is room for from the start
+	continuations = 32      // CONTINUATION frames that every head may have
+	oneContinues  = 1 << 10 // a head may have one more for so many bytes of Bounds.HeaderList
+	fieldRoom     = 24      // fields that there is room for initially
 	fieldExtra    = 32      // bytes that a field counts beyond its name and value (RFC 7541, 4.1)
 )
 
-// Head is a request's.
+// Head is the head of a request.
 type Head struct {
 	Method, Scheme, Authority, Path string
 	Protocol                        string          // of an extended CONNECT, else empty
@@ -25,30 +25,30 @@ type Head struct {
 	Length                          int64           // Content-Length, -1 for none
 	Continue                        bool            // the client waits for 100 (Continue)
 	Size                            int             // bytes of the list of fields
-	Large                           bool            // the list of fields was too long: some are left out
-	// Bad says what makes the request unacceptable by HTTP/2's own rules, with the
-	// status that it gets; nil for nothing.
+	Large                           bool            // the list of fields is too long: some were left out
+	// Bad says how the request breaks HTTP/2's own rules, and which status it gets.
+	// It is nil if it does not.
 	Bad *gateway.BadRequest
 }
 
-// block is a head on its way: of a request, or its trailers.
+// block is the head or trailers that are being read.
 type block struct {
-	id        uint32 // of the stream; 0 while there is none
-	end       bool   // nothing of the request follows
-	new       bool   // a request's, else trailers
-	ignored   bool   // nobody wants it
-	closed    bool   // its stream takes none any more
+	id        uint32 // of the stream; 0 if no block is being read
+	end       bool   // the request ends with it
+	new       bool   // it is the head of a request, not trailers
+	ignored   bool   // it is decoded and dropped
+	closed    bool   // its stream has already ended at the client's side
 	malformed bool
-	regular   bool // a field that is none of the pseudo fields has come
+	regular   bool // a field other than the pseudo fields has come
 	frames    int
 	bytes     int // encoded
 	size      int // decoded
 	head      Head
-	fields    []gateway.Field // the first place is kept free
+	fields    []gateway.Field // the first element is reserved for Host
 	seen      struct{ host, cookies, lengths, expects int }
 }
 
-// headers begins a head.
+// headers starts a head.
 func (c *Conn) headers(f *h2.HeadersFrame) error {
 	id := f.StreamID
 	if id%2 == 0 {
@@ -68,7 +68,7 @@ func (c *Conn) headers(f *h2.HeadersFrame) error {
 	case id > c.last:
 		c.last = id
 	case c.recent.reset(id):
-		b.ignored = true // it does not know yet
+		b.ignored = true // the client does not know yet that it was reset
 	case c.recent.ended(id):
 		return h2.ConnectionError(h2.ErrCodeStreamClosed)
 	default:
@@ -78,8 +78,8 @@ func (c *Conn) headers(f *h2.HeadersFrame) error {
 	return c.fragment(f.HeaderBlockFragment(), f.HeadersEnded())
 }
 
-// continuation goes on with one. The frames are counted, as empty ones would
-// never end.
+// continuation continues a head. The number of frames is limited, since empty ones
+// could go on for ever.
 func (c *Conn) continuation(f *h2.ContinuationFrame) error {
 	if c.block.frames++; c.block.frames > continuations+c.bounds.HeaderList/oneContinues {
 		return h2.ConnectionError(h2.ErrCodeEnhanceYourCalm)
@@ -116,7 +116,7 @@ func (c *Conn) fragment(p []byte, last bool) error {
 	return c.bodyEnds(c.streams[id])
 }
 
-// field takes a field that was decoded.
+// field takes a decoded field.
 func (c *Conn) field(f hpack.HeaderField) {
 	b := &c.block
 	if b.size += len(f.Name) + len(f.Value) + fieldExtra; b.size > c.bounds.HeaderList {
@@ -137,7 +137,7 @@ func (c *Conn) field(f hpack.HeaderField) {
 	}
 }
 
-// validName takes a token without upper case (RFC 9113, 8.2.1).
+// validName accepts a token without upper case (RFC 9113, 8.2.1).
 func validName(name string) bool {
 	for i := range len(name) {
 		if c := name[i]; !httpguts.IsTokenRune(rune(c)) || 'A' <= c && c <= 'Z' {
@@ -147,7 +147,7 @@ func validName(name string) bool {
 	return name != ""
 }
 
-// pseudo takes one of the fields that stand for a request line (RFC 9113, 8.3.1).
+// pseudo takes a pseudo field, which is a part of the request line (RFC 9113, 8.3.1).
 func (b *block) pseudo(f hpack.HeaderField) {
 	var to *string
 	switch f.Name {
@@ -169,7 +169,7 @@ func (b *block) pseudo(f hpack.HeaderField) {
 	*to = f.Value
 }
 
-// note keeps a field, and what it says of the message.
+// note keeps a field, and what it says about the message.
 func (b *block) note(f hpack.HeaderField) {
 	h := &b.head
 	switch f.Name {
@@ -217,7 +217,7 @@ func (b *block) bad(status int, reason string) {
 	}
 }
 
-// request opens a stream for a head that is whole.
+// request opens a stream for a complete head.
 func (c *Conn) request(id uint32) error {
 	b := &c.block
 	if b.malformed || !b.wellFormed(c.bounds.Connect) {
@@ -244,8 +244,8 @@ func (c *Conn) request(id uint32) error {
 	return nil
 }
 
-// wellFormed looks for the pseudo fields that a request needs. Without those there
-// is none that could be answered.
+// wellFormed checks the pseudo fields. A request without those that it needs cannot be
+// answered.
 func (b *block) wellFormed(connect bool) bool {
 	h := &b.head
 	switch {
@@ -259,7 +259,7 @@ func (b *block) wellFormed(connect bool) bool {
 	return h.Method != "" && h.Path != "" && (h.Scheme == "http" || h.Scheme == "https")
 }
 
-// finish puts Host in front and cookies into one field (RFC 9113, 8.2.3 and
+// finish puts Host first, and joins all cookies in one field (RFC 9113, 8.2.3 and
 // 8.3.1).
 func (h *Head) finish(all []gateway.Field, hosts, cookies int) {
 	host := &all[0]

@@ -5,15 +5,15 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// BeginHead begins the head of a response. What follows up to EndHead is one
-// head; no other may be begun meanwhile.
+// BeginHead starts the head of a response. No other head may be started before
+// EndHead, on any connection of the codec.
 func (c *Conn) BeginHead() { c.codec.block.Reset() }
 
-// Field adds a field, whose name is lower case. One that is unique is not
-// remembered for later heads.
+// Field adds a field; its name is lower case. A unique field is not remembered for
+// later heads.
 func (c *Conn) Field(name, value string, unique bool) {
 	if unique && len(name) < shortString && len(value) < shortString {
-		b := &c.codec.block // a search in the tables would find nothing
+		b := &c.codec.block // not through the encoder: a search in its tables would find nothing
 		b.WriteByte(neverIndexed)
 		b.WriteByte(byte(len(name)))
 		b.WriteString(name)
@@ -24,11 +24,10 @@ func (c *Conn) Field(name, value string, unique bool) {
 	_ = c.encoder.WriteField(hpack.HeaderField{Name: name, Value: value, Sensitive: unique}) // goes into memory
 }
 
-// A literal that is never indexed, with a new name (RFC 7541, 6.2.3), and from how
-// many bytes on a string's length needs more than one (5.2).
+// From RFC 7541.
 const (
-	neverIndexed = 0x10
-	shortString  = 127
+	neverIndexed = 0x10 // starts a literal that is never indexed, with a new name (6.2.3)
+	shortString  = 127  // the length of a string of so many bytes needs more than one byte (5.2)
 )
 
 // EndHead writes the head. end says that no body follows.
@@ -40,10 +39,10 @@ func (c *Conn) EndHead(s *Stream, end bool) {
 	}
 }
 
-// Send sends a part of a body, with end its last, and trailers behind that. It
-// returns false if some of it has to wait: Sent is called later, until which p and
-// the trailers must stay. Nothing else may be sent on the stream meanwhile. The
-// stream may be Closed when it returns.
+// Send sends a part of a body. With end it is the last, and the trailers follow. If
+// Send returns false, some of it has to wait: Owner.Sent is called later. Until then p
+// and the trailers must not change, and nothing else may be sent on the stream. The
+// stream may be Closed when Send returns.
 func (c *Conn) Send(s *Stream, p []byte, end bool, trailers []gateway.Field) bool {
 	s.out, s.outEnd, s.trailers = p, end, trailers
 	if c.queue.Len() == 0 {
@@ -59,8 +58,7 @@ func (c *Conn) Send(s *Stream, p []byte, end bool, trailers []gateway.Field) boo
 	return false
 }
 
-// TakeBack takes back what has not been sent of what Send got: it returns how many
-// bytes that is.
+// TakeBack takes back what Send has not sent. It returns how many bytes of p that is.
 func (c *Conn) TakeBack(s *Stream) int {
 	n := len(s.out)
 	c.unqueue(s)
@@ -75,8 +73,8 @@ func (c *Conn) unqueue(s *Stream) {
 	}
 }
 
-// next makes one frame of what a stream has to send; false means that none can
-// be made.
+// next makes one frame of what a stream has to send. False means that it cannot make
+// one now.
 func (c *Conn) next(s *Stream) bool {
 	if len(c.out)-c.from >= outMost || len(s.out) == 0 && !s.outEnd {
 		return false
@@ -100,7 +98,7 @@ func (c *Conn) next(s *Stream) bool {
 	return true
 }
 
-// trail writes trailers.
+// trail writes the trailers, if there are any.
 func (c *Conn) trail(s *Stream) {
 	if len(s.trailers) == 0 {
 		return
@@ -113,7 +111,8 @@ func (c *Conn) trail(s *Stream) {
 	s.trailers = nil
 }
 
-// Fill makes frames of what waits, as far as there is room: one a stream in turn.
+// Fill makes frames of what waits, as long as there is room. The streams take turns,
+// with one frame each.
 func (c *Conn) Fill() {
 	for going := true; going && !c.dead; {
 		going = false

@@ -12,7 +12,7 @@ const settingsMost = 100
 // tableMost is how many bytes of fields the encoder remembers.
 const tableMost = 4096
 
-// begin says what this end takes.
+// begin sends this end's settings.
 func (c *Conn) begin() {
 	b := c.bounds
 	all := []h2.Setting{
@@ -32,7 +32,7 @@ func (c *Conn) begin() {
 	}
 }
 
-// settings takes the client's settings, or its word that it has ours.
+// settings takes the client's settings, or its acknowledgement of ours.
 func (c *Conn) settings(f *h2.SettingsFrame) error {
 	if f.IsAck() {
 		if c.unacked--; c.unacked < 0 {

@@ -6,37 +6,36 @@ import (
 	h2 "golang.org/x/net/http2"
 )
 
-// Owner is who serves a stream. Its methods are called from those of the
-// connection.
+// Owner serves a stream. Its methods are called from methods of Conn.
 type Owner interface {
-	// Begin is called when the request's head is there, in Stream.Head.
+	// Begin is called when Stream.Head has the request's head.
 	Begin()
 	// Data brings a part of the body, which is valid during the call only.
 	Data(p []byte)
-	// End says that nothing more comes of the request; the trailers are valid
-	// during the call only.
+	// End says that the request is complete. The trailers are valid during the call
+	// only.
 	End(trailers []gateway.Field)
-	// Sent says that all that was left of what Send got is in Conn.Out.
+	// Sent says that the rest of what Send got is now in Conn.Out.
 	Sent()
-	// Closed is called last: the stream is the connection's no more. The error is
-	// nil where the response was sent to its end, ErrGone or a ResetError.
+	// Closed is called last: the connection no longer uses the stream. The error is
+	// nil if the response was sent to its end, or else ErrGone or a ResetError.
 	Closed(err error)
 }
 
-// Stream is one request and the response to it. It is part of its owner, who may
-// use it again when it was Closed.
+// Stream is one request and the response to it. It is part of its owner, which may
+// use it again after Closed.
 type Stream struct {
 	Owner Owner
 	ID    uint32
 	Head  Head
 	Open  bool // from Begin to Closed
-	// Tunnel says that the client may go on when all was sent to it.
+	// Tunnel says that the client may go on sending after the response has ended.
 	Tunnel bool
-	// Malformed resets the stream once the response has told why.
+	// Malformed resets the stream once the response, which says why, was sent.
 	Malformed bool
 
 	kept        []gateway.Field // Head.Fields is part of it
-	got         int64           // bytes of the body
+	got         int64           // bytes of the body so far
 	remoteEnded bool
 	localEnded  bool
 	window      int64
@@ -44,40 +43,40 @@ type Stream struct {
 	sending
 }
 
-// sending is what a stream has to send, and is not in Conn.out yet.
+// sending is what a stream has to send and is not in Conn.out yet.
 type sending struct {
 	out      []byte
-	outEnd   bool // behind it the stream ends
+	outEnd   bool // the stream ends after it
 	trailers []gateway.Field
 	turn     fifo.Place[*Stream]
 	queued   bool
 }
 
-// queue are streams that wait for room or for their windows.
+// queue has the streams that wait for room or for a window.
 type queue = fifo.List[*Stream]
 
-// Forget drops what is held of the request. The stream was Closed.
+// Forget drops the request's data. It is called after Closed.
 func (s *Stream) Forget() {
 	clear(s.kept)
 	s.Head = Head{}
 }
 
-// Whole reports whether the request has come in full, and Short whether its body
-// was then shorter than its Content-Length.
+// Whole reports whether the request is complete.
 func (s *Stream) Whole() bool { return s.remoteEnded }
 
-// Short is described at Whole.
+// Short reports whether the request is complete, and its body is shorter than its
+// Content-Length.
 func (s *Stream) Short() bool {
 	return s.remoteEnded && s.Head.Length >= 0 && s.got < s.Head.Length
 }
 
-// Ended reports whether all was sent.
+// Ended reports whether the whole response was sent.
 func (s *Stream) Ended() bool { return s.localEnded }
 
-// Got is how many bytes of the body there were so far.
+// Got returns how many bytes of the body have come.
 func (s *Stream) Got() int64 { return s.got }
 
-// Left is how many bytes of what Send got are left, and whether anything is.
+// Left returns how many bytes of what Send got are left, and whether anything is.
 func (s *Stream) Left() (n int, some bool) { return len(s.out), s.queued }
 
 // open adds a stream.
@@ -89,15 +88,15 @@ func (c *Conn) open(s *Stream, id uint32, end bool) {
 	c.streams[id] = s
 }
 
-// ended takes note that a request has come in full.
+// ended records that a request is complete.
 func (c *Conn) ended(s *Stream, trailers []gateway.Field) {
 	s.remoteEnded = true
 	s.Owner.End(trailers)
 	c.over(s)
 }
 
-// over ends a stream when both ends have finished, or when the client need not
-// finish (RFC 9113, 8.1).
+// over ends a stream whose response was sent, unless it is a tunnel and the client
+// goes on. A client that has not finished its request need not (RFC 9113, 8.1).
 func (c *Conn) over(s *Stream) {
 	if !s.localEnded || c.streams[s.ID] != s || s.Tunnel && !s.remoteEnded {
 		return
@@ -113,7 +112,7 @@ func (c *Conn) over(s *Stream) {
 	c.drop(s, nil)
 }
 
-// Reset gives a stream up. Its owner hears Closed.
+// Reset resets a stream. It calls the owner's Closed.
 func (c *Conn) Reset(s *Stream, code h2.ErrCode) {
 	if c.streams[s.ID] != s {
 		return
@@ -123,7 +122,7 @@ func (c *Conn) Reset(s *Stream, code h2.ErrCode) {
 	c.drop(s, ResetError{code})
 }
 
-// refuse resets a stream that may not be open.
+// refuse resets a stream, which need not be open.
 func (c *Conn) refuse(id uint32, code h2.ErrCode) {
 	s := c.streams[id]
 	if s != nil && !c.calm.reset(c.bounds.Streams) || s == nil && !c.calm.idle() {
@@ -140,7 +139,7 @@ func (c *Conn) refuse(id uint32, code h2.ErrCode) {
 	}
 }
 
-// drop forgets a stream.
+// drop removes a stream.
 func (c *Conn) drop(s *Stream, err error) {
 	delete(c.streams, s.ID)
 	c.unqueue(s)

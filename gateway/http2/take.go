@@ -15,7 +15,7 @@ func (c *Conn) take(p []byte) {
 			err = c.act(f)
 		}
 	case t == h2.FrameHeaders || t == h2.FrameContinuation:
-		c.fail(codeOf(err, h2.ErrCodeFrameSize)) // the block is not decoded: the next ones cannot be
+		c.fail(codeOf(err, h2.ErrCodeFrameSize)) // the block was not decoded, so the next ones cannot be
 		return
 	}
 	if err != nil {
@@ -23,17 +23,17 @@ func (c *Conn) take(p []byte) {
 	}
 }
 
-// fault answers what a client has done wrong.
+// fault answers an error of the client's.
 func (c *Conn) fault(err error) {
 	var stream h2.StreamError
 	if errors.As(err, &stream) {
 		c.refuse(stream.StreamID, stream.Code)
 		return
 	}
-	c.fail(codeOf(err, h2.ErrCodeFrameSize)) // by default: it ends before its padding does
+	c.fail(codeOf(err, h2.ErrCodeFrameSize)) // the default is for a frame that ends before its padding
 }
 
-// codeOf is the code that an error of the framer stands for.
+// codeOf returns the code of an error, or other if it has none.
 func codeOf(err error, other h2.ErrCode) h2.ErrCode {
 	var stream h2.StreamError
 	var all h2.ConnectionError
@@ -46,8 +46,8 @@ func codeOf(err error, other h2.ErrCode) h2.ErrCode {
 	return other
 }
 
-// inOrder sees to it that SETTINGS come first, and that nothing comes between the
-// frames of one head (RFC 9113, 3.4 and 4.3).
+// inOrder checks that SETTINGS come first, and that nothing comes between the frames
+// of one head (RFC 9113, 3.4 and 4.3).
 func (c *Conn) inOrder(h h2.FrameHeader) error {
 	switch {
 	case !c.settled && (h.Type != h2.FrameSettings || h.Flags.Has(h2.FlagSettingsAck)):
@@ -74,7 +74,7 @@ func (c *Conn) act(f h2.Frame) error {
 	case *h2.SettingsFrame:
 		return c.settings(f)
 	case *h2.PushPromiseFrame:
-		return h2.ConnectionError(h2.ErrCodeProtocol) // a client promises nothing
+		return h2.ConnectionError(h2.ErrCodeProtocol) // clients must not send this
 	}
 	if !c.calm.idle() {
 		return h2.ConnectionError(h2.ErrCodeEnhanceYourCalm)
@@ -94,7 +94,7 @@ func (c *Conn) act(f h2.Frame) error {
 	return nil
 }
 
-// data takes a part of a body. Bytes that nobody wants count as consumed.
+// data takes a part of a body. Unwanted bytes count as consumed.
 func (c *Conn) data(f *h2.DataFrame) error {
 	id, n, p := f.StreamID, int(f.Length), f.Data()
 	s := c.streams[id]
@@ -110,7 +110,7 @@ func (c *Conn) data(f *h2.DataFrame) error {
 	if s == nil || s.remoteEnded {
 		c.consumed(n)
 		if s == nil && c.recent.reset(id) {
-			return nil // it does not know yet
+			return nil // the client does not know yet that it was reset
 		}
 		return h2.StreamError{StreamID: id, Code: h2.ErrCodeStreamClosed}
 	}
@@ -133,7 +133,7 @@ func (c *Conn) data(f *h2.DataFrame) error {
 	return nil
 }
 
-// reset ends a stream that the client has given up.
+// reset ends a stream that the client has reset.
 func (c *Conn) reset(f *h2.RSTStreamFrame) error {
 	s := c.streams[f.StreamID]
 	switch {
@@ -147,5 +147,5 @@ func (c *Conn) reset(f *h2.RSTStreamFrame) error {
 	return nil
 }
 
-// idle reports whether a stream has not been opened yet, or never is.
+// idle reports whether a stream has not been opened yet, or never can be.
 func (c *Conn) idle(id uint32) bool { return id > c.last || id%2 == 0 }

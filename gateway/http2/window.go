@@ -6,13 +6,15 @@ import (
 	h2 "golang.org/x/net/http2"
 )
 
-// refresh is from how many bytes on a window is given back.
+// refresh is how many consumed bytes are collected before a WINDOW_UPDATE is sent.
 const refresh = 4 << 10
 
-// inflow is what a client may still send, of a stream or of all.
+// inflow is how many bytes a client may still send, on a stream or on all, and how
+// many were consumed without a WINDOW_UPDATE.
 type inflow struct{ avail, unsent int }
 
-// take takes n bytes; false means that the client may not.
+// take counts n bytes from the client. False means that it was not allowed to send
+// them.
 func (f *inflow) take(n int) bool {
 	if n > f.avail {
 		return false
@@ -21,7 +23,8 @@ func (f *inflow) take(n int) bool {
 	return true
 }
 
-// add gives n bytes back, and returns how many the client is to be told of.
+// add counts n consumed bytes, and returns how many the next WINDOW_UPDATE is for. 0
+// means that none is sent yet.
 func (f *inflow) add(n int) int {
 	if f.unsent += n; f.unsent < refresh && f.unsent < f.avail {
 		return 0
@@ -31,8 +34,8 @@ func (f *inflow) add(n int) int {
 	return n
 }
 
-// Consumed lets the client send n more bytes of a stream's body. It is called
-// for all that Data has brought.
+// Consumed lets the client send n more bytes of a stream's body. It has to be called
+// for all bytes that Data has brought.
 func (c *Conn) Consumed(s *Stream, n int) {
 	c.consumed(n)
 	if n == 0 || s.remoteEnded || c.streams[s.ID] != s {
@@ -55,7 +58,7 @@ func (c *Conn) consumed(n int) {
 	}
 }
 
-// windowUpdate lets more be sent (RFC 9113, 6.9).
+// windowUpdate enlarges a window for sending (RFC 9113, 6.9).
 func (c *Conn) windowUpdate(f *h2.WindowUpdateFrame) error {
 	if f.StreamID == 0 {
 		if c.window += int64(f.Increment); c.window > math.MaxInt32 {
@@ -71,7 +74,7 @@ func (c *Conn) windowUpdate(f *h2.WindowUpdateFrame) error {
 		if !c.calm.idle() {
 			return h2.ConnectionError(h2.ErrCodeEnhanceYourCalm)
 		}
-		return nil // it was on its way
+		return nil // sent before the client knew of the stream's end
 	}
 	if s.window += int64(f.Increment); s.window > math.MaxInt32 {
 		return h2.StreamError{StreamID: s.ID, Code: h2.ErrCodeFlowControl}
