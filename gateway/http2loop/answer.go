@@ -7,13 +7,13 @@ import (
 	h2 "golang.org/x/net/http2"
 )
 
-// parts is an answer on its way to the client.
+// parts is an answer that is being sent to the client.
 type parts struct {
-	waiting []gateway.Part // that the client's windows have not taken; the first is being sent
+	waiting []gateway.Part // not completely sent; the first is being sent
 	got     int64          // bytes of the body that have come
 	sent    int64          // bytes of it that were sent
-	told    int            // of the first part's, those that the backend knows to be taken
-	whole   bool           // all of it came at once
+	told    int            // bytes of the first part that the backend was told of (Call.Taken)
+	whole   bool           // the whole answer came at once
 	ended   bool           // the last part has come
 	over    bool           // the backend has said Done
 }
@@ -68,7 +68,7 @@ func (st *stream) Part(p gateway.Part, end bool) bool {
 	return true
 }
 
-// sendParts sends what has come, as far as the client takes it.
+// sendParts sends what has come, as much as the client takes.
 func (st *stream) sendParts() {
 	a, w := &st.parts, st.c.wire
 	for len(a.waiting) > 0 {
@@ -81,14 +81,14 @@ func (st *stream) sendParts() {
 	}
 	st.deadline.Disarm()
 	if a.ended && !st.Ended() && st.Open {
-		w.Send(&st.Stream, nil, true, nil) // needs no window
+		w.Send(&st.Stream, nil, true, nil) // an empty frame needs no window
 	}
 	if a.ended {
 		st.record("")
 	}
 }
 
-// partSent takes note that the first part was sent.
+// partSent records that the first part was sent.
 func (st *stream) partSent() {
 	a := &st.parts
 	st.taken(len(a.waiting[0].Body) - a.told)
@@ -113,8 +113,8 @@ func (st *stream) waitsForClient() {
 	st.c.s.stuck.Arm(&st.deadline)
 }
 
-// holdsWorker has the client looked at that has not taken all that lies in its
-// worker's memory. What it takes now and then does not put that off.
+// holdsWorker starts to watch a client that has not taken everything in its worker's
+// memory. If it takes something now and then, that does not put off the next check.
 func (st *stream) holdsWorker() {
 	if !st.deadline.Armed() {
 		st.tellTaken()
@@ -133,9 +133,9 @@ func (st *stream) tellTaken() {
 	}
 }
 
-// stuck is called when the client may take the answer too slowly: what is left
-// then goes elsewhere, little of a whole answer into memory of the stream's, the
-// rest to a goroutine.
+// stuck is called when the client may be too slow. If it is, what is left leaves the
+// worker's memory: the short rest of an answer is copied to the stream, anything else
+// goes to a goroutine.
 func (st *stream) stuck() {
 	a, c := &st.parts, st.c
 	st.tellTaken()
@@ -155,7 +155,7 @@ func (st *stream) stuck() {
 		st.taken(len(p.Body) - n - a.told)
 		p.Release()
 		a.waiting, a.told = a.waiting[:0], 0
-		a.sent += int64(n) // it will be, or the stream is reset
+		a.sent += int64(n) // these bytes will be sent, or the stream is reset
 		st.record("")
 		if !c.wire.Send(&st.Stream, st.rest, true, nil) {
 			st.waits()
@@ -191,8 +191,8 @@ func (st *stream) record(cut string) {
 	st.settle()
 }
 
-// settle gives the stream back when neither the connection nor the backend knows
-// it any more.
+// settle gives the stream back when neither the connection nor the backend uses it any
+// more.
 func (st *stream) settle() {
 	if st.state == sending && st.parts.over && !st.Open {
 		st.release()
@@ -209,7 +209,7 @@ func (st *stream) cut() {
 	st.record(scoreboard.CutClient)
 }
 
-// dropParts gives back what an answer holds of its worker's memory.
+// dropParts gives back the worker's memory that an answer holds.
 func (st *stream) dropParts() {
 	a := &st.parts
 	for i := range a.waiting {
@@ -219,7 +219,7 @@ func (st *stream) dropParts() {
 	a.waiting = a.waiting[:0]
 }
 
-// handParts gives a goroutine what was not sent of an answer.
+// handParts gives a goroutine the part of an answer that was not sent.
 func (st *stream) handParts(x gateway.Begun) {
 	a, h := &st.parts, &st.answer
 	left := st.c.wire.TakeBack(&st.Stream)

@@ -12,22 +12,22 @@ import (
 	"github.com/gonicorn/gonicorn/gateway/http1"
 )
 
-// body is the body of a request that has a goroutine: the loop adds what comes,
-// which the stream's window bounds, and the goroutine reads it. It implements
+// body is the body of a request that has a goroutine. The loop adds what comes, and
+// the goroutine reads it. The stream's window bounds what is in between. It implements
 // io.Reader, for one goroutine at a time.
 type body struct {
 	t      *task
-	read   int64         // by the goroutine
-	late   *time.Timer   // the goroutine's
-	ready  chan struct{} // has one element when there is something new
+	read   int64         // bytes that the goroutine has read
+	late   *time.Timer   // used by the goroutine
+	ready  chan struct{} // has one element if there may be something new
 	invite bool          // the client waits for 100 (Continue)
 
 	mu       sync.Mutex
 	until    time.Time // a tunnel's deadline
 	parts    []byte
-	err      error // behind parts
-	taken    int   // bytes that the client may send again, and does not know of
-	left     bool  // nobody counts them any more
+	err      error // to be returned after parts
+	taken    int   // bytes that were read, but not yet counted as consumed
+	left     bool  // bytes are not counted any more
 	trailing []gateway.Field
 }
 
@@ -35,7 +35,7 @@ func newBody(t *task, invite bool) *body {
 	return &body{t: t, ready: make(chan struct{}, 1), invite: invite}
 }
 
-// begin puts in front what the loop has collected, which was counted there.
+// begin sets what the loop has collected. The loop has counted it as consumed.
 func (b *body) begin(p []byte) {
 	b.parts = p
 	b.taken = -len(p)
@@ -49,7 +49,7 @@ func (b *body) add(p []byte) {
 	b.wake()
 }
 
-// end is called on the loop behind the last part.
+// end is called on the loop after the last part.
 func (b *body) end(short bool, trailers []gateway.Field) {
 	var err error = io.EOF
 	if short {
@@ -143,8 +143,8 @@ func (b *body) fail(err error) error {
 	return err
 }
 
-// take waits for bytes, until the time that by returns, zero being for ever, and
-// takes them.
+// take takes bytes, and waits for them until the time that by returns. The zero time
+// means for ever.
 func (b *body) take(p []byte, by func() time.Time) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
@@ -169,7 +169,7 @@ func (b *body) take(p []byte, by func() time.Time) (int, error) {
 	}
 }
 
-// errLate says that it took too long.
+// errLate says that the deadline has passed.
 var errLate = os.ErrDeadlineExceeded
 
 // wait waits until something may be new.
@@ -195,11 +195,12 @@ func (b *body) wait(by time.Time) error {
 	return nil
 }
 
-// countAt is from how many bytes on the client is told that it may send more,
-// where there are still some to be read.
+// countAt is how many read bytes are collected before they are counted as consumed,
+// while there are more to read.
 const countAt = 4 << 10
 
-// pop takes what there is, and how many bytes the client may send again.
+// pop takes what there is. consumed is how many bytes are now to be counted as
+// consumed.
 func (b *body) pop(p []byte) (n, consumed int, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -216,7 +217,7 @@ func (b *body) pop(p []byte) (n, consumed int, err error) {
 	return n, consumed, err
 }
 
-// trailers are there once the body has ended, and was read.
+// trailers returns the trailers, once the whole body was read.
 func (b *body) trailers() []gateway.Field {
 	b.mu.Lock()
 	defer b.mu.Unlock()

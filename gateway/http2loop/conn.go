@@ -11,10 +11,10 @@ import (
 )
 
 const (
-	turnReads  = 2 // of one connection in a turn
-	turnWrites = 8
-	scrapMost  = 256 << 10
-	heldMost   = 4 << 10 // bytes of a head that is not complete beyond which all together are bounded
+	turnReads  = 2         // reads of one connection in a turn
+	turnWrites = 8         // writes likewise
+	scrapMost  = 256 << 10 // bytes that a client may send while its connection ends
+	heldMost   = 4 << 10   // bytes that an incomplete head may have without counting in HTTP.Heads
 )
 
 // Transport carries a connection's bytes. It never blocks: after EAGAIN the loop
@@ -26,39 +26,39 @@ type Transport interface {
 	Close()
 }
 
-// draining is a Transport whose Read takes all there is, if it has room for more:
-// the loop tells when there is more.
+// draining is a Transport that can have this property: after a Read that did not fill
+// its buffer there is nothing left, and the loop reports when there is more.
 type draining interface{ Drains() bool }
 
 // conn is one connection. It belongs to the loop. It implements http2.Events.
 type conn struct {
 	s     *Server
 	t     Transport
-	about http1.Conn // whose it is; its Conn is not used
+	about http1.Conn // addresses, scheme and TLS state; its Conn is not used
 	wire  *http2.Conn
-	done  func() // called when all of it has ended
+	done  func() // called when the connection and all its goroutines have ended
 
-	rest  []byte // of what was read, not used up
-	more  bool   // there may be something to be read
-	short bool   // a read that is shorter than its room was the last
+	rest  []byte // was read, but is not a whole frame yet
+	more  bool   // there may be something to read
+	short bool   // after a read that does not fill its buffer there is nothing left
 	stuck bool   // the client takes nothing now
 	dirty bool   // is in Server.dirty
 	timeouts
 	leaving
-	grown *budget.Account // of HTTP.Heads; nil for nothing
-	held  int             // bytes
+	grown *budget.Account // in HTTP.Heads; nil if nothing is counted there
+	held  int             // reserved bytes
 	goroutines
 }
 
-// goroutines are those of a connection's requests.
+// goroutines counts the goroutines of a connection's requests.
 type goroutines struct {
 	tasks   int // all
-	orphans int // of those, whose streams have ended
+	orphans int // those whose streams have ended
 }
 
 // timeouts are a connection's timeouts.
 type timeouts struct {
-	waits   loop.Deadline // for its greeting, a request, its end
+	waits   loop.Deadline // for the preface and settings, a request, or the client's end
 	slow    loop.Deadline // for a head
 	blocked loop.Deadline // for the client to take anything
 }
@@ -66,13 +66,14 @@ type timeouts struct {
 // leaving is how a connection ends.
 type leaving struct {
 	parting bool // the client was told to go elsewhere
-	ending  bool // all was sent, and its end is waited for
-	scrap   int  // bytes that were read since
+	ending  bool // everything was sent, and the client has to close its end
+	scrap   int  // bytes that were read since then
 	gone    bool
 }
 
-// Enter serves a connection whose first bytes were read already, on the loop's
-// thread. The loop tells what is returned of events; done is called at the end.
+// Enter serves a connection whose first bytes were already read. It is called on the
+// loop's thread. The loop has to report events to the result; done is called at the
+// end.
 func (s *Server) Enter(t Transport, about http1.Conn, ahead []byte, preface bool, done func()) loop.Handler {
 	c := &conn{s: s, t: t, about: about, done: done}
 	if d, is := t.(draining); is {
@@ -112,7 +113,7 @@ func (c *conn) Ready(ev loop.Events) {
 		c.stuck = false
 		c.touch()
 	}
-	c.short = c.short && ev&loop.HungUp == 0 // the end is to be read, too
+	c.short = c.short && ev&loop.HungUp == 0 // the connection's end has to be read, too
 	if ev&(loop.Readable|loop.HungUp) != 0 {
 		c.more = true
 		c.read()
@@ -153,7 +154,7 @@ func (c *conn) read() {
 		if !c.ending {
 			c.feed(p[:have+n])
 		} else if c.scrap += n; c.scrap > scrapMost {
-			c.close() // it does not read
+			c.close() // the client sends and does not read
 			return
 		}
 		if c.short && have+n < len(p) {
@@ -223,7 +224,7 @@ func (c *conn) charge(inside bool, size int64) {
 	}
 }
 
-// rests makes a connection without requests in flight wait for the next one, or end.
+// rests lets a connection without requests in flight wait for the next one, or end.
 func (c *conn) rests() {
 	if c.wire.Dead() || c.wire.Streams() > 0 || !c.wire.Greeted() {
 		return
@@ -240,7 +241,7 @@ func (c *conn) rests() {
 	}
 }
 
-// begun is called for a request.
+// begun is called when a request begins.
 func (c *conn) begun() {
 	if !c.parting {
 		c.waits.Disarm()
@@ -273,7 +274,7 @@ func (c *conn) Expired(d *loop.Deadline) {
 	case !c.wire.Greeted():
 		c.close()
 	default:
-		c.read() // it may have come in this moment, or while the process stood still
+		c.read() // a request may have come just now, or while the process was stopped
 		if !c.gone && c.wire.Streams() == 0 {
 			c.wire.Part()
 			c.touch()
@@ -308,5 +309,5 @@ func (c *conn) finish() {
 	}
 }
 
-// now is when this turn began.
+// now returns when this turn began.
 func (c *conn) now() time.Time { return c.s.o.Loop.Now() }

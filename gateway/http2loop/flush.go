@@ -2,7 +2,7 @@ package http2loop
 
 import "syscall"
 
-// touch has the connection send, at the turn's end, what there is.
+// touch makes the connection send what it has at the end of the turn.
 func (c *conn) touch() {
 	if !c.dirty && !c.gone {
 		c.dirty = true
@@ -10,8 +10,8 @@ func (c *conn) touch() {
 	}
 }
 
-// flush sends what there is, as far as the client takes it. What then ends does so
-// in the next turn, as this one is over.
+// flush sends what there is, as much as the client takes. What follows from that
+// happens in the next turn, since this one is over.
 func (c *conn) flush() {
 	c.dirty = false
 	if c.gone {
@@ -26,7 +26,7 @@ func (c *conn) flush() {
 			break
 		}
 		if n == turnWrites {
-			c.s.o.Loop.Post(c.touch) // others have their turn
+			c.s.o.Loop.Post(c.touch) // other connections come first
 			break
 		}
 		if !c.send(p) {
@@ -56,13 +56,13 @@ func (c *conn) send(p []byte) bool {
 		return false
 	default:
 		c.s.giveBuffer(c.wire.Wrote(n))
-		c.blocked.Disarm() // it has taken some
+		c.blocked.Disarm() // the client has taken some
 	}
 	return true
 }
 
-// end waits for the client to have read the last of it: closing with its bytes
-// unread would reset the connection.
+// end waits until the client has read everything. Closing the connection while bytes
+// of the client are unread would reset it.
 func (c *conn) end() {
 	c.ending = true
 	c.rest = nil

@@ -9,11 +9,10 @@ import (
 	"github.com/gonicorn/gonicorn/gateway/loop"
 )
 
-// pumped is how many bytes are read at once of a connection that is not the
-// loop's, and written.
+// pumped is how many bytes are read at once from a connection that is not on the loop.
 const pumped = 16 << 10
 
-// pump is a connection that is not the loop's as a Transport: one goroutine reads
+// pump is the Transport of a connection that is not on the loop. One goroutine reads
 // from it, and one writes.
 type pump struct {
 	conn net.Conn
@@ -21,18 +20,18 @@ type pump struct {
 	to   loop.Handler // loop
 
 	mu     sync.Mutex
-	in     []byte // was read, and not taken
+	in     []byte // was read, and not taken by the loop
 	ended  bool   // nothing more is read
 	out    []byte // is being written
 	broken bool
-	half   bool // nothing is written behind out
+	half   bool // nothing is written after out
 	closed bool
 	taken  chan struct{} // has one element when in was taken
-	wanted chan struct{} // has one element when there is something to be written
+	wanted chan struct{} // has one element when there is something to do for write
 }
 
-// Serve serves a connection of Go's until it and all its requests have ended.
-// preface says that the client's was read.
+// Serve serves a net.Conn until it and all its requests have ended. preface says that
+// the client's preface was already read.
 func (s *Server) Serve(c http1.Conn, preface bool) {
 	p := &pump{conn: c.Conn, loop: s.o.Loop, taken: make(chan struct{}, 1), wanted: make(chan struct{}, 1)}
 	done := make(chan struct{})
@@ -46,7 +45,7 @@ func (s *Server) Serve(c http1.Conn, preface bool) {
 	<-done
 }
 
-// tell tells the connection on the loop.
+// tell reports events to the connection, on the loop.
 func (p *pump) tell(ev loop.Events) { p.loop.Post(func() { p.to.Ready(ev) }) }
 
 func (p *pump) read() {
@@ -86,7 +85,7 @@ func (p *pump) write() {
 			p.tell(loop.Writable)
 		}
 		if c, can := p.conn.(interface{ CloseWrite() error }); half && can {
-			_ = c.CloseWrite() // it is closed soon
+			_ = c.CloseWrite() // if it fails, the connection is closed soon anyway
 		}
 	}
 }
@@ -131,14 +130,14 @@ func (p *pump) CloseWrite() {
 	signal(p.wanted)
 }
 
-// Close implements Transport. A read or a write that is going on ends by it.
+// Close implements Transport. It interrupts a read or a write.
 func (p *pump) Close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.closed = true
 	signal(p.wanted)
 	signal(p.taken)
-	if len(p.out) > 0 { // the writer may be in the middle of it
+	if len(p.out) > 0 { // the writer may be blocked
 		go p.conn.Close()
 	}
 }

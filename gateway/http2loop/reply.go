@@ -11,37 +11,37 @@ import (
 	h2 "golang.org/x/net/http2"
 )
 
-// replyHeld is how many bytes of a body a reply holds back until there are more.
+// replyHeld is how many bytes of a body a reply collects before it sends them.
 const replyHeld = 16 << 10
 
-// reply is the response of a request that has a goroutine. It implements
-// gateway.Reply. What it sends goes through the loop.
+// reply is the response to a request that has a goroutine. It implements
+// gateway.Reply. Everything is sent through the loop.
 type reply struct {
 	t *task
 
-	status    int // of the head; 0 before it
+	status    int // 0 before Head was called
 	fields    []gateway.Field
 	length    int64
-	committed bool // the response has begun, and is not taken back
+	committed bool // the response cannot be replaced by another
 	headed    bool // the loop has the head
 	ended     bool
 	bodyless  bool
 	sent      int64
 	held      []byte
-	err       error // the client is gone
+	err       error // set if the client is gone
 }
 
 // part is what a goroutine sends at once.
 type part struct {
-	status   int // of a head in front; 0 for none
+	status   int // of the head before it; 0 if there is none
 	fields   []gateway.Field
 	length   int64
 	bodyless bool
 	p        []byte
 	end      bool
 	trailers []gateway.Field
-	tunnel   bool       // the stream is a tunnel from here on
-	done     chan error // nil where nobody waits
+	tunnel   bool       // the stream is a tunnel from then on
+	done     chan error // nil if nobody waits
 }
 
 func (p *part) finish(err error) {
@@ -75,7 +75,7 @@ func (r *reply) Interim(status int, fields []gateway.Field) error {
 	})
 }
 
-// run has f called on the loop, with a stream that is open, and waits for it.
+// run calls f on the loop, with the stream if it is open, and waits until f returns.
 func (r *reply) run(f func(st *stream) error) error {
 	done := make(chan error, 1)
 	r.t.do(func(st *stream) {
@@ -119,7 +119,7 @@ func (r *reply) Write(p []byte) (int, error) {
 	case r.bodyless || len(p) == 0:
 		return len(p), nil
 	case r.length >= 0 && r.sent+int64(len(p)) > r.length:
-		r.length = -2 // cannot be ended any more
+		r.length = -2 // so that End fails
 		return 0, &gateway.BadResponse{Reason: "body longer than its Content-Length"}
 	}
 	r.sent += int64(len(p))
@@ -139,8 +139,8 @@ func (r *reply) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// send gives a part to the loop, behind the head if that has not gone there, and
-// waits until it was sent, if it is to.
+// send gives a part to the loop, with the head if the loop does not have it yet. If
+// the part has a done channel, send waits until the part was sent.
 func (r *reply) send(p *part) error {
 	if !r.headed {
 		r.headed, r.committed = true, true
@@ -183,8 +183,7 @@ func (r *reply) Flush() error {
 	return err
 }
 
-// End implements gateway.Reply. It does not wait until the client has taken what
-// is left.
+// End implements gateway.Reply. It does not wait until the client has taken the rest.
 func (r *reply) End(trailers []gateway.Field) error {
 	switch {
 	case r.err != nil || r.ended:
@@ -201,7 +200,7 @@ func (r *reply) End(trailers []gateway.Field) error {
 		}
 	}
 	if !r.headed && r.length < 0 && len(p.trailers) == 0 {
-		r.length = r.sent // all of it is here
+		r.length = r.sent // the whole body is here
 	}
 	r.ended, r.held = true, nil
 	return r.send(p)
@@ -229,8 +228,8 @@ func (r *reply) Upgrade(status int, fields []gateway.Field) (net.Conn, error) {
 	return newTunnel(r.t), nil
 }
 
-// finish answers for a handler that has not, and cuts off what it has begun and
-// not ended.
+// finish answers with 500 if the handler has not answered. An answer that was begun
+// and not ended is cut off.
 func (r *reply) finish() {
 	switch {
 	case r.ended || r.err != nil:
@@ -245,6 +244,6 @@ func (r *reply) finish() {
 	}
 	r.status, r.fields = 0, nil
 	if r.Head(500, "", nil, 0) == nil {
-		_ = r.End(nil) // there is nothing that could be wrong with it
+		_ = r.End(nil) // cannot fail
 	}
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/gonicorn/gonicorn/gateway"
 )
 
-// check describes the request, and holds it to the rules and limits that HTTP/1's
-// has. Package http2 has refused what breaks HTTP/2's own.
+// check fills in the request, and checks it against the rules and limits of HTTP/1's
+// server. Package http2 has checked HTTP/2's own rules.
 func (st *stream) check() *gateway.BadRequest {
 	h, http := &st.Head, st.c.s.o.HTTP
 	st.describe()

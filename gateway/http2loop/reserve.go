@@ -5,8 +5,8 @@ package http2loop
 const (
 	heldTotal = 64 << 20 // bytes of all connections together, beyond heldEach of each
 	heldEach  = 64 << 10
-	heldBody  = 64 << 10 // bytes for a body that goes to a goroutine, or for an answer
-	heldHead  = 4 << 10  // bytes of a head that are not counted
+	heldBody  = 64 << 10 // bytes counted for a body that goes to a goroutine, or for an answer
+	heldHead  = 4 << 10  // a head of at most so many bytes is not counted
 )
 
 // reserve counts n bytes of memory. It returns false if that exceeds the total.

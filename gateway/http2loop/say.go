@@ -8,8 +8,8 @@ import (
 	"github.com/gonicorn/gonicorn/gateway/http1"
 )
 
-// say sends what the stream's goroutine has given. What does not go out now stays
-// with it until Sent.
+// say sends a part from the stream's goroutine. What cannot be sent now stays in
+// st.pending until Sent.
 func (st *stream) say(p *part) {
 	c := st.c
 	if p.tunnel {
@@ -35,7 +35,7 @@ func (st *stream) say(p *part) {
 		return
 	}
 	st.pending = p
-	if !st.Tunnel { // which has a bound of its own
+	if !st.Tunnel { // a tunnel has a deadline of its own
 		st.waitsForClient()
 	}
 }
@@ -51,7 +51,7 @@ func (st *stream) head(status int, fields []gateway.Field, length int64, bodyles
 		name = c.s.lower(name)
 		w.Field(name, value, unique(name))
 	})
-	if !st.Tunnel && (length >= 0 && !bodyless || length > 0 && status != 204 && status != 304) { // some clients wait for a 304's
+	if !st.Tunnel && (length >= 0 && !bodyless || length > 0 && status != 204 && status != 304) { // not with a 304: some clients would wait for its body
 		w.Field("content-length", strconv.FormatInt(length, 10), length > 999)
 	}
 	w.EndHead(&st.Stream, end)
@@ -73,8 +73,8 @@ func (st *stream) invite() {
 	}
 }
 
-// unique reports whether a field is worth no place in the client's memory of
-// fields: the next response has another value, as a rule, or it is a secret.
+// unique reports whether HPACK should not remember a field: the next response usually
+// has another value, or the value is a secret.
 func unique(name string) bool {
 	switch name {
 	case "x-request-id", "set-cookie", "etag", "location", "server-timing", "last-modified", "content-range", "sec-websocket-accept":
@@ -83,7 +83,7 @@ func unique(name string) bool {
 	return false
 }
 
-// status is a status as text.
+// status returns a status as text.
 func (s *Server) status(status int) string {
 	if status == 200 {
 		return "200"
@@ -91,8 +91,8 @@ func (s *Server) status(status int) string {
 	return strconv.Itoa(status)
 }
 
-// lower is the name of a response's field in lower case. Those that were seen are
-// known.
+// lower returns the name of a response field in lower case. It remembers names, so
+// that the next response with one needs no allocation.
 func (s *Server) lower(name string) string {
 	for i := range len(name) {
 		if c := name[i]; 'A' <= c && c <= 'Z' {

@@ -1,7 +1,7 @@
-// Package http2loop serves HTTP/2 connections on an event loop. A connection is a
-// state machine (package http2) that the loop feeds. Streams with common requests
-// are state machines too. Any other request has a goroutine, whose writes go through
-// the loop; its connection stays on the loop.
+// Package http2loop serves HTTP/2 connections on the event loop. A connection is a
+// state machine (package http2) that the loop feeds. Streams with common requests are
+// state machines too. Any other request has a goroutine, which writes through the
+// loop. Its connection stays on the loop.
 package http2loop
 
 import (
@@ -17,35 +17,34 @@ import (
 )
 
 const (
-	bodyMost   = 40 << 10         // bytes of a body that the loop waits for
-	bodiesMost = 512              // of those at once
-	inputSize  = 64 << 10         // bytes that are read at once, at least
-	outputSize = 16 << 10         // bytes of a buffer for what is to be sent
-	spareMost  = 4 << 20          // bytes of those that are kept for later
-	keepMost   = 256              // streams that are
-	keepBodies = 32               // buffers of bodies that are
-	keepRest   = 4 << 10          // bytes of an answer's memory that is kept
-	namesMost  = 1024             // names of response fields that are known in lower case
+	bodyMost   = 40 << 10         // bytes of the largest body that the loop collects
+	bodiesMost = 512              // bodies that are collected at once
+	inputSize  = 64 << 10         // smallest size of the buffer for reading
+	outputSize = 16 << 10         // size of a new buffer for what is to be sent
+	spareMost  = 4 << 20          // bytes of output buffers that are kept for later
+	keepMost   = 256              // streams that are kept for later
+	keepBodies = 32               // body buffers that are kept for later
+	keepRest   = 4 << 10          // largest size of stream.rest that is kept
+	namesMost  = 1024             // names of response fields that are remembered in lower case
 	partMoment = time.Second      // for requests that come after the client was told to leave
 	lingerTime = time.Second      // for a client to read why its connection is closed
 	greetTime  = 10 * time.Second // for a client's preface and settings, by default
-	// stuckAfter is how long a client may take none of an answer that lies in its
-	// worker's memory, and restMost how many bytes of a whole one then go into
-	// memory of its stream's.
+	// stuckAfter is how often a client is checked while its answer is in its worker's
+	// memory. If the client is too slow, the rest of the answer leaves that memory.
 	stuckAfter = 100 * time.Millisecond
-	stuckMost  = 64 // of them that go elsewhere in that time: each may be as long as the window
-	restMost   = 64 << 10
+	stuckMost  = 64       // answers that may leave in stuckAfter: each may be as long as the window
+	restMost   = 64 << 10 // bytes of a rest that is copied to the stream; a longer one goes to a goroutine
 )
 
-// Options are the parts of a server. HTTP's limits, timeouts and handler are
-// HTTP/2's too.
+// Options are the parts of a server. HTTP's limits, timeouts and handler apply to
+// HTTP/2 too.
 type Options struct {
 	Loop     *loop.Loop
 	HTTP     *http1.Server
 	Bounds   http2.Bounds
 	Greet    time.Duration      // for a client's preface and settings; 0 is 10 s
 	Backend  gateway.Looped     // nil: every request has a goroutine
-	Pipeline *pipeline.Pipeline // nil likewise
+	Pipeline *pipeline.Pipeline // nil if Backend is
 	Log      *slog.Logger
 }
 
@@ -55,25 +54,25 @@ type Server struct {
 	o      Options
 	codec  *http2.Codec
 	conns  map[*conn]struct{} // loop
-	dirty  []*conn            // loop: that may have something to send
-	input  []byte             // loop: what is being read
-	names  map[string]string  // loop: of response fields, in lower case
-	parted bool               // loop: clients are told to go
+	dirty  []*conn            // loop: connections that may have something to send
+	input  []byte             // loop: the buffer for reading
+	names  map[string]string  // loop: names of response fields in lower case, by the app's spelling
+	parted bool               // loop: clients are told to leave
 	empty  chan struct{}      // loop: closed when the last connection has ended
 	lent
 	times
 }
 
-// lent is memory that is used again. It is the loop's.
+// lent is memory that is used again. It belongs to the loop.
 type lent struct {
-	output [][]byte // buffers for what is to be sent
-	spare  int      // bytes of those
-	bodies [][]byte // likewise for bodies
-	inUse  int      // of those
+	output [][]byte // free buffers for what is to be sent
+	spare  int      // bytes of output
+	bodies [][]byte // free buffers for bodies
+	inUse  int      // buffers for bodies in use
 	free   []*stream
-	held   int // bytes, beyond what each connection may hold
+	held   int // reserved bytes, beyond heldEach of each connection
 
-	leaving *loop.Pace // answers that go elsewhere
+	leaving *loop.Pace // limits how many answers leave workers' memory
 }
 
 // times are the timeouts.
@@ -104,9 +103,9 @@ func New(o Options) *Server {
 	return s
 }
 
-// flush sends what has been made in this turn.
+// flush sends what the connections have to send at the end of a turn.
 func (s *Server) flush() {
-	for i := 0; i < len(s.dirty); i++ { // a stream that is told may make others dirty
+	for i := 0; i < len(s.dirty); i++ { // this may make other connections dirty
 		c := s.dirty[i]
 		s.dirty[i] = nil
 		c.flush()
@@ -114,7 +113,7 @@ func (s *Server) flush() {
 	s.dirty = s.dirty[:0]
 }
 
-// Leave has every client told to bring its next requests elsewhere.
+// Leave tells every client to send its next requests elsewhere.
 func (s *Server) Leave() {
 	s.o.Loop.Do(func() {
 		s.parted = true
@@ -124,7 +123,7 @@ func (s *Server) Leave() {
 	})
 }
 
-// Drain has every connection end once it has nothing in flight, and waits for that
+// Drain lets every connection end once it has nothing in flight. It waits for that
 // until ctx ends. Then it closes what is left.
 func (s *Server) Drain(ctx context.Context) {
 	s.Leave()
@@ -145,7 +144,7 @@ func (s *Server) Drain(ctx context.Context) {
 	})
 }
 
-// lastLeft tells who waits for the connections to end.
+// lastLeft wakes Drain once all connections have ended.
 func (s *Server) lastLeft() {
 	if s.empty != nil && len(s.conns) == 0 {
 		close(s.empty)

@@ -10,14 +10,14 @@ import (
 	h2 "golang.org/x/net/http2"
 )
 
-// state is what a stream does.
+// state is the state of a stream.
 type state int
 
 const (
 	collecting state = iota // waits for the rest of its request
-	busy                    // is with the backend
+	busy                    // the backend has the request
 	answering               // has an answer; parts of it may be in the worker's memory
-	sending                 // is counted and logged; the rest is the connection's
+	sending                 // was counted and logged; the connection sends the rest
 	handed                  // has a goroutine
 )
 
@@ -29,31 +29,32 @@ type stream struct {
 	deadline loop.Deadline
 	call     gateway.Call // nil before the first request
 	req      gateway.Request
-	body     []byte // that was collected; nil for none
+	body     []byte // that was collected; nil if none
 	headed   bool   // the response has begun
-	held     int    // bytes
+	held     int    // reserved bytes
 	handing
 	slowness
 	answer answer.Head
 	parts  parts
-	rest   []byte // of the answer, what the client could not take
+	rest   []byte // the rest of an answer, copied out of its worker's memory
 }
 
-// handing is what has to do with a stream's goroutine.
+// handing is for a stream with a goroutine.
 type handing struct {
-	trailers []gateway.Field // that it is to get
-	task     *task           // once it is handed
-	pending  *part           // that it sends
+	trailers []gateway.Field // for the goroutine
+	task     *task           // nil without a goroutine
+	pending  *part           // that the goroutine has given and that is being sent
 }
 
-// slowness is how a client is watched that has to take something.
+// slowness is how fast a client takes what is sent.
 type slowness struct {
-	left    int         // bytes that it had not taken when it was last looked at
-	patient bool        // it has taken nothing for a moment, and has more time
-	pace    answer.Pace // how it takes an answer out of its worker's memory
+	left    int         // bytes that it had not taken at the last check
+	patient bool        // the write timeout runs, not the short one
+	pace    answer.Pace // how fast it takes an answer that is in its worker's memory
 }
 
-// reset makes a stream ready for another request, which overwrites the rest.
+// reset makes a stream ready for another request, which overwrites the fields that
+// stay.
 func (st *stream) reset() {
 	st.answer.Reset()
 	st.parts = parts{waiting: st.parts.waiting[:0]}
@@ -90,14 +91,14 @@ func (st *stream) Begin() {
 	}
 }
 
-// collects reports whether the loop waits for the body: one that is said to be
-// empty in any case, since it may not be.
+// collects reports whether the loop collects the body. It does in any case if the
+// Content-Length is 0, since the client may still send something.
 func (st *stream) collects() bool {
 	s, n := st.c.s, st.Head.Length
 	return n == 0 || s.o.Backend != nil && s.o.Pipeline.RequestBuffering && n <= bodyMost
 }
 
-// serve has a request answered that has come in full.
+// serve gives a complete request to the backend.
 func (st *stream) serve() {
 	s := st.c.s
 	if s.o.Backend == nil || st.Head.Protocol != "" {
@@ -188,12 +189,12 @@ func (st *stream) Closed(err error) {
 	st.deadline.Disarm()
 	switch st.state {
 	case busy:
-		st.call.Promote() // which finds its client gone
+		st.call.Promote() // the goroutine finds that its client has gone
 	case answering:
 		if err != nil {
 			st.cut()
 		}
-		return // else it is just being counted
+		return // without an error record is about to be called
 	case sending:
 		st.settle()
 		return
@@ -228,7 +229,7 @@ func (st *stream) Expired(*loop.Deadline) {
 	case collecting:
 		st.hand(&gateway.BadRequest{Status: 408, Reason: "the body took too long"})
 	case busy:
-		st.call.Promote() // whose goroutine says so
+		st.call.Promote() // the goroutine answers that it took too long
 	case answering:
 		st.stuck()
 	default:
@@ -256,7 +257,7 @@ func (st *stream) slow() {
 	}
 }
 
-// waits has the client take what is left of the response within its time.
+// waits gives the client the write timeout to take the rest of the response.
 func (st *stream) waits() {
 	st.left, _ = st.Left()
 	st.patient = true
@@ -271,10 +272,10 @@ func (st *stream) Promote(x gateway.Begun) {
 	}
 	st.state = collecting
 	st.hand(nil)
-	st.call = nil // it is the goroutine's
+	st.call = nil // it must not be used again
 }
 
-// toBad is an error as what the client has done wrong; nil if it is another's.
+// toBad returns err as a *gateway.BadRequest, or nil if it is something else.
 func toBad(err error) *gateway.BadRequest {
 	if err == nil {
 		return nil

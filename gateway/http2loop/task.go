@@ -17,13 +17,13 @@ type task struct {
 	cancel context.CancelCauseFunc
 	req    gateway.Request
 	reply  reply
-	body   *body // nil where it was here already, or nobody wants it
-	held   int   // loop: bytes
+	body   *body // nil if the whole body was here already, or nobody wants it
+	held   int   // loop: reserved bytes
 }
 
-// hand gives the request a goroutine, with what has come of its body; with bad it
-// is refused there. False means that there is no room for its body: the client may
-// send it again.
+// hand gives the request a goroutine, with what has come of its body. With bad, the
+// goroutine refuses the request. False means that there is no room for its body: the
+// stream was reset, and the client may send the request again.
 func (st *stream) hand(bad *gateway.BadRequest) bool {
 	c := st.c
 	if bad == nil && !st.Whole() && st.Head.Protocol == "" && !st.reserve(heldBody) {
@@ -35,7 +35,7 @@ func (st *stream) hand(bad *gateway.BadRequest) bool {
 	t.reply.begin(t)
 	t.req.Header = slices.Clone(st.req.Header)
 	st.req.Before = gateway.Before{}
-	if t.req.Begun != nil { // its sender is found out again
+	if t.req.Begun != nil { // Forward.Apply is called again
 		t.req.Scheme, t.req.Client = c.about.Scheme, gateway.Client{}
 	}
 	if bad == nil {
@@ -79,11 +79,11 @@ func (t *task) run(ctx context.Context, bad *gateway.BadRequest) {
 	defer t.cancel(nil)
 	defer t.reply.finish()
 	defer func() {
-		if b := t.req.Begun; b != nil { // the backend has not heard of it
+		if b := t.req.Begun; b != nil { // the backend did not get it
 			b.Drop()
 		}
 	}()
-	defer func() { // the handler cannot take the process with it
+	defer func() { // a panic of the handler does not end the process
 		if p := recover(); p != nil {
 			t.s.o.Log.Error("a handler panics", "panic", p, "request", t.req.ID, "stack", string(debug.Stack()))
 		}
@@ -95,7 +95,7 @@ func (t *task) run(ctx context.Context, bad *gateway.BadRequest) {
 	t.s.o.HTTP.Handler.Serve(ctx, &t.req, &t.reply)
 }
 
-// ended is called on the loop when the goroutine has.
+// ended is called on the loop when the goroutine has ended.
 func (t *task) ended() {
 	c := t.conn
 	c.tasks--
@@ -119,7 +119,7 @@ func (t *task) closed(err error) {
 	t.leave()
 }
 
-// leave gives back what nobody reads of the body.
+// leave counts the unread part of the body as consumed.
 func (t *task) leave() {
 	if t.body != nil {
 		t.conn.wire.Discarded(t.body.leave())
@@ -127,7 +127,8 @@ func (t *task) leave() {
 	}
 }
 
-// do has f called on the loop with the stream, or with nil if that has ended.
+// do calls f on the loop, with the stream, or with nil if that has ended. It does not
+// wait.
 func (t *task) do(f func(st *stream)) {
 	t.s.o.Loop.Post(func() {
 		f(t.st)

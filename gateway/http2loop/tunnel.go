@@ -10,8 +10,7 @@ import (
 	h2 "golang.org/x/net/http2"
 )
 
-// tunnel is a stream as a connection, behind an extended CONNECT. It implements
-// net.Conn.
+// tunnel is a stream as a net.Conn, after an extended CONNECT.
 type tunnel struct {
 	t *task
 
@@ -77,8 +76,8 @@ func (u *tunnel) wait(o *part) (int, error) {
 	}
 }
 
-// deadlineCheck is how often a write looks at its deadline, which may be set while
-// it waits.
+// deadlineCheck is how often a waiting write checks its deadline, which may be set
+// meanwhile.
 const deadlineCheck = 200 * time.Millisecond
 
 func (u *tunnel) checkInterval() time.Duration {
@@ -89,7 +88,8 @@ func (u *tunnel) checkInterval() time.Duration {
 	return max(time.Millisecond, min(deadlineCheck, time.Until(*by)+time.Millisecond))
 }
 
-// takeBack takes what was not sent off the loop, as its memory is the caller's.
+// takeBack takes what was not sent back from the loop, since the memory belongs to
+// Write's caller.
 func (u *tunnel) takeBack(o *part, err error) (int, error) {
 	n := 0
 	done := make(chan struct{})
@@ -101,7 +101,7 @@ func (u *tunnel) takeBack(o *part, err error) (int, error) {
 		}
 	})
 	<-done
-	u.shut = true // half a frame may have gone out
+	u.shut = true // half a WebSocket frame may have been sent
 	return n, err
 }
 
@@ -132,7 +132,7 @@ func (u *tunnel) Close() error {
 		switch {
 		case st == nil:
 		case st.pending == nil && !st.Ended():
-			st.Tunnel = false // what the client still sends is of no use
+			st.Tunnel = false // what the client still sends is not wanted
 			st.say(&part{end: true})
 		case st.pending == nil:
 			st.c.wire.Reset(&st.Stream, h2.ErrCodeNo)
@@ -143,7 +143,7 @@ func (u *tunnel) Close() error {
 	return nil
 }
 
-// HungUp reports whether the client has ended the stream, or its side of it.
+// HungUp reports whether the client has ended the stream or its side of it.
 func (u *tunnel) HungUp() bool {
 	b := u.t.body
 	b.mu.Lock()
