@@ -23,11 +23,11 @@ import (
 	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
-// retryAfter is what a client is told that found no worker, in seconds.
+// retryAfter is the Retry-After of a 503, in seconds.
 const retryAfter = 1
 
-// unsentTries is how often a request is carried to another worker that none
-// has seen anything of.
+// unsentTries is how often a request that no worker has seen is given to another
+// worker.
 const unsentTries = 8
 
 // Options are the parts of a pipeline and its settings.
@@ -43,11 +43,10 @@ type Options struct {
 	Access            *accesslog.Log    // nil: there is none
 	Board             *scoreboard.Board // where to count requests; nil: nowhere
 	Statsd            *statsd.Client    // nil: there is none
-	ServerTiming      bool              // tell clients where the time went
+	ServerTiming      bool              // tell clients how long the request waited and took
 	Log               *slog.Logger
-	// Crash says what a worker that has ended did that a request may have made it
-	// do; empty where somebody else ended it. It may wait a moment; nil knows of
-	// none.
+	// Crash says how a worker ended, if a request may have caused that. The result is
+	// empty if somebody else ended the worker. It may wait a moment. Crash may be nil.
 	Crash func(ctx context.Context, pid int) wire.Ended
 }
 
@@ -58,13 +57,13 @@ type Pipeline struct{ Options }
 // New makes a pipeline.
 func New(o Options) *Pipeline { return &Pipeline{o} }
 
-// elsewhere is how many bytes may leave the event loop before those of earlier
-// answers are where they belong.
+// elsewhere is an allowance for bytes that have left the event loop and are not in a
+// temporary file yet.
 const elsewhere = 32 << 20
 
-// TakesStuck reports whether an answer that its client does not take should leave
-// its worker's memory, or the event loop's. Where no file has room for it, it
-// would only be held in other memory.
+// TakesStuck reports whether an answer that its client does not take should leave its
+// worker's memory, or the event loop's. If no file has room for it, it would only move
+// to other memory.
 func (p *Pipeline) TakesStuck() bool { return !p.ResponseBuffering || p.Response.HasRoom(elsewhere) }
 
 // Serve implements gateway.Handler.
@@ -107,9 +106,9 @@ func (p *Pipeline) Refuse(r *gateway.Request, why *gateway.BadRequest, w gateway
 	e.failed(context.Background(), why)
 }
 
-// carry has the request answered by a worker, by another one if the first dies
-// before a byte of its answer has gone out and asking twice does no harm. What
-// a worker may have hung on is not let loose on the next one.
+// carry lets a worker answer the request. If the worker dies before a byte of its
+// answer was sent, and a replay does no harm, another worker gets the request. It does
+// not replay a request on which a worker may have hung.
 func (e *transaction) carry(ctx context.Context) error {
 	unsent := 0
 	for replayed := false; ; {
@@ -139,16 +138,16 @@ func (e *transaction) carry(ctx context.Context) error {
 	}
 }
 
-// verdict asks why a worker has ended: one that hung is another's fault than one
-// that somebody killed, also for a request that nobody may repeat.
+// verdict finds out whether a worker has hung, for a request that is not replayed: the
+// answer is then 504, not 502.
 func (e *transaction) verdict(ctx context.Context, worker *gateway.WorkerError) {
 	if e.p.Crash != nil && !worker.Hung {
 		worker.Hung = e.p.Crash(ctx, worker.PID).Hung
 	}
 }
 
-// crashed reports whether a worker ended by its own doing, which a request may
-// have been the cause of: it would end the next one too.
+// crashed reports whether a worker crashed by itself. The request may be the cause, and
+// would then crash the next worker too.
 func (e *transaction) crashed(ctx context.Context, worker *gateway.WorkerError) bool {
 	if e.p.Crash == nil {
 		return false
@@ -163,14 +162,14 @@ func (e *transaction) crashed(ctx context.Context, worker *gateway.WorkerError) 
 	return true
 }
 
-// once has the request answered by one worker.
+// once lets one worker answer the request.
 func (e *transaction) once(ctx context.Context) error {
 	if e.p.RequestTimeout <= 0 || e.r.Upgrade != "" || e.r.Resumed != nil {
 		return e.settle(e.ask(ctx))
 	}
 	timed, cancel := context.WithCancelCause(ctx)
 	limit := e.p.RequestTimeout
-	if !e.r.Asked.IsZero() { // it is with the backend already
+	if !e.r.Asked.IsZero() { // the backend already has it
 		limit -= time.Since(e.r.Asked)
 	}
 	e.timer = time.AfterFunc(limit, func() { cancel(gateway.ErrTimeout) })
@@ -188,7 +187,7 @@ func (e *transaction) ask(ctx context.Context) error {
 		e.asked, e.r.Asked = e.r.Asked, time.Time{}
 	}
 	if e.r.Resumed != nil {
-		e.waited = 0 // the wait came behind that
+		e.waited = 0 // e.asked is before the wait
 	}
 	err := e.p.Backend.Serve(ctx, e.r, e)
 	e.last = max(time.Since(e.asked)-(e.r.QueueWait-e.waited), 0)
@@ -196,20 +195,22 @@ func (e *transaction) ask(ctx context.Context) error {
 	return err
 }
 
-// safe tells the methods that may be carried out twice (RFC 9110, 9.2.1).
+// safe reports whether a request with this method may be carried out twice (RFC 9110,
+// 9.2.1).
 func safe(method string) bool {
 	return method == "GET" || method == "HEAD" || method == "OPTIONS"
 }
 
-// failed answers a request that went wrong, if anybody still listens and
-// nothing has gone out. What has begun is cut off, so that the client can tell.
+// failed answers a failed request with an error page, if the client is still there and
+// no answer was begun. An answer that was begun is cut off, so that the client
+// notices.
 func (e *transaction) failed(ctx context.Context, err error) {
 	var (
 		bad      *gateway.BadRequest
 		response *gateway.BadResponse
 		worker   *gateway.WorkerError
 	)
-	if e.r.ID == "" { // it was refused before it got one
+	if e.r.ID == "" { // it was refused before it got an id
 		e.r.ID = forward.NewID()
 	}
 	if e.Started() && e.r.Upgrade == "" {
@@ -253,7 +254,7 @@ func (e *transaction) failed(ctx context.Context, err error) {
 	}
 }
 
-// cutBy says who is to blame for a response that began and did not end.
+// cutBy says who or what cut a response that was begun.
 func cutBy(ctx context.Context, err error) string {
 	var response *gateway.BadResponse
 	var worker *gateway.WorkerError

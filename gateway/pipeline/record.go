@@ -11,21 +11,21 @@ import (
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
 )
 
-// ClientGone is the status of a request whose client has gone, as nginx has it in
-// its log: nobody is there to see it.
+// ClientGone is the status that is logged if the client has gone. It is never sent.
+// nginx uses the same.
 const ClientGone = 499
 
-// Record is what is counted and logged of a request.
+// Record is what is counted and logged about a request.
 type Record struct {
 	Request *gateway.Request
 	Status  int
 	Sent    int64           // bytes of the body
 	Fields  []gateway.Field // of the response
 	Begun   time.Time       // when the first byte of the request was read
-	Cut     string          // who cut the response; empty where it is whole
-	Asked   bool            // a backend got it
-	App     time.Duration   // that workers have had it
-	Last    time.Duration   // that the last of them has had it
+	Cut     string          // who cut the response; empty if it is complete
+	Asked   bool            // a backend got the request
+	App     time.Duration   // how long workers have had it
+	Last    time.Duration   // how long the last worker has had it
 }
 
 // Finish counts a request and writes the access log's line.
@@ -49,15 +49,15 @@ func (p *Pipeline) Finish(r *Record) {
 	}
 }
 
-// Broken logs what a worker did to end a connection that is HTTP no more.
+// Broken logs the worker's fault that ended a connection that has left HTTP.
 func (p *Pipeline) Broken(r *gateway.Request, err error) {
 	e := newTransaction(p, r, nil)
 	e.started.Store(true)
 	e.failed(context.Background(), err)
 }
 
-// count adds the request to the traffic, and its answer to those of the worker
-// that had it last.
+// count adds the request to the traffic counts, and its answer to the counts of the
+// worker that had it last.
 func (p *Pipeline) count(r *Record) {
 	if p.Board == nil {
 		return
@@ -76,7 +76,7 @@ func (p *Pipeline) count(r *Record) {
 		return
 	}
 	if p.Board.Owner(q.Slot) != q.WorkerPID {
-		return // the slot is another's by now
+		return // the slot belongs to another process by now
 	}
 	account := p.Board.Account(q.Slot)
 	if q.Upgrade == "" {
@@ -90,12 +90,12 @@ func (p *Pipeline) count(r *Record) {
 
 // Said is what a response says to the gateway.
 type Said struct {
-	Plain bool   // nothing of it is to be held back
-	File  string // that the app wants sent in place of its body; empty for none
+	Plain bool   // it has to be sent on without buffering
+	File  string // the file to send in place of the body; empty for none
 }
 
-// Inspect appends the fields of a response that are the client's to into, and
-// returns what the others say.
+// Inspect appends the fields that are for the client to into. It returns what the
+// response says to the gateway.
 func (p *Pipeline) Inspect(into *[]gateway.Field, fields []gateway.Field) (said Said) {
 	keep := *into
 	for _, f := range fields {
@@ -117,8 +117,8 @@ func (p *Pipeline) Inspect(into *[]gateway.Field, fields []gateway.Field) (said 
 	return said
 }
 
-// Timing says where the time went so far (Server-Timing,
-// https://www.w3.org/TR/server-timing/), in milliseconds.
+// Timing returns the value of a Server-Timing field, in milliseconds
+// (https://www.w3.org/TR/server-timing/).
 func Timing(queue, app time.Duration) string {
 	b := append(make([]byte, 0, 48), "queue;dur="...)
 	b = strconv.AppendFloat(b, float64(queue.Microseconds())/1000, 'f', -1, 64)

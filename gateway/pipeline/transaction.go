@@ -11,8 +11,8 @@ import (
 	"github.com/gonicorn/gonicorn/gateway/pipeline/buffer"
 )
 
-// heldBackMost is how many bytes of a response are buffered in the hope that it
-// ends before anything has to be sent.
+// heldBackMost is the size in bytes of a short response, which is buffered until it is
+// complete.
 const heldBackMost = 64 << 10
 
 // transaction is one request and the answer to it, with replays. As the backend's
@@ -35,17 +35,17 @@ type transaction struct {
 	sent    int64
 	body    []byte // held back
 	trailer []gateway.Field
-	file    string  // that the app wants sent in place of its body
-	upload  *upload // nil without a body that goes through
+	file    string  // the file to send in place of the body
+	upload  *upload // nil unless the body goes to the app as it comes
 	spool   *buffer.Spool
-	sender  chan error  // gets what became of the spool
-	started atomic.Bool // something may have gone out
+	sender  chan error  // gets the result of sending the spool
+	started atomic.Bool // something may have been sent
 	begun   time.Time
-	app     time.Duration // that workers have had the request
-	last    time.Duration // that the last of them has had it
+	app     time.Duration // how long workers have had the request
+	last    time.Duration // how long the last worker has had it
 	asked   time.Time     // when the backend got it
-	waited  time.Duration // QueueWait then
-	cut     string        // who cut the response; empty where it is whole
+	waited  time.Duration // QueueWait at that time
+	cut     string        // who cut the response; empty if it is complete
 }
 
 var errNotEnded = errors.New("the answer has no end")
@@ -54,7 +54,7 @@ func newTransaction(p *Pipeline, r *gateway.Request, w gateway.Reply) *transacti
 	return &transaction{p: p, r: r, w: w, plain: !p.ResponseBuffering, begun: r.Received}
 }
 
-// resume goes on with an answer that has begun.
+// resume continues an answer that was begun on the loop.
 func (e *transaction) resume(s *gateway.Resumed) {
 	e.status, e.fields, e.length, e.sent, e.headed = s.Status, s.Fields, s.Length, s.Sent, true
 	e.started.Store(true)
@@ -107,7 +107,8 @@ func (e *transaction) Head(status int, reason string, fields []gateway.Field, le
 	return e.sendHead()
 }
 
-// inspect finds what the response says to a gateway, and takes it out.
+// inspect returns the fields for the client, and notes what the response says to the
+// gateway.
 func (e *transaction) inspect(fields []gateway.Field) []gateway.Field {
 	keep := make([]gateway.Field, 0, len(fields)+1)
 	said := e.p.Inspect(&keep, fields)
@@ -122,8 +123,7 @@ func (e *transaction) inspect(fields []gateway.Field) []gateway.Field {
 	return keep
 }
 
-// timing says, before the response is sent, where the time went so far
-// (Server-Timing, https://www.w3.org/TR/server-timing/), in milliseconds.
+// timing returns the value of the Server-Timing field for the time so far.
 func (e *transaction) timing() string {
 	wait := e.r.QueueWait
 	return Timing(wait, e.app+time.Since(e.asked)-(wait-e.waited))
@@ -171,8 +171,7 @@ func (e *transaction) WriteFile(f *os.File, off, n int64) error {
 	return e.spool.WriteFile(f, off, n)
 }
 
-// Flush implements gateway.Reply: what is held back goes out, since nobody
-// knows when more comes.
+// Flush implements gateway.Reply. It sends what is held back, since more may come late.
 func (e *transaction) Flush() error {
 	switch {
 	case e.file != "" || !e.headed:
@@ -206,7 +205,7 @@ func (e *transaction) stream() {
 	e.started.Store(true)
 	e.spool, e.sender = buffer.NewSpool(e.p.Response), make(chan error, 1)
 	if len(e.body) > 0 {
-		_, _ = e.spool.Write(e.body) // an error comes again
+		_, _ = e.spool.Write(e.body) // sender gets the error too
 	}
 	go func() { e.sender <- e.drain() }()
 }
@@ -228,8 +227,8 @@ func (e *transaction) drain() error {
 	return err
 }
 
-// settle sends what is still held back, or waits until all has been sent. The
-// worker is free by now.
+// settle sends what is held back, or waits until the spool was sent. The worker is
+// already free.
 func (e *transaction) settle(err error) error {
 	if err == nil && !e.ended {
 		err = errNotEnded

@@ -8,9 +8,9 @@ import (
 	"github.com/gonicorn/gonicorn/gateway"
 )
 
-// upload is a body that goes to the app as the client sends it. It keeps what
-// the client did wrong: the app only knows that the body broke off, and its
-// answer to that says less.
+// upload is a body that goes to the app as the client sends it. It records what the
+// client did wrong. The app only sees that the body broke off, so its answer would be
+// less precise.
 type upload struct {
 	io.Reader
 	bad atomic.Pointer[gateway.BadRequest]

@@ -14,13 +14,13 @@ import (
 type Entry struct {
 	Request  *gateway.Request
 	Status   int
-	Bytes    int64 // of the body that was sent
+	Bytes    int64 // bytes of the body that were sent
 	Duration time.Duration
-	Cut      string          // who cut the response, empty where it is whole
+	Cut      string          // who cut the response; empty if it is complete
 	Fields   []gateway.Field // of the response
 }
 
-// header is a field of the response, or "-".
+// responseField returns a field of the response, or "".
 func (e *Entry) responseField(name string) string {
 	for i := range e.Fields {
 		if strings.EqualFold(e.Fields[i].Name, name) {
@@ -30,7 +30,7 @@ func (e *Entry) responseField(name string) string {
 	return ""
 }
 
-// requestField is a field of the request, or "".
+// requestField returns a field of the request, or "".
 func (e *Entry) requestField(name string) string {
 	if name == "host" {
 		return e.Request.Host
@@ -38,7 +38,7 @@ func (e *Entry) requestField(name string) string {
 	return e.Request.Get(name)
 }
 
-// host is the client's address.
+// host returns the client's address.
 func (e *Entry) host() string {
 	if r := e.Request; r.ASGI && r.Client.Host != "" { // as uvicorn logs it
 		return r.Client.Host
@@ -49,7 +49,7 @@ func (e *Entry) host() string {
 	return ""
 }
 
-// user is the name in an Authorization field of the Basic scheme (RFC 7617).
+// user returns the name in an Authorization field of the Basic scheme (RFC 7617).
 func (e *Entry) user() string {
 	scheme, token, _ := strings.Cut(e.Request.Get("authorization"), " ")
 	if !strings.EqualFold(scheme, "basic") {
@@ -63,7 +63,7 @@ func (e *Entry) user() string {
 	return name
 }
 
-// protocol is the version as a status line has it.
+// protocol returns the HTTP version as in a status line.
 func (e *Entry) protocol() string {
 	r := e.Request
 	switch {
@@ -74,10 +74,10 @@ func (e *Entry) protocol() string {
 	case r.Major == 2:
 		return "HTTP/2.0"
 	}
-	return "" // the request line was never understood
+	return "" // the request line could not be parsed
 }
 
-// variable is what a WSGI environ has under this name.
+// variable returns what a WSGI environ has under this name.
 func (e *Entry) variable(name string) string {
 	r := e.Request
 	switch name {

@@ -9,20 +9,20 @@ import (
 	"github.com/gonicorn/gonicorn/internal/logging"
 )
 
-// Format is a line's format made ready: one function a part.
+// Format is the compiled format of a line: one function for each part.
 type Format []appender
 
 type appender func(dst []byte, e *Entry) []byte
 
-// JSON is the name of the format of one JSON object a line.
+// JSON is the name of the format with one JSON object a line.
 const JSON = "json"
 
-// Compile reads a format as Gunicorn's access_log_format has it: %(h)s and the
-// like, %({name}i)s for a field of the request, %({name}o)s for one of the
-// response, %({name}e)s for a variable of the WSGI environ. Besides Gunicorn's
-// atoms there are %(i)s, the request's id, %(w)s, the seconds that it waited
-// for a worker, and %(X)s, who cut the response. A line whose format has no
-// %(X)s says it at its end, behind all else: cut=worker.
+// Compile compiles a format in the syntax of Gunicorn's access_log_format: %(h)s and
+// the like, %({name}i)s for a field of the request, %({name}o)s for one of the
+// response, %({name}e)s for a variable of the WSGI environ. It adds three atoms to
+// Gunicorn's: %(i)s is the request's id, %(w)s how many seconds it waited for a
+// worker, and %(X)s who cut the response. If a format has no %(X)s, that is added at
+// the end of the line, such as cut=worker.
 func Compile(text string) (Format, error) {
 	if text == JSON {
 		return Format{appendJSON}, nil
@@ -45,7 +45,7 @@ func Compile(text string) (Format, error) {
 		f = append(f, part)
 		at += n
 	}
-	if !strings.Contains(text, "%(X)s") && !strings.HasSuffix(text, "}") { // that end is of somebody's own JSON
+	if !strings.Contains(text, "%(X)s") && !strings.HasSuffix(text, "}") { // a format that ends so is JSON, to which nothing may be added
 		f = append(f, appendCut)
 	}
 	return append(f, literal("\n")), nil
@@ -96,7 +96,7 @@ func braced(name string, kind byte) appender {
 	return nil
 }
 
-// atoms are those without braces.
+// atoms returns the atoms without braces.
 func atoms() map[string]appender {
 	text := func(f func(e *Entry) string) appender {
 		return func(dst []byte, e *Entry) []byte { return appendSafe(dst, f(e)) }
@@ -153,7 +153,7 @@ func appendRequestLine(dst []byte, e *Entry) []byte {
 	return append(dst, e.protocol()...)
 }
 
-// appendSafe appends text, escaped, and "-" in place of nothing.
+// appendSafe appends text, escaped, or "-" if it is empty.
 func appendSafe(dst []byte, text string) []byte {
 	if text == "" {
 		return append(dst, '-')

@@ -31,8 +31,8 @@ type line struct {
 	Cut       string `json:"cut,omitempty"` // who cut the response
 }
 
-// traceID is the trace that a request belongs to
-// (https://www.w3.org/TR/trace-context/#traceparent-header), "" if it says none.
+// traceID returns the trace id of a traceparent field, or ""
+// (https://www.w3.org/TR/trace-context/#traceparent-header).
 func traceID(parent string) string {
 	parts := strings.Split(parent, "-")
 	if len(parts) < 4 || len(parts[0]) != 2 || len(parts[1]) != 32 || strings.Trim(parts[1], "0123456789abcdef") != "" ||
@@ -53,7 +53,7 @@ func appendJSON(dst []byte, e *Entry) []byte {
 		TraceID: traceID(r.Get("traceparent")), Cut: e.Cut,
 	})
 	if err != nil {
-		return dst // strings and numbers always have a form
+		return dst // cannot happen with strings and numbers
 	}
 	return append(logging.AppendJSON(dst, text), '\n')
 }

@@ -21,8 +21,8 @@ type Log struct {
 	format Format
 	sinks  []Sink
 	pool   sync.Pool
-	// Without are paths whose requests are not logged; one that ends with * is
-	// the beginning of paths. Set it before the first request.
+	// Without are paths whose requests are not logged. A path that ends with * is a
+	// prefix. Set it before the first request.
 	Without []string
 }
 

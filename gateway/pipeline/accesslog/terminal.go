@@ -7,7 +7,7 @@ import (
 	"github.com/gonicorn/gonicorn/internal/logging"
 )
 
-// Terminal is the format for people at a terminal, where nobody has chosen one:
+// Terminal is the default format if the log goes to a terminal:
 //
 //	[21/Nov/2026:02:03:04 +0000] 192.0.2.1 "GET /a HTTP/1.1" 200 1234 12.3ms
 func Terminal() Format {
@@ -39,7 +39,7 @@ func colorOf(e *Entry) string {
 	return "\x1b[32m"
 }
 
-// rounded leaves a duration three digits.
+// rounded rounds a duration to three digits.
 func rounded(d time.Duration) time.Duration {
 	for unit := time.Duration(1); ; unit *= 10 {
 		if d < 1000*unit {

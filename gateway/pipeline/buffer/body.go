@@ -1,5 +1,5 @@
-// Package buffer keeps what slow clients send or have not taken yet: the
-// beginning in memory, the rest in a file without a name, all of it bounded.
+// Package buffer keeps what slow clients send or have not taken yet: the beginning in
+// memory, the rest in a file without a name. Both are bounded.
 package buffer
 
 import (
@@ -21,18 +21,17 @@ const inlineMost = 64 << 10
 
 // Options bound a request body.
 type Options struct {
-	Dir  string         // of temporary files; empty is the system's
+	Dir  string         // for temporary files; empty is the system's
 	Max  int64          // bytes of a body; 0 is no bound
-	Disk *budget.Budget // of bytes in temporary files, of bodies and spools together; nil is no bound
-	Wait time.Duration  // for room there, all waits of a body together
+	Disk *budget.Budget // for bytes in temporary files of all bodies and spools; nil is no bound
+	Wait time.Duration  // how long a body may wait for room there, in total
 }
 
-// Body is a whole request body: one of Inline and File. Release gives both
-// back.
+// Body is a whole request body. One of Inline and File is set. Release frees both.
 type Body struct {
 	Length int64
 	Inline []byte
-	File   *os.File // from offset 0
+	File   *os.File // the body starts at offset 0
 
 	chunk *chunk
 	disk  *budget.Account // what File holds; nil without a bound
@@ -43,9 +42,10 @@ type chunk struct{ p [inlineMost]byte }
 
 var chunks = sync.Pool{New: func() any { return new(chunk) }} //nolint:gochecknoglobals // memory, not state
 
-// ReadBody reads all of src, whose length is known or -1. Errors of src are
-// returned as they are; a body over Options.Max is a *gateway.BadRequest, a
-// full disk matches ErrNoSpace.
+// ReadBody reads all of src. length is its length, or -1 if that is not known. Errors
+// of src are returned as they are. If the body is longer than Options.Max, the error is
+// a *gateway.BadRequest. It matches ErrFull if Options.Disk is used up, and ErrNoSpace
+// if a file cannot be written.
 func ReadBody(src io.Reader, length int64, o Options) (*Body, error) {
 	if o.Max > 0 && length > o.Max {
 		return nil, tooLarge()
@@ -76,7 +76,7 @@ func ReadBody(src io.Reader, length int64, o Options) (*Body, error) {
 
 func tooLarge() error { return &gateway.BadRequest{Status: 413, Reason: "request body too large"} }
 
-// spill goes on in a file behind what fills the memory.
+// spill writes the body into a file: first the full memory, then the rest of src.
 func (b *Body) spill(src io.Reader, o Options) (err error) {
 	if b.File, err = tempFile(o.Dir); err != nil {
 		return err
@@ -97,11 +97,11 @@ func (b *Body) spill(src io.Reader, o Options) (err error) {
 	return nil
 }
 
-// fileWriter tells the errors of the file from those of the source.
+// fileWriter writes to a file. Its errors differ from those of the source.
 type fileWriter struct {
 	f    *os.File
 	disk *budget.Account // nil without a bound
-	wait time.Duration   // for room, from now on
+	wait time.Duration   // how long it may still wait for room
 }
 
 func (w *fileWriter) Write(p []byte) (int, error) {
@@ -136,7 +136,7 @@ func (b *Body) Release() {
 	}
 }
 
-// ErrFull says that all temporary files together hold as much as they may.
+// ErrFull says that the temporary files together have reached their limit.
 var ErrFull = errors.New("temporary files hold as much as they may (max_buffer_total)")
 
 // ErrNoSpace says that a temporary file could not be made or written.
@@ -146,7 +146,7 @@ func noSpace(err error) error {
 	return fmt.Errorf("buffer a body: %w: %w", err, ErrNoSpace)
 }
 
-// tempFile makes a file without a name in a folder.
+// tempFile makes a file in a folder and removes its name.
 func tempFile(dir string) (*os.File, error) {
 	f, err := os.CreateTemp(dir, ".gonicorn-")
 	if err != nil {

@@ -12,29 +12,28 @@ import (
 
 // SpoolOptions bound a spool.
 type SpoolOptions struct {
-	Dir    string         // of temporary files; empty is the system's
-	Max    int64          // bytes held, most of them in a file; 0 is no bound
-	Budget *Budget        // of memory for all spools together; nil: each has one chunk
-	Disk   *budget.Budget // of bytes in temporary files, of bodies and spools together; nil is no bound
-	Full   func(error)    // is told when a file has no room; may be nil
+	Dir    string         // for temporary files; empty is the system's
+	Max    int64          // bytes held, in memory and file; 0 is no bound
+	Budget *Budget        // for memory of all spools; nil: each has one chunk
+	Disk   *budget.Budget // for bytes in temporary files of all bodies and spools; nil is no bound
+	Full   func(error)    // is called when a file has no room; may be nil
 }
 
-// HasRoom reports whether there is room in files for so many bytes, or for half of
-// what they may hold if that is less.
+// HasRoom reports whether n bytes fit into temporary files, or half of Disk if that is
+// less.
 func (o *SpoolOptions) HasRoom(n int64) bool {
 	return o.Disk == nil || o.Disk.Used()+min(n, o.Disk.Total()/2) <= o.Disk.Total()
 }
 
-// spoolChunks is how many chunks of memory one spool takes at most, if the
-// budget has them, before the rest goes to a file. The first is always there,
-// unless it is what the client is being sent.
+// spoolChunks is how many chunks of memory one spool takes at most before the rest
+// goes to a file. The first needs no budget, unless another chunk is being sent.
 const spoolChunks = 16
 
 // Budget bounds the memory of all spools together, beyond the first chunk of
 // each. It is safe for concurrent use.
 type Budget struct{ left atomic.Int64 }
 
-// NewBudget makes a budget of so many bytes.
+// NewBudget makes a budget.
 func NewBudget(bytes int64) *Budget {
 	b := &Budget{}
 	b.left.Store(bytes / inlineMost)
@@ -59,22 +58,22 @@ type part struct {
 	budgeted bool
 }
 
-// Spool is a response on its way from a fast worker to a slow client. One
-// goroutine writes, another drains. What the client has not taken is kept in
-// memory, then in a file; only when both are full does the writer wait.
+// Spool is a response from a fast worker to a slow client. One goroutine writes,
+// another drains. What the client has not taken is kept in memory, then in a file. The
+// writer waits only if both are full.
 type Spool struct {
 	o SpoolOptions
 
 	mu       sync.Mutex
 	changed  sync.Cond
-	memory   []part          // first in line
-	inMemory int64           // bytes of it
-	sending  bool            // a chunk is on its way to the client
-	file     *os.File        // behind memory; nil until it is needed
+	memory   []part          // is sent first
+	inMemory int64           // bytes in memory
+	sending  bool            // a chunk is being sent to the client
+	file     *os.File        // is sent after memory; nil until it is needed
 	disk     *budget.Account // what the file holds; nil without a bound
-	at, size int64           // unread part of the file
-	named    []region        // files that the worker has named, behind all of that
-	flush    bool            // the client should get everything now
+	at, size int64           // the unread part of the file
+	named    []region        // parts of the worker's files, sent after all of that
+	flush    bool            // Flush was called
 	closed   bool
 	trailers []gateway.Field
 	err      error // ends both sides
@@ -96,9 +95,9 @@ func NewSpool(o SpoolOptions) *Spool {
 	return s
 }
 
-// Write adds a part of the response. It waits only while Max bytes are buffered, or
-// while the disk is full and the client has not taken what is in memory. It fails
-// once the spool was aborted.
+// Write adds a part of the response. It waits while Max bytes are buffered, while a
+// part of a file from WriteFile is queued, or while both the disk and the memory are
+// full. It fails once the spool was aborted.
 func (s *Spool) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -117,8 +116,8 @@ func (s *Spool) Write(p []byte) (int, error) {
 
 func (s *Spool) held() int64 { return s.inMemory + s.size - s.at }
 
-// keep takes as much of p into memory as may be, and returns the rest. What is
-// in the file must stay in front of it.
+// keep takes as much of p into memory as is allowed, and returns the rest. While the
+// file has unread bytes that is nothing, since they come first.
 func (s *Spool) keep(p []byte) (rest []byte) {
 	for len(p) > 0 && s.size == s.at {
 		i := len(s.memory) - 1
@@ -147,8 +146,7 @@ func (s *Spool) giveBack(m part) {
 	}
 }
 
-// spill appends to the file as much of p as there is room for, and returns the
-// rest.
+// spill appends as much of p to the file as there is room for, and returns the rest.
 func (s *Spool) spill(p []byte) (rest []byte) {
 	if len(p) == 0 {
 		return nil
@@ -186,8 +184,7 @@ func (s *Spool) full(err error) {
 	}
 }
 
-// WriteFile adds n bytes of f from off. The spool keeps a descriptor of its
-// own.
+// WriteFile adds n bytes of f from off. The spool duplicates the descriptor.
 func (s *Spool) WriteFile(f *os.File, off, n int64) error {
 	dup, err := duplicate(f)
 	if err != nil {
@@ -204,7 +201,7 @@ func (s *Spool) WriteFile(f *os.File, off, n int64) error {
 	return nil
 }
 
-// Flush asks for everything to be sent as soon as the client takes it.
+// Flush makes Drain flush once it has sent everything.
 func (s *Spool) Flush() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -237,8 +234,8 @@ func (s *Spool) abort(err error) {
 
 var errNothing = errors.New("nothing to send yet")
 
-// Drain sends everything to w until the response has ended, and ends it there.
-// It returns how many bytes of the body w has taken.
+// Drain sends everything to w until the response has ended, and then ends w. It
+// returns how many bytes of the body w has taken.
 func (s *Spool) Drain(w gateway.Reply) (sent int64, err error) {
 	defer s.free()
 	for {
@@ -275,7 +272,7 @@ func (s *Spool) Drain(w gateway.Reply) (sent int64, err error) {
 	}
 }
 
-// sent says that the client has what next took.
+// sent frees what next took, after it was sent.
 func (s *Spool) sent(m part) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -283,8 +280,8 @@ func (s *Spool) sent(m part) {
 	s.giveBack(m)
 }
 
-// next takes what is first in line: bytes in memory, of the file too, which sent
-// gives back, or a named file. errNothing says that there is nothing.
+// next takes what is to be sent next: bytes from memory or the file, in a part that
+// sent frees, or a region of a named file. errNothing says that there is nothing.
 func (s *Spool) next() (m part, p []byte, file region, flush bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -310,7 +307,7 @@ func (s *Spool) next() (m part, p []byte, file region, flush bool, err error) {
 		if s.at += int64(n); s.at == s.size {
 			s.giveDisk(int(s.size))
 			s.at, s.size = 0, 0
-			_ = s.file.Truncate(0) // gives the room back; the file is used again either way
+			_ = s.file.Truncate(0) // frees the room; if it fails, the file can still be used again
 		}
 	case len(s.named) > 0:
 		file = s.named[0]
@@ -322,8 +319,8 @@ func (s *Spool) next() (m part, p []byte, file region, flush bool, err error) {
 	return m, p, file, false, nil
 }
 
-// wait waits until there is something to do; done means that the response has
-// ended and all of it was taken.
+// wait waits until there is something to do. done means that the response has ended,
+// and all of it was sent.
 func (s *Spool) wait() (done bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -333,7 +330,7 @@ func (s *Spool) wait() (done bool, err error) {
 	return s.closed && s.held() == 0 && len(s.named) == 0, s.err
 }
 
-// free closes all files.
+// free closes all files, and gives back memory and budgets.
 func (s *Spool) free() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -350,7 +347,7 @@ func (s *Spool) free() {
 		s.giveBack(m)
 	}
 	s.named, s.memory, s.inMemory = nil, nil, 0
-	s.abort(gateway.ErrClientGone) // nobody takes what comes now
+	s.abort(gateway.ErrClientGone) // nothing that comes now would be sent
 }
 
 // duplicate opens a second descriptor of the same file.

@@ -1,5 +1,5 @@
-// Package errorpage answers with an error that helps whoever gets it and says
-// nothing of what is inside: plain text, JSON or HTML, as the client accepts.
+// Package errorpage answers with an error page in plain text, JSON or HTML, as the
+// client accepts. It helps the user, and says nothing about the inside of the app.
 package errorpage
 
 import (
@@ -12,8 +12,8 @@ import (
 	"github.com/gonicorn/gonicorn/gateway"
 )
 
-// Write answers r with a page for status and these fields besides. It does not
-// look at r.Method: fronts leave the body out where none may be.
+// Write answers r with a page for status, and adds fields. It does not look at
+// r.Method: fronts leave out a body that is not allowed.
 func Write(w gateway.Reply, r *gateway.Request, status int, fields []gateway.Field) error {
 	kind, body := page(r, status)
 	all := append([]gateway.Field{
@@ -30,7 +30,7 @@ func Write(w gateway.Reply, r *gateway.Request, status int, fields []gateway.Fie
 	return w.End(nil)
 }
 
-// page is the page's type and text.
+// page returns the page's type and text.
 func page(r *gateway.Request, status int) (kind string, body []byte) {
 	title := strconv.Itoa(status) + " " + http.StatusText(status)
 	why := reason(status)
@@ -78,8 +78,8 @@ func reason(status int) string {
 	return "Something went wrong; the operator finds it in the log by the request id."
 }
 
-// prefers picks the type among the three that an Accept field rates highest
-// (RFC 9110, 12.5.1); plain text is the tie's.
+// prefers picks the one of the three types that an Accept field rates highest (RFC
+// 9110, 12.5.1). Of equals it picks the first. Without any it picks plain text.
 func prefers(accept string) string {
 	best, bestQ := "text/plain", 0.0
 	for accept != "" {

@@ -7,11 +7,11 @@ import (
 	"github.com/gonicorn/gonicorn/gateway"
 )
 
-// client is what uvicorn's ProxyHeadersMiddleware makes of the request: the
-// client is the last one in X-Forwarded-For that is no trusted proxy. scheme is
-// the connection's own. A unix socket's peers are trusted by "*" alone, as
-// there. Whom the PROXY protocol names is not replaced by the word of somebody
-// that the peer alone is trusted to pass on.
+// client determines the client as uvicorn's ProxyHeadersMiddleware does: it is the
+// last address in X-Forwarded-For that is not a trusted proxy. scheme is the
+// connection's own. As in uvicorn, the peer of a unix socket is trusted only with "*".
+// If the PROXY protocol names a client that is not a trusted proxy itself,
+// X-Forwarded-For does not replace it.
 func (r *Rules) client(q *gateway.Request, scheme string) gateway.Client {
 	c := gateway.Client{Scheme: scheme}
 	if q.Peer.Unix && !r.peers.all || !q.Peer.Unix && !r.peers.Contains(q.Peer.Addr) {
@@ -22,7 +22,7 @@ func (r *Rules) client(q *gateway.Request, scheme string) gateway.Client {
 		if q.Header[i].Name != "x-forwarded-proto" {
 			continue
 		}
-		switch strings.Trim(q.Header[i].Value, " \t") { // of several the last
+		switch strings.Trim(q.Header[i].Value, " \t") { // the last field counts
 		case "https", "wss":
 			c.Scheme = "https"
 		case "http", "ws":
@@ -42,8 +42,8 @@ func (r *Rules) client(q *gateway.Request, scheme string) gateway.Client {
 	return c
 }
 
-// foremost is the client in a list to which each proxy has added the one that
-// asked it. An entry that is no address is nobody who is trusted.
+// foremost returns the client in a list to which each proxy has added its own client.
+// An entry that is not an address is not trusted.
 func (r *Rules) foremost(list string) (host string, port int) {
 	if r.peers.all {
 		first, _, _ := strings.Cut(list, ",")
@@ -52,15 +52,15 @@ func (r *Rules) foremost(list string) (host string, port int) {
 	for rest := list; ; {
 		at := strings.LastIndexByte(rest, ',')
 		host, port = hostPort(rest[at+1:])
-		if at < 0 || !r.peers.has(host) { // all of them are proxies: the first was the client
+		if at < 0 || !r.peers.has(host) { // if all entries are proxies, the first is the client
 			return host, port
 		}
 		rest = rest[:at]
 	}
 }
 
-// hostPort takes an entry of X-Forwarded-For apart: an address, with a port
-// behind a colon where it is an IPv4 address or in brackets.
+// hostPort parses an entry of X-Forwarded-For: an address, with a port after a colon if
+// it is an IPv4 address or in brackets.
 func hostPort(entry string) (host string, port int) {
 	entry = strings.Trim(entry, " \t")
 	if inner, is := strings.CutPrefix(entry, "["); is {

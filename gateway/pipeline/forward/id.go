@@ -6,7 +6,7 @@ import (
 	"math/rand/v2"
 )
 
-// maxID is how long a request id from outside may be.
+// maxID is the largest length of a request id from outside.
 const maxID = 128
 
 // NewID makes a request id: 32 hexadecimal digits that no client can guess
@@ -20,8 +20,8 @@ func NewID() string {
 	return string(text[:])
 }
 
-// valid reports whether an id from outside can be passed on: into logs and
-// headers of other systems.
+// valid reports whether an id from outside can be passed on into logs, and into headers
+// for other systems.
 func valid(id string) bool {
 	if id == "" || len(id) > maxID {
 		return false

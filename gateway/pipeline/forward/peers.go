@@ -12,7 +12,7 @@ type Peers struct {
 	nets []netip.Prefix
 }
 
-// ParsePeers reads addresses and networks; "*" is every one.
+// ParsePeers parses addresses and networks; "*" is every address.
 func ParsePeers(list []string) (Peers, error) {
 	var p Peers
 	for _, text := range list {
@@ -38,13 +38,13 @@ func ParsePeers(list []string) (Peers, error) {
 	return p, nil
 }
 
-// has reports whether a text is the address of one of them.
+// has reports whether a text is an address in the set.
 func (p Peers) has(text string) bool {
 	a, err := netip.ParseAddr(text)
 	return err == nil && p.Contains(a)
 }
 
-// Contains reports whether an address is one of them.
+// Contains reports whether an address is in the set.
 func (p Peers) Contains(a netip.Addr) bool {
 	if p.all {
 		return true

@@ -1,5 +1,5 @@
-// Package forward finds out who a request is from when proxies stand before
-// the gateway, and tells the workers: nobody but a trusted proxy is believed.
+// Package forward finds out who sent a request that comes through proxies, and tells
+// the workers. It believes only trusted proxies.
 package forward
 
 import (
@@ -11,15 +11,15 @@ import (
 	"github.com/gonicorn/gonicorn/gateway"
 )
 
-// Options name the proxies that are believed, as Gunicorn's settings do.
+// Options name the trusted proxies, as Gunicorn's settings do.
 type Options struct {
 	Allow               []string          // forwarded_allow_ips: addresses, networks, or "*"
-	SecureSchemeHeaders map[string]string // by which such a proxy says that the client uses HTTPS
-	Append              bool              // the workers are behind a proxy: add the peer and the scheme to what proxies say
-	Log                 *slog.Logger      // is told of proxies that are not believed; nil: nobody is
+	SecureSchemeHeaders map[string]string // fields with which a trusted proxy says that the client uses HTTPS
+	Append              bool              // act as a proxy: add the client and the scheme to what proxies say
+	Log                 *slog.Logger      // gets a warning about proxies that are not trusted; may be nil
 }
 
-// Rules are Options made ready.
+// Rules are Options that were checked.
 type Rules struct {
 	peers     Peers
 	secure    []gateway.Field // names in lower case
@@ -40,14 +40,14 @@ func New(o Options) (*Rules, error) {
 	return r, nil
 }
 
-// Trusts reports whether what comes from there is believed. A unix socket's
-// peers are, as in Gunicorn.
+// Trusts reports whether a peer is trusted. As in Gunicorn, those of a unix socket
+// are.
 func (r *Rules) Trusts(peer netip.Addr, unix bool) bool { return unix || r.peers.Contains(peer) }
 
-// Apply gives the request an id, and finds its scheme and its client. To a
-// command it says where the request comes from as a proxy does; an app that has
-// the connection's addresses anyway gets what the proxy has sent. What
-// contradicts itself is a *gateway.BadRequest.
+// Apply gives the request an id, and determines its scheme and its client. With
+// Options.Append, which is for commands, it adds the fields that a proxy adds. Python
+// apps get the addresses otherwise, so their fields stay as the proxy sent them.
+// Contradictory fields are a *gateway.BadRequest.
 func (r *Rules) Apply(q *gateway.Request) error {
 	trusted, scheme := r.Trusts(q.Peer.Addr, q.Peer.Unix), q.Scheme
 	if trusted {
@@ -69,7 +69,7 @@ func (r *Rules) Apply(q *gateway.Request) error {
 			kept = append(kept, f)
 		}
 	}
-	if q.ID == "" { // else it was given one before
+	if q.ID == "" { // otherwise an earlier call has given it one
 		if q.ID = before.id; !valid(q.ID) {
 			q.ID = NewID()
 		}
@@ -97,7 +97,7 @@ func (r *Rules) pass(q *gateway.Request, trusted bool) error {
 	return nil
 }
 
-// drops reports whether a field is the claim of somebody who is not believed.
+// drops reports whether a field is a claim of a peer that is not trusted.
 func (r *Rules) drops(q *gateway.Request, name string, trusted bool) bool {
 	if trusted || !r.claims(name) {
 		return false
@@ -108,10 +108,9 @@ func (r *Rules) drops(q *gateway.Request, name string, trusted bool) bool {
 	return true
 }
 
-// claims reports whether a field says what only a proxy can know: who the
-// client is, how it is connected, where the app is mounted. The name is lower
-// case; an underscore stands for a hyphen, since CGI variables do not tell them
-// apart.
+// claims reports whether a field says something that only a proxy can know: who the
+// client is, how it is connected, where the app is mounted. The name is lower case. An
+// underscore counts as a hyphen, since CGI variables do not distinguish them.
 func (r *Rules) claims(name string) bool {
 	if strings.IndexByte(name, '_') >= 0 {
 		name = strings.ReplaceAll(name, "_", "-")
@@ -134,7 +133,7 @@ func (r *Rules) claims(name string) bool {
 	return false
 }
 
-// scheme believes a proxy's word about its client's connection.
+// scheme sets the scheme that a trusted proxy says its client uses.
 func (r *Rules) scheme(q *gateway.Request) error {
 	secure, plain := false, false
 	for i := range r.secure {
@@ -161,10 +160,11 @@ func (r *Rules) scheme(q *gateway.Request) error {
 	return nil
 }
 
-// said is what a request says of where it comes from.
+// said is what the fields of a request say about its origin.
 type said struct{ id, by, host, forwarded, realIP string }
 
-// take takes a field that says so; several of a kind are one list.
+// take takes the field if it is about the origin, and reports that. Several
+// X-Forwarded-For or Forwarded fields become one list.
 func (s *said) take(f gateway.Field) bool {
 	switch f.Name {
 	case "x-request-id":

@@ -8,23 +8,24 @@ import (
 	"github.com/gonicorn/gonicorn/gateway"
 )
 
-// Bounds of how many peers are named: proxies have private addresses as a rule,
-// and anybody in the world can send their headers.
+// How many peers are named. Proxies usually have private addresses. From public
+// addresses, anybody can send their headers.
 const (
 	privateNamed = 16
 	publicNamed  = 1
 )
 
-// untrustedLog names each peer once that speaks for others and is not believed.
+// untrustedLog logs, once for each peer, that a peer sends a proxy's fields and is not
+// trusted.
 type untrustedLog struct {
-	log *slog.Logger // nil: nobody is told
+	log *slog.Logger // nil: nothing is logged
 
 	mu              sync.Mutex
 	named           map[netip.Addr]bool
 	private, public int
 }
 
-// saw is told of a field that is not believed.
+// saw is called for a field that is not trusted.
 func (m *untrustedLog) saw(q *gateway.Request, field string) {
 	if m.log == nil {
 		return
@@ -41,8 +42,8 @@ func (m *untrustedLog) saw(q *gateway.Request, field string) {
 		"proxy", name, "field", field, "setting", "--forwarded-allow-ips "+setting)
 }
 
-// Answered is told of a request that an app has had. A unix socket's peer is
-// believed by one that is WSGI, and by one that is ASGI under "*" alone.
+// Answered is called after an app has had a request. WSGI apps trust the peer of a
+// unix socket. ASGI apps trust it only with "*", so the log may have to say something.
 func (r *Rules) Answered(q *gateway.Request) {
 	if !q.ASGI || !q.Peer.Unix || r.peers.all {
 		return

@@ -1,5 +1,5 @@
-// Package sendfile finds the files that apps name in X-Sendfile and
-// X-Accel-Redirect, and nothing outside the configured folders.
+// Package sendfile opens the files that apps name in X-Sendfile and X-Accel-Redirect.
+// It opens nothing outside the configured folders.
 package sendfile
 
 import (
@@ -19,7 +19,7 @@ import (
 	"github.com/gonicorn/gonicorn/gateway"
 )
 
-// ErrOutside says that a file is none that may be sent.
+// ErrOutside says that a file may not be sent, or does not exist.
 var ErrOutside = errors.New("not a file below sendfile_roots")
 
 // Roots are the folders from which files may be sent.
@@ -49,13 +49,13 @@ func (r *Roots) Close() {
 	}
 }
 
-// Answer is what to send of a file. The caller closes File.
+// Answer is what to send of a file. The caller has to close File.
 type Answer struct {
 	File           *os.File
 	Status         int // 200, 206, 304 or 416
 	Offset, Length int64
 	Fields         []gateway.Field // Last-Modified, Accept-Ranges, Content-Range
-	Type           string          // of the content, by the file's name
+	Type           string          // of the content, by the file's extension
 }
 
 // Find opens the file that an app has named: an absolute path below a root, or
@@ -81,8 +81,8 @@ func (r *Roots) open(name string) (*os.File, error) {
 		if below, ok := strings.CutPrefix(path.Clean(name), r.paths[i]+"/"); ok && path.IsAbs(name) {
 			rel = below
 		}
-		// It never leaves the root, by .. or by links, and never waits for
-		// whoever is at the other end of a FIFO.
+		// os.Root does not leave the folder, not even through .. or links.
+		// O_NONBLOCK is for FIFOs: opening one must not wait.
 		f, err := root.OpenFile(rel, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 		if err == nil {
 			return f, nil
@@ -121,7 +121,7 @@ func (a *Answer) conditions(info fs.FileInfo, q *gateway.Request) {
 func (a *Answer) part(spec string) {
 	from, to, ok := parseRange(spec, a.Length)
 	if !ok {
-		return // several parts, or nonsense: the whole file is an answer too
+		return // several parts, or invalid: send the whole file
 	}
 	if from >= a.Length {
 		a.Fields = append(a.Fields, gateway.Field{Name: "content-range", Value: fmt.Sprintf("bytes */%d", a.Length)})
@@ -132,7 +132,7 @@ func (a *Answer) part(spec string) {
 	a.Status, a.Offset, a.Length = 206, from, to-from+1
 }
 
-// parseRange reads "bytes=from-to"; either may be missing, not both.
+// parseRange parses "bytes=from-to". One of the numbers may be missing.
 func parseRange(spec string, size int64) (from, to int64, ok bool) {
 	spec, ok = strings.CutPrefix(spec, "bytes=")
 	first, last, dash := strings.Cut(spec, "-")

@@ -1,6 +1,5 @@
-// Package statsd sends what Gunicorn sends to statsd: a count and a duration of
-// every request, and gauges now and then, in Datadog's form where there are
-// tags.
+// Package statsd sends the same metrics to statsd as Gunicorn: a count and a duration
+// for every request, and gauges every second. With tags it uses Datadog's form.
 package statsd
 
 import (
@@ -13,22 +12,22 @@ import (
 )
 
 const (
-	packet = 1432 // bytes of a datagram that every network carries whole
+	packet = 1432 // bytes of a datagram that no usual network fragments
 	every  = 200 * time.Millisecond
 	tries  = 5 * time.Second // between two tries to connect
 )
 
-// Options say where, and as what.
+// Options are where the metrics go, and how they are named.
 type Options struct {
 	Host   string // host:port, or unix://PATH
 	Prefix string
 	Tags   []string
-	// Gauges, which may be nil, is asked every second.
+	// Gauges is called every second. It may be nil.
 	Gauges func() map[string]int
 }
 
-// Client sends metrics without ever waiting: what there is no room for is lost,
-// as statsd's datagrams may be anyhow. It is safe for concurrent use.
+// Client sends metrics. It waits at most 10 ms for the network: metrics that cannot be
+// sent are lost, as any datagram may be. It is safe for concurrent use.
 type Client struct {
 	o        Options
 	network  string
@@ -61,7 +60,7 @@ func New(o Options) (*Client, error) {
 	return c, nil
 }
 
-// Request counts a request, by Gunicorn's names.
+// Request counts a request, under Gunicorn's names.
 func (c *Client) Request(status int, took time.Duration) {
 	ms := strconv.FormatFloat(float64(took.Microseconds())/1000, 'f', -1, 64)
 	c.mu.Lock()
@@ -71,14 +70,14 @@ func (c *Client) Request(status int, took time.Duration) {
 	c.add("gunicorn.request.status."+strconv.Itoa(status), "1", "c")
 }
 
-// Cut counts a response that began and did not end.
+// Cut counts a response that was begun and cut.
 func (c *Client) Cut(cause string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.add("gunicorn.request.cut."+cause, "1", "c")
 }
 
-// add appends a line. A full datagram goes out first.
+// add appends a line. If the datagram is full, it is sent first.
 func (c *Client) add(name, value, kind string) {
 	n := len(c.prefix) + len(name) + len(value) + len(kind) + len(c.tail) + 3
 	if len(c.lines) > 0 && len(c.lines)+n > packet {
@@ -96,7 +95,7 @@ func (c *Client) add(name, value, kind string) {
 	c.lines = append(c.lines, c.tail...)
 }
 
-// send sends the datagram; nobody may be there.
+// send sends the datagram, or drops it if there is no connection.
 func (c *Client) send() {
 	if c.conn != nil && len(c.lines) > 0 {
 		_ = c.conn.SetWriteDeadline(time.Now().Add(10 * time.Millisecond))
@@ -139,7 +138,7 @@ func (c *Client) run() {
 	}
 }
 
-// connect finds the server, away from those who send.
+// connect connects to the server, if necessary. It does not hold the lock meanwhile.
 func (c *Client) connect() {
 	c.mu.Lock()
 	there, early := c.conn != nil, time.Now().Before(c.nextTry)
@@ -157,7 +156,7 @@ func (c *Client) connect() {
 	c.conn = conn
 }
 
-// Close sends what is left.
+// Close sends what is left, and ends the client. c may be nil.
 func (c *Client) Close() {
 	if c == nil {
 		return
