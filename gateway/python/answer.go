@@ -12,12 +12,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// answerHead is how many bytes of an answer are copied at first: enough for the head
-// of most.
+// answerHead is how many bytes of an answer are copied first: enough for most heads.
 const answerHead = 512
 
-// mostUntaken is how many bytes of a worker's answer the loop holds that the
-// client has not taken: the window, and the part that the worker had begun.
+// mostUntaken is the largest number of bytes of an answer that the loop holds and the
+// client has not taken: the window, and one more part.
 const mostUntaken = wire.MemoryWindow + shm.LargeSize
 
 var errToken = errors.New("invalid token")
@@ -43,7 +42,7 @@ func (b *Backend) answered(m *member) {
 			}
 		}
 		if n < len(b.tokens) {
-			return // it is empty; more of them is an event of its own
+			return // the pipe is empty; the loop reports the next token
 		}
 	}
 }
@@ -88,8 +87,8 @@ func (b *Backend) answer(m *member, t shm.Token) error {
 	return nil
 }
 
-// read copies the head of a part of an answer and parses the copy: the worker may
-// change every byte of the original at any time. The part's body stays where it is.
+// read copies the head of a part of an answer and parses the copy, since the worker may
+// change every byte of the original at any time. The part's body is not copied.
 func (b *Backend) read(a *shm.Answers, slot int) (wire.Frame, gateway.Part, error) {
 	p := b.scratch[:]
 	a.Copy(slot, p[:answerHead])
@@ -136,8 +135,8 @@ func (b *Backend) deliver(m *member, c *call, f *wire.Frame, part gateway.Part) 
 	part.Release()
 }
 
-// serve passes a part of an answer to the connection on the loop. If it returns false
-// the answer needs a goroutine, and the part is still the caller's.
+// serve passes a part of an answer to the connection on the loop. If it returns false,
+// the answer needs a goroutine, and the part still belongs to the caller.
 func (b *Backend) serve(c *call, f *wire.Frame, part gateway.Part) bool {
 	switch {
 	case f.Kind == wire.FrameHead && !c.begun:
@@ -173,7 +172,7 @@ func (b *Backend) head(c *call, f *wire.Frame, body int) (*gateway.Answer, bool)
 	return a, true
 }
 
-// Taken implements gateway.Call: the worker may send as much more.
+// Taken implements gateway.Call. The worker may send as many bytes more.
 func (d *Call) Taken(n int) {
 	c := &d.call
 	c.untaken -= n
@@ -208,8 +207,8 @@ func (b *Backend) invalid(m *member, err error) {
 	}
 }
 
-// gone is called when nothing more will come over a worker's socket. What it has
-// written into shared memory is still read.
+// gone is called when nothing more will come over a worker's socket. What the worker
+// has written into shared memory is still read.
 func (b *Backend) gone(l *link.Link, claims []uint64) {
 	m := b.links[l]
 	if m == nil {
@@ -233,7 +232,7 @@ func (b *Backend) gone(l *link.Link, claims []uint64) {
 		}
 	}
 	b.loseSockets(m)
-	for _, x := range b.registry.Open() { // those that were fetched
+	for _, x := range b.registry.Open() { // requests that were fetched have no slot
 		if c, is := x.Call.(*call); is && c.stage == fetched && x.Link() == l {
 			b.lose(m, c, hung)
 		}
@@ -250,13 +249,13 @@ func (b *Backend) gone(l *link.Link, claims []uint64) {
 // lose fails a request whose worker has died.
 func (b *Backend) lose(m *member, c *call, hung int64) {
 	err := &gateway.WorkerError{Slot: m.worker.Slot, PID: m.pid, Died: true, Err: link.ErrDied}
-	// A request that came well after the last heartbeat is not what blocked the loop.
+	// A request that came well after the last heartbeat has not blocked the loop.
 	err.Hung = hung > 0 && c.sent.UnixNano() < hung+int64(preferOthers)
 	if c.exchange == nil {
 		b.promote(c)
 		c = b.calls[c.slot]
 	}
-	b.end(c) // at once: otherwise it would look like one that no worker has begun
+	b.end(c) // at once: otherwise it would look like a request that no worker has begun
 	b.registry.Fail(c.exchange, err)
 }
 

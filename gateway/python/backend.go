@@ -1,7 +1,7 @@
-// Package python is the backend of Python workers of every class. Requests go to
-// them through shared memory and pipes of tokens, answers come back the same way;
-// what does not fit takes a worker's own socket (package link). All state is
-// the event loop's.
+// Package python is the backend of Python workers of every class. Requests and answers
+// go through shared memory, and pipes with tokens. Anything that does not fit there
+// goes over the worker's own socket (package link). All state belongs to the event
+// loop.
 package python
 
 import (
@@ -23,22 +23,22 @@ import (
 type Options struct {
 	Loop *loop.Loop
 	Env  *link.Env
-	// Shared has idle workers take requests from one pipe, so that the kernel is
-	// the dispatcher: for workers that serve one request a thread. Otherwise
-	// every worker has a pipe of its own, and gets many requests at once.
+	// Shared is for workers that serve one request a thread. Idle workers take requests
+	// from one pipe, so that the kernel is the dispatcher. Without it every worker has
+	// a pipe of its own, and gets many requests at once.
 	Shared       bool
-	Todo         []int         // both ends of that pipe, which workers must not be able to open again; nil makes one
+	Todo         []int         // both ends of the shared pipe, which workers must not be able to open again; nil makes one
 	StallAfter   time.Duration // a worker whose loop has not run for so long gets no requests; 0 is never
 	QueueSize    int           // requests that may wait for a worker
-	QueueTimeout time.Duration // for how long; 0 is no bound
+	QueueTimeout time.Duration // how long they may wait; 0 is no bound
 	Sockets      int           // WebSockets at one worker besides its requests; 0: they count as requests
-	// OnIdle, which may be nil, is told once of a worker on trial that leaves a
-	// shared pipe's class and has nothing in flight any more. It must not wait.
+	// OnIdle is called once for a worker on trial, with Shared, when it drains and has
+	// nothing in flight any more. It must not wait. It may be nil.
 	OnIdle func(slot, pid int)
 }
 
-// Backend implements gateway.Backend. Fields with the comment "loop" are used on
-// the loop's thread only.
+// Backend implements gateway.Backend. Fields with the comment "loop" are used only on
+// the loop's thread.
 type Backend struct {
 	o        Options
 	loop     *loop.Loop
@@ -47,25 +47,25 @@ type Backend struct {
 	requests *shm.Requests          // loop
 	calls    []*call                // loop: by slot in requests
 	members  map[int]*member        // loop: by slot on the scoreboard
-	order    []*member              // loop: the same, by slot
-	next     int                    // loop: in order, where the next search begins
-	links    map[*link.Link]*member // loop: until Closed, also of workers that are gone
+	order    []*member              // loop: members, sorted by slot
+	next     int                    // loop: the index in order where the next search starts
+	links    map[*link.Link]*member // loop: until Closed, also for workers that are gone
 	waiting  fifo.List[*call]       // loop
-	late     *loop.Deadlines        // loop: of those in waiting
-	shared   *pipe                  // loop: that all workers take from; nil unless Options.Shared
+	late     *loop.Deadlines        // loop: for the calls in waiting
+	shared   *pipe                  // loop: the pipe that workers share; nil unless Options.Shared
 	taking   bool                   // loop: requests are taken, until TakeNoMore
 	search   lostSearch             // loop
-	recheck  *loop.Timer            // loop: admit is called again
+	recheck  *loop.Timer            // loop: calls admit again
 	said                            // loop
 	sockets                         // loop
-	tokens   []byte                 // loop: that are read
+	tokens   []byte                 // loop: the buffer for reading tokens
 	app      atomic.Pointer[string] // the app's interface, once a worker has said it
-	known    chan struct{}          // closed then
+	known    chan struct{}          // closed when app is set
 }
 
-// said is the head of an answer that is being looked at.
+// said is the head of the answer that is being parsed.
 type said struct {
-	scratch [shm.AnswerSize]byte // a copy of it
+	scratch [shm.AnswerSize]byte // a copy of the head
 	told    gateway.Answer
 	fields  []gateway.Field
 }
@@ -116,8 +116,8 @@ func (b *Backend) Serve(ctx context.Context, r *gateway.Request, w gateway.Reply
 	return b.run(ctx, x, r)
 }
 
-// refuse answers a WebSocket handshake that is none, once it is known what the
-// app speaks.
+// refuse answers an invalid WebSocket handshake. It waits until the app's interface is
+// known.
 func (b *Backend) refuse(ctx context.Context, r *gateway.Request, w gateway.Reply) (bool, error) {
 	var late <-chan time.Time
 	if b.o.QueueTimeout > 0 {
@@ -160,11 +160,11 @@ func (b *Backend) Attach(w gateway.Worker, fd int) error {
 	return nil
 }
 
-// TakeNoMore ends waiting for a worker: who waits, and who comes, gets
-// gateway.ErrNoCapacity, as does what is in the pipe that all workers share.
+// TakeNoMore ends waiting for a worker. Requests that wait, that come later, or that
+// are in the shared pipe, fail with gateway.ErrNoCapacity.
 func (b *Backend) TakeNoMore() { b.loop.Do(b.takeNoMore) }
 
-// Look notices stalls; it is called from time to time.
+// Look logs stalls. It is called from time to time.
 func (b *Backend) Look() {
 	b.loop.Post(b.look)
 }
@@ -173,7 +173,7 @@ func (b *Backend) Look() {
 type Stats struct {
 	InFlight   int           // requests with the workers
 	Waiting    int           // requests that no worker has taken
-	OldestWait time.Duration // of those, 0 for none
+	OldestWait time.Duration // how long the oldest of those has waited; 0 if there are none
 }
 
 // Stats returns the numbers of this moment.
@@ -188,7 +188,7 @@ func (b *Backend) InFlight() (all []wire.InFlight) {
 	return all
 }
 
-// Close hangs up on all workers; what they hold fails.
+// Close closes the sockets of all workers. Their requests fail.
 func (b *Backend) Close() {
 	var links []*link.Link
 	b.loop.Do(func() {
@@ -205,7 +205,7 @@ func (b *Backend) Close() {
 	})
 }
 
-// files duplicates descriptors; whoever gets the files closes them.
+// files duplicates descriptors. The caller has to close the files.
 func files(fds ...int) (all []*os.File, err error) {
 	for _, fd := range fds {
 		f, err := duplicate(fd)

@@ -9,21 +9,22 @@ import (
 	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
-// batchesMost is how many bytes may wait for a worker before WebSockets wait with
-// more. What one has put there stays when it ends and gives its budget back.
+// batchesMost is how many bytes may wait for a worker before its WebSockets have to
+// wait. Bytes that a WebSocket has put there stay when it ends, although it then gives
+// its budget back.
 const batchesMost = 1 << 20
 
-// batches are what the WebSockets of a worker with a pipe of its own say to it: tuples,
-// as many in a batch as there are at the end of a turn. Batches lie in the worker's
-// memory, a few at once; the worker says when it has read one.
+// batches carries tuples from WebSockets to a worker with a pipe of its own. A batch
+// has the tuples of one turn of the loop. A few batches at a time are in memory that
+// is shared with the worker, which says when it has read one.
 type batches struct {
 	to     *member
 	batch  wire.Marshal // a list of tuples
-	count  int
-	sealed [][]byte // batches that are full, and wait
-	free   []int    // slots
-	size   int      // bytes that wait
-	crowd  []*webSocket
+	count  int          // tuples in batch
+	sealed [][]byte     // full batches that wait
+	free   []int        // free places for batches in shared memory
+	size   int          // bytes in sealed
+	crowd  []*webSocket // these wait until less waits here
 }
 
 func (q *batches) open(to *member) {
@@ -40,7 +41,8 @@ func (q *batches) begin() {
 	q.count = 0
 }
 
-// tuple returns where a tuple of at most n bytes is to be written, at once.
+// tuple returns where to write a tuple of at most n bytes. The caller writes it at
+// once.
 func (q *batches) tuple(n int) *wire.Marshal {
 	if q.batch.Len()+n > shm.AnswerSize {
 		q.seal()
@@ -49,7 +51,7 @@ func (q *batches) tuple(n int) *wire.Marshal {
 	return &q.batch
 }
 
-// seal ends a batch that is full.
+// seal ends a full batch.
 func (q *batches) seal() {
 	q.batch.SetCount(0, q.count)
 	q.sealed = append(q.sealed, append([]byte(nil), q.batch.Bytes()...))
@@ -57,10 +59,10 @@ func (q *batches) seal() {
 	q.begin()
 }
 
-// crowded reports whether WebSockets are to wait with more.
+// crowded reports whether WebSockets have to wait before they add more.
 func (q *batches) crowded() bool { return q.size > batchesMost }
 
-// send sends the batches for which there are slots.
+// send sends batches as long as there are free places.
 func (q *batches) send() {
 	for len(q.free) > 0 && q.to.own != nil {
 		switch {
@@ -86,8 +88,8 @@ func (q *batches) put(p []byte) {
 	q.to.own.out = shm.NewBatch(q.to.answers.BatchSlot(batch)).Append(q.to.own.out)
 }
 
-// read is called when the worker has read a batch. False means that there is none
-// in that slot.
+// read is called when the worker has read a batch. False means that there was none in
+// that place.
 func (q *batches) read(batch int) bool {
 	if batch < 0 || batch >= shm.Batches {
 		return false
@@ -108,8 +110,8 @@ func (q *batches) read(batch int) bool {
 	return true
 }
 
-// batchToken handles a token that is about no single request: the worker has read a
-// batch, or has written frames of its WebSockets into a slot.
+// batchToken handles a token that does not belong to one request: the worker has read
+// a batch, or has written frames of its WebSockets into a slot.
 func (b *Backend) batchToken(m *member, slot int) error {
 	if m.answers == nil {
 		return nil
@@ -130,7 +132,7 @@ func (b *Backend) batchToken(m *member, slot int) error {
 	return err
 }
 
-// frames copies what is in a slot: its length, and frames.
+// frames copies the frames in a slot, which follow their length.
 func (b *Backend) frames(m *member, slot int) ([]byte, error) {
 	const head = 4
 	p := b.scratch[:]
@@ -146,8 +148,8 @@ func (b *Backend) frames(m *member, slot int) ([]byte, error) {
 	return p[head:], nil
 }
 
-// frame hands a frame to its WebSocket, to the request that is to become one, or to
-// the goroutine that has it.
+// frame hands a frame to its WebSocket, to the request that becomes one, or to the
+// request's goroutine.
 func (b *Backend) frame(m *member, f *wire.Frame) {
 	if s := b.sockets.open[f.Number]; s != nil {
 		if s.call.place == m {
@@ -182,7 +184,7 @@ func (b *Backend) frame(m *member, f *wire.Frame) {
 	}
 }
 
-// handshake finds the request of a WebSocket that was given to a worker, nil if
+// handshake finds a worker's request for a WebSocket by its number. It returns nil if
 // there is none.
 func (b *Backend) handshake(m *member, number uint64) *call {
 	for _, c := range b.calls {
@@ -193,7 +195,7 @@ func (b *Backend) handshake(m *member, number uint64) *call {
 	return nil
 }
 
-// begun frees the slot of a request that its worker has read.
+// begun frees the slot of a request after its worker has read it.
 func (b *Backend) begun(c *call) {
 	b.free(c)
 	c.stage = fetched

@@ -40,21 +40,21 @@ func (d *Call) Began() time.Time { return d.call.began }
 // Sent implements gateway.Call.
 func (d *Call) Sent() time.Time { return d.call.sent }
 
-// stage is where a call is.
+// stage says where a call is.
 type stage int
 
 const (
 	idle    stage = iota // nowhere
-	waits                // in Backend.waiting, for a worker
-	given                // to a worker, in a slot
-	fetched              // to a worker, over its socket; its slot in memory is free
+	waits                // waits for a worker in Backend.waiting
+	given                // in a slot in shared memory, for a worker
+	fetched              // at a worker, which got it over its socket; the slot is free
 )
 
-// progress is how far the loop has come with an answer.
+// progress is how far an answer has come on the loop.
 type progress struct {
 	begun   bool
-	untaken int // bytes of the body that the loop holds
-	owed    int // bytes that the client has taken, and the worker does not know of
+	untaken int // bytes of the body that the client has not taken
+	owed    int // bytes that the client has taken, and the worker was not told of
 }
 
 // call is one request as the dispatcher knows it. It belongs to the loop.
@@ -62,19 +62,19 @@ type call struct {
 	b        *Backend
 	number   uint64
 	request  *gateway.Request
-	exchange *link.Exchange // its goroutine's; nil while the loop serves it
+	exchange *link.Exchange // for its goroutine; nil while the loop serves it
 	onLoop   *Call          // nil once it has a goroutine
 	socket   bool           // it is for a WebSocket
-	upgraded bool           // and has become one that takes no request's place
+	upgraded bool           // it is a WebSocket, and does not count as a request any more
 
 	stage     stage
 	began     time.Time
 	sent      time.Time
 	slot      int     // in shared memory, while it is given
-	worker    *member // who has it, where that is known
-	place     *member // whose place it takes; nil is one of those who share a pipe
-	order     uint64  // in the shared pipe, from 1; 0 elsewhere
-	takenBack bool    // it was taken back, if nobody has begun it
+	worker    *member // the worker that has it, if that is known
+	place     *member // the worker with the place it takes; nil for workers that share a pipe
+	order     uint64  // its number in the shared pipe, from 1; 0 if it is not there
+	takenBack bool    // workers skip it if none has begun it
 	progress
 
 	late loop.Deadline

@@ -9,15 +9,16 @@ import (
 const (
 	// preferOthers is how late a heartbeat may be before other workers are preferred.
 	preferOthers = 300 * time.Millisecond
-	// hang is how late the heartbeat of a dead worker was if it hung before it died.
+	// hang is how late a dead worker's heartbeat must have been for the worker to count
+	// as hung.
 	hang = time.Second
-	// recheck is how often to look whether a blocked loop runs again while requests wait.
+	// recheck is how often to check whether a blocked loop runs again, while requests wait.
 	recheck = 50 * time.Millisecond
-	// ahead is how many requests a worker wait in the shared pipe beyond those that
-	// are in flight, so that a worker that has finished one finds the next at once.
-	// They belong to no worker until they are taken.
+	// ahead is how many requests for each worker may be in the shared pipe beyond those
+	// in flight, so that a worker that has finished one finds the next at once. They
+	// belong to no worker until one takes them.
 	ahead = 16
-	// spare is how many of them do not count as waiting.
+	// spare is how many of them, for each worker, do not count as waiting.
 	spare = 2
 )
 
@@ -33,10 +34,10 @@ func (b *Backend) capacity() (places, workers int) {
 	return places, workers
 }
 
-// choose finds where the next request goes: to a worker with a pipe of its own,
-// or, where it is nil and ok is true, into the shared pipe. It takes a worker on
-// trial when it is its turn, else the one with the fewest in flight whose loop runs;
-// of equals the last, whose caches are warm.
+// choose finds where the next request goes: to a worker with a pipe of its own, or, if
+// best is nil and ok is true, into the shared pipe. A worker on trial is chosen when
+// its turn has come. Otherwise it is the worker with the fewest requests whose loop
+// runs. Of equals it is the one that was chosen last, since its caches are warm.
 func (b *Backend) choose(socket bool) (best *member, ok bool) {
 	now, trial := scoreboard.Now(), b.onTrial()
 	bestLate, at, n := false, b.next, len(b.order)
@@ -55,7 +56,7 @@ func (b *Backend) choose(socket bool) (best *member, ok bool) {
 		}
 		if m == trial {
 			m.share.Take()
-			return m, true // which does not change whose turn it is
+			return m, true // b.next stays: the other workers' turn does not change
 		}
 		late := lag > preferOthers
 		if best == nil || bestLate && !late || bestLate == late && m.freer(best, socket) {
@@ -81,8 +82,8 @@ func (m *member) freer(other *member, socket bool) bool {
 	return m.load < other.load
 }
 
-// onTrial returns the worker on trial, nil if there is none. A worker that is alone
-// gets all requests and is not on trial.
+// onTrial returns the worker on trial, or nil. A worker that is alone gets all requests
+// and does not count as on trial.
 func (b *Backend) onTrial() (trial *member) {
 	alone := true
 	for _, m := range b.order {
@@ -117,7 +118,7 @@ func (b *Backend) full() bool {
 	return waiting >= b.o.QueueSize
 }
 
-// crowded reports whether all workers have as many WebSockets as they may.
+// crowded reports whether all workers have as many WebSockets as they may have.
 func (b *Backend) crowded() bool {
 	if b.o.Sockets <= 0 {
 		return false
@@ -134,7 +135,7 @@ func (b *Backend) crowded() bool {
 	return some
 }
 
-// lag is how old the heartbeat of a worker's loop is.
+// lag returns how old the heartbeat of a worker's loop is.
 func (b *Backend) lag(m *member, now int64) time.Duration {
 	if b.o.Shared || b.env.Board == nil || m.worker.Slot < 0 || m.worker.Slot >= scoreboard.Slots {
 		return 0
@@ -149,7 +150,7 @@ func (b *Backend) lag(m *member, now int64) time.Duration {
 	return time.Duration(now - max(0, min(slot.Heartbeat.Load(), now))) // the worker may have written anything
 }
 
-// stalled reports whether a worker's loop is blocked, and logs it once a stall.
+// stalled reports whether a worker's loop is blocked. It logs each stall once.
 func (b *Backend) stalled(m *member, lag time.Duration) bool {
 	if b.o.StallAfter <= 0 {
 		return false
@@ -166,7 +167,7 @@ func (b *Backend) stalled(m *member, lag time.Duration) bool {
 	return true
 }
 
-// look notices stalls while no request needs a worker.
+// look logs stalls even if no request needs a worker.
 func (b *Backend) look() {
 	now := scoreboard.Now()
 	for _, m := range b.order {
@@ -176,7 +177,7 @@ func (b *Backend) look() {
 	}
 }
 
-// lookLater schedules another admit: nothing signals that a loop runs again.
+// lookLater schedules another admit, since nothing signals that a loop runs again.
 func (b *Backend) lookLater() {
 	if b.recheck == nil && b.o.StallAfter > 0 {
 		b.recheck = b.loop.After(recheck, func() {

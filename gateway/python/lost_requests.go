@@ -25,43 +25,44 @@ import (
 //
 // The order matters: a worker that has begun a request keeps its claim until the
 // answer is sent. No timeout is involved: a worker that is stopped in between keeps
-// the request until it continues or dies. Claims are the worker's word: an app may
-// have seen a lost request, so it counts as one that a worker has died with.
+// the request until it continues or dies. Claims are written by workers, and cannot be
+// relied on: an app may have seen a lost request. So a lost request fails as if its
+// worker had died.
 const (
-	lookSoon  = 2 * time.Millisecond  // while workers are asked
+	lookSoon  = 2 * time.Millisecond  // while workers are checked
 	lookLater = 50 * time.Millisecond // while requests may still be in the pipe
 )
 
-// lostSearch is the search for lost requests. It begins when a worker dies.
+// lostSearch is the search for lost requests. It starts when a worker dies.
 type lostSearch struct {
 	until uint64 // tokens sent up to here may have been taken by a dead worker
 	check *lossCheck
 	timer *loop.Timer
 }
 
-// lossCheck finds out whether requests are lost that have left the pipe and that
-// no worker has claimed.
+// lossCheck finds out which requests are lost, among those that have left the pipe and
+// that no worker has claimed.
 type lossCheck struct {
 	candidates []candidate
-	claimsRead bool                        // what is left is unclaimed: answers may be on their way
+	claimsRead bool                        // the candidates are unclaimed, but answers may still come
 	pending    map[*link.Link]*workerCheck // workers still to be checked
 }
 
-// candidate is a request that may be lost. A connection uses its call again: the
-// number says whether it is still the same request.
+// candidate is a request that may be lost. A connection uses its call again; the number
+// says whether it is still the same request.
 type candidate struct {
 	call   *call
 	number uint64
 }
 
-// workerCheck is what has been seen of a worker that may have a request, or have
-// answered it.
+// workerCheck is the check of one worker that may have a request, or have answered it.
 type workerCheck struct {
-	asked  bool
-	taking map[int]bool // threads that have been between taking and claiming at every look
+	asked  bool         // the worker was checked at least once
+	taking map[int]bool // threads that were between taking and claiming at every check
 }
 
-// searchLost does the next step of the search.
+// searchLost does the next step of the search. A timer calls it again while there is
+// more to do.
 func (b *Backend) searchLost() {
 	b.search.timer.Stop()
 	b.search.timer = nil
@@ -92,8 +93,8 @@ func (b *Backend) searchLost() {
 	}
 }
 
-// missing lists the requests that have left the pipe and that nobody has claimed.
-// rest says that others may still be in the pipe.
+// missing lists the requests that have left the pipe and that no worker has claimed.
+// rest says that others are still in the pipe.
 func (b *Backend) missing() (gone []candidate, rest bool) {
 	taken := b.shared.sent - uint64(b.shared.unread())
 	claimed := b.claims()
@@ -114,7 +115,7 @@ func (b *Backend) has(c *call, claimed map[uint64]bool) bool {
 	return c.worker != nil || claimed[c.number] || c.exchange != nil && c.exchange.Link() != nil
 }
 
-// claims are the numbers of the requests that workers have claimed.
+// claims returns the numbers of the requests that workers have claimed.
 func (b *Backend) claims() map[uint64]bool {
 	all := map[uint64]bool{}
 	for l := range b.links {
@@ -125,7 +126,7 @@ func (b *Backend) claims() map[uint64]bool {
 	return all
 }
 
-// unclaimed are those of the requests that are open and that nobody has.
+// unclaimed returns the requests of all that are open and that no worker has claimed.
 func (b *Backend) unclaimed(all []candidate) (lost []candidate) {
 	claimed := b.claims()
 	for _, s := range all {
@@ -136,8 +137,8 @@ func (b *Backend) unclaimed(all []candidate) (lost []candidate) {
 	return lost
 }
 
-// open reports whether a request is with the workers, and none of them has said
-// anything of it.
+// open reports whether a request was given to the workers, and none of them is known to
+// have it.
 func (b *Backend) open(s candidate) bool {
 	c := s.call
 	return c.number == s.number && c.stage == given && b.calls[c.slot] == c && !b.has(c, nil)
@@ -149,7 +150,7 @@ func (b *Backend) newLossCheck(about []candidate) *lossCheck {
 	return q
 }
 
-// askAll has all workers checked.
+// askAll starts to check all workers.
 func (q *lossCheck) askAll(b *Backend) {
 	q.pending = map[*link.Link]*workerCheck{}
 	for l := range b.links {
@@ -157,8 +158,7 @@ func (q *lossCheck) askAll(b *Backend) {
 	}
 }
 
-// check looks at the workers that are pending, and reports whether the check is
-// complete.
+// check checks the pending workers. It reports whether the loss check is complete.
 func (b *Backend) check(q *lossCheck) bool {
 	if q.candidates = b.unclaimed(q.candidates); !q.claimsRead {
 		q.drop(func(l *link.Link, w *workerCheck) bool { return b.links[l] == nil || w.seen(b.env.Board, l) })
@@ -175,7 +175,7 @@ func (b *Backend) check(q *lossCheck) bool {
 	return len(q.pending) == 0 || len(q.candidates) == 0
 }
 
-// drop removes the workers that need not be checked any more.
+// drop removes the workers that need no further check.
 func (q *lossCheck) drop(done func(*link.Link, *workerCheck) bool) {
 	for l, w := range q.pending {
 		if done(l, w) {
@@ -193,9 +193,9 @@ func (m *member) settled() bool {
 	return err != nil || n == 0
 }
 
-// seen reports whether each of the worker's threads has been seen without a
-// request that it has taken and not claimed. A slot that belongs to another worker
-// by now says nothing: this one is dead then, and its link closes.
+// seen reports whether each of the worker's threads has been seen outside the moment
+// between taking a token and claiming its request. If the slot belongs to another
+// worker by now, seen returns false: this worker is dead, and its link will close.
 func (w *workerCheck) seen(board *scoreboard.Board, l *link.Link) bool {
 	if board == nil || l.Slot < 0 || l.Slot >= scoreboard.Slots {
 		return true
@@ -231,8 +231,8 @@ func (b *Backend) wakeOne() {
 	}
 }
 
-// takeNoMore ends waiting, and takes back what is in the shared pipe, so that no
-// worker begins it later.
+// takeNoMore ends waiting. It takes back the requests in the shared pipe, so that no
+// worker begins them later.
 func (b *Backend) takeNoMore() {
 	b.taking = false
 	for p := b.waiting.First(); p != nil; p = b.waiting.First() {

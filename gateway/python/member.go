@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// slots is how many answers a worker that takes so many requests at once can have
-// written that the gateway has not read, and how many parts of long ones. shared
-// says that it takes one request a thread.
+// slots returns how many slots a worker has for short answers, and for parts of long
+// ones, that the gateway has not read yet. capacity is how many requests the worker
+// takes at once. shared says that it takes one request a thread.
 func slots(shared bool, capacity int) (small, large int) {
 	if shared {
 		return max(32, 2*capacity), max(8, min(3*capacity, 64))
@@ -22,34 +22,34 @@ func slots(shared bool, capacity int) (small, large int) {
 	return 256, 32
 }
 
-// member is a worker as far as it is known: from Update, from attach, or both.
-// It is the loop's.
+// member is a worker that is known from Update, from attach, or from both. It belongs
+// to the loop.
 type member struct {
 	b      *Backend
 	worker gateway.Worker
 	known  bool // Update has it
 	pid    int
-	link   *link.Link // nil once it has hung up
+	link   *link.Link // nil if its socket is closed, or before attach
 	ready  bool       // it has said hello
 	away   bool       // it wants no more requests
 	ownPipe
 	answers *shm.Answers
-	done    int  // where it writes tokens of answers; -1 once closed
-	load    int  // requests in its pipe and in its hands, without WebSockets that were accepted
-	sockets int  // WebSockets, with requests for one
+	done    int  // the pipe from which its tokens of answers are read; -1 once closed
+	load    int  // requests in its own pipe or at the worker; WebSockets with places of their own do not count
+	sockets int  // WebSockets, and requests for one
 	warned  bool // its stall has been logged
-	told    bool // it leaves, and OnIdle was called
+	told    bool // OnIdle was called
 
 	share dispatch.Share // while it is on trial
 }
 
-// ownPipe is a pipe that nobody else takes requests from.
+// ownPipe is the pipe of one worker.
 type ownPipe struct {
-	own     *pipe // nil where the worker takes from the shared one
+	own     *pipe // nil if the worker takes requests from the shared pipe
 	batches batches
 }
 
-// attach makes what a worker needs and says hello to it.
+// attach makes pipes, memory and link for a worker.
 func (b *Backend) attach(w gateway.Worker, fd int) error {
 	m := &member{b: b, worker: w, pid: w.PID, done: -1}
 	var err error
@@ -80,14 +80,14 @@ func (b *Backend) attach(w gateway.Worker, fd int) error {
 		return err
 	}
 	if old := b.members[w.Slot]; old != nil && old.link != nil {
-		old.link.Finish() // its worker is gone, or the slot were not another's
+		old.link.Finish() // the old worker is gone: its slot is taken
 	}
 	b.set(w.Slot, m)
 	b.links[m.link] = m
 	return nil
 }
 
-// greet opens the worker's own socket, which takes fd over.
+// greet makes the link over the worker's own socket, and takes over fd.
 func (b *Backend) greet(m *member, fd, done int) error {
 	from := b.shared
 	if m.own != nil {
@@ -107,7 +107,7 @@ func (b *Backend) greet(m *member, fd, done int) error {
 	return err
 }
 
-// set puts a worker into a slot; nil takes it out.
+// set puts a worker into a slot; nil removes it.
 func (b *Backend) set(slot int, m *member) {
 	if m == nil {
 		delete(b.members, slot)
@@ -121,7 +121,7 @@ func (b *Backend) set(slot int, m *member) {
 	slices.SortFunc(b.order, func(a, b *member) int { return cmp.Compare(a.worker.Slot, b.worker.Slot) })
 }
 
-// close gives back what the worker has been given.
+// close closes the worker's pipes and memory.
 func (m *member) close() {
 	if m.done >= 0 {
 		m.b.loop.Forget(m.done)
@@ -136,7 +136,7 @@ func (m *member) close() {
 	}
 }
 
-// Ready implements loop.Handler: tokens of answers have come.
+// Ready implements loop.Handler. Tokens of answers have come.
 func (m *member) Ready(loop.Events) { m.b.answered(m) }
 
 // takes reports whether the worker takes requests.
@@ -166,11 +166,11 @@ func (b *Backend) update(workers []gateway.Worker) {
 			continue
 		}
 		if m.link != nil {
-			m.link.Finish() // what it has answered is still to be read
+			m.link.Finish() // what it has answered is still read
 		} else {
 			b.set(slot, nil)
 			if b.shared != nil {
-				b.search.until = b.shared.sent // it may have gone on taking after its link was closed
+				b.search.until = b.shared.sent // it may have taken requests after its link was closed
 				b.searchLost()
 			}
 		}
@@ -179,7 +179,7 @@ func (b *Backend) update(workers []gateway.Worker) {
 	b.reportIdle()
 }
 
-// reportIdle tells of workers on trial that leave and have nothing in flight.
+// reportIdle calls OnIdle for workers on trial that drain and have nothing in flight.
 func (b *Backend) reportIdle() {
 	if !b.o.Shared || b.o.OnIdle == nil {
 		return

@@ -7,7 +7,7 @@ import (
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
 )
 
-// owner makes Backend a link.Owner without showing the methods, which are
+// owner makes Backend a link.Owner without exporting the methods on Backend. They are
 // called from the goroutines that read workers' sockets.
 type owner struct{ *Backend }
 
@@ -26,8 +26,8 @@ func (o owner) Hello(l *link.Link, h link.Hello) {
 	})
 }
 
-// GoAway implements link.Owner: the worker gets no more. What is in its pipe
-// before the answer is still its.
+// GoAway implements link.Owner. The worker gets no more requests. It still serves those
+// in its pipe before Drained.
 func (o owner) GoAway(l *link.Link) {
 	o.loop.Post(func() {
 		m := o.links[l]
@@ -41,11 +41,11 @@ func (o owner) GoAway(l *link.Link) {
 	})
 }
 
-// Fetch implements link.Owner. The request's slot is free: what is left to be
-// said goes over the worker's socket.
+// Fetch implements link.Owner. It frees the request's slot: the rest goes over the
+// worker's socket.
 func (o owner) Fetch(l *link.Link, number uint64, x *link.Exchange) {
 	if x == nil {
-		x = o.Adopt(l, number) // too long a request of a direct connection
+		x = o.Adopt(l, number) // the loop serves the request, which is too long for a slot
 	}
 	mine := false
 	if x != nil {
@@ -78,7 +78,7 @@ func (o owner) Settle(l *link.Link) {
 	})
 }
 
-// Adopt implements link.Owner: what the loop serves directly gets a goroutine.
+// Adopt implements link.Owner. A request that the loop serves gets a goroutine.
 func (o owner) Adopt(l *link.Link, number uint64) (x *link.Exchange) {
 	o.loop.Do(func() {
 		for _, c := range o.calls {
@@ -93,16 +93,16 @@ func (o owner) Adopt(l *link.Link, number uint64) (x *link.Exchange) {
 	return x
 }
 
-// Closed implements link.Owner. All that the worker has sent has been handed
-// to its exchanges, so what it has not answered by now fails.
+// Closed implements link.Owner. Everything that the worker has sent has been handed to
+// its exchanges, so requests that are not answered by now fail.
 func (o owner) Closed(l *link.Link, _ error) {
 	claims := claimsOf(o.env.Board, l)
 	l.Hangup()
 	o.loop.Do(func() { o.gone(l, claims) })
 }
 
-// hungSince is when a worker's loop last ran, in nanoseconds since 1970, 0 if it
-// did not hang.
+// hungSince returns when a worker's loop last ran, in nanoseconds since 1970, or 0 if
+// it did not hang.
 func (b *Backend) hungSince(m *member) int64 {
 	if lag := b.lag(m, scoreboard.Now()); m.warned || lag > hang {
 		return time.Now().Add(-lag).UnixNano()
@@ -110,13 +110,14 @@ func (b *Backend) hungSince(m *member) int64 {
 	return 0
 }
 
-// claimsOf are the numbers that a worker has claimed on the scoreboard.
+// claimsOf returns the numbers of the requests that a worker has claimed on the
+// scoreboard.
 func claimsOf(board *scoreboard.Board, l *link.Link) (numbers []uint64) {
 	if board == nil || l.Slot < 0 || l.Slot >= scoreboard.Slots {
 		return nil
 	}
 	if pid := board.Owner(l.Slot); pid != 0 && pid != l.PID {
-		return nil // the slot is another's by now
+		return nil // the slot belongs to another worker by now
 	}
 	slot := board.Slot(l.Slot)
 	for i := range slot.Claim {

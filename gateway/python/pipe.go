@@ -9,16 +9,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tokenBatch is how many bytes of tokens are read or written at once: PIPE_BUF,
-// so that a write is whole or not at all (pipe(7)).
+// tokenBatch is how many bytes of tokens are read or written at once. It is PIPE_BUF,
+// so that a write is complete or fails (pipe(7)).
 const tokenBatch = 4096
 
 // pipe carries tokens. Neither end blocks.
 type pipe struct {
 	r, w int
 	out  []byte // tokens to be written
-	sent uint64 // tokens that were written, or are about to be
-	load int    // requests in it, or in the hands of those who share it
+	sent uint64 // tokens that were written or are in out
+	load int    // of the shared pipe: requests in it, or at the workers that share it
 }
 
 func newPipe() (*pipe, error) {
@@ -29,7 +29,8 @@ func newPipe() (*pipe, error) {
 	return &pipe{r: fds[0], w: fds[1]}, nil
 }
 
-// sharedPipe is the pipe that workers share: the one that was handed down.
+// sharedPipe returns the pipe that workers share. It is the one with these ends, which
+// the arbiter has made, or else a new one.
 func sharedPipe(ends []int) (*pipe, error) {
 	if len(ends) == 2 && ends[0] >= 0 && ends[1] >= 0 {
 		return &pipe{r: ends[0], w: ends[1]}, nil
@@ -44,7 +45,7 @@ func (p *pipe) close() {
 	}
 }
 
-// unread is how many tokens nobody has taken yet.
+// unread returns how many tokens no worker has taken yet.
 func (p *pipe) unread() int {
 	n, err := unix.IoctlGetInt(p.r, fionread)
 	if err != nil {
@@ -53,7 +54,7 @@ func (p *pipe) unread() int {
 	return (n + len(p.out)) / shm.TokenSize
 }
 
-// take reads tokens back; none means that there are no more.
+// take takes tokens back out of the pipe. Nil means that there are no more.
 func (p *pipe) take(into []byte) []byte {
 	for {
 		n, err := unix.Read(p.r, into)
@@ -67,8 +68,9 @@ func (p *pipe) take(into []byte) []byte {
 	}
 }
 
-// write writes the tokens that wait: the first `single` of them one by one, since
-// a write wakes one of those who wait for the pipe. What finds no room stays.
+// write writes the tokens in out. The first `single` of them are written one by one,
+// since a write wakes one of the workers that wait for the pipe. Tokens for which the
+// pipe has no room stay in out.
 func (p *pipe) write(single int) {
 	for len(p.out) > 0 {
 		n := min(len(p.out), tokenBatch)
@@ -87,7 +89,8 @@ func (p *pipe) write(single int) {
 	}
 }
 
-// duplicate returns a second descriptor for the same file, to be closed by its own.
+// duplicate returns a second descriptor for the same file, which has to be closed
+// separately.
 func duplicate(fd int) (*os.File, error) {
 	dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {

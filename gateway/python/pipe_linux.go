@@ -2,7 +2,7 @@ package python
 
 import "golang.org/x/sys/unix"
 
-// fionread asks for the bytes in a pipe (ioctl_tty(2)).
+// fionread asks how many bytes are in a pipe (ioctl_tty(2)).
 const fionread = unix.TIOCINQ
 
 func openPipe() (fds [2]int, err error) {

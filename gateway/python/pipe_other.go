@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fionread asks for the bytes in a pipe: FIONREAD of the BSDs.
+// fionread asks how many bytes are in a pipe: FIONREAD of the BSDs.
 const fionread = 0x4004667f
 
 func openPipe() (fds [2]int, err error) {

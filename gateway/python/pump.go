@@ -14,33 +14,33 @@ import (
 
 const (
 	pumpSize    = 2 << 10
-	lastWords   = 5 * time.Second // bounds how long they may take
-	lingerTime  = time.Second     // bounds how long a client may take to read them
-	lingerBytes = 64 << 10        // bounds what it may still send
+	lastWords   = 5 * time.Second // for the last write before a close
+	lingerTime  = time.Second     // for a client to read that
+	lingerBytes = 64 << 10        // that a client may still send meanwhile
 )
 
-// pump is a connection that goroutines read and write as a gateway.Raw: a stream of
-// HTTP/2, or one behind the PROXY protocol. What a comment calls the loop's is.
+// pump is a gateway.Raw for a connection that goroutines read and write, such as an
+// HTTP/2 stream. Fields with the comment "loop" are used only on the loop's thread.
 type pump struct {
 	loop    *loop.Loop
 	conn    net.Conn
-	timeout time.Duration    // how long a write may take; 0 is for ever
+	timeout time.Duration    // how long a write may take; 0 is no bound
 	to      gateway.Upgraded // loop
-	rest    []byte           // loop: what the reader has brought, and to has not taken
+	rest    []byte           // loop: bytes that were read, and that to has not taken
 	feeds   bool             // loop: feed runs
-	again   bool             // loop: and Resume was called meanwhile
+	again   bool             // loop: Resume was called while feed ran
 	writing bool             // loop
 	ended   bool             // loop: End was called
-	gone    bool             // loop: the client is
+	gone    bool             // loop: the client is gone
 	more    chan bool        // tells the reader whether to go on
-	done    chan struct{}    // closed once the connection is
+	done    chan struct{}    // closed once the connection is closed
 }
 
 func newPump(l *loop.Loop, conn net.Conn, timeout time.Duration) *pump {
 	return &pump{loop: l, conn: conn, timeout: timeout, more: make(chan bool, 2), done: make(chan struct{})}
 }
 
-// read brings what the client sends, until it is to end.
+// read reads what the client sends, until the client has gone or End was called.
 func (p *pump) read() {
 	buf := make([]byte, pumpSize)
 	for {
@@ -58,7 +58,7 @@ func (p *pump) read() {
 	}
 }
 
-// lose tells that the client has gone.
+// lose hands over what is left, and says that the client has gone.
 func (p *pump) lose() {
 	p.gone = true
 	if p.feed(); !p.ended {
@@ -66,7 +66,7 @@ func (p *pump) lose() {
 	}
 }
 
-// feed hands over what the reader has brought; it reports whether that was all.
+// feed hands over what was read. It reports whether all of it was taken.
 func (p *pump) feed() bool {
 	p.feeds = true
 	defer func() { p.feeds = false }()
@@ -138,16 +138,16 @@ func (p *pump) End(error) {
 		return
 	}
 	p.ended = true
-	p.more <- false // there is room: it tells true once at most
-	if p.writing {  // which goes on with the rest
-		_ = p.conn.SetWriteDeadline(time.Now().Add(lastWords)) // it may be closed
+	p.more <- false // does not block: the channel has room for this and for one true
+	if p.writing {  // finish is called after the write
+		_ = p.conn.SetWriteDeadline(time.Now().Add(lastWords)) // fails only if it is closed
 		return
 	}
 	p.finish(nil)
 }
 
-// finish sends what is left, of which sent is on its way already, and closes the
-// connection.
+// finish sends what is left of Unsent after sent, which was written already, and closes
+// the connection.
 func (p *pump) finish(sent []byte) {
 	rest := append([]byte(nil), p.to.Unsent()[len(sent):]...)
 	go func() {
@@ -159,9 +159,9 @@ func (p *pump) finish(sent []byte) {
 	}()
 }
 
-// linger lets a client that is still sending read the close frame: closing with its
-// bytes unread would reset the connection, and the frame could be lost (RFC 6455
-// section 7.1.1).
+// linger lets a client that is still sending read the close frame. Closing the
+// connection while bytes of the client are unread would reset it, and the frame could
+// be lost (RFC 6455 section 7.1.1).
 func (p *pump) linger() {
 	half, ok := p.conn.(interface{ CloseWrite() error })
 	if p.gone || !ok || half.CloseWrite() != nil || p.conn.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
@@ -176,17 +176,18 @@ func (p *pump) linger() {
 	}
 }
 
-// carried is a WebSocket whose request has a goroutine. It implements
+// carried is a WebSocket with a request that has a goroutine. It implements
 // link.Socket.
 type carried struct {
 	*webSocket
 	pump *pump
 }
 
-// upgrader is what makes a WebSocket of a request that has a goroutine.
+// upgrader returns the function that makes the WebSocket for a request that has a
+// goroutine.
 func (b *Backend) upgrader(c *call) func(net.Conn, *websocket.Handshake, func()) link.Socket {
 	return func(conn net.Conn, h *websocket.Handshake, over func()) link.Socket {
-		if h == nil { // the app speaks it
+		if h == nil { // the app itself speaks the WebSocket protocol
 			b.loop.Post(func() { b.upgraded(c) })
 			return nil
 		}
@@ -208,7 +209,7 @@ func (s carried) Frame(f *wire.Frame) { s.b.loop.Do(func() { s.webSocket.Frame(f
 // End implements link.Socket.
 func (s carried) End(err error) {
 	s.b.loop.Do(func() {
-		var worker *gateway.WorkerError // which the pipeline knows of
+		var worker *gateway.WorkerError // the pipeline gets it too
 		if err == nil || errors.As(err, &worker) {
 			s.hangUp(websocket.CodeInternal, "")
 		} else if s.stage != over {

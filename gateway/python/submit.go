@@ -12,8 +12,8 @@ import (
 )
 
 // submit gives a request to a worker, or queues it. A request for a WebSocket is not
-// queued if all workers have as many WebSockets as they may: it would block the
-// queue for as long as those last.
+// queued if all workers have as many WebSockets as they may have: it would block the
+// queue until one of them ends.
 func (b *Backend) submit(c *call) {
 	c.began = b.loop.Now()
 	b.count()
@@ -38,14 +38,14 @@ func (b *Backend) wait(c *call, push func(*fifo.Place[*call])) {
 	b.late.Arm(&c.late)
 }
 
-// Expired implements loop.Expirer: the call has waited too long.
+// Expired implements loop.Expirer. The call has waited too long.
 func (c *call) Expired(*loop.Deadline) {
 	c.b.waiting.Remove(&c.turn)
 	c.stage = idle
 	c.b.fail(c, gateway.ErrNoCapacity)
 }
 
-// admit gives places to those who wait.
+// admit gives waiting requests to workers that have room.
 func (b *Backend) admit() {
 	for p := b.waiting.First(); p != nil; p = b.waiting.First() {
 		c := p.Of
@@ -70,8 +70,8 @@ func (b *Backend) stopWaiting(c *call) {
 	c.stage = idle
 }
 
-// give writes a request into a slot and its token into a pipe; m is nil for the
-// shared one. False means that there is no slot.
+// give writes a request into a slot, and its token into a pipe: m's, or the shared one
+// if m is nil. False means that there is no free slot.
 func (b *Backend) give(c *call, m *member) bool {
 	slot, ok := b.requests.Take()
 	if !ok {
@@ -79,7 +79,7 @@ func (b *Backend) give(c *call, m *member) bool {
 	}
 	if !b.encode(c, slot) {
 		b.requests.Give(slot)
-		if c.exchange == nil { // too long a request for the loop
+		if c.exchange == nil { // the request is too long for the loop
 			return b.give(b.promote(c).Call.(*call), m)
 		}
 		b.registry.Forget(c.exchange)
@@ -111,8 +111,8 @@ func (b *Backend) give(c *call, m *member) bool {
 	return true
 }
 
-// encode writes a request into a slot. False means that nobody waits for its
-// answer any more, or that it is too long for the loop to serve.
+// encode writes a request into a slot. False means that nobody waits for its answer any
+// more, or that it is too long for the loop to serve.
 func (b *Backend) encode(c *call, slot int) bool {
 	memory := b.requests.Memory(slot)
 	var m wire.Marshal
@@ -125,7 +125,7 @@ func (b *Backend) encode(c *call, slot int) bool {
 	} else {
 		link.EncodeRequest(&m, c.number, c.request, app, b.env)
 	}
-	if m.Len() > cap(memory) { // it is elsewhere: the worker has to ask for it
+	if m.Len() > cap(memory) { // it does not fit: the worker has to fetch it over its socket
 		if c.exchange == nil {
 			return false
 		}
@@ -135,8 +135,8 @@ func (b *Backend) encode(c *call, slot int) bool {
 	return true
 }
 
-// flush writes the tokens of this turn. A write wakes one worker of those who
-// share a pipe: there is one a worker that may be idle, and one for the rest.
+// flush writes the tokens of this turn. A write to the shared pipe wakes one worker. So
+// there is one write for each worker or thread that may be idle, and one for the rest.
 func (b *Backend) flush() {
 	if s := b.shared; s != nil && len(s.out) > 0 {
 		places, _ := b.capacity()
@@ -151,8 +151,8 @@ func (b *Backend) flush() {
 	}
 }
 
-// end frees the place of a request when its worker has finished it, or will not
-// answer any more.
+// end frees the place of a request when its worker has finished it or will not answer
+// it.
 func (b *Backend) end(c *call) {
 	switch c.stage {
 	case idle:
@@ -206,7 +206,7 @@ func (b *Backend) leave(c *call) {
 	case given:
 		b.takeBack(c)
 	case fetched:
-		if c.socket { // the place is free, whatever the app of a WebSocket does without its client
+		if c.socket { // a WebSocket without a client frees its place even if the app goes on
 			b.registry.Over(c.exchange)
 		}
 	}
@@ -220,7 +220,7 @@ func (b *Backend) takeBack(c *call) {
 	}
 }
 
-// fail ends a request that is with no worker.
+// fail ends a request that no worker has.
 func (b *Backend) fail(c *call, err error) {
 	x := c.exchange
 	if x == nil {
@@ -229,7 +229,7 @@ func (b *Backend) fail(c *call, err error) {
 	b.registry.Fail(x, err)
 }
 
-// promote moves a request from the loop to a goroutine, with an exchange of its own.
+// promote moves a request from the loop to a goroutine with an exchange.
 func (b *Backend) promote(c *call) *link.Exchange {
 	d := c.onLoop
 	x := b.hide(c)
@@ -237,10 +237,10 @@ func (b *Backend) promote(c *call) *link.Exchange {
 	return x
 }
 
-// hide detaches a request from its connection: it continues in an exchange.
+// hide detaches a request from its connection. It continues in an exchange.
 func (b *Backend) hide(c *call) *link.Exchange {
 	r := c.request
-	own := new(call) // the connection's is used again
+	own := new(call) // the connection uses c again
 	x := b.registry.New(c.number, c.began, &gateway.Request{ID: r.ID, Method: r.Method, Path: r.Path}, nil, own, func(*link.Exchange) {
 		b.loop.Post(func() { b.end(own) })
 	})
@@ -253,7 +253,7 @@ func (b *Backend) hide(c *call) *link.Exchange {
 	}
 	switch c.stage {
 	case idle:
-		if c.begun { // its worker has said its last: only the client is waited for
+		if c.begun { // the worker has finished: only the client has to take the rest
 			b.registry.Forget(x)
 		}
 	case waits:
@@ -271,7 +271,7 @@ func (b *Backend) hide(c *call) *link.Exchange {
 // Promote implements gateway.Call.
 func (d *Call) Promote() { d.b.promote(&d.call) }
 
-// App is what the app speaks, "" until a worker has said it.
+// App returns the app's interface, "" until a worker has said it.
 func (b *Backend) App() string {
 	if app := b.app.Load(); app != nil {
 		return *app
@@ -279,7 +279,7 @@ func (b *Backend) App() string {
 	return ""
 }
 
-// stats are the numbers of this moment.
+// stats returns the numbers of this moment.
 func (b *Backend) stats() (s Stats) {
 	now := time.Now()
 	s.Waiting = b.waiting.Len()

@@ -18,18 +18,18 @@ const (
 	// answerTime is how long the app may take to answer what a client sent before
 	// its close frame.
 	answerTime = time.Second
-	// lookEvery is how often a client whose messages wait for the app is looked at.
-	// One that is gone twice in a row, while the same message waits, is: a close
-	// frame may lie before its end.
+	// lookEvery is how often to check whether a client is still there while its messages
+	// wait for the app. It counts as gone if two checks in a row say so while the same
+	// message waits: a close frame may be among the unread bytes.
 	lookEvery = 2 * time.Second
-	// overdraft is how far beyond its window a worker may go: it may always finish
-	// the message that it has begun.
+	// overdraft is how many bytes beyond its window a worker may send: it may always
+	// finish the message that it has begun.
 	overdraft = 2 * wire.MaxMessage
 )
 
 // sockets are the WebSockets of a backend.
 type sockets struct {
-	open                 map[uint64]*webSocket // by number; without those whose request has a goroutine
+	open                 map[uint64]*webSocket // by number; without those with a goroutine
 	closing, late, look  *loop.Deadlines
 	pings, pongs, frames *loop.Deadlines
 }
@@ -43,23 +43,24 @@ func (all *sockets) make(b *Backend) {
 	all.pings, all.pongs, all.frames = b.loop.Deadlines(c.PingInterval), b.loop.Deadlines(c.PingTimeout), b.loop.Deadlines(c.FrameTimeout)
 }
 
-// stage of a WebSocket.
+// The stages of a WebSocket.
 const (
 	talking = iota
-	asked   // the client has sent a close frame, which is answered when the app has been told
-	closing // a close frame has been sent, which the client has not answered
+	asked   // the client has sent a close frame; it is answered when the app has answered earlier messages
+	closing // a close frame was sent, and the client has not answered it
 	over
 )
 
-// webSocket is a WebSocket that an app has accepted. It is the loop's. The client's
-// messages go to the worker as they come, within an inbox; the app's within a window.
+// webSocket is a WebSocket that an app has accepted. It belongs to the loop. The
+// client's messages go to the worker as they come, bounded by the inbox. The app's
+// messages are bounded by a window.
 type webSocket struct {
 	b    *Backend
 	call *call
 	line *link.Link
 	raw  gateway.Raw
 	ws   *websocket.Conn
-	gone func() // tells the exchange; nil without one
+	gone func() // tells the exchange that the WebSocket is over; nil without an exchange
 
 	progressOut
 	ending
@@ -67,38 +68,38 @@ type webSocket struct {
 	inbox
 }
 
-// progressOut is how far the client is with the app's messages, in bytes.
+// progressOut counts the bytes of the app's messages.
 type progressOut struct {
-	untaken int // that it has not taken
-	owed    int // that it has taken, and the worker does not know of
+	untaken int // bytes that the client has not taken
+	owed    int // bytes that the client has taken, and the worker was not told of
 }
 
 // ending is how a WebSocket ends.
 type ending struct {
 	stage int
 	left  *websocket.CloseError // how the client has left; nil before
-	told  bool                  // the app that it is over
-	ended bool                  // the app has said its last
-	err   error                 // what the worker did to end it
+	told  bool                  // the app was told that it is over
+	ended bool                  // the app sends nothing more
+	err   error                 // the worker's fault that ended it
 }
 
-// timeouts are what is due when nothing comes.
+// timeouts are a WebSocket's timeouts.
 type timeouts struct {
-	life  loop.Deadline // signs of life, and frames that take too long
-	end   loop.Deadline // of its stage
-	looks loop.Deadline // at a client whose messages wait
+	life  loop.Deadline // for what Conn.Awaits says: a frame, or the time of pings
+	end   loop.Deadline // of the stages asked and closing
+	looks loop.Deadline // for the next check of a client with messages that wait
 	appWaits
 }
 
-// appWaits is how often a WebSocket has begun to wait for its app.
+// appWaits counts how often a WebSocket has started to wait for its app.
 type appWaits struct {
-	stuck int // so far
-	seen  int // so far, when it was last looked at
-	away  int // looks in a row at which the client was gone
+	stuck int // waits so far
+	seen  int // stuck at the last check
+	away  int // checks in a row at which the client was gone
 }
 
-// Takes implements gateway.Sockets: a worker that takes requests from the shared
-// pipe serves a WebSocket in a thread, over its own socket.
+// Takes implements gateway.Sockets. It refuses workers that share a pipe: they serve a
+// WebSocket in a thread, over their own socket.
 func (b *Backend) Takes(r *gateway.Request) bool {
 	if b.o.Shared || b.App() != link.ASGI || r.Upgrade != "websocket" {
 		return false
@@ -107,7 +108,7 @@ func (b *Backend) Takes(r *gateway.Request) bool {
 	return err == nil
 }
 
-// accept makes a WebSocket of a request of the loop's. False means that it needs a
+// accept makes a WebSocket of a request on the loop. False means that it needs a
 // goroutine.
 func (b *Backend) accept(c *call, f *wire.Frame) bool {
 	up, is := c.onLoop.caller.(gateway.Upgrader)
@@ -168,7 +169,7 @@ func (s *webSocket) Feed(p []byte) int {
 	return n
 }
 
-// after does what is to be done behind a call of ws.
+// after does what has to be done after a call of s.ws, which returned err.
 func (s *webSocket) after(err error) {
 	if err != nil {
 		var closed *websocket.CloseError
@@ -184,7 +185,7 @@ func (s *webSocket) after(err error) {
 	s.say()
 }
 
-// say has what is to be sent sent.
+// say makes the connection send what s.ws has to send.
 func (s *webSocket) say() {
 	if len(s.ws.Unsent()) > 0 {
 		s.raw.Soon()
@@ -194,8 +195,8 @@ func (s *webSocket) say() {
 // Unsent implements gateway.Upgraded.
 func (s *webSocket) Unsent() []byte { return s.ws.Unsent() }
 
-// Sent implements gateway.Upgraded. What goes out besides messages counts for them:
-// once all is sent, all of them are.
+// Sent implements gateway.Upgraded. It counts all bytes as bytes of messages, although
+// some are not. That evens out once everything was sent.
 func (s *webSocket) Sent(n int) {
 	s.ws.Sent(n)
 	if len(s.ws.Unsent()) == 0 {
@@ -218,8 +219,8 @@ func (s *webSocket) Sent(n int) {
 // Lost implements gateway.Upgraded.
 func (s *webSocket) Lost() { s.leave(s.ws.Lost()) }
 
-// leave is called when the client has said its last. One that has said goodbye gets
-// its answer when the app has answered what it sent before.
+// leave is called when the client sends nothing more. If it has sent a close frame, that
+// is answered after the app has answered earlier messages.
 func (s *webSocket) leave(closed *websocket.CloseError) {
 	if s.stage == over {
 		return
@@ -254,7 +255,7 @@ func (s *webSocket) tell(closed *websocket.CloseError) {
 	})
 }
 
-// Frame takes what the worker says.
+// Frame takes a frame from the worker.
 func (s *webSocket) Frame(f *wire.Frame) {
 	if s.stage == over || s.ended {
 		return
@@ -290,13 +291,13 @@ func (s *webSocket) Frame(f *wire.Frame) {
 	}
 }
 
-// complain logs what the app did wrong; the worker lives.
+// complain logs what the app did wrong. The worker is not ended for it.
 func (s *webSocket) complain(err error) {
 	r := s.call.request
 	s.b.env.Log.Error("app sent a malformed answer: "+err.Error(), "pid", s.line.PID, "request", r.ID, "method", r.Method, "path", r.Path)
 }
 
-// goodbye answers the client's close frame, if there is one to be answered.
+// goodbye answers the client's close frame, if it has not been answered.
 func (s *webSocket) goodbye() {
 	if s.stage == asked {
 		s.ws.Answer(s.left)
@@ -304,7 +305,7 @@ func (s *webSocket) goodbye() {
 	}
 }
 
-// quit closes the WebSocket for the app, or in its place.
+// quit sends a close frame, for the app or in its place.
 func (s *webSocket) quit(code int, reason string) {
 	s.close()
 	if s.stage == asked {
@@ -317,10 +318,10 @@ func (s *webSocket) quit(code int, reason string) {
 		s.b.sockets.closing.Arm(&s.end)
 	}
 	s.say()
-	s.raw.Resume() // for its answer
+	s.raw.Resume() // to read the client's close frame
 }
 
-// hangUp ends the WebSocket with the app's last word.
+// hangUp ends the WebSocket when nothing more comes from the app.
 func (s *webSocket) hangUp(code int, reason string) {
 	if s.stage == over {
 		return
@@ -330,7 +331,7 @@ func (s *webSocket) hangUp(code int, reason string) {
 	s.quit(code, reason)
 }
 
-// fail ends a WebSocket whose worker has done what cannot be.
+// fail ends the WebSocket because of a fault of its worker.
 func (s *webSocket) fail(err error) {
 	s.broken(&gateway.WorkerError{Slot: s.line.Slot, PID: s.line.PID, Err: err})
 }
@@ -343,7 +344,7 @@ func (s *webSocket) broken(err error) {
 	s.hangUp(websocket.CodeInternal, "")
 }
 
-// restart closes the WebSocket because the gateway goes.
+// restart closes the WebSocket because the gateway ends.
 func (s *webSocket) restart() {
 	if s.stage == over {
 		return
@@ -366,7 +367,7 @@ func (s *webSocket) Expired(d *loop.Deadline) {
 	}
 }
 
-// lookOut looks at a client whose messages wait.
+// lookOut checks whether a client with waiting messages is still there.
 func (s *webSocket) lookOut() {
 	if !s.ws.Stalled() || s.stage == over {
 		return
@@ -386,7 +387,7 @@ func (s *webSocket) lookOut() {
 	s.b.sockets.look.Arm(&s.looks)
 }
 
-// arm sets the time at which something is due if nothing comes.
+// arm starts the timeout of what Conn.Awaits says.
 func (s *webSocket) arm() {
 	switch s.ws.Awaits() {
 	case websocket.Nothing:
@@ -400,13 +401,13 @@ func (s *webSocket) arm() {
 	}
 }
 
-// finish ends the WebSocket, whatever the app still does.
+// finish ends the WebSocket, even if the app goes on.
 func (s *webSocket) finish() {
 	if s.stage == over {
 		return
 	}
 	s.stage = over
-	s.ws.Lost() // it gives back what it holds
+	s.ws.Lost() // frees what it holds
 	s.close()
 	s.life.Disarm()
 	if s.cancel != nil {

@@ -11,47 +11,46 @@ import (
 )
 
 const (
-	// freeInbox is what a WebSocket may have on its way to the app unread without
-	// asking the budget: enough that small messages never wait for large ones of
-	// other clients. The runner says that messages have been taken before they
-	// make up as much.
+	// freeInbox is how many bytes a WebSocket may send to the app unread without asking
+	// the budget. It is enough that small messages never wait for large ones of other
+	// clients. The runner says that messages were taken before they reach as much.
 	freeInbox = 32 << 10
 	// busyTime is how long a message waits for memory that others hold.
 	busyTime = time.Minute
 	// inflateMost is how many parts of a message are decompressed in one turn of the
 	// loop.
 	inflateMost = 2
-	// tupleMost is how many bytes a tuple with a part has besides the part.
+	// tupleMost is the largest number of bytes that a tuple has besides its part.
 	tupleMost = 64
-	// crowdTime is how often a worker's own socket is looked at that has too much
-	// to carry: nobody tells when it has less.
+	// crowdTime is how often to check a worker's own socket that has too much to send,
+	// since nothing signals that it has less.
 	crowdTime = 10 * time.Millisecond
 )
 
-// inbox bounds the messages of a WebSocket that are on their way to the app:
-// the next one is read once the app has taken the last, and what one holds
-// beyond freeInbox is the budget's.
+// inbox bounds the bytes of a WebSocket's messages that the app has not taken. A new
+// message is read only while they are fewer than freeInbox. Bytes beyond freeInbox are
+// taken from the budget.
 type inbox struct {
 	unread  int             // bytes that the app has not taken
-	charged int             // of those, the budget's
-	account *budget.Account // nil before, or without a bound
-	packed  *budget.Account // of a compressed message that is not complete; likewise
-	owned   int             // bytes of that which it has waited for
-	turn    bool            // it is among those that are decompressed
-	turns   int             // parts in this turn of the loop
-	closed  bool            // nobody wants messages any more
+	charged int             // how many of them were taken from the budget
+	account *budget.Account // nil before the first use, or without a bound
+	packed  *budget.Account // for an incomplete compressed message; nil like account
+	owned   int             // bytes that it has waited for and got from packed
+	turn    bool            // it has a place in Config.Inflating
+	turns   int             // parts decompressed in this turn of the loop
+	closed  bool            // messages are not wanted any more
 
-	waiting bool                  // a goroutine waits for what others hold, or a timer runs
-	cancel  context.CancelFunc    // ends the waiting; nil without
-	busy    *websocket.CloseError // why the client cannot be heard any longer; nil if it can
+	waiting bool                  // a goroutine waits for memory or a place, or a timer runs
+	cancel  context.CancelFunc    // ends the waiting; nil if no goroutine waits
+	busy    *websocket.CloseError // why the WebSocket has to end; nil if it has not
 }
 
-// Ready implements websocket.Sink. Once nobody wants messages, it is the client's
-// close frame that is read.
+// Ready implements websocket.Sink. Once messages are not wanted any more, reading goes
+// on for the client's close frame.
 func (s *webSocket) Ready() bool { return s.closed || s.unread < freeInbox && !s.crowded() }
 
-// crowded reports whether too much waits for the worker; the WebSocket goes on when
-// less does.
+// crowded reports whether too much waits for the worker. If so, it makes the WebSocket
+// continue when there is less.
 func (s *webSocket) crowded() bool {
 	m := s.call.place
 	switch {
@@ -72,7 +71,7 @@ func (s *webSocket) crowded() bool {
 	return true
 }
 
-// resume goes on with what the client has sent.
+// resume continues to read what the client has sent.
 func (s *webSocket) resume() {
 	if s.stage != over && s.ws.Stalled() {
 		s.raw.Resume()
@@ -111,7 +110,7 @@ func (s *webSocket) Hold(n int) bool {
 	if s.packed == nil {
 		s.packed = memory.Account()
 	}
-	if s.owned > 0 { // it has waited for it
+	if s.owned > 0 { // it has waited for these bytes
 		s.owned = 0
 		return true
 	}
@@ -208,8 +207,8 @@ func encodePart(m *wire.Marshal, number uint64, p websocket.Part) {
 	m.Int(int64(p.Size))
 }
 
-// await waits for n of an account. When others do not give it back in time, the
-// WebSocket ends.
+// await waits for n bytes of an account. If they are not free in time, the WebSocket
+// ends.
 func (s *webSocket) await(a *budget.Account, n int, had func()) {
 	if s.raw.HungUp() {
 		s.lose()
@@ -222,10 +221,11 @@ func (s *webSocket) await(a *budget.Account, n int, had func()) {
 	}, had)
 }
 
-// lose ends a WebSocket whose client has gone, when ws has returned.
+// lose ends the WebSocket, since its client has gone, as soon as s.ws has returned.
 func (s *webSocket) lose() { s.busy = &websocket.CloseError{Code: websocket.CodeAbnormal} }
 
-// wait has a goroutine wait for what others hold, and goes on then.
+// wait calls take in a goroutine, which may wait for what others hold. Then had is
+// called on the loop, and reading continues.
 func (s *webSocket) wait(take func(ctx context.Context) error, had func()) {
 	if s.waiting {
 		return
@@ -262,7 +262,7 @@ func (s *webSocket) give(n int) {
 	s.settle()
 }
 
-// settle gives back what is not needed any more.
+// settle gives the budget back what is not needed any more.
 func (s *webSocket) settle() {
 	spare := s.charged - max(s.unread-freeInbox, 0)
 	if s.closed {
@@ -274,7 +274,7 @@ func (s *webSocket) settle() {
 	}
 }
 
-// close gives all back: nobody wants any more.
+// close stops taking messages, and gives the budget back.
 func (s *webSocket) close() {
 	if s.closed {
 		return
