@@ -11,13 +11,13 @@ import (
 	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
-// answer is how far the response to one exchange is.
+// answer is the response to one exchange, and how far it has come.
 type answer struct {
 	x         *Exchange
 	started   bool
 	unflushed bool
-	bodyless  bool  // HEAD, 204, 304: what the app sends is dropped
-	length    int64 // announced, -1 if not
+	bodyless  bool  // HEAD, 204, 304: a body that the app sends is dropped
+	length    int64 // of the body as announced, -1 if it was not
 	sent      int64
 	socket    Socket // once a WebSocket has been accepted
 	fields    [16]gateway.Field
@@ -59,7 +59,7 @@ func (a *answer) run(ctx context.Context) (err error) {
 	}
 }
 
-// idle flushes what was written before the worker takes its time.
+// idle flushes what was written, before waiting for the worker.
 func (a *answer) idle() error {
 	if !a.unflushed || a.socket != nil {
 		return nil
@@ -120,7 +120,7 @@ func (a *answer) head(f *wire.Frame) error {
 	if err != nil {
 		return err
 	}
-	if f.Status < 200 || f.Status > 999 { // as Gunicorn, which lets an app invent one
+	if f.Status < 200 || f.Status > 999 { // Gunicorn too lets an app invent a status
 		return fmt.Errorf("status %d: %w", f.Status, ErrMalformed)
 	}
 	fields, a.length, err = TakeLength(fields)
@@ -162,7 +162,7 @@ func (a *answer) body(p []byte, end bool) error {
 	return a.end(nil)
 }
 
-// count holds the body against the length announced.
+// count counts bytes of the body, and checks that they are not more than announced.
 func (a *answer) count(n int64) error {
 	a.sent += n
 	if !a.bodyless && a.length >= 0 && a.sent > a.length {
@@ -237,8 +237,8 @@ func (a *answer) interim(f *wire.Frame) error {
 	return a.x.reply.Interim(int(f.Status), fields)
 }
 
-// failed ends a request whose app has failed; the runner has logged how, or
-// why is for the gateway's log.
+// failed ends a request on which the app has failed. If why is empty, the runner has
+// logged the reason. Otherwise why is logged here.
 func (a *answer) failed(why string) error {
 	if why == "" {
 		return a.broken(errors.New("the app failed"))
@@ -246,7 +246,7 @@ func (a *answer) failed(why string) error {
 	return a.malformed(fmt.Errorf("%s: %w", why, ErrMalformed))
 }
 
-// malformed logs what the app did wrong; the worker lives.
+// malformed logs what the app did wrong. The worker is not ended for it.
 func (a *answer) malformed(err error) error {
 	r := a.x.Request
 	pid := 0
@@ -257,7 +257,7 @@ func (a *answer) malformed(err error) error {
 	return a.broken(err)
 }
 
-// broken answers 500 if nothing has gone out, else cuts the response.
+// broken answers with 500 if nothing was sent, and otherwise cuts the response.
 func (a *answer) broken(err error) error {
 	w := a.x.reply
 	if a.started || w.Started() || a.socket != nil {

@@ -26,8 +26,8 @@ type feed struct {
 	done chan struct{}
 }
 
-// openFrames makes ready to copy the body in frames; begin starts it. The caller
-// holds x.mu.
+// openFrames prepares to copy the body in frames. begin starts that. The caller holds
+// x.mu.
 func (x *Exchange) openFrames(link *Link) (begin func()) {
 	w := x.openWindow()
 	ctx, stop := context.WithCancel(context.Background())
@@ -38,8 +38,8 @@ func (x *Exchange) openFrames(link *Link) (begin func()) {
 	}
 }
 
-// openPipe makes ready to copy the body into a pipe, whose other end is the
-// worker's; begin starts it. The caller holds x.mu.
+// openPipe prepares to copy the body into a pipe. theirs is the end for the worker.
+// begin starts copying. The caller holds x.mu.
 func (x *Exchange) openPipe() (form int64, theirs *os.File, begin func(), err error) {
 	r, w, err := pipe()
 	if err != nil {
@@ -56,7 +56,7 @@ func (x *Exchange) openPipe() (form int64, theirs *os.File, begin func(), err er
 	}, nil
 }
 
-// endFeed ends the copying of the body. It waits for a read of it in progress.
+// endFeed ends the copying of the body. It waits for a read in progress.
 func (x *Exchange) endFeed() {
 	x.mu.Lock()
 	f := x.feed
@@ -67,12 +67,12 @@ func (x *Exchange) endFeed() {
 	}
 }
 
-// chunks hold parts of bodies while they are copied.
+// chunks is a pool of buffers for copying bodies.
 var chunks = sync.Pool{New: func() any { return new([wire.MaxChunk]byte) }}
 
-// feedFrames carries the body to the worker in OpBody frames, within the
-// window, until it ends or the exchange does. A body that breaks off cancels
-// the request, which is how the app is told.
+// feedFrames sends the body to the worker in OpBody tuples, within the window, until
+// the body or the exchange ends. If the body breaks off, the request is cancelled,
+// which tells the app.
 func (x *Exchange) feedFrames(ctx context.Context, link *Link, w *window) {
 	chunk := chunks.Get().(*[wire.MaxChunk]byte)
 	defer chunks.Put(chunk)
@@ -102,9 +102,9 @@ func (x *Exchange) feedFrames(ctx context.Context, link *Link, w *window) {
 	}
 }
 
-// feedPipe copies the body into a pipe until it ends or the worker closes its
-// end. With framed, each part has its length in front, so that the worker can
-// tell the end from a body that broke off.
+// feedPipe copies the body into a pipe until the body ends or the worker closes its
+// end. With framed, each part follows its length, so that the worker can tell a
+// complete body from one that broke off.
 func (x *Exchange) feedPipe(w *os.File, framed bool) {
 	defer w.Close()
 	chunk := chunks.Get().(*[wire.MaxChunk]byte)
@@ -128,16 +128,15 @@ func (x *Exchange) feedPipe(w *os.File, framed bool) {
 		}
 		if ended {
 			if framed {
-				_, _ = w.Write(make([]byte, head)) // nobody may be there to read it
+				_, _ = w.Write(make([]byte, head)) // fails if the worker no longer reads
 			}
 			return
 		}
 	}
 }
 
-// pipe returns a pipe whose write end can be closed while it is written to, and
-// whose read end, which goes to the worker, waits for what is to come: os.Pipe
-// makes neither end wait.
+// pipe returns a pipe for a body. The write end can be closed during a write. The read
+// end, for the worker, is in blocking mode, which os.Pipe does not set.
 func pipe() (r, w *os.File, err error) {
 	r, w, err = os.Pipe()
 	if err != nil {
@@ -155,7 +154,7 @@ func pipe() (r, w *os.File, err error) {
 	return r, w, nil
 }
 
-// duplicate returns a second descriptor of f, to be closed by its own.
+// duplicate returns a second descriptor of f, which has to be closed separately.
 func duplicate(f *os.File) (*os.File, error) {
 	fd, err := rawFD(f)
 	if err != nil {

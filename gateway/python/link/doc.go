@@ -1,4 +1,4 @@
-// Package link is what the backends for Python workers share: sockets that
-// keep messages whole, requests in the form that Python reads, and exchanges
-// that turn a worker's frames into a response.
+// Package link is a worker's own socket, which keeps messages whole. It encodes
+// requests in the form that Python reads, and has the exchanges that turn a worker's
+// frames into a response.
 package link

@@ -10,14 +10,14 @@ import (
 	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
-// Interfaces that an app can have, as Hello names them.
+// The interfaces that an app can have, as in Hello.
 const (
 	WSGI = "wsgi"
 	ASGI = "asgi"
 )
 
-// encode writes the request as a tuple for an app of this interface; form says
-// where a body is that is not inline.
+// encode writes the elements of the request's tuple, for an app with this interface.
+// form says where a body is that is not inline.
 func (x *Exchange) encode(m *wire.Marshal, app string, form int64) {
 	r := x.Request
 	r.ASGI = app == ASGI
@@ -43,14 +43,14 @@ func (x *Exchange) encode(m *wire.Marshal, app string, form int64) {
 	m.Int(r.Body.Length)
 }
 
-// errNoSockets says that an app has no WebSockets, and a request can be nothing
-// else: over HTTP/2 (RFC 8441) there is no method behind it.
+// errNoSockets says that an app has no WebSockets, and that the request cannot be
+// served otherwise: over HTTP/2 (RFC 8441) its method is CONNECT.
 var errNoSockets = errors.New("WSGI has no WebSockets")
 
-// items is how many objects encode writes.
+// items is how many elements encode writes.
 const items = 5
 
-// refuse answers what no app needs to see; it reports whether it did.
+// refuse answers requests that an app need not see, and reports whether it did.
 func (x *Exchange) refuse(app string) (bool, error) {
 	if app == WSGI && x.Request.Method == "CONNECT" {
 		return true, refuseUpgrade(x.reply, errNoSockets)
@@ -64,17 +64,17 @@ func (x *Exchange) refuse(app string) (bool, error) {
 	return false, nil
 }
 
-// Refuse answers a request that no app of this interface needs to see: a
-// WebSocket handshake that is none. It reports whether it did.
+// Refuse answers a request that an app with this interface need not see: an invalid
+// WebSocket handshake, or for WSGI any handshake over HTTP/2. It reports whether it did.
 func Refuse(r *gateway.Request, w gateway.Reply, app string) (bool, error) {
 	x := Exchange{Request: r, reply: w}
 	return x.refuse(app)
 }
 
-// Encode appends the request as a tuple for an app of this interface, or what
-// makes the worker ask for it: its body is not in memory, or it is for a WebSocket
-// and fetch says that it goes over the worker's own socket. False means that nobody
-// waits for its answer any more.
+// Encode writes the request as a tuple for an app with this interface. If the body is
+// not in memory, it writes only the number, so that the worker fetches the request. So
+// it does for a WebSocket if fetch says that it goes over the worker's own socket.
+// False means that nobody waits for the answer any more.
 func (x *Exchange) Encode(m *wire.Marshal, app string, fetch bool) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -89,20 +89,20 @@ func (x *Exchange) Encode(m *wire.Marshal, app string, fetch bool) bool {
 	return true
 }
 
-// EncodeRequest writes a request whose body is in memory as a tuple.
+// EncodeRequest writes a request with its body in memory as a tuple.
 func EncodeRequest(m *wire.Marshal, number uint64, r *gateway.Request, app string, env *Env) {
 	x := Exchange{Number: number, Request: r, env: env}
 	m.Tuple(items)
 	x.encode(m, app, 0)
 }
 
-// attachTime bounds how long a request that has left the event loop may take to
-// find its goroutine: it parses the request again, no more.
+// attachTime bounds how long a promoted request's goroutine may take until it calls
+// Attach.
 const attachTime = 10 * time.Second
 
-// Offer sends the request over the link of the worker that has asked for it, and
-// with it a body that is not in memory: in a file that is passed along, or as it
-// comes, in frames or through a pipe.
+// Offer sends the request to the worker that has fetched it, over its link. A body that
+// is not in memory is passed as a file, or copied as it comes: through a pipe with
+// pipes, otherwise in frames.
 func (x *Exchange) Offer(link *Link, app string, pipes bool) error {
 	if x.attached != nil {
 		select {
@@ -121,7 +121,7 @@ func (x *Exchange) Offer(link *Link, app string, pipes bool) error {
 	body := &x.Request.Body
 	form, file := int64(0), (*os.File)(nil)
 	var err error
-	begin := func() {} // to copy the body: the worker must hear of the request first
+	begin := func() {} // starts to copy the body, after the request was sent
 	switch {
 	case body.File != nil:
 		form = wire.FormFile

@@ -8,10 +8,10 @@ import (
 	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
-// encodeEnviron writes what the runner makes the environ of one request of (PEP
-// 3333): the values without their keys (workers/python/runner/request_head.py),
-// and the fields in turn with their names. Several fields of a name are joined
-// (RFC 9110 section 5.3, RFC 6265 section 5.4 for cookies).
+// encodeEnviron writes the values from which the runner makes the environ of a request
+// (PEP 3333), without their keys (workers/python/runner/request_head.py), and the
+// fields with their names. Several fields with one name are joined (RFC 9110 section
+// 5.3, RFC 6265 section 5.4 for cookies).
 func encodeEnviron(m *wire.Marshal, r *gateway.Request, rootPath string) {
 	m.Tuple(14)
 	m.Latin1(r.Method)
@@ -40,8 +40,8 @@ func encodeEnviron(m *wire.Marshal, r *gateway.Request, rootPath string) {
 	encodeFields(m, r)
 }
 
-// encodeContent writes the type and the length of the body, which have names of
-// their own in an environ.
+// encodeContent writes the type and the length of the body, which have keys of their
+// own in an environ.
 func encodeContent(m *wire.Marshal, r *gateway.Request) {
 	kind, typed := "", false
 	for i := range r.Header {
@@ -61,7 +61,7 @@ func encodeContent(m *wire.Marshal, r *gateway.Request) {
 	}
 }
 
-// encodeFields writes the other fields, name and value in turn.
+// encodeFields writes the other fields, as alternating names and values.
 func encodeFields(m *wire.Marshal, r *gateway.Request) {
 	at, n, host := m.Len(), 0, false
 	m.OpenTuple()
@@ -97,7 +97,7 @@ func repeated(fields []gateway.Field, name string) bool {
 	return false
 }
 
-// joined returns the values of all fields of first's name; first is fields[0].
+// joined joins the values of all fields with first's name; first is fields[0].
 func joined(fields []gateway.Field, first *gateway.Field) string {
 	if !repeated(fields[1:], first.Name) {
 		return first.Value
@@ -136,8 +136,9 @@ func encodeFieldName(m *wire.Marshal, name string) {
 	m.KeyBytes(b)
 }
 
-// mount is where the app is mounted: what a proxy says in SCRIPT_NAME, whose
-// underscore only a trusted one may send (forwarder_headers), or else root.
+// mount returns where the app is mounted: what a proxy says in SCRIPT_NAME, or else
+// root. Only a trusted proxy may send that field, because of its underscore
+// (forwarder_headers).
 func mount(r *gateway.Request, root string) string {
 	if said := r.Get("script_name"); said != "" {
 		return said
@@ -145,7 +146,7 @@ func mount(r *gateway.Request, root string) string {
 	return root
 }
 
-// pathInfo is the decoded path below the root path.
+// pathInfo returns the decoded path below the root path.
 func pathInfo(path, root string) string {
 	path = unescape(path)
 	if root != "" {
@@ -159,7 +160,7 @@ func pathInfo(path, root string) string {
 	return path
 }
 
-// unescape decodes %XX; what is no escape stays as it is, as urllib.parse.unquote has it.
+// unescape decodes %XX. Like urllib.parse.unquote it leaves invalid escapes as they are.
 func unescape(s string) string {
 	at := strings.IndexByte(s, '%')
 	if at < 0 {
@@ -184,7 +185,7 @@ func isHex(c byte) bool {
 	return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'f'
 }
 
-// protocol is the HTTP version as SERVER_PROTOCOL has it.
+// protocol returns the HTTP version as in SERVER_PROTOCOL.
 func protocol(r *gateway.Request) string {
 	switch {
 	case r.Major == 1 && r.Minor == 1:
@@ -195,7 +196,8 @@ func protocol(r *gateway.Request) string {
 	return "HTTP/" + strconv.Itoa(r.Major) + "." + strconv.Itoa(r.Minor)
 }
 
-// askedServer is what a client on a unix socket asked for.
+// askedServer returns the server that a client on a unix socket has asked for, from
+// Host.
 func askedServer(r *gateway.Request) (name, port string) {
 	name, port = r.Host, "80"
 	if r.Scheme == "https" {

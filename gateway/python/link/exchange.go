@@ -14,17 +14,17 @@ import (
 	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
-// Exchange is one request on its way to a worker and back. Frames for it come
-// from the goroutine that reads the worker's socket; Run, in the request's own
-// goroutine, turns them into a response.
+// Exchange is one request and its answer at a worker. Its frames come from the
+// goroutine that reads the worker's socket, or from the loop. Run turns them into a
+// response, in the request's own goroutine.
 type Exchange struct {
 	Number  uint64           // of the request, on the wire and in claims
-	Request *gateway.Request // changed by Attach only
-	Call    any              // the backend's; set once
+	Request *gateway.Request // changed only by Attach
+	Call    any              // for the backend; set once
 
-	// Upgraded is called when the exchange becomes a WebSocket, with its connection; h
-	// is nil where the app speaks the protocol itself, and has the connection. over
-	// is called when the WebSocket is, whatever the app still does.
+	// Upgraded is called with the connection when the exchange becomes a WebSocket. h
+	// is nil if the app speaks the protocol itself, and has the connection. over is
+	// called when the WebSocket is over, even if the app goes on.
 	Upgraded func(conn net.Conn, h *websocket.Handshake, over func()) Socket
 
 	env      *Env
@@ -32,32 +32,32 @@ type Exchange struct {
 	ended    func(x *Exchange)
 	wake     chan struct{} // has one element when there is something new
 	out      atomic.Bool   // it is not in the registry any more
-	attached chan struct{} // closed by Attach; nil where there is nothing to attach
-	began    time.Time     // when it began to wait for a worker
+	attached chan struct{} // closed by Attach; nil if Attach is not needed
+	began    time.Time     // when it started to wait for a worker
 
 	mu       sync.Mutex
 	sent     time.Time     // when it was given to a worker; zero before
-	link     *Link         // the worker's that has it, once that is known
-	claimed  time.Duration // from began until that worker took it; 0 if it is not known
-	feed     *feed         // of the body to the worker; nil without one
-	handover *handover     // the client's socket, that the app may take; nil where it is not offered
+	link     *Link         // to the worker that has it, once that is known
+	claimed  time.Duration // from began until that worker took it; 0 if not known
+	feed     *feed         // copies the body to the worker; nil if none
+	handover *handover     // the socket that the app may take; nil if it is not offered
 	waiting  []delivery
-	bytes    int   // of the payloads waiting
-	failure  error // nothing more will come
-	begun    bool  // the answer has
+	bytes    int   // of the payloads in waiting
+	failure  error // why nothing more will come; nil if more may
+	begun    bool  // the answer has begun
 	left     bool  // Run has returned; nobody wants what comes
-	over     bool  // the last frame is there
-	told     bool  // the worker knows that nobody wants the answer
+	over     bool  // the last frame has come
+	told     bool  // the worker was told that nobody wants the answer
 
-	resume *resumed     // how far the answer was without a goroutine; nil where it had not begun
-	first  firstPayload // the link's
-	flow                // Run's
+	resume *resumed     // how far the answer had come on the loop; nil if it had not begun
+	first  firstPayload // used by the link
+	flow                // used by Run
 }
 
-// flow is what goes either way unread.
+// flow is the flow control in both directions.
 type flow struct {
-	window *window // of what goes to the worker
-	credit int     // bytes taken that the worker does not know of
+	window *window // for the request's body
+	credit int     // bytes of the answer that were taken, and the worker was not told of
 }
 
 // firstPayload is room for the first frame's payload, if it is short.
@@ -69,28 +69,28 @@ type firstPayload struct {
 // delivery is a frame and the memory that its payload is in.
 type delivery struct {
 	wire.Frame
-	memory *memory // nil: the payload is the frame's own
-	fd     int     // a descriptor that came along, or -1
+	memory *memory // nil if the payload is not in one
+	fd     int     // the descriptor that came with it, or -1
 
-	handover *handover // not a frame: what the app has written to the client's socket
+	handover *handover // if set, this is not a frame: the app has written a head to its socket
 }
 
-// overdraft is how far beyond its window a worker may go: it may always finish
+// overdraft is how many bytes beyond its window a worker may send: it may always finish
 // the message that it has begun.
 const overdraft = 2 * wire.MaxMessage
 
 var errFlood = fmt.Errorf("more than %d bytes beyond what was asked for: %w", overdraft, ErrMalformed)
 
-// Link returns the link to the worker that has the exchange, nil if nobody
-// knows yet.
+// Link returns the link to the worker that has the exchange, or nil if that is not
+// known yet.
 func (x *Exchange) Link() *Link {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return x.link
 }
 
-// Over reports whether the worker has said its last of the exchange, or nobody
-// hears it any more.
+// Over reports whether the worker sends nothing more for the exchange, or whatever it
+// sends is dropped.
 func (x *Exchange) Over() bool { return x.out.Load() }
 
 // Abandoned reports whether nobody waits for the answer any more.
@@ -100,15 +100,15 @@ func (x *Exchange) Abandoned() bool {
 	return x.left
 }
 
-// SetLink says which worker the exchange goes to.
+// SetLink sets the link to the worker that gets the exchange.
 func (x *Exchange) SetLink(l *Link) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.link = l
 }
 
-// belongs reports whether the worker behind l has the exchange: the first that
-// answers has.
+// belongs reports whether l's worker has the exchange. If that is not known, it is the
+// first worker that answers.
 func (x *Exchange) belongs(l *Link) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -118,15 +118,15 @@ func (x *Exchange) belongs(l *Link) bool {
 	return x.link == l
 }
 
-// Dispatched says that the exchange has been given to a worker now.
+// Dispatched says that the exchange was given to a worker now.
 func (x *Exchange) Dispatched(now time.Time) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.sent = now
 }
 
-// Sent is when the exchange was given to a worker, or else when it began to wait
-// for one.
+// Sent returns when the exchange was given to a worker, or if it was not, when it
+// started to wait for one.
 func (x *Exchange) Sent() time.Time {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -140,8 +140,8 @@ func (x *Exchange) sentAt() time.Time {
 	return x.sent
 }
 
-// Attach says whose request it is, of an exchange that was begun without a
-// goroutine of its own.
+// Attach sets the request and its reply, for an exchange that was made before the
+// request had a goroutine.
 func (x *Exchange) Attach(r *gateway.Request, w gateway.Reply) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -149,7 +149,7 @@ func (x *Exchange) Attach(r *gateway.Request, w gateway.Reply) {
 	close(x.attached)
 }
 
-// resumed is how far an answer is that the loop has begun.
+// resumed is how far an answer has come that the loop has begun.
 type resumed struct{ length, sent int64 }
 
 // Resume implements gateway.Begun. It is called before Run.
@@ -160,8 +160,8 @@ func (x *Exchange) Resume(length, sent int64, taken int) {
 	x.credit += taken
 }
 
-// Owe says how many bytes of the answer the client has taken that the worker does
-// not know of. It is called before Run.
+// Owe sets how many bytes of the answer the client has taken and the worker was not
+// told of. It is called before Run.
 func (x *Exchange) Owe(bytes int) { x.credit = bytes }
 
 // Add implements gateway.Begun.
@@ -173,8 +173,8 @@ func (x *Exchange) Add(body []byte, end bool) {
 	x.take(nil, f, body)
 }
 
-// take hands over a frame without a body, and the body, in parts of MaxChunk bytes;
-// both are copied.
+// take hands over a frame and a body that belongs to it, in parts of at most MaxChunk
+// bytes. Both are copied.
 func (x *Exchange) take(l *Link, f wire.Frame, body []byte) {
 	end := f.Flags & wire.FlagEnd
 	for f.Flags &^= wire.FlagEnd; ; f = (wire.Frame{Kind: wire.FrameBody, Number: f.Number}) {
@@ -193,8 +193,8 @@ func (x *Exchange) take(l *Link, f wire.Frame, body []byte) {
 	}
 }
 
-// Claimed is how long the exchange waited until a worker took it, as far as that
-// is known.
+// Claimed returns how long the exchange waited until a worker took it, as far as that is
+// known.
 func (x *Exchange) Claimed() time.Duration {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -204,8 +204,7 @@ func (x *Exchange) Claimed() time.Duration {
 	return x.claimed
 }
 
-// room returns memory for a payload of n bytes. Only the link that the
-// exchange belongs to calls it.
+// room returns memory for a payload of n bytes. Only the exchange's link calls it.
 func (x *Exchange) room(n int) []byte {
 	if f := &x.first; !f.filled && n <= len(f.p) {
 		f.filled = true
@@ -214,7 +213,7 @@ func (x *Exchange) room(n int) []byte {
 	return make([]byte, 0, n)
 }
 
-// deliver hands a frame over; it reports whether it took the memory and the
+// deliver hands over a frame. It reports whether it took the memory and the
 // descriptor.
 func (x *Exchange) deliver(l *Link, d delivery) bool {
 	x.mu.Lock()
@@ -261,8 +260,7 @@ func (x *Exchange) poke() {
 	}
 }
 
-// next takes the next frame, waiting for it if need be. idle is called before
-// it waits.
+// next returns the next frame. It waits if there is none, and then calls idle first.
 func (x *Exchange) next(ctx context.Context, idle func() error) (delivery, error) {
 	for {
 		x.mu.Lock()
@@ -290,8 +288,8 @@ func (x *Exchange) next(ctx context.Context, idle func() error) (delivery, error
 	}
 }
 
-// Run carries the worker's answer to the client. It returns nil once the
-// response has been ended, else what gateway.Backend says of Serve.
+// Run carries the worker's answer to the client. It returns nil once the response has
+// been ended. Its errors are those of gateway.Backend's Serve.
 func (x *Exchange) Run(ctx context.Context) error {
 	a := answer{x: x, length: -1}
 	if x.resume != nil {
@@ -302,7 +300,7 @@ func (x *Exchange) Run(ctx context.Context) error {
 		x.Request.QueueWait += x.Claimed()
 	}
 	if l := x.Link(); l != nil {
-		x.Request.WorkerPID, x.Request.Slot = l.PID, l.Slot // the caller's by now
+		x.Request.WorkerPID, x.Request.Slot = l.PID, l.Slot // by now, Request is the one of Run's caller
 	}
 	x.leave()
 	x.hangUp()
@@ -310,10 +308,10 @@ func (x *Exchange) Run(ctx context.Context) error {
 	return err
 }
 
-// Drop implements gateway.Begun: nobody runs the exchange, whose client has gone.
+// Drop implements gateway.Begun. Nobody runs the exchange, since its client has gone.
 func (x *Exchange) Drop() { x.leave() }
 
-// leave drops what comes from now on and tells the worker, unless it is done.
+// leave drops what comes from now on. It tells the worker so, unless that has finished.
 func (x *Exchange) leave() {
 	x.mu.Lock()
 	x.left = true
@@ -328,8 +326,8 @@ func (x *Exchange) leave() {
 	}
 }
 
-// cancel tells the worker, once, that nobody wants the answer any more. If it
-// is not known who has the request, the first frame of the answer tells.
+// cancel tells the worker, once, that nobody wants the answer any more. If it is not
+// known which worker has the request, that is done at the first frame of the answer.
 func (x *Exchange) cancel() {
 	x.mu.Lock()
 	link, told := x.link, x.told
@@ -340,7 +338,7 @@ func (x *Exchange) cancel() {
 	}
 }
 
-// taken gives the worker credit for n bytes that have gone to the client.
+// taken gives the worker credit for n bytes that were sent to the client.
 func (x *Exchange) taken(n int) {
 	x.credit += n
 	if x.credit >= wire.Window/2 {
@@ -351,7 +349,7 @@ func (x *Exchange) taken(n int) {
 	}
 }
 
-// workerError says of the worker that has the exchange what it did.
+// workerError returns err as an error of the worker that has the exchange.
 func (x *Exchange) workerError(err error) error {
 	e := &gateway.WorkerError{Err: err}
 	if link := x.Link(); link != nil {

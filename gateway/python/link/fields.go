@@ -9,9 +9,9 @@ import (
 	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
-// ParseFields reads the fields at the front of a frame's payload: names and
-// values in turn, a line each. Whatever an app puts into a field, it cannot
-// make two of it: the lines are counted.
+// ParseFields parses the fields at the start of a frame's payload: names and values
+// alternate, one a line. The lines are counted, so an app cannot turn one field into
+// two with a line break.
 func ParseFields(f *wire.Frame, into []gateway.Field) (reason string, fields []gateway.Field, err error) {
 	text := string(f.Payload[:f.FieldBytes])
 	want := 2 * int(f.Fields)
@@ -49,8 +49,8 @@ func ParseFields(f *wire.Frame, into []gateway.Field) (reason string, fields []g
 	return reason, into, nil
 }
 
-// TakeLength takes Content-Length and Transfer-Encoding, which are the front's
-// to write, out of the fields. The length is -1 if there is none.
+// TakeLength removes Content-Length and Transfer-Encoding from the fields, since the
+// front writes these. The length is -1 if there is none.
 func TakeLength(fields []gateway.Field) (rest []gateway.Field, length int64, err error) {
 	length = -1
 	rest = fields[:0]
@@ -84,7 +84,7 @@ func isToken(s string) bool {
 	return s != ""
 }
 
-// isValue reports whether s can be a field's value: no control characters but
+// isValue reports whether s can be a field's value: it has no control characters except
 // tab (RFC 9110 section 5.5).
 func isValue(s string) bool {
 	for i := range len(s) {
@@ -95,7 +95,7 @@ func isValue(s string) bool {
 	return true
 }
 
-// shorten bounds what an app's nonsense adds to the log.
+// shorten limits how much of an app's invalid text gets into the log.
 func shorten(s string) string {
 	const most = 80
 	if len(s) > most {

@@ -2,5 +2,5 @@ package link
 
 import "golang.org/x/sys/unix"
 
-// fionread asks for the bytes in a socket (ioctl_tty(2)).
+// fionread asks how many bytes are in a socket (ioctl_tty(2)).
 const fionread = unix.TIOCINQ

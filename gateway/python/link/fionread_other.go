@@ -2,5 +2,5 @@
 
 package link
 
-// fionread asks for the bytes in a socket: FIONREAD of the BSDs.
+// fionread asks how many bytes are in a socket: FIONREAD of the BSDs.
 const fionread = 0x4004667f

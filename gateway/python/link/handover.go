@@ -16,16 +16,16 @@ import (
 	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
-// handover is what a WSGI app gets as environ["gunicorn.socket"] with the
-// handshake of a WebSocket: it may write the answer there by itself, and then
-// speak the protocol. The worker has one end of a pair of sockets; the gateway
-// looks at the head of what comes out of the other, and then carries bytes.
+// handover is the gateway's end of environ["gunicorn.socket"], which a WSGI app gets
+// with the handshake of a WebSocket. The app may write the answer there itself, and
+// then speak the protocol. The worker has one end of a socket pair. The gateway parses
+// the head that comes out of the other end, and then copies bytes.
 type handover struct {
 	conn net.Conn
 	in   *http1.Reader
 	head http1.ResponseHead
-	done chan struct{} // closed once head, or err, is there
-	err  error         // why there is no head; io.EOF where nothing was written
+	done chan struct{} // closed once head or err is set
+	err  error         // why there is no head; io.EOF if none was written
 }
 
 // handsOver reports whether the app of a request may take the client's socket.
@@ -36,7 +36,8 @@ func handsOver(r *gateway.Request, app string) bool {
 // headMost bounds the head that an app writes, in bytes.
 const headMost = 64 << 10
 
-// openSocket makes the pair, and returns the worker's end.
+// openSocket makes the socket pair, and returns the worker's end. begin starts to read
+// the other.
 func (x *Exchange) openSocket() (theirs *os.File, begin func(), err error) {
 	syscall.ForkLock.RLock()
 	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
@@ -62,7 +63,8 @@ func (x *Exchange) openSocket() (theirs *os.File, begin func(), err error) {
 	return theirs, func() { go x.await(h) }, nil
 }
 
-// workerEnd reads its end where the worker has closed without reading all.
+// workerEnd is the gateway's end. A read returns io.EOF if the worker has closed its
+// end without reading everything.
 type workerEnd struct{ *net.UnixConn }
 
 // Read implements net.Conn.
@@ -74,7 +76,7 @@ func (c workerEnd) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Write implements net.Conn: what comes for an app that reads no more is dropped.
+// Write implements net.Conn. Bytes for an app that does not read any more are dropped.
 func (c workerEnd) Write(p []byte) (int, error) {
 	n, err := c.UnixConn.Write(p)
 	if errors.Is(err, syscall.EPIPE) {
@@ -83,11 +85,11 @@ func (c workerEnd) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// over is called when the worker has said its last of the request: the app may
-// still write its answer to a close frame, in another thread.
+// over is called when the worker has finished the request. The app may still write its
+// answer to a close frame, in another thread, so the socket is closed a little later.
 func (h *handover) over() { time.AfterFunc(answerTime, func() { h.conn.Close() }) }
 
-// await reads the head that the app writes, if it does.
+// await reads the head, if the app writes one.
 func (x *Exchange) await(h *handover) {
 	defer close(h.done)
 	limits := http1.Limits{RequestLine: headMost, Fields: 1000, FieldSize: headMost, Head: headMost}
@@ -135,9 +137,9 @@ func (h *handover) pending() bool {
 	return err == nil && there
 }
 
-// handed says whether the app has taken the client's socket before it answered
-// otherwise: a view that is done with a WebSocket may raise StopIteration, or
-// return a response that is for nobody.
+// handed returns the handover if the app had written a head there before it answered
+// otherwise, else nil. A view that has finished with a WebSocket may raise
+// StopIteration, or return a response that nobody should get.
 func (x *Exchange) handed(ctx context.Context) *handover {
 	x.mu.Lock()
 	h := x.handover
@@ -145,19 +147,19 @@ func (x *Exchange) handed(ctx context.Context) *handover {
 	if h == nil {
 		return nil
 	}
-	_ = h.conn.SetReadDeadline(time.Unix(1, 0)) // what was written before is there by now
+	_ = h.conn.SetReadDeadline(time.Unix(1, 0)) // ends a read that waits; what was written before is still read
 	select {
 	case <-h.done:
 		if !errors.Is(h.err, io.EOF) {
 			return h
 		}
 	case <-ctx.Done():
-	case <-time.After(answerTime): // the rest of a head
+	case <-time.After(answerTime): // the head is incomplete
 	}
 	return nil
 }
 
-// hangUp closes the gateway's end, if there is one.
+// hangUp closes the gateway's end of the handover, if there is one.
 func (x *Exchange) hangUp() {
 	x.mu.Lock()
 	h := x.handover
@@ -167,8 +169,8 @@ func (x *Exchange) hangUp() {
 	}
 }
 
-// handOver gives the client to the app that has written a head by itself, until
-// both have ended.
+// handOver connects the client to an app that has written a head itself, until both
+// have ended.
 func (a *answer) handOver(ctx context.Context, h *handover) error {
 	x := a.x
 	_ = h.conn.SetReadDeadline(time.Time{})
@@ -198,14 +200,14 @@ func (a *answer) handOver(ctx context.Context, h *handover) error {
 		link.sockets.Add(t, leave)
 		defer link.sockets.Remove(t)
 	}
-	_ = t.Run(ctx) // how the app's end broke is the app's affair
+	_ = t.Run(ctx) // an error at the app's end is not reported
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
 	}
 	return errEnded
 }
 
-// refused passes on an answer that the app has written by itself.
+// refused passes on an answer other than 101 that the app has written itself.
 func (a *answer) refused(h *handover) error {
 	head := &h.head
 	if head.Status < 200 {

@@ -9,7 +9,7 @@ import (
 // InFlight is a request that a worker has in flight, for a diagnosis.
 type InFlight = wire.InFlight
 
-// InFlight describes the exchange as of now.
+// InFlight describes the exchange at a time.
 func (x *Exchange) InFlight(now time.Time) InFlight {
 	x.mu.Lock()
 	r := x.Request

@@ -20,46 +20,45 @@ import (
 type Env struct {
 	RootPath  string            // where the app is mounted
 	Pathsend  bool              // offer ASGI apps http.response.pathsend
-	Epoch     uint64            // tells this gateway from those before it; below 1<<24
+	Epoch     uint64            // distinguishes this gateway from earlier ones; below 1<<24
 	WebSocket websocket.Config  // bounds, and whether to compress
-	Inbox     *budget.Budget    // what messages of all WebSockets may hold until apps take them; nil is no bound
-	Sockets   websocket.Set     // those that are open
-	Board     *scoreboard.Board // nil: nothing is known of the workers but what they say
+	Inbox     *budget.Budget    // for messages of all WebSockets that apps have not taken; nil is no bound
+	Sockets   websocket.Set     // the open WebSockets
+	Board     *scoreboard.Board // may be nil: then claims and heartbeats are not known
 	Log       *slog.Logger
-	// Broken, which may be nil, is told of a worker that sent invalid data and is
-	// listened to no more. It must not wait.
+	// Broken is called for a worker that has sent invalid data. Nothing more is read
+	// from it. Broken must not wait. It may be nil.
 	Broken func(slot, pid int)
 }
 
-// Hello is what a worker says of itself when it is ready to take requests.
+// Hello is what a worker says about itself when it is ready to take requests.
 type Hello struct {
 	Interface string `json:"interface"` // wsgi or asgi
 	PID       int    `json:"pid"`
 }
 
-// Owner is told what happens to a link. Its methods are called from the
-// goroutine that reads the link.
+// Owner handles what happens on a link. Its methods are called from the goroutine that
+// reads the link.
 type Owner interface {
-	// Hello is called when the worker has said what it is.
+	// Hello is called when the worker is ready to take requests.
 	Hello(l *Link, h Hello)
 	// GoAway is called when the worker wants no more requests.
 	GoAway(l *Link)
-	// Fetch is called when the worker asks for the request with this number,
-	// which x is; x is nil where nobody waits for its answer any more.
+	// Fetch is called when the worker asks for the request with this number. x is
+	// its exchange, or nil if the registry has none.
 	Fetch(l *Link, number uint64, x *Exchange)
-	// Adopt finds the exchange of a request that has none in the registry: it
-	// is answered in a way that needs one. Nil means that there is no such
-	// request.
+	// Adopt returns the exchange of a request that has none in the registry: its
+	// answer needs one. Nil means that there is no such request.
 	Adopt(l *Link, number uint64) *Exchange
-	// Settle is called before a frame that comes behind what the worker has
-	// written into shared memory: that is to be handed out first.
+	// Settle is called before a frame that follows something in shared memory. What
+	// the worker has written there has to be handed out first.
 	Settle(l *Link)
 	// Closed is called once, when nothing more will come from the worker.
 	Closed(l *Link, err error)
 }
 
-// Link is a worker's own socket at the gateway's end: answers come in and
-// what concerns single requests goes out.
+// Link is the gateway's end of a worker's own socket. Answers come in, and tuples about
+// single requests go out.
 type Link struct {
 	Slot, PID int
 
@@ -67,27 +66,28 @@ type Link struct {
 	out      *sendQueue
 	registry *Registry
 	owner    Owner
-	sockets  websocket.Set // whose apps have taken the client's socket
+	sockets  websocket.Set // WebSockets that the apps speak themselves
 	env      *Env
 	done     sync.WaitGroup
 }
 
 // Plane is the shared memory and the pipes that a worker gets with the hello.
 type Plane struct {
-	Slots       int // for requests
-	RequestSize int // bytes of one
+	Slots       int // slots for requests
+	RequestSize int // bytes of such a slot
 	Answers     int // slots for answers
-	AnswerSize  int // bytes of one
+	AnswerSize  int // bytes of such a slot
 	Large       int // slots for parts of long answers
-	LargeSize   int // bytes of one
-	Batches     int // slots for batches to the worker, of AnswerSize
-	// Files are the requests' memory, the answers', the pipe of requests' tokens
-	// to read from and that of answers' to write to. The link closes them.
+	LargeSize   int // bytes of such a slot
+	Batches     int // slots for batches to the worker, of AnswerSize bytes each
+	// Files are the memory of requests, the memory of answers, the pipe to read
+	// tokens of requests from, and the pipe to write tokens of answers to. The link
+	// closes them.
 	Files []*os.File
 }
 
-// New takes over the socket fd of the worker in a slot, says hello with a
-// plane, and starts reading it. Close ends it.
+// New takes over fd, the socket of the worker in a slot. It sends the hello with a
+// plane, and starts to read. Close ends the link.
 func New(fd, slot, pid int, plane Plane, registry *Registry, owner Owner) (*Link, error) {
 	conn, err := NewPacketConn(fd)
 	if err != nil {
@@ -128,9 +128,9 @@ func (l *Link) Hangup() {
 	l.out.close()
 }
 
-// Finish is called when the worker's process is gone: what it has sent is read
-// to its end, and then Closed is called, although another process may hold the
-// worker's end of the socket.
+// Finish is called when the worker's process is gone. What it has sent is read, and
+// then Closed is called, even if another process still holds the worker's end of the
+// socket.
 func (l *Link) Finish() {
 	l.out.close()
 	if err := l.conn.Finish(); err != nil {
@@ -138,12 +138,12 @@ func (l *Link) Finish() {
 	}
 }
 
-// Settled reports whether all that the worker had sent before the call has been
+// Settled reports whether everything that the worker had sent before the call has been
 // handed to its exchanges.
 func (l *Link) Settled() bool { return l.conn.Settled() }
 
-// Restart has the WebSockets closed whose bytes the worker's apps speak themselves,
-// since the worker leaves.
+// Restart closes the WebSockets that the worker's apps speak themselves, since the
+// worker drains.
 func (l *Link) Restart() { l.sockets.Restart() }
 
 // Drained tells the worker that no more requests come, in answer to GoAway.
@@ -162,7 +162,7 @@ func (l *Link) sendOp(op int64, number uint64) {
 	})
 }
 
-// Credit tells the worker that n bytes of an answer have been taken.
+// Credit tells the worker that the client has taken n bytes of an answer.
 func (l *Link) Credit(number uint64, n int) {
 	l.out.add(nil, func(m *wire.Marshal) {
 		m.Tuple(3)
@@ -205,11 +205,11 @@ func (l *Link) read() {
 // Tell sends the worker the tuple that encode writes.
 func (l *Link) Tell(encode func(m *wire.Marshal)) { l.out.add(nil, encode) }
 
-// Crowded reports whether so much waits to be sent that WebSockets are to wait.
+// Crowded reports whether so much waits to be sent that WebSockets have to wait.
 func (l *Link) Crowded() bool { return l.out.crowded() }
 
-// Deliver hands over a part of an answer that came otherwise than over the
-// socket: f, whose payload is its fields, and a body. Both are copied.
+// Deliver hands over a part of an answer that did not come over the socket: a frame
+// with the fields as its payload, and a body. Both are copied.
 func (l *Link) Deliver(x *Exchange, f wire.Frame, body []byte) {
 	if !x.belongs(l) {
 		return
@@ -223,8 +223,8 @@ func (l *Link) Deliver(x *Exchange, f wire.Frame, body []byte) {
 // Cancel tells the worker that nobody wants the answer of a request any more.
 func (l *Link) Cancel(number uint64) { l.sendOp(wire.OpCancel, number) }
 
-// dispatch hands out the frames of one message; it reports whether somebody
-// keeps its memory.
+// dispatch hands out the frames of one message. It reports whether an exchange keeps
+// the message's memory.
 func (l *Link) dispatch(mem *memory, n, fd int) (kept bool, err error) {
 	rest := mem.p[:n]
 	for first := true; len(rest) > 0; first = false {
@@ -249,7 +249,7 @@ func (l *Link) dispatch(mem *memory, n, fd int) (kept bool, err error) {
 	return kept, nil
 }
 
-// frame acts on one frame; it reports whether the frame went to an exchange.
+// frame acts on one frame. It reports whether an exchange took the frame.
 func (l *Link) frame(d delivery) (took bool, err error) {
 	switch d.Kind {
 	case wire.FrameHello:

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// handOver is from what size a frame's payload is handed to its exchange in
-// the buffer that it was received in, instead of being copied.
+// handOver is the smallest payload that its exchange gets in the buffer in which it was
+// received. Shorter ones are copied.
 const handOver = 16 << 10
 
 // memory is a buffer for one message.
@@ -16,7 +16,7 @@ type memory struct{ p [wire.MaxMessage]byte }
 
 var memories = sync.Pool{New: func() any { return new(memory) }}
 
-// carry makes a delivery of a frame without a body and the body, which are copied.
+// carry makes a delivery from a frame and a body that belongs to it. Both are copied.
 func carry(f wire.Frame, body []byte) delivery {
 	d := delivery{Frame: f, fd: -1}
 	var p []byte

@@ -15,20 +15,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// PacketConn is one end of a worker's socket: every send is one message and every
-// receive takes one, with descriptors if any came along (internal/packet).
+// PacketConn is one end of a worker's socket. Every send is one message, and every
+// receive takes one, with the descriptors that came with it (internal/packet).
 type PacketConn struct {
 	file *os.File
 	raw  syscall.RawConn
 
 	sending sync.Mutex // guards out
 	out     outgoing
-	in      incoming    // the one reader's
-	waiting atomic.Bool // the reader has taken all there was, and waits
+	in      incoming    // used by the one reader
+	waiting atomic.Bool // the reader has taken everything, and waits
 }
 
-// outgoing and incoming hold what one call sends or receives, so that the
-// functions that the poller calls are made once.
+// outgoing and incoming have the arguments and results of one call. So the functions
+// that the poller calls need no closure for each call.
 type outgoing struct {
 	packet.Out
 	p, oob []byte
@@ -41,7 +41,7 @@ type incoming struct {
 	p, oob []byte
 	got    packet.Taken
 	err    error
-	last   bool // nothing more is sent: do not wait for it
+	last   bool // nothing more will be sent: do not wait
 	call   func(fd uintptr) bool
 }
 
@@ -89,9 +89,9 @@ func (c *PacketConn) sendOnce(fd uintptr) bool {
 	return c.out.err != unix.EAGAIN
 }
 
-// Receive takes one message into p, with at most one descriptor, which the
-// caller owns; -1 means none. It returns io.EOF once the other end is closed
-// and all that was sent has been received. One goroutine may receive at a time.
+// Receive takes one message into p, with at most one descriptor, which then belongs to
+// the caller; -1 means none. It returns io.EOF once the other end is closed and
+// everything that was sent has been received. One goroutine may receive at a time.
 func (c *PacketConn) Receive(p []byte) (n, fd int, err error) {
 	c.in.p = p
 	read := c.raw.Read
@@ -127,10 +127,10 @@ func (c *PacketConn) readOnce(f func(fd uintptr) bool) error {
 	return c.raw.Control(func(fd uintptr) { f(fd) })
 }
 
-// receiveOnce tries to receive; false asks to be called again when something
-// has come. A peer that closes its end without having read everything resets
-// the connection, and the kernel says so in front of what the peer has sent:
-// the error comes once, and the messages after it.
+// receiveOnce tries to receive. False asks the poller to call it again when something
+// has come. A peer that closes its end without having read everything resets the
+// connection. The kernel reports that error once, before the messages that the peer
+// has sent.
 func (c *PacketConn) receiveOnce(fd uintptr) bool {
 	c.waiting.Store(false)
 	for {
@@ -146,15 +146,15 @@ func (c *PacketConn) receiveOnce(fd uintptr) bool {
 	}
 }
 
-// Finish says that nobody sends on the socket any more: Receive gives what is
-// there, and io.EOF instead of waiting.
+// Finish says that nobody sends on the socket any more. Receive returns what is there,
+// and then io.EOF; it does not wait.
 func (c *PacketConn) Finish() error { return c.file.SetReadDeadline(time.Unix(1, 0)) }
 
 // Settled reports whether everything that had been sent before the call has
 // been received, and its receiver is back for more.
 func (c *PacketConn) Settled() bool {
-	// The order matters: a message that is gone from the socket was taken by a
-	// receiver that is not waiting, until it is back.
+	// The order matters: a receiver that has taken a message from the socket does not
+	// count as waiting until it is back.
 	var n int
 	var err error
 	if c.raw.Control(func(fd uintptr) { n, err = unix.IoctlGetInt(int(fd), fionread) }) != nil || err != nil {
@@ -163,7 +163,7 @@ func (c *PacketConn) Settled() bool {
 	return n == 0 && c.waiting.Load()
 }
 
-// passed returns the first descriptor of a control message and closes others.
+// passed returns the first descriptor of a control message, or -1, and closes others.
 func passed(oob []byte) int {
 	first := -1
 	for i, fd := range packet.Files(oob) {
@@ -176,7 +176,7 @@ func passed(oob []byte) int {
 	return first
 }
 
-// memfd holds p for a reader on the other side, who gets the descriptor.
+// memfd returns a file in memory with p, to be passed to the other side.
 func memfd(p []byte) (*os.File, error) {
 	fd, err := memfile.New("gonicorn-message", 0)
 	if err != nil {
@@ -190,8 +190,8 @@ func memfd(p []byte) (*os.File, error) {
 	return f, nil
 }
 
-// rawFD is f's descriptor, without the change to blocking mode that File.Fd
-// used to make. f must stay open.
+// rawFD returns f's descriptor. It does not set blocking mode, as File.Fd used to do.
+// f must stay open.
 func rawFD(f *os.File) (int, error) {
 	raw, err := f.SyscallConn()
 	if err != nil {

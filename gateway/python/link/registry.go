@@ -9,8 +9,8 @@ import (
 	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
-// Registry is the exchanges that workers have not ended yet, by number. It is
-// safe for concurrent use.
+// Registry has the exchanges that have not ended, by number. It is safe for concurrent
+// use.
 type Registry struct {
 	env  *Env
 	last atomic.Uint64
@@ -25,13 +25,13 @@ func NewRegistry(env *Env) *Registry {
 	return r
 }
 
-// NextNumber is the number of a request.
+// NextNumber returns the number for a new request.
 func (r *Registry) NextNumber() uint64 { return r.last.Add(1) }
 
-// New makes the exchange of a request with this number, which has waited for a
-// worker since began. call is what the backend knows of it. w may be nil: Attach brings it, and the whole request.
-// ended is called once, when the worker has said its last of it or Fail was
-// called.
+// New makes the exchange of the request with this number, which has waited for a worker
+// since began. call is the backend's. If w is nil, Attach will set it, and the whole
+// request. ended is called once: when the worker has sent the last frame, or after Fail
+// or Over.
 func (r *Registry) New(number uint64, began time.Time, req *gateway.Request, w gateway.Reply, call any, ended func(x *Exchange)) *Exchange {
 	x := &Exchange{Number: number, Request: req, Call: call, began: began, reply: w, env: r.env, ended: ended, wake: make(chan struct{}, 1)}
 	if w == nil {
@@ -50,7 +50,7 @@ func (r *Registry) Find(number uint64) *Exchange {
 	return r.open[number]
 }
 
-// end takes the exchange out; false means that it was out already.
+// end removes the exchange. False means that it was already removed.
 func (r *Registry) end(x *Exchange) bool {
 	r.mu.Lock()
 	_, there := r.open[x.Number]
@@ -63,18 +63,18 @@ func (r *Registry) end(x *Exchange) bool {
 	return there
 }
 
-// Over ends an exchange whose client has gone: what its worker still says of it
-// is not heard.
+// Over ends an exchange, since its client has gone. What its worker still sends is
+// dropped.
 func (r *Registry) Over(x *Exchange) { r.end(x) }
 
-// Fail ends the exchange with err unless its worker has.
+// Fail ends the exchange with err, unless it has ended.
 func (r *Registry) Fail(x *Exchange, err error) {
 	if r.end(x) {
 		x.fail(err)
 	}
 }
 
-// Forget takes out an exchange that was never sent, without calling ended.
+// Forget removes an exchange that needs no call of ended.
 func (r *Registry) Forget(x *Exchange) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -82,7 +82,7 @@ func (r *Registry) Forget(x *Exchange) {
 	x.out.Store(true)
 }
 
-// Open returns the exchanges that are not ended, in no order.
+// Open returns the exchanges that have not ended, in no order.
 func (r *Registry) Open() []*Exchange {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
-// Extensions of ASGI that a scope offers, as bits; the runner has their names.
+// The ASGI extensions that a scope offers, as bits. The runner has their names.
 const (
 	offerEarlyHint = 1 << iota
 	offerTrailers
@@ -18,8 +18,8 @@ const (
 	offerDenial
 )
 
-// encodeScope writes what the runner makes the scope of an ASGI connection of:
-// the values without their keys (workers/python/runner/request_head.py).
+// encodeScope writes the values from which the runner makes the scope of an ASGI
+// connection, without their keys (workers/python/runner/request_head.py).
 func encodeScope(m *wire.Marshal, r *gateway.Request, env *Env, websocket bool) {
 	root := mount(r, env.RootPath)
 	m.Tuple(13)
@@ -46,8 +46,8 @@ func encodeScope(m *wire.Marshal, r *gateway.Request, env *Env, websocket bool) 
 	}
 }
 
-// fullPath is the path with the root path in front, which ASGI wants there and
-// a proxy that strips it leaves out.
+// fullPath returns the path with the root path before it, as ASGI requires. A proxy may
+// have stripped the root path.
 func fullPath(path, root string) string {
 	if root == "" {
 		return path
@@ -107,7 +107,7 @@ func encodeClient(m *wire.Marshal, r *gateway.Request) {
 	m.Int(int64(r.Remote.Port()))
 }
 
-// encodeHeaders writes names and values in turn.
+// encodeHeaders writes alternating names and values.
 func encodeHeaders(m *wire.Marshal, r *gateway.Request) {
 	host := r.Host != "" && !repeated(r.Header, "host")
 	n := len(r.Header)
@@ -115,7 +115,7 @@ func encodeHeaders(m *wire.Marshal, r *gateway.Request) {
 		n++
 	}
 	m.Tuple(2 * n)
-	if host { // :authority, which goes first
+	if host { // :authority comes first
 		m.ByteString("host")
 		m.ByteString(r.Host)
 	}
@@ -143,7 +143,7 @@ func encodeSubprotocols(m *wire.Marshal, r *gateway.Request) {
 	}
 }
 
-// offers says which of ASGI's extensions a request can have.
+// offers returns the ASGI extensions that are offered for a request.
 func offers(r *gateway.Request, websocket, pathsend bool) (bits int64) {
 	if websocket {
 		return offerDenial
@@ -165,7 +165,7 @@ func offers(r *gateway.Request, websocket, pathsend bool) (bits int64) {
 func encodeTLS(m *wire.Marshal, s *tls.ConnectionState) {
 	m.Dict()
 	m.Key("server_cert")
-	m.None() // the front does not say which of its certificates it showed
+	m.None() // not known: the front does not say which of its certificates it used
 	m.Key("client_cert_chain")
 	m.List(len(s.PeerCertificates))
 	for _, c := range s.PeerCertificates {

@@ -7,12 +7,13 @@ import (
 	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
-// sendQueueMost is how many bytes may wait for a worker before WebSockets wait with
-// more. What one has put there stays when it ends and gives its budget back.
+// sendQueueMost is how many bytes may wait for a worker before its WebSockets have to
+// wait. Bytes that a WebSocket has put there stay when it ends, although it then gives
+// its budget back.
 const sendQueueMost = 1 << 20
 
-// sendQueue sends tuples to a worker, as many in a message as wait for it. Its
-// bounds are those of the exchanges: a window of bytes each.
+// sendQueue sends tuples to a worker. One message has as many tuples as wait. The queue
+// itself has no bound; each exchange is bounded by its window.
 type sendQueue struct {
 	conn *PacketConn
 	wake chan struct{} // has one element when there is something to send
@@ -21,7 +22,7 @@ type sendQueue struct {
 	mu      sync.Mutex
 	waiting []*batch
 	spare   *batch
-	size    int // bytes that have not been sent
+	size    int // bytes that were not sent yet
 	closed  bool
 }
 
@@ -29,16 +30,16 @@ type sendQueue struct {
 type batch struct {
 	wire.Marshal
 	count int
-	empty int        // bytes without a tuple
-	files []*os.File // to be passed along and closed; the batch then has only one tuple
+	empty int        // bytes that it has without a tuple
+	files []*os.File // to be passed with it and closed; it then has only one tuple
 }
 
 func newSendQueue(conn *PacketConn) *sendQueue {
 	return &sendQueue{conn: conn, wake: make(chan struct{}, 1), done: make(chan struct{})}
 }
 
-// add appends the tuple that encode writes. A file, which may be nil, goes along
-// with it and is closed, whatever happens.
+// add appends the tuple that encode writes. The file is passed with it and closed, even
+// if the tuple is not sent. It may be nil.
 func (q *sendQueue) add(file *os.File, encode func(m *wire.Marshal)) {
 	if file == nil {
 		q.addFiles(nil, encode)
@@ -75,7 +76,7 @@ func (q *sendQueue) crowded() bool {
 	return q.size > sendQueueMost && !q.closed
 }
 
-// last returns the batch that the next tuple goes into.
+// last returns the batch for the next tuple; with alone, a new one.
 func (q *sendQueue) last(alone bool) *batch {
 	if n := len(q.waiting); n > 0 && !alone {
 		if l := q.waiting[n-1]; l.files == nil && l.Len() < wire.MaxChunk {
@@ -122,7 +123,7 @@ func (q *sendQueue) run() {
 	}
 }
 
-// send sends one batch, as a file in memory if it is too long for a message.
+// send sends one batch, and closes its files.
 func (q *sendQueue) send(l *batch) (err error) {
 	l.SetCount(0, l.count)
 	files := l.files
@@ -131,8 +132,8 @@ func (q *sendQueue) send(l *batch) (err error) {
 	return sendMarshal(q.conn, l.Bytes(), files)
 }
 
-// sendMarshal sends an encoded object: in a file in memory if it is longer than a
-// message may be. The files go along and stay the caller's.
+// sendMarshal sends an encoded object. If it is too long for a message, it is passed in
+// a file in memory. The files are passed too; they still belong to the caller.
 func sendMarshal(conn *PacketConn, p []byte, files []*os.File) error {
 	var fds []int
 	if len(p) > wire.MaxMessage {
@@ -170,7 +171,7 @@ func (q *sendQueue) drop(batches []*batch) {
 	}
 }
 
-// close drops what waits and ends run.
+// close drops what waits, and ends run.
 func (q *sendQueue) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -14,13 +14,14 @@ import (
 // closeTime is how long a client may take to answer a close frame.
 const closeTime = 2 * time.Second
 
-// answerTime is how long the app may take for the head that it writes itself.
+// answerTime is how long the app may take to complete a head that it writes itself, or
+// to answer a close frame after it has finished the request.
 const answerTime = time.Second
 
-// Socket is a WebSocket whose request has a goroutine: what its worker says goes
+// Socket is a WebSocket with a request that has a goroutine. Frames from its worker come
 // through the exchange.
 type Socket interface {
-	// Frame takes a message of the app's, its goodbye, or a credit.
+	// Frame takes a message of the app, its close, its failure, or a credit.
 	Frame(f *wire.Frame)
 	// End ends the WebSocket, if it has not ended, and waits until its connection is
 	// closed. err is how the exchange has ended.
@@ -39,7 +40,7 @@ func (a *answer) accept(_ context.Context, f *wire.Frame) error {
 	}
 	handshake, err := websocket.Check(x.Request, x.env.WebSocket.Deflate)
 	if err != nil {
-		return fmt.Errorf("accept: %w: %w", err, ErrMalformed) // encode has checked it before
+		return fmt.Errorf("accept: %w: %w", err, ErrMalformed) // cannot happen: refuse has checked it
 	}
 	status, fields := handshake.Answer(fields)
 	conn, err := x.reply.Upgrade(status, fields)
@@ -51,11 +52,11 @@ func (a *answer) accept(_ context.Context, f *wire.Frame) error {
 	return nil
 }
 
-// errSocketOver says that the client has left a WebSocket: whatever its app
-// does from now on, nobody waits for it.
+// errSocketOver says that the client has left a WebSocket. The exchange does not wait
+// for the app.
 var errSocketOver = errors.New("WebSocket is over")
 
-// message carries one of the app's messages, or its goodbye, to the client.
+// message passes a message of the app, its close, or its failure, to the WebSocket.
 func (a *answer) message(f *wire.Frame) error {
 	if a.socket == nil {
 		return errOrder
@@ -67,7 +68,8 @@ func (a *answer) message(f *wire.Frame) error {
 	return nil
 }
 
-// refuseUpgrade answers a WebSocket handshake that is none.
+// refuseUpgrade answers a WebSocket handshake that is invalid or that the app does not
+// support.
 func refuseUpgrade(w gateway.Reply, err error) error {
 	status, fields := 400, []gateway.Field{{Name: "content-type", Value: "text/plain; charset=utf-8"}}
 	if errors.Is(err, websocket.ErrVersion) {

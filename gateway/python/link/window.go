@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// window bounds the bytes that are on their way to a worker unread.
+// window bounds the bytes that were sent to a worker and not read there.
 type window struct {
 	mu   sync.Mutex
 	left int
@@ -14,8 +14,8 @@ type window struct {
 
 func newWindow(n int) *window { return &window{left: n, wake: make(chan struct{}, 1)} }
 
-// take waits until the window is open and takes n bytes of it, or more than
-// there are: a message goes as a whole. False means that ctx has ended.
+// take waits until the window is open, and takes n bytes of it, even if fewer are left:
+// a message is not split. False means that ctx has ended.
 func (w *window) take(ctx context.Context, n int) bool {
 	for {
 		w.mu.Lock()
@@ -33,7 +33,7 @@ func (w *window) take(ctx context.Context, n int) bool {
 	}
 }
 
-// give opens the window by n bytes that the worker has read.
+// give opens the window by n bytes, which the worker has read.
 func (w *window) give(n int) {
 	w.mu.Lock()
 	w.left = min(w.left+n, 1<<30)
