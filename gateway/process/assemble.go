@@ -24,25 +24,23 @@ import (
 	"github.com/gonicorn/gonicorn/internal/listen"
 )
 
-// spoolMemory is what all responses together that slow clients have not taken
-// may hold in memory beyond 64 KiB each; then they go to files.
+// spoolMemory bounds the memory of all responses that slow clients have not taken,
+// beyond 64 KiB each. The rest goes to files.
 const spoolMemory = 64 << 20
 
 const (
-	roomWait  = 10 * time.Second // for room in files, of a body
-	roomEvery = 10 * time.Second // between two lines in the log that there is none
-	// headMemory is what heads of requests that are not complete may hold
-	// beyond 4 KiB each, and headers of trailers.
+	roomWait  = 10 * time.Second // how long a body may wait for room in files
+	roomEvery = 10 * time.Second // between two log lines about a lack of room
+	// headMemory bounds the memory of all incomplete heads and HTTP/2 trailers, beyond
+	// 4 KiB each.
 	headMemory = 48 << 20
 )
 
-// Of all WebSockets together: what messages may hold on their way to the apps,
-// what compressed messages may until they are complete, and how many are
-// decompressed at once. Small messages are not counted.
+// Bounds for all WebSockets together. Small messages are not counted.
 const (
-	messageMemory = 64 << 20
-	packedMemory  = 32 << 20
-	inflaters     = 128
+	messageMemory = 64 << 20 // bytes of messages that apps have not taken
+	packedMemory  = 32 << 20 // bytes of incomplete compressed messages
+	inflaters     = 128      // messages that are decompressed at once
 )
 
 // assemble makes the parts and connects them: front, pipeline, backend.
@@ -85,8 +83,8 @@ func (p *process) assemble() error {
 	return p.makeFront(pipeline.New(o))
 }
 
-// noRoom logs that responses wait for their clients since nothing more fits into
-// files, at most once in a while.
+// noRoom returns a function that logs that responses have to wait for their clients,
+// since nothing more fits into files. It logs at most once every roomEvery.
 func (p *process) noRoom() func(error) {
 	var last atomic.Int64
 	return func(err error) {
@@ -97,7 +95,7 @@ func (p *process) noRoom() func(error) {
 	}
 }
 
-// gauges is what statsd gets besides requests.
+// gauges returns the gauges for statsd.
 func (p *process) gauges() map[string]int {
 	all := map[string]int{"gunicorn.workers": int(p.workers.Load())}
 	for _, fd := range p.backlogs {
@@ -106,8 +104,8 @@ func (p *process) gauges() map[string]int {
 	return all
 }
 
-// openBacklogs keeps descriptors of what listens for the gauge of backlogs: whoever
-// accepts may close its own.
+// openBacklogs duplicates the listening sockets for the gauge of backlogs, since the
+// server may close its own descriptors.
 func (p *process) openBacklogs() {
 	for _, l := range p.from.Listeners {
 		if fd, err := listen.Duplicate(l); err == nil {
@@ -187,12 +185,13 @@ func (p *process) makeFront(handler *pipeline.Pipeline) error {
 		o.TLS, p.link.certify = p.tls, p.tls.Set
 	}
 	if p.server, err = accept.New(o); err == nil {
-		go p.loop.Run() // all that belongs to it is there
+		go p.loop.Run() // everything that uses it is set up
 	}
 	return err
 }
 
-// rules are the limits, with 0 as Gunicorn's largest.
+// rules returns the limits and rules for HTTP/1. A request line limit of 0 becomes
+// Gunicorn's largest.
 func (p *process) rules() http1.Rules {
 	s := &p.set
 	r := http1.Rules{
@@ -216,7 +215,7 @@ func (p *process) rules() http1.Rules {
 	return r
 }
 
-// fieldsOf are fields by name and value.
+// fieldsOf makes fields from pairs of name and value.
 func fieldsOf(pairs [][2]string) (fields []gateway.Field) {
 	for _, p := range pairs {
 		fields = append(fields, gateway.Field{Name: p[0], Value: p[1]})

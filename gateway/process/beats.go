@@ -7,16 +7,17 @@ import (
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
 )
 
-// beatEvery is the time between two signs of life.
+// beatEvery is the time between two heartbeats.
 const beatEvery = 100 * time.Millisecond
 
-// beat shows for the first time that the process lives.
+// beat writes the first heartbeat.
 func (p *process) beat() {
 	p.from.Slot.Heartbeat.Store(scoreboard.Now())
 	p.from.Slot.Beats.Store(1)
 }
 
-// beats shows that the scheduler runs.
+// beats writes heartbeats, which show that the scheduler runs, and does other regular
+// work.
 func (p *process) beats(done <-chan struct{}) {
 	stuck := &stuck{board: p.from.Board, inFlight: p.link.inFlight, report: p.link.reportStuck, loop: p.set.StallWarning, request: p.set.RequestWarning, runnable: proc.Runnable}
 	tick := time.NewTicker(beatEvery)
@@ -45,8 +46,8 @@ func (p *process) beats(done <-chan struct{}) {
 	}
 }
 
-// showQueue shows the arbiter how many requests are with workers and how many
-// wait for one, and since when the first of these does.
+// showQueue writes for the arbiter how many requests workers have, how many wait for a
+// worker, and since when the first of these waits.
 func (p *process) showQueue() (waiting int, oldest time.Duration) {
 	stats := p.pool.Stats()
 	inFlight := stats.InFlight

@@ -24,19 +24,19 @@ type arbiterLink struct {
 
 	update   func([]gateway.Worker)          // takes over a list of workers and their sockets
 	certify  func(certificates.Bundle) error // takes over new certificates
-	ended    func([]wire.Ended)              // takes note of workers that have ended
+	ended    func([]wire.Ended)              // is called with workers that have ended
 	inFlight func() []wire.InFlight          // what the workers have in flight; may be nil
 
-	pending   []gateway.Worker // of a list that is not complete yet
-	pages     map[int]int      // slot to descriptor, likewise
-	conns     map[int]int      // likewise
-	workers   chan struct{}    // closed once the first list is there
-	ready     chan struct{}    // closed once there is a worker
-	certified chan struct{}    // closed once the first certificates are there
+	pending   []gateway.Worker // workers of a list that is not complete yet
+	pages     map[int]int      // descriptors of their pages, by slot
+	conns     map[int]int      // descriptors of their sockets, by slot
+	workers   chan struct{}    // closed once the first list is complete
+	ready     chan struct{}    // closed once a list has a worker that does not drain
+	certified chan struct{}    // closed once the first certificates are in use
 
 	mu   sync.Mutex
-	next wire.FromGateway // to be reported
-	news chan struct{}
+	next wire.FromGateway // the next report
+	news chan struct{}    // has one element when there is something to report
 }
 
 func newArbiterLink(fd int, log *slog.Logger) *arbiterLink {
@@ -46,7 +46,7 @@ func newArbiterLink(fd int, log *slog.Logger) *arbiterLink {
 	}
 }
 
-// hear takes what the arbiter says until it is gone.
+// hear takes messages from the arbiter until it is gone.
 func (l *arbiterLink) hear() {
 	for {
 		var m wire.ToGateway
@@ -67,7 +67,7 @@ func (l *arbiterLink) hear() {
 	}
 }
 
-// take acts on one message; it owns the descriptors.
+// take acts on one message. The descriptors belong to it.
 func (l *arbiterLink) take(m wire.ToGateway, files []int) error {
 	next := func() int {
 		if len(files) == 0 {
@@ -112,7 +112,7 @@ func (l *arbiterLink) take(m wire.ToGateway, files []int) error {
 	return nil
 }
 
-// take takes a slot's descriptor; -1 is none.
+// take removes and returns a slot's descriptor; -1 is none.
 func take(files map[int]int, slot int) int {
 	fd, ok := files[slot]
 	if !ok {
@@ -122,7 +122,7 @@ func take(files map[int]int, slot int) int {
 	return fd
 }
 
-// readCertificates takes over the certificates in a file, which it closes.
+// readCertificates reads certificates from a file and uses them. It closes the file.
 func (l *arbiterLink) readCertificates(fd int) error {
 	f := os.NewFile(uintptr(fd), "certificates")
 	if f == nil {
@@ -149,14 +149,14 @@ func once(c chan struct{}) {
 	}
 }
 
-// reportIdle tells the arbiter that a draining worker has nothing in flight any
-// more. It does not wait.
+// reportIdle tells the arbiter that a draining worker has nothing in flight any more. It
+// does not wait.
 func (l *arbiterLink) reportIdle(slot, pid int) {
 	l.report(func(m *wire.FromGateway) { m.Idle = append(m.Idle, wire.Idle{Slot: slot, PID: pid}) })
 }
 
-// reportStuck tells the arbiter that a worker is held up and may not be able to
-// say by what. It does not wait.
+// reportStuck tells the arbiter that a worker is stuck and may not be able to report
+// that itself. It does not wait.
 func (l *arbiterLink) reportStuck(w wire.Stuck) {
 	w.InFlight.Path = w.InFlight.Path[:min(len(w.InFlight.Path), wire.ControlPath)]
 	l.report(func(m *wire.FromGateway) {
@@ -166,13 +166,13 @@ func (l *arbiterLink) reportStuck(w wire.Stuck) {
 	})
 }
 
-// reportBroken tells the arbiter that a worker sent invalid data, so that it has
-// the worker replaced. It does not wait.
+// reportBroken tells the arbiter that a worker has sent invalid data, so that the
+// arbiter replaces it. It does not wait.
 func (l *arbiterLink) reportBroken(slot, pid int) {
 	l.report(func(m *wire.FromGateway) { m.Broken = append(m.Broken, wire.Idle{Slot: slot, PID: pid}) })
 }
 
-// reportInFlight tells the arbiter what the gateway has in flight: the oldest of it.
+// reportInFlight tells the arbiter the oldest requests in flight.
 func (l *arbiterLink) reportInFlight() {
 	var all []wire.InFlight
 	if l.inFlight != nil {
@@ -196,7 +196,7 @@ func (l *arbiterLink) report(add func(*wire.FromGateway)) {
 	}
 }
 
-// tell sends what is to be reported until done is closed.
+// tell sends reports until done is closed.
 func (l *arbiterLink) tell(done <-chan struct{}) {
 	for {
 		select {

@@ -2,8 +2,7 @@ package process
 
 import "github.com/gonicorn/gonicorn/gateway/pipeline/accesslog"
 
-// CheckFormat says what is wrong with a format of the access log, before a
-// gateway is given it.
+// CheckFormat checks a format of the access log, before a gateway is started with it.
 func CheckFormat(text string) error {
 	_, err := accesslog.Compile(text)
 	return err //nolint:wrapcheck // it says where

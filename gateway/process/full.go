@@ -5,15 +5,14 @@ import (
 	"time"
 )
 
-// When it is said that requests wait: not at a burst, and not all the time.
+// Waiting requests are not logged for a short burst, and not all the time.
 const (
 	fullAfter = time.Second
 	fullEvery = 10 * time.Minute
 )
 
-// full says that all places of the workers are taken and requests wait, which
-// looks like a slow app to whoever does not know. It belongs to the goroutine
-// that calls look.
+// full logs that all places of the workers are taken and requests wait. Without that
+// line it would look like a slow app. It belongs to the goroutine that calls look.
 type full struct {
 	log  *slog.Logger
 	told time.Time

@@ -8,15 +8,14 @@ import (
 	"strings"
 )
 
-// The gateway shares its cgroup with the workers: its garbage is collected in
-// earnest once it has a quarter of what the group may have, but for the least
-// that it needs.
+// The gateway shares its cgroup with the workers. The limit for its garbage collector
+// is a quarter of the cgroup's, but at least memoryLeast.
 const (
 	memoryShare = 4
 	memoryLeast = 64 << 20
 )
 
-// memoryLimit is the collector's limit by the cgroup's, 0 for none.
+// memoryLimit returns the collector's limit as it follows from the cgroup's; 0 is none.
 func memoryLimit() int64 {
 	text, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
@@ -29,8 +28,8 @@ func memoryLimit() int64 {
 	return max(most/memoryShare, memoryLeast)
 }
 
-// groupMemory is the lowest limit of the cgroups that a process is in, of
-// which text is /proc/self/cgroup; 0 is none (cgroups(7)).
+// groupMemory returns the lowest memory limit of a process's cgroups (cgroups(7)), or 0
+// if there is none. text is the process's /proc/self/cgroup.
 func groupMemory(root, text string) int64 {
 	most := int64(math.MaxInt64)
 	look := func(file string) {
@@ -61,7 +60,7 @@ func groupMemory(root, text string) int64 {
 			}
 		}
 	}
-	if most > math.MaxInt64/2 { // the old hierarchy's word for none
+	if most > math.MaxInt64/2 { // cgroups v1 has such a number in place of "no limit"
 		return 0
 	}
 	return most

@@ -7,33 +7,32 @@ import (
 	"time"
 )
 
-// Memory that was needed for a while goes back to the system seconds after:
-// the runtime would keep it for minutes. A gateway that needs what it has pays
-// nothing for this.
+// Memory that is not needed any more goes back to the system after seconds. The runtime
+// would keep it for minutes. A gateway that needs its memory does not collect for this.
 const (
-	returnEvery = 3 * time.Second
-	returnMost  = 6 * time.Second // between two times that take long
-	returnFrom  = 16 << 20
-	returnShare = 100 // of the time between is what it may take
+	returnEvery = 3 * time.Second // between two checks
+	returnMost  = 6 * time.Second // the longest time between two checks
+	returnFrom  = 16 << 20        // bytes that are worth giving back
+	returnShare = 100             // the time until the next check, as a multiple of how long giving back took
 )
 
-// memoryUse is what the runtime says of its memory.
+// memoryUse is what the runtime says about its memory.
 type memoryUse struct {
-	free       uint64 // bytes that hold nothing, and that the system does not have
-	used       uint64 // bytes of objects and stacks, those included that nobody needs
-	live       uint64 // bytes of used that were needed when the collector came last
-	allocated  uint64 // bytes since the start
+	free       uint64 // bytes of free memory that the system has not got back
+	used       uint64 // bytes of objects and stacks, including garbage
+	live       uint64 // bytes of used that were not garbage at the last collection
+	allocated  uint64 // bytes allocated since the start
 	goroutines uint64
 }
 
-// memoryReturn notices what can go back.
+// memoryReturn gives unneeded memory back.
 type memoryReturn struct {
 	next      time.Time
-	allocated uint64 // when it looked last
-	most      uint64 // goroutines at once, since memory was given back
+	allocated uint64 // bytes allocated until the last check
+	most      uint64 // most goroutines at once since memory was given back
 }
 
-// look gives memory back if it is much.
+// look gives memory back if there is enough of it.
 func (m *memoryReturn) look(now time.Time) {
 	m.most = max(m.most, uint64(runtime.NumGoroutine()))
 	if now.Before(m.next) {
@@ -46,7 +45,7 @@ func (m *memoryReturn) look(now time.Time) {
 		return
 	}
 	began := time.Now()
-	runtime.GC() // pools give up what they hold in the second collection
+	runtime.GC() // pools are emptied in the second collection
 	debug.FreeOSMemory()
 	m.most = use.goroutines
 	m.next = now.Add(min(max(returnEvery, returnShare*time.Since(began)), returnMost))
@@ -56,11 +55,11 @@ func (m *memoryReturn) look(now time.Time) {
 func (m *memoryReturn) due(use memoryUse) bool {
 	allocated := use.allocated - m.allocated
 	m.allocated, m.most = use.allocated, max(m.most, use.goroutines)
-	if allocated > (use.free+use.used)/4 { // it is needed, and the collector comes by itself
+	if allocated > (use.free+use.used)/4 { // the memory is needed, and the collector runs anyway
 		return false
 	}
-	// What clients held is garbage once they have gone, and counts as used until
-	// it is collected. Goroutines tell that they have.
+	// The memory of clients that have gone counts as used until it is collected. The
+	// number of goroutines shows that they have gone.
 	gone := m.most - use.goroutines
 	return use.free > returnFrom || use.used > use.live+use.live/2+returnFrom ||
 		use.used > returnFrom && gone > max(16, m.most/8)

@@ -38,10 +38,10 @@ import (
 const (
 	exitOK      = 0
 	exitFailed  = 1
-	exitAborted = 128 + int(syscall.SIGABRT) // as shells have it
+	exitAborted = 128 + int(syscall.SIGABRT) // as in shells
 
-	// spareThreads is how many threads may wait in system calls at once, for
-	// files and for the arbiter's end, before another one is needed.
+	// spareThreads is how many threads may block in system calls at once, for files
+	// and for the arbiter's end, before the runtime needs another one.
 	spareThreads = 8
 )
 
@@ -62,27 +62,26 @@ type process struct {
 	tls    *accept.TLS // nil without TLS
 	peers  *forward.Rules
 
-	statsd   *statsd.Client // nil without one
-	workers  atomic.Int64   // that take requests
+	statsd   *statsd.Client // nil without statsd
+	workers  atomic.Int64   // how many workers take requests
 	serving  atomic.Pointer[[]gateway.Worker]
-	trial    atomic.Pointer[gateway.Worker] // the worker on trial; nil without one
-	access   *accesslog.Log                 // nil without one
+	trial    atomic.Pointer[gateway.Worker] // the worker on trial; nil if there is none
+	access   *accesslog.Log                 // nil without an access log
 	backend  backend
-	python   *python.Backend // the backend, where it is that of Python workers
+	python   *python.Backend // the backend, if it is for Python workers
 	loop     *loop.Loop      // the event loop
-	backlogs []int           // descriptors of what listens, for statsd
+	backlogs []int           // listening sockets, for statsd
 	restart  func()          // tells clients of WebSockets that this process ends
-	look     func()          // notices what nobody tells; may be nil
-	memory   int64           // bytes that the cgroup leaves for it; 0 is no limit
+	look     func()          // the backend's regular checks; may be nil
+	memory   int64           // the memory limit that follows from the cgroup's, in bytes; 0 is none
 }
 
-// Main is the gateway's process: it serves until it is told to stop, and
-// returns the exit code.
+// Main is the gateway's process. It serves until it is told to stop, and returns the
+// exit code.
 //
-// TERM, and the end of the arbiter, let it finish what it has in flight within
-// graceful_timeout; INT and QUIT end it at once; USR1 opens the access log
-// again; ABRT makes it write the stacks of all goroutines to stderr and end with
-// 134.
+// On TERM, and when the arbiter is gone, it finishes what it has in flight, within
+// graceful_timeout. INT and QUIT end it at once. USR1 reopens the access log. On ABRT
+// it writes the stacks of all goroutines to stderr, and ends with 134.
 func Main() int {
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGABRT, syscall.SIGUSR1, syscall.SIGPIPE)
@@ -98,13 +97,13 @@ func Main() int {
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "gateway failed:", err)
-		_ = notify.Send(p.from.Notify, wire.NotifyError+"="+strings.ReplaceAll(err.Error(), "\n", " ")) // stderr has said it
+		_ = notify.Send(p.from.Notify, wire.NotifyError+"="+strings.ReplaceAll(err.Error(), "\n", " ")) // the error is on stderr anyway
 		return exitFailed
 	}
 	return p.run(signals)
 }
 
-// prepare puts the gateway together, and gives up what it does not need.
+// prepare sets up the gateway, and drops the privileges that it does not need.
 func (p *process) prepare() error {
 	if err := json.Unmarshal(p.from.Settings, &p.set); err != nil {
 		return fmt.Errorf("read settings in %s: %w", wire.EnvWorker, err)
@@ -137,9 +136,9 @@ func (p *process) prepare() error {
 	return p.confine()
 }
 
-// The arbiter reads these lines and logs them as its own, by their level.
+// The arbiter reads the gateway's log lines from stderr, and logs them with their level.
 
-// withoutTime leaves the time to the arbiter's log, which has it.
+// withoutTime removes the time, since the arbiter's log adds it.
 func withoutTime(groups []string, a slog.Attr) slog.Attr {
 	if len(groups) == 0 && a.Key == slog.TimeKey {
 		return slog.Attr{}
@@ -197,7 +196,7 @@ func (p *process) confine() error {
 	return confine(p.set.SendfileRoots, write)
 }
 
-// run serves until somebody ends it.
+// run serves until a signal or the arbiter's end ends it.
 func (p *process) run(signals <-chan os.Signal) int {
 	go p.link.hear()
 	done := make(chan struct{})
@@ -214,7 +213,7 @@ func (p *process) run(signals <-chan os.Signal) int {
 			ctx, cancel := context.WithCancel(context.Background())
 			defer cancel()
 			late := time.AfterFunc(graceful, func() {
-				p.sayDropped() // while it is there
+				p.sayDropped() // before cancel, while the requests are in flight
 				cancel()
 			})
 			p.server.Drain(ctx)
@@ -222,7 +221,7 @@ func (p *process) run(signals <-chan os.Signal) int {
 		}()
 	}
 	prepared, draining, lifeline := p.prepared(), false, p.from.Lifeline
-	deputy := make(chan struct{}) // closed once no worker is left to be ended; nothing before the arbiter is gone
+	deputy := make(chan struct{}) // closed once deputize has returned; used only if the arbiter is gone
 	end := func() int {
 		code := p.end()
 		if lifeline == nil {
@@ -261,7 +260,7 @@ func (p *process) run(signals <-chan os.Signal) int {
 				p.server.Close()
 				return end()
 			case syscall.SIGABRT:
-				_ = pprof.Lookup("goroutine").WriteTo(os.Stderr, 2) // nobody to tell if it fails
+				_ = pprof.Lookup("goroutine").WriteTo(os.Stderr, 2) // an error cannot be reported
 				return exitAborted
 			case syscall.SIGUSR1:
 				p.reopen()
@@ -270,7 +269,8 @@ func (p *process) run(signals <-chan os.Signal) int {
 	}
 }
 
-// prepared is closed once the arbiter has said all that must be known first.
+// prepared returns a channel that is closed once the arbiter has sent everything that is
+// needed to serve.
 func (p *process) prepared() <-chan struct{} {
 	all := make(chan struct{})
 	go func() {
@@ -296,7 +296,7 @@ func (p *process) serve() {
 	}
 }
 
-// sayDropped logs what is about to be cut off at the end of graceful_timeout.
+// sayDropped logs the requests that are cut off at the end of graceful_timeout.
 func (p *process) sayDropped() {
 	var all []wire.InFlight
 	if p.link.inFlight != nil {
@@ -310,8 +310,8 @@ func (p *process) sayDropped() {
 		"request", oldest.ID, "for", oldest.Age.Round(time.Millisecond).String(), "pid", oldest.PID)
 }
 
-// takeNoMore has every request answered 503 that no worker has begun: without
-// an arbiter, workers only finish what they have.
+// takeNoMore makes every request that no worker has begun fail with 503. Without an
+// arbiter, workers only finish what they have.
 func (p *process) takeNoMore() {
 	p.pool.Close()
 	if b, is := p.backend.(interface{ TakeNoMore() }); is {
@@ -319,7 +319,7 @@ func (p *process) takeNoMore() {
 	}
 }
 
-// deputize ends the workers in place of the guard if that was killed as well.
+// deputize ends the workers in place of the guard, if the guard was killed too.
 func (p *process) deputize() {
 	if p.from.Children == nil || p.from.Board == nil {
 		return
@@ -330,7 +330,7 @@ func (p *process) deputize() {
 	})
 }
 
-// end closes what is left.
+// end closes the logs and the backend, and returns the exit code.
 func (p *process) end() int {
 	p.backend.Update(nil)
 	p.statsd.Close()
@@ -351,7 +351,7 @@ func (p *process) reopen() {
 	}
 }
 
-// tell repeats what the arbiter must hear until it has room for it.
+// tell sends the arbiter a notification. It tries again until there is room for it.
 func (p *process) tell(state string) {
 	for {
 		err := notify.Send(p.from.Notify, state)

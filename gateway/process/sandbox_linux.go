@@ -9,14 +9,13 @@ import (
 	ll "github.com/landlock-lsm/go-landlock/landlock/syscall"
 )
 
-// confine gives up what the gateway does not need: it can get no more
-// privileges (PR_SET_NO_NEW_PRIVS), execute nothing, and use no files but
-// those below the folders read and write (landlock(7)). A kernel that knows
-// less confines less.
+// confine drops what the gateway does not need. It can get no more privileges
+// (PR_SET_NO_NEW_PRIVS), execute nothing, and use only files in the folders read and
+// write, and a few of the system's (landlock(7)). An older kernel confines it less.
 func confine(read, write []string) error {
 	rules := []landlock.Rule{
-		landlock.RODirs(append(read, "/etc", "/usr/share/zoneinfo", "/proc/self")...).IgnoreIfMissing(), // names, time zones, itself
-		landlock.PathAccess(landlock.AccessFSSet(ll.AccessFSReadFile), "/proc").IgnoreIfMissing(),       // when a worker was started
+		landlock.RODirs(append(read, "/etc", "/usr/share/zoneinfo", "/proc/self")...).IgnoreIfMissing(), // for names, time zones, and itself
+		landlock.PathAccess(landlock.AccessFSSet(ll.AccessFSReadFile), "/proc").IgnoreIfMissing(),       // to see when a worker was started
 		landlock.RWDirs(write...).IgnoreIfMissing(),
 		landlock.RWFiles("/dev/null").IgnoreIfMissing(),
 	}

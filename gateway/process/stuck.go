@@ -10,31 +10,31 @@ import (
 	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
-// fewest is how long a Python worker's own thread may be late at least before
-// C code is thought to keep it from running: it runs twice a second.
+// fewest is the shortest delay of a Python worker's own thread, which runs twice a
+// second, that counts as blocked by C code.
 const fewest = time.Second
 
-// stuckTold is how many requests of commands are told at one look.
+// stuckTold is how many requests of commands are reported at one check.
 const stuckTold = 3
 
-// stuck looks for what the workers cannot say themselves: C code that holds
-// Python's GIL, and a request that a command does not answer. It belongs to
-// the goroutine that calls look.
+// stuck looks for faults that workers cannot report themselves: C code that holds
+// Python's GIL, and a request that a command does not answer. It belongs to the
+// goroutine that calls look.
 type stuck struct {
 	board    *scoreboard.Board
 	inFlight func() []wire.InFlight
 	report   func(wire.Stuck)
-	loop     time.Duration // C code may hold the GIL for so long; 0 is for ever
-	request  time.Duration // a command may take so long; 0 is for ever
+	loop     time.Duration // how long C code may hold the GIL; 0 is no bound
+	request  time.Duration // how long a command may take; 0 is no bound
 
-	runnable func(pid, thread int) bool // whether a thread waits for nothing but a processor
+	runnable func(pid, thread int) bool // whether a thread waits only for a processor
 
-	seen   map[int]int64   // by slot: the pulse that was late at the last look
-	pulses map[int]int64   // by slot: the pulse that was told
-	told   map[uint64]bool // by number: requests that were told or counted
+	seen   map[int]int64   // by slot: the pulse that was late at the last check
+	pulses map[int]int64   // by slot: the pulse that was reported
+	told   map[uint64]bool // by number: requests that were reported or counted
 }
 
-// look tells each fault once. The workers are those that serve or finish.
+// look reports each fault once. workers are those that serve or drain.
 func (s *stuck) look(workers []gateway.Worker, now int64) {
 	if s.inFlight == nil {
 		return
@@ -65,8 +65,8 @@ func (s *stuck) lookAtPulse(w gateway.Worker, now int64) {
 	if s.pulses == nil {
 		s.pulses, s.seen = map[int]int64{}, map[int]int64{}
 	}
-	// On a busy machine nobody may have had a processor: the worker's thread
-	// gets the time between two looks, and one that can run is held by no GIL.
+	// On a busy machine the thread may not have had a processor. So it gets the time
+	// until the next check. A thread that is runnable does not wait for the GIL.
 	if s.seen[w.Slot] != pulse || s.runnable(w.PID, int(watcher)) {
 		s.seen[w.Slot] = pulse
 		return

@@ -9,7 +9,7 @@ import (
 	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
-// showTrial takes note of which worker is on trial.
+// showTrial records which worker is on trial.
 func (p *process) showTrial(workers []gateway.Worker) {
 	var trial *gateway.Worker
 	for i, w := range workers {
@@ -20,8 +20,8 @@ func (p *process) showTrial(workers []gateway.Worker) {
 	p.trial.Store(trial)
 }
 
-// showPending shows the arbiter since when requests wait for the answer of the
-// worker on trial to begin: those that it hangs on are among them.
+// showPending writes for the arbiter since when requests have been waiting for an answer
+// of the worker on trial. They include those on which it hangs.
 func (p *process) showPending() {
 	w := p.trial.Load()
 	if w == nil || w.Slot < 0 || w.Slot >= scoreboard.Slots || p.link.inFlight == nil {

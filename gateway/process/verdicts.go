@@ -9,22 +9,22 @@ import (
 )
 
 const (
-	verdictWait = time.Second // for the arbiter to say how a worker has ended
-	verdictMost = 256         // that are remembered
+	verdictWait = time.Second // how long to wait for the arbiter's verdict
+	verdictMost = 256         // verdicts that are remembered
 )
 
-// verdicts are what the arbiter says of workers that have ended: whether their
-// requests may have been to blame.
+// verdicts has what the arbiter says about workers that have ended: whether one of
+// their requests may be the cause.
 type verdicts struct {
 	mu    sync.Mutex
 	of    map[int]wire.Ended // by pid
-	order []int
-	news  chan struct{} // closed and renewed at each
+	order []int              // pids, the oldest first
+	news  chan struct{}      // closed, and replaced, when a verdict comes
 }
 
 func newVerdicts() *verdicts { return &verdicts{of: map[int]wire.Ended{}, news: make(chan struct{})} }
 
-// add takes note of workers that have ended.
+// add adds the verdicts on workers that have ended.
 func (v *verdicts) add(all []wire.Ended) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -41,11 +41,11 @@ func (v *verdicts) add(all []wire.Ended) {
 	v.news = make(chan struct{})
 }
 
-// Crash says what a worker that has ended did, empty where somebody else ended
-// it; it waits a moment for the arbiter, which may be gone.
+// Crash returns the verdict on a worker that has ended, which is empty if somebody else
+// ended it. It waits a moment for the arbiter, which may be gone.
 func (v *verdicts) Crash(ctx context.Context, pid int) wire.Ended {
 	if pid == 0 {
-		return wire.Ended{} // of a request that no worker had begun
+		return wire.Ended{} // no worker had begun the request
 	}
 	late := time.NewTimer(verdictWait)
 	defer late.Stop()
