@@ -56,7 +56,7 @@ type Before struct {
 	Resumed *Resumed  // what has been sent of the answer; nil if nothing
 }
 
-// Resumed is an answer of which the head, and perhaps a part of the body, was sent.
+// Resumed is an answer that was sent in part: its head, and perhaps a part of its body.
 type Resumed struct {
 	Status int
 	Fields []Field // those that the client got
