@@ -15,7 +15,7 @@ type parts struct {
 	told    int            // bytes of the first part that the backend was told of (Call.Taken)
 	whole   bool           // the whole answer came at once
 	ended   bool           // the last part has come
-	over    bool           // the backend has said Done
+	over    bool           // the backend has called Done
 }
 
 // Answer implements gateway.Caller.

@@ -12,7 +12,7 @@ import (
 
 const (
 	turnReads  = 2         // reads of one connection in a turn
-	turnWrites = 8         // writes likewise
+	turnWrites = 8         // writes of one connection in a turn
 	scrapMost  = 256 << 10 // bytes that a client may send while its connection ends
 	heldMost   = 4 << 10   // bytes that an incomplete head may have without counting in HTTP.Heads
 )
