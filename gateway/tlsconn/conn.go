@@ -34,7 +34,7 @@ func Server(raw net.Conn, config *tls.Config) *Conn {
 // reads from a socket without waiting.
 func (c *Conn) Detach(read func(fd int, p []byte) (int, syscall.Errno)) (fd int, err error) {
 	if b := c.under.before; b != nil {
-		<-b.done // the next write tells what is wrong
+		<-b.done // if send has failed, so will the next write
 	}
 	if fd, err = listen.Duplicate(c.under.conn); err != nil {
 		return -1, err
