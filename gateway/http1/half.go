@@ -34,8 +34,8 @@ func (w *watcher) half() {
 	}
 }
 
-// hangup waits until a connection is reset or closed in both directions, which is
-// gone. over says that the request has ended meanwhile.
+// hangup waits until a connection is reset or closed in both directions; gone says that
+// it was. over says that the request has ended meanwhile.
 func (w *watcher) hangup(raw syscall.RawConn, until time.Time) (gone, over bool) {
 	w.mu.Lock()
 	if !w.on {
