@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Memory that is not needed any more goes back to the system after seconds. The runtime
-// would keep it for minutes. A gateway that needs its memory does not collect for this.
+// Memory that is not needed any more goes back to the system within seconds. The runtime
+// would keep it for minutes. A gateway that needs its memory runs no collection for this.
 const (
 	returnEvery = 3 * time.Second // between two checks
 	returnMost  = 6 * time.Second // the longest time between two checks

@@ -10,8 +10,8 @@ import (
 	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
-// fewest is the shortest delay of a Python worker's own thread, which runs twice a
-// second, that counts as blocked by C code.
+// fewest is how late a Python worker's own thread must be at least to count as blocked
+// by C code. The thread runs twice a second.
 const fewest = time.Second
 
 // stuckTold is how many requests of commands are reported at one check.
