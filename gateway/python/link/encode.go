@@ -71,9 +71,9 @@ func Refuse(r *gateway.Request, w gateway.Reply, app string) (bool, error) {
 	return x.refuse(app)
 }
 
-// Encode writes the request as a tuple for an app with this interface. If the body is
-// not in memory, it writes only the number, so that the worker fetches the request. So
-// it does for a WebSocket if fetch says that it goes over the worker's own socket.
+// Encode writes the request as a tuple for an app with this interface. It writes only
+// the number, so that the worker fetches the request, if the body is not in memory, or
+// if fetch says that WebSockets go over the worker's own socket and this is for one.
 // False means that nobody waits for the answer any more.
 func (x *Exchange) Encode(m *wire.Marshal, app string, fetch bool) bool {
 	x.mu.Lock()
