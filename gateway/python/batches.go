@@ -132,7 +132,7 @@ func (b *Backend) batchToken(m *member, slot int) error {
 	return err
 }
 
-// frames copies the frames in a slot, which follow their length.
+// frames copies the frames in a slot. The slot starts with their length.
 func (b *Backend) frames(m *member, slot int) ([]byte, error) {
 	const head = 4
 	p := b.scratch[:]

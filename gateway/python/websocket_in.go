@@ -262,7 +262,7 @@ func (s *webSocket) give(n int) {
 	s.settle()
 }
 
-// settle gives the budget back what is not needed any more.
+// settle returns to the budget what is not needed any more.
 func (s *webSocket) settle() {
 	spare := s.charged - max(s.unread-freeInbox, 0)
 	if s.closed {
