@@ -1,7 +1,7 @@
 """Access lines for handlers of Python's logging, as Gunicorn and uvicorn write them.
 
-The gateway writes the access log itself. Where gunicorn.access or uvicorn.access has been given a handler by the time
-the app is loaded, or has chosen a logger_class, each request is logged there as well.
+The gateway writes the access log itself. A request is also logged here if the app has given gunicorn.access or
+uvicorn.access a handler by the time it is loaded, or if a logger_class is set.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from .gunicorn_compat import Request, Response
 
 
 class Access:
-    """What is called for each request; nothing, where nobody listens."""
+    """Wraps the app so that each request is logged. It wraps nothing if no logger has a handler."""
 
     def __init__(self, log, chosen: bool):
         self.log = log
-        self.chosen = chosen  # a logger_class: its access() decides
+        self.chosen = chosen  # there is a logger_class: its access() decides
 
     def listeners(self) -> tuple[bool, bool]:
-        """Whether gunicorn.access and uvicorn.access have handlers."""
+        """Tells whether gunicorn.access and uvicorn.access have handlers."""
         gunicorn = self.chosen or logging.getLogger("gunicorn.access").hasHandlers()
         return gunicorn, logging.getLogger("uvicorn.access").hasHandlers()
 
     def around_wsgi(self, run):
-        """wsgi.run with a line for each request."""
+        """Returns wsgi.run with an access line for each request."""
         if not self.listeners()[0]:
             return run
 
@@ -36,7 +36,7 @@ class Access:
             try:
                 run(app, response, request_id, environ)
             finally:
-                if not response.taken:  # else the app has answered by itself, of which Gunicorn writes no line
+                if not response.taken:  # if the app took the socket, Gunicorn writes no line either
                     self.gunicorn(
                         Response.of_wsgi(response), Request.of_environ(environ), environ, time.monotonic() - began
                     )
@@ -44,7 +44,7 @@ class Access:
         return logged
 
     def around_asgi(self, app):
-        """An ASGI app with a line for each request."""
+        """Returns an ASGI app with an access line for each request."""
         gunicorn, uvicorn = self.listeners()
         if not gunicorn and not uvicorn:
             return app
@@ -80,7 +80,7 @@ class Access:
             logging.getLogger("gunicorn.error").exception("the access line of a request cannot be written")
 
     def uvicorn(self, scope: dict, status: int) -> None:
-        """With uvicorn's five arguments, which its formatter counts on."""
+        """Logs with uvicorn's five arguments, which its formatter relies on."""
         client = scope.get("client")
         path = quote(scope["path"])
         if scope.get("query_string"):
@@ -96,7 +96,7 @@ class Access:
 
 
 def environ_of(scope: dict, request: Request) -> dict:
-    """What Gunicorn's atoms read of an environ."""
+    """Returns the part of a WSGI environ that Gunicorn's log atoms read."""
     environ = {
         "REMOTE_ADDR": str(request.remote_addr[0]),
         "REQUEST_METHOD": request.method,

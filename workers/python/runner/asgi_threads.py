@@ -1,4 +1,4 @@
-"""ASGI under sync and threaded: a loop a thread, one request at a time in each."""
+"""Runs ASGI apps under sync and threaded: each thread has an event loop and serves one request at a time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .lifespan import Lifespan
 
 
 class Threaded:
-    """The loops of a worker's threads, and the app that they run."""
+    """The event loops of a worker's threads, and the app that they run."""
 
     def __init__(self, app, chosen, link, life):
         self.life = life
@@ -53,10 +53,10 @@ class Threaded:
 
 
 class Blocking:
-    """Carries the frames of one exchange from a thread that does nothing else meanwhile."""
+    """Carries the frames of one exchange. Its thread does nothing else meanwhile."""
 
     congested = False
-    grace = 0  # a thread has nothing else to do
+    grace = 0  # the app may take its time: the thread has nothing else to do
     known = False  # the request came out of the shared pipe
     closing = False
     large = False  # memory is to be given back
@@ -87,7 +87,7 @@ class Blocking:
         self.large = True
 
     def restart(self, exchange: Exchange) -> None:
-        """The worker is to finish, for which a WebSocket does not wait."""
+        """The worker is draining: WebSockets are closed at once."""
         self.loop.remove_reader(self.life.wake)
         self.closing = True
         exchange.restart()
@@ -98,17 +98,17 @@ class Blocking:
         except OSError:
             pass  # there is no gateway any more, and no client
 
-    post_frame = post  # threads share the pipe of tokens, and each has a WebSocket at most
+    post_frame = post  # no batches: threads share the token pipe, and each has at most one WebSocket
 
     def answer(self, exchange: Exchange, head: bytes, data) -> bool:
         return exchange.plane.answer(exchange.token, head, data)
 
     def end(self, number: int) -> None:
-        """Called when the app has returned; serve() does the rest."""
+        """Called when the app has returned. serve() does the rest."""
 
 
 class Remote:
-    """Hands what another thread reads for an exchange to the exchange's loop."""
+    """Passes what another thread has read for an exchange to the exchange's loop."""
 
     def __init__(self, loop, exchange: Exchange):
         self.number = exchange.number

@@ -1,30 +1,30 @@
-"""What WebSockets say over a worker's own pipe: messages come in batches, frames go out many at once."""
+"""WebSockets over a worker's own pipe: messages arrive in batches, and frames are sent many at once."""
 
 from __future__ import annotations
 
 from .frames import ROOM, Malformed
 
-MOST = ROOM - 4  # bytes of frames in a slot
-RETRY = 0.001  # seconds until slots are looked at again: nobody tells when the gateway has read one
+MOST = ROOM - 4  # bytes of frames that fit into a slot
+RETRY = 0.001  # seconds until the worker looks for free slots again: no event says that the gateway has read one
 
 
 class Batches:
-    """The part of a worker's loop that carries what WebSockets say."""
+    """The part of a worker's loop that carries WebSocket messages."""
 
-    retrying = False  # a slot is waited for
+    retrying = False  # it waits for a slot
 
     def open_batch(self, token: int) -> None:
-        """Hands out what the gateway says of WebSockets."""
+        """Delivers the gateway's messages about WebSockets."""
         messages, told = self.plane.read_batch(token)
         exchanges = self.exchanges
         for message in messages:
             exchange = exchanges.get(message[1])
             if exchange is not None:
                 exchange.hear(message)
-        self.tell_soon(told)  # behind the apps' steps, whose answers go along
+        self.tell_soon(told)  # after the apps have run, so that their answers go along
 
     def post_frame(self, frame: bytes) -> None:
-        """Sends a frame of a WebSocket with all others of this turn of the loop."""
+        """Sends a WebSocket frame together with all others of this turn of the loop."""
         if len(frame) > MOST:
             raise Malformed("headers of %d bytes" % len(frame))
         waiting = self.frames_out
@@ -37,7 +37,7 @@ class Batches:
             self.loop.call_soon(self.flush)
 
     def send_frames(self) -> bool:
-        """Writes what waits into slots; false if there are not enough."""
+        """Writes the waiting frames into slots. Returns false if there are not enough slots."""
         waiting = self.frames_out
         if self.plane is None:
             waiting.clear()  # there is no gateway any more

@@ -1,7 +1,7 @@
 """Makes the runner's modules importable from memory and starts it.
 
-Executed by the one line that `python3 -c` gets (see command.go), with `sources`
-in its globals. Nothing is put on sys.path and nothing is written anywhere.
+The one line that `python3 -c` gets (see runner.go) executes this with `sources`
+in its globals. Nothing is put on sys.path and nothing is written to disk.
 """
 
 import importlib.abc
@@ -46,7 +46,7 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
 
 
 def installed():
-    """The package that gonicorn's wheel has installed, which offers the same and more; None without it."""
+    """Finds the package that gonicorn's wheel installs. It offers the same and more. None if it is not installed."""
     spec = importlib.machinery.PathFinder.find_spec(PUBLIC)
     for folder in (spec.submodule_search_locations or ()) if spec is not None else ():
         if os.path.exists(os.path.join(folder, "_settings.py")):

@@ -1,4 +1,4 @@
-"""What stands in for an app that cannot be loaded, while it is being developed: a page with the traceback."""
+"""A page with the traceback that replaces an app that cannot be loaded, for development."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of worker classes: by which module each runs an app. Nobody compares the name of a class."""
+"""The table of worker classes, with the module that runs each. No other code compares class names."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from . import loader
 
 @dataclass(frozen=True)
 class WorkerClass:
-    """One row.
+    """One row of the table.
 
-    The module has serve(app, interface, chosen), which returns when the worker has finished, and may have
-    preload(interface, chosen), which a template calls before it forks workers. Where the class patches Python, it
-    also has patch(), which is called before anything of the app's is run, and after_fork().
+    The module has serve(app, interface, chosen), which returns when the worker has finished. It may have
+    preload(interface, chosen), which a template calls before it forks workers. If the class patches Python, the
+    module also has after_fork() and patch(), which is called before any code of the app.
     """
 
     name: str
     module: str
     interface: str  # of the apps that it is made for
-    patches: str = ""  # by what it patches Python; then it serves no other apps
+    patches: str = ""  # the library that patches Python; the class then serves only apps of its interface
 
     def load(self):
         return importlib.import_module("." + self.module, __package__)
 
     def preload(self, interface: str, chosen) -> None:
-        """Imports what every worker imports."""
+        """Imports what every worker needs."""
         prepare = getattr(self.load(), "preload", None)
         if prepare is not None:
             prepare(interface, chosen)
 
 
-# The first row that is made for an interface is the class of its apps where nobody has chosen one.
+# If no class was chosen, an app gets the first row that is made for its interface.
 CLASSES = (
     WorkerClass("sync", "threaded", loader.WSGI),
     WorkerClass("threaded", "threaded", loader.WSGI),
@@ -49,7 +49,7 @@ def named(name: str) -> WorkerClass:
 
 
 def patched_by(name: str) -> str:
-    """By what Python is patched under a class, or where none is chosen yet."""
+    """Names the library that patches Python under a class. Empty if there is none, or no class is chosen yet."""
     return named(name).patches if name else ""
 
 

@@ -1,6 +1,6 @@
-"""The gunicorn.conf.py inside a process of gonicorn's: its hooks, and what they are called with.
+"""The gunicorn.conf.py inside one of gonicorn's processes: its hooks and their arguments.
 
-The text was read by the arbiter, so that all processes of a generation have the same.
+The arbiter has read the text, so that all processes of a generation use the same.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .stacks import trim
 
 
 def evaluate(path: str, source: str) -> dict:
-    """The names that the file binds."""
+    """Returns the names that the file binds."""
     if path.startswith("python:"):
         return vars(importlib.import_module(path[len("python:") :]))
     if not source:
@@ -35,7 +35,7 @@ class Hooks:
     def __init__(self, chosen):
         self.per_request = False
         self.functions: dict = {}
-        self.own = None  # the worker, where its class is the app's own
+        self.own = None  # the worker, if its class comes from the app
         values = evaluate(chosen.conf, chosen.conf_source) if chosen.conf else {}
         log = logs.configure(chosen, values)
         self.access = Access(log, glogging.own_class(chosen))
@@ -49,11 +49,11 @@ class Hooks:
         self.per_request = bool(self.before or self.after)
 
     def employ(self, worker) -> None:
-        """Has hooks be given a worker of the app's own class."""
+        """Gives hooks this worker, which is of a class from the app."""
         self.own = self.worker = worker
 
     def started(self, chosen) -> None:
-        """In a new worker."""
+        """Called in a new worker."""
         if self.functions:
             self.worker.begin(chosen.age)
             self.server.begin()
@@ -75,7 +75,7 @@ class Hooks:
             try:
                 guarded("handle_abort", self.own.handle_abort, signal.SIGABRT, None)
             except SystemExit:
-                pass  # the worker ends anyhow
+                pass  # the worker ends anyway
 
     def worker_aborts(self) -> None:
         self.may("worker_abort", "worker")
@@ -98,7 +98,7 @@ class Hooks:
     # Around requests.
 
     def around_wsgi(self, run):
-        """Gives wsgi.run the hooks of a request."""
+        """Wraps wsgi.run in the hooks of a request."""
         run = self.access.around_wsgi(run)
         if not self.per_request:
             return run
@@ -117,7 +117,7 @@ class Hooks:
         return hooked
 
     def around_asgi(self, app):
-        """Gives an ASGI app the hooks of a request."""
+        """Wraps an ASGI app in the hooks of a request."""
         app = self.access.around_asgi(app)
         if not self.per_request:
             return app
@@ -146,14 +146,14 @@ class Hooks:
 
 
 def call_after(hook, worker, request, environ, response) -> None:
-    """post_request takes two, three or four arguments, as in Gunicorn."""
+    """Calls post_request, which takes two, three or four arguments, as in Gunicorn."""
     code = getattr(hook, "__code__", None)
     many = code.co_argcount if code is not None and not code.co_flags & 0x04 else 4
     hook(*(worker, request, environ, response)[: max(2, min(many, 4))])
 
 
 def guarded(name: str, hook, *args) -> bool:
-    """Calls a hook; what it raises is logged."""
+    """Calls a hook and logs what it raises. Returns false if it failed."""
     try:
         hook(*args)
         return True

@@ -1,4 +1,4 @@
-"""A worker that is started before its place is known: it loads the app first, and the first of them says what it is."""
+"""A worker that is started before its position is known. It loads the app first, and one reports what the app is."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from . import loader, template
 from .packets import wrap
 from .settings import Settings
 
-LONG = 10  # seconds of an import, whereupon its stack is shown
+LONG = 10  # seconds that an import may take before its stack is shown
 
 
 @contextmanager
 def explained():
-    """Shows where an import is that takes long, or that ABRT ends because it does."""
+    """Shows the stack of an import that takes long, or that ABRT ends because it took too long."""
     ours = False
     try:
         if not faulthandler.is_enabled():
@@ -36,7 +36,7 @@ def explained():
 
 
 def wait(chosen: Settings, broken: loader.AppError | None) -> Settings:
-    """Says what the app is, if that is asked, and waits for a place. Returns the worker's settings."""
+    """Reports what the app is, if asked, and waits for a position. Returns the worker's settings."""
     sock = wrap(chosen.template_fd)
     if chosen.tell:
         template.tell_files(sock, chosen, broken)
@@ -57,13 +57,13 @@ def wait(chosen: Settings, broken: loader.AppError | None) -> Settings:
         os._exit(0)  # the arbiter is gone
     order, fds = template.receive(sock)
     if order is None:
-        os._exit(0)  # nobody wants this worker
+        os._exit(0)  # this worker is not needed
     sock.close()
     return template.become_worker(chosen, order, fds)
 
 
 def give_up(chosen: Settings, error: loader.AppError) -> None:
-    """Says why the app cannot be loaded, and ends."""
+    """Reports why the app cannot be loaded, and exits."""
     sock = wrap(chosen.template_fd)
     template.tell_files(sock, chosen, error)
     sys.stdout.flush()

@@ -1,20 +1,20 @@
-"""What a process that the app forks must not share with its worker: signal handlers and descriptors."""
+"""Signal handlers and descriptors of a worker, which processes forked by the app must not share."""
 
 from __future__ import annotations
 
 import faulthandler
 import os
 import signal
-from os import close  # as it is before gevent patches it
+from os import close  # before gevent patches it
 
-DEFAULTS = {signal.SIGINT: signal.default_int_handler}  # of Python; of the others, the kernel's
+DEFAULTS = {signal.SIGINT: signal.default_int_handler}  # Python's own; other signals have the kernel's default
 
 
 class Forks:
     """Undoes in a forked child what the worker has set up for itself.
 
     multiprocessing and os.fork copy the worker with its handlers and its wake-up pipe. A TERM to such a child would
-    drain the worker, or fill the pipe that all its threads watch. What the app installed by itself stays.
+    drain the worker, or fill the pipe that all its threads watch. Handlers that the app installed stay.
     """
 
     def __init__(self) -> None:
@@ -24,12 +24,12 @@ class Forks:
         os.register_at_fork(after_in_child=self.forked)
 
     def handle(self, signum: int, handler) -> None:
-        """Installs a handler of the worker's own."""
+        """Installs one of the worker's own handlers."""
         self.handlers[signum] = handler
         signal.signal(signum, handler)
 
     def dump(self, signum: int, file, all_threads: bool = True) -> None:
-        """Has C code, which needs no GIL, write stacks at a signal."""
+        """Makes a signal write stacks to a file. C code does it, which does not need the GIL."""
         try:
             faulthandler.register(signum, file=file, all_threads=all_threads)
             self.dumped.append(signum)
@@ -37,11 +37,11 @@ class Forks:
             pass  # there is no standard error
 
     def close(self, *fds: int) -> None:
-        """Has these descriptors closed in a child."""
+        """Has a forked child close these descriptors."""
         self.fds.extend(fd for fd in fds if fd >= 0)
 
     def end(self) -> None:
-        """The worker has finished serving: what is forked now is the runner's own."""
+        """The worker has finished serving: only the runner forks from now on."""
         for signum in self.dumped:
             faulthandler.unregister(signum)
         self.handlers, self.dumped, self.fds = {}, [], []
@@ -49,7 +49,7 @@ class Forks:
     def forked(self) -> None:
         if not self.handlers:
             return
-        signal.set_wakeup_fd(-1)  # the event loop's, which is the worker's
+        signal.set_wakeup_fd(-1)  # it is the event loop's, and belongs to the worker
         for signum, handler in self.handlers.items():
             if signal.getsignal(signum) == handler:
                 signal.signal(signum, DEFAULTS.get(signum, signal.SIG_DFL))

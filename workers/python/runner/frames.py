@@ -1,4 +1,4 @@
-"""What the gateway and a worker say to one another: see internal/wire/frame.go."""
+"""Messages between the gateway and a worker: see internal/wire/frame.go."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from time import monotonic_ns
 
 MAX_MESSAGE = 128 << 10  # bytes of one message
 CHUNK = 64 << 10  # bytes of a body that one frame carries
-WINDOW = 256 << 10  # bytes of a body that may be on their way unread
-MEMORY_WINDOW = 512 << 10  # bytes of one that goes through shared memory
+WINDOW = 256 << 10  # bytes of a body that may be sent and not read yet
+MEMORY_WINDOW = 512 << 10  # the same for a body that goes through shared memory
 EPOCH_SHIFT = 40
-ANCILLARY = 64  # room for descriptors that come along
+ANCILLARY = 64  # room for descriptors that come with a message
 FRAME_HEADER = 24  # bytes
 ROOM = 64 << 10  # bytes of a frame that fits into a slot for an answer
-PART = ROOM - FRAME_HEADER  # bytes of a part of a body that fits into one
+PART = ROOM - FRAME_HEADER  # bytes of a body part that fits into such a slot
 SAID = ROOM - 4 - FRAME_HEADER  # bytes of a part of a WebSocket message
-LARGE = 256 << 10  # bytes of one that fits into a large slot
+LARGE = 256 << 10  # bytes of a body part that fits into a large slot
 
 WSGI, HTTP, WEBSOCKET = 0, 1, 2
 FILE, PIPE, CHUNKS, FRAMES, SOCKET = 1, 2, 3, 4, 5
@@ -35,7 +35,7 @@ flatten = chain.from_iterable
 
 
 class Malformed(RuntimeError):
-    """The app's answer is none; the text says why. It is what uvicorn raises in an ASGI app."""
+    """The app's answer is not valid; the text says why. A RuntimeError, as uvicorn raises in an ASGI app."""
 
 
 def frame(kind: int, number: int, payload: bytes = b"", flags: int = 0, status: int = 0) -> bytes:
@@ -44,12 +44,12 @@ def frame(kind: int, number: int, payload: bytes = b"", flags: int = 0, status: 
 
 
 def behind(frame: bytes) -> bytes:
-    """The frame, with a flag that it comes behind what went through shared memory."""
+    """Flags the frame as one to be read after what went through shared memory."""
     return frame[:5] + bytes((frame[5] | BEHIND,)) + frame[6:]
 
 
 def held(start: int) -> int:
-    """How long ago start (ns) was, up to 22 minutes: 10 microseconds in 12 bits, and 4 bits to shift them by."""
+    """Encodes the time since start (ns) in 16 bits, up to 22 minutes: 12 bits in units of 10 us, 4 bits of shift."""
     t = (monotonic_ns() - start) // 10_000
     if t < 0x1000:
         return t
@@ -58,12 +58,12 @@ def held(start: int) -> int:
 
 
 def credit(number: int, n: int) -> bytes:
-    """The frame that lets the gateway send n bytes more."""
+    """Returns the frame that lets the gateway send n more bytes."""
     return pack(0, CREDIT, 0, 0, number, n, 0, 0)
 
 
 def byte_fields(headers: Iterable) -> tuple[bytes, int]:
-    """ASGI's headers as lines, which the gateway counts and checks."""
+    """Returns ASGI headers as lines, and their count. The gateway checks them."""
     try:
         if type(headers) is not list:
             headers = list(headers)
@@ -73,6 +73,6 @@ def byte_fields(headers: Iterable) -> tuple[bytes, int]:
 
 
 def fields_frame(kind: int, number: int, headers: Iterable, flags: int = 0, status: int = 0) -> bytes:
-    """A frame of nothing but fields."""
+    """Returns a frame that has only header fields."""
     block, count = byte_fields(headers)
     return pack(len(block), kind, flags, status, number, len(block), count, 0) + block
