@@ -1,4 +1,4 @@
-"""Gunicorn's logger: the one that hooks are given, and a logger_class."""
+"""Gunicorn's logger: the one that hooks get, and support for logger_class."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NEEDED = ("access", "info", "error", "exception")
 
 
 class Atoms(dict):
-    """What a format may name: quotes are escaped, what is missing is a dash."""
+    """The values that a log format may name. Quotes are escaped, and a missing value is a dash."""
 
     def __init__(self, atoms: dict):
         super().__init__((k, v.replace('"', '\\"') if isinstance(v, str) else v) for k, v in atoms.items())
@@ -28,7 +28,7 @@ class Atoms(dict):
 
 
 class Logger:
-    """Has the methods of Gunicorn's; its lines are the arbiter's to write."""
+    """Has the methods of Gunicorn's logger. The arbiter writes the lines."""
 
     def __init__(self, access_format: str = ""):
         self.access_format = FORMAT if access_format in ("", "json") else access_format
@@ -73,13 +73,13 @@ class Logger:
         return time.strftime("[%d/%b/%Y:%H:%M:%S %z]")
 
     def reopen_files(self) -> None:
-        """The arbiter does."""
+        """Does nothing: the arbiter reopens the files."""
 
     close_on_exec = reopen_files
 
 
 def user_of(authorization: str) -> str:
-    """The name in an Authorization of the Basic scheme."""
+    """Returns the user name in an Authorization header of the Basic scheme."""
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "basic":
         return ""
@@ -94,13 +94,13 @@ def own_class(chosen) -> bool:
 
 
 def adapt(chosen, namespace: dict) -> Logger:
-    """An instance of the logger_class, whose error lines go to the arbiter; refused with the reason."""
+    """Makes an instance of the logger_class, whose error lines go to the arbiter. AppError says why it cannot."""
     name = chosen.logger_class
     cls = find(name, namespace)
     missing = [m for m in NEEDED if not hasattr(cls, m)]
     if not isinstance(cls, type) or missing:
         raise AppError("logger_class %s is not a logger: it has no %s" % (name, ", ".join(missing) or "class"))
-    # Of what the class would do by itself, the arbiter does the rest: files, syslog, standard output.
+    # The arbiter does what the class would do with files, syslog and standard output.
     ours = {"errorlog": "-", "capture_output": False, "syslog": False, "user": os.geteuid(), "group": os.getegid()}
     cfg = Config(**{**chosen.cfg, **ours, "logger_class": cls})
     logging.getLogger("gunicorn.error").handlers = []  # the class brings its own
@@ -117,7 +117,7 @@ def adapt(chosen, namespace: dict) -> Logger:
 
 
 def find(name: str, namespace: dict):
-    """The class behind module.Class, or of the config file."""
+    """Finds the class that module.Class names, or a class in the config file."""
     module_name, _, attribute = name.replace(":", ".").rpartition(".")
     if module_name == "__config__" and attribute in namespace:
         return namespace[attribute]
@@ -128,7 +128,7 @@ def find(name: str, namespace: dict):
 
 
 def replace_handlers(logger, formatted: bool) -> None:
-    """Has the lines that Gunicorn would write to its own streams be records of the arbiter's log."""
+    """Sends the lines that Gunicorn would write to its own streams to the arbiter's log as records."""
     for i, old in enumerate(getattr(logger, "handlers", ())):
         if not getattr(old, "_gunicorn", False) or isinstance(old, logging.FileHandler):
             continue

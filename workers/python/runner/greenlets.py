@@ -1,6 +1,6 @@
-"""The class gevent: every request a greenlet of one hub, in a process that is patched before the app is loaded.
+"""The class gevent: each request is a greenlet of one hub. The process is patched before the app is loaded.
 
-The runner's own threads and its sockets stay as they are: what this imports by name was bound before the patching.
+The runner's own threads and sockets are not patched: the names that this module imports were bound before.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from .watch import Held, Watch
 
 BEAT = 0.1  # seconds between two signs of life
 BATCH = 64  # messages, or tokens, read before the hub turns
-READ = 1  # what a watcher of libev and libuv waits for
+READ = 1  # the event that a watcher of libev or libuv waits for
 
 TOKENS = struct.Struct("<Q")
 
 
 def patch() -> None:
-    """Patches Python, or says what is missing. What runs before is not patched: hooks and the app run behind it."""
+    """Patches Python, or says what is missing. It runs before any hook and before the app."""
     try:
         from gevent import monkey
     except ImportError as e:
@@ -45,7 +45,7 @@ def patch() -> None:
 
 
 def after_fork() -> None:
-    """Makes the hub of the process that was forked usable in this one."""
+    """Makes the hub usable in a process that was forked."""
     import gevent
 
     gevent.reinit()
@@ -70,7 +70,7 @@ def serve(app, interface: str, chosen: Settings) -> None:
 
 
 class Life(Lifecycle):
-    """Hooks may use what is patched, which a signal handler cannot: it may run in the hub."""
+    """Runs hooks in a greenlet: they may use patched functions, which a signal handler in the hub must not."""
 
     quitting = None  # the greenlet that ends the process
 
@@ -82,7 +82,7 @@ class Life(Lifecycle):
 
 
 class Wire(Link):
-    """The worker's own socket. The hub reads for all; greenlets wait for what concerns their request."""
+    """The worker's own socket. The hub reads for all; each greenlet waits for messages about its request."""
 
     def __init__(self, sock, worker: Worker):
         from gevent.event import Event
@@ -107,7 +107,7 @@ class Wire(Link):
         import socket
 
         class Whole(socket.socket):
-            """Sends all or fails, as a socket that blocks: simple-websocket does not look how much was sent."""
+            """Sends all or fails, like a blocking socket: simple-websocket does not check how much was sent."""
 
             def send(self, data, flags: int = 0) -> int:
                 left = memoryview(data).cast("B")
@@ -165,8 +165,8 @@ class Worker(Crowd):
         self.describe = request_head.environs(True, chosen.multiprocess, wsgi.FileWrapper)
         self.run_wsgi = chosen.own_hooks.around_wsgi(wsgi.run)
         self.lifeline = chosen.lifeline_fd
-        self.fetching = 0  # requests that the gateway has been asked for
-        self.taken = Event()  # nothing new comes
+        self.fetching = 0  # requests that the worker has asked the gateway for
+        self.taken = Event()  # no new requests come
         self.idle = Event()  # set while nothing is in flight
         self.idle.set()
         self.watchers: dict = {}  # by descriptor
@@ -204,7 +204,7 @@ class Worker(Crowd):
             watcher.close()
 
     def stop(self) -> None:
-        """Ends what the hub does by itself: in a child that is forked, none of it is the child's."""
+        """Stops the hub's own timer and watchers. A forked child must not have them."""
         self.timer.stop()
         for fd in list(self.watchers):
             self.forget(fd)
@@ -216,14 +216,14 @@ class Worker(Crowd):
         self.spawn(self.go_away)
 
     def go_away(self) -> None:
-        """Is answered behind the last request; the arbiter hangs up if no gateway is there to answer."""
+        """Asks to drain. The gateway answers after the last request; without a gateway, the arbiter hangs up."""
         try:
             self.link.send([frames.frame(frames.GOAWAY, 0)])
         except OSError:
             pass  # it has hung up
 
     def end_taking(self) -> None:
-        """Nothing new comes: what is in the pipe is the last."""
+        """Takes the last requests in the pipe: no new ones come."""
         while self.plane is not None and self.take():
             pass
         self.taken.set()
@@ -232,7 +232,7 @@ class Worker(Crowd):
         if not self.fetching:
             self.idle.set()
 
-    # What comes from the gateway. This runs in the hub, and must not wait.
+    # Messages from the gateway. This runs in the hub and must not wait.
 
     def read(self) -> None:
         for _ in range(BATCH):
@@ -245,7 +245,7 @@ class Worker(Crowd):
             self.end_taking()
 
     def meet(self) -> None:
-        """There is a gateway, maybe another one than before."""
+        """There is a gateway. It may be a new one."""
         if self.plane is not None:
             self.forget(self.plane.todo)
         self.plane = self.link.plane
@@ -254,7 +254,7 @@ class Worker(Crowd):
             self.spawn(self.go_away)
 
     def take(self) -> bool:
-        """Begins the requests whose tokens are in the pipe; false if there are none now."""
+        """Begins the requests whose tokens are in the pipe. Returns false if there are none now."""
         plane = self.plane
         try:
             data = os.read(plane.todo, TOKEN * BATCH)
@@ -291,7 +291,7 @@ class Worker(Crowd):
                 self.rest()
 
     def begin(self, message: tuple, fds: list[int], token: int) -> None:
-        """Begins a request, whose token is 0 if its answer cannot go through shared memory."""
+        """Begins a request. The token is 0 if the answer cannot go through shared memory."""
         number, request_id, kind, told, body = message
         now = monotonic_ns()
         environ = self.describe(told, kind, request_id)
@@ -318,10 +318,10 @@ class Worker(Crowd):
             self.link.waiting.pop(response.number, None)
             self.end(response.number)
 
-    # What a diagnosis wants to know.
+    # For diagnosis.
 
     def held(self):
-        """What is in flight, the oldest first."""
+        """Yields the requests in flight, the oldest first."""
         for r in list(self.exchanges.values()):
             begun = r.sent or r.socket is not None
             yield Held(r.begun, r.request_id, r.environ, self.main, None, begun, r.greenlet)

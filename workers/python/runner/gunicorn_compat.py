@@ -1,4 +1,4 @@
-"""What Gunicorn's hooks are given: server, worker, req and resp, with the attributes that hooks use."""
+"""The objects that Gunicorn's hooks get: server, worker, req and resp, with the attributes that hooks use."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 
 class Config(SimpleNamespace):
-    """The settings, by Gunicorn's names."""
+    """The settings, under Gunicorn's names."""
 
     @property
     def address(self) -> list:
@@ -68,14 +68,14 @@ class Worker:
         self.id = int(os.environ.get("GONICORN_WORKER_ID", "0") or 0)
 
     def notify(self) -> None:
-        """The runner gives its signs of life itself."""
+        """Does nothing: the runner shows its own signs of life."""
 
     def __str__(self) -> str:
         return "<Worker %s>" % self.pid
 
 
 def port_of(text: str) -> int | str:
-    """The port as Gunicorn has it: a number, where there is one."""
+    """Returns the port as Gunicorn does: as a number if it is one."""
     return int(text) if text.isdigit() else text
 
 

@@ -1,4 +1,4 @@
-"""What a copy made by fork(2) would get that is not good for two: other threads' locks, and open sockets."""
+"""What makes a process unfit to be copied by fork(2): locks held by other threads, and open sockets."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from time import monotonic, sleep
 
 from .settings import Settings
 
-OWN_THREADS = "gonicorn-"  # how names of the runner's own threads begin, which start again in each copy
-ENDING = 2.0  # seconds that threads which are about to end have for it
+OWN_THREADS = "gonicorn-"  # prefix of the runner's own threads, which start again in each copy
+ENDING = 2.0  # seconds that threads get to end by themselves
 
 
 def objection(chosen: Settings) -> str:
-    """Why no copies of this worker, which has finished, should be made; empty if they may be."""
+    """Says why this worker, which has finished, must not be copied. Empty if it may be."""
     faulthandler.cancel_dump_traceback_later()  # its thread is the runner's
     end = monotonic() + ENDING
     while other_threads() and monotonic() < end:
@@ -39,7 +39,7 @@ def objection(chosen: Settings) -> str:
 
 
 def other_threads() -> list[str]:
-    """Names of the threads beside the main one that are not the runner's own."""
+    """Names the threads other than the main one and the runner's own."""
     live = threading.enumerate()
     names = [t.name for t in live if t is not threading.main_thread() and not t.name.startswith(OWN_THREADS)]
     try:
@@ -52,7 +52,7 @@ def other_threads() -> list[str]:
 
 
 def open_sockets(without: Iterable[int] = ()) -> dict[str, int]:
-    """The open sockets, each with one descriptor of it."""
+    """Returns the open sockets, with one descriptor for each."""
     found: dict[str, int] = {}
     try:
         fds = [int(name) for name in os.listdir("/proc/self/fd")]
@@ -62,14 +62,14 @@ def open_sockets(without: Iterable[int] = ()) -> dict[str, int]:
         try:
             name = os.readlink("/proc/self/fd/%d" % fd)
         except OSError:
-            continue  # it was the one that lists them
+            continue  # it was the descriptor of the listing itself
         if name.startswith("socket:") and fd not in without:
             found.setdefault(name, fd)
     return found
 
 
 def describe(sockets: dict[str, int]) -> list[str]:
-    """The sockets as a person knows them."""
+    """Describes sockets for a log line."""
     return [describe_one(fd) for fd in sockets.values()]
 
 

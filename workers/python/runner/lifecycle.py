@@ -1,4 +1,4 @@
-"""When a worker is ready, when it must finish, and when it is worn."""
+"""When a worker is ready, when it must finish, and when it should be replaced."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class Lifecycle:
         self.forks = Forks()
 
     def install(self, *fds: int) -> None:
-        """Takes the signals. The descriptors are the worker's, and not for what the app forks."""
+        """Installs the signal handlers. Processes that the app forks close these descriptors."""
         own = self.hooks.own if self.hooks is not None else None
         if own is None:
             self.take_signals(self.drain, self.quit, signal.SIG_IGN)
         else:
             own.life = self
             own.init_signals()
-        signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # as Python has it
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # as Python does
         self.forks.close(self.wake, self.waker, *fds)
 
     def take_signals(self, drain, quit, reopen) -> None:

@@ -9,11 +9,11 @@ from .stacks import log_exception
 
 
 class Lifespan:
-    """Tells the app when the worker starts and ends; `state` is what the app has put there, None without one."""
+    """Tells the app when the worker starts and ends. `state` is what the app has put there; None without lifespan."""
 
     def __init__(self, app, mode: str):
         self.app = app
-        self.mode = mode  # auto: an app that knows no lifespan is none the worse for it
+        self.mode = mode  # auto: an app may do without lifespan
         self.state = None
         self.failure = None
         self.task = None
@@ -43,7 +43,7 @@ class Lifespan:
                 self.failure.__cause__ = e
         finally:
             if not self.answered.is_set():
-                self.task = None  # the app knows no lifespan
+                self.task = None  # the app does not support lifespan
             self.answered.set()
 
     async def send(self, message: dict) -> None:

@@ -8,8 +8,8 @@ import os
 import select
 import socket
 from array import array
-from os import close  # as it is before gevent patches it
-from socket import socket as Socket  # the class as it is before anybody patches it
+from os import close  # before gevent patches it
+from socket import socket as Socket  # before anything patches it
 from threading import Condition
 
 from . import frames
@@ -19,7 +19,7 @@ from .plane import Plane
 
 
 def decode(buffer: bytearray, fds: list[int]):
-    """The object of a message; one too long for a message is in the first descriptor."""
+    """Decodes a message. An object that is too long for a message is in the first descriptor."""
     message = marshal.loads(buffer)
     if type(message) is not int:
         return message
@@ -28,7 +28,7 @@ def decode(buffer: bytearray, fds: list[int]):
 
 
 def attach(fd: int):
-    """Takes over a descriptor for messages; a child that is only forked does not keep it."""
+    """Takes over a message socket. Forked children close it."""
     sock = wrap(fd)
     sock.set_inheritable(False)
     os.register_at_fork(after_in_child=sock.close)
@@ -36,7 +36,7 @@ def attach(fd: int):
 
 
 class Fetched:
-    """A request that the gateway has been asked for, since it does not fit into shared memory."""
+    """A request that the worker has asked the gateway for, because it does not fit into shared memory."""
 
     def __init__(self, number: int):
         self.number = number
@@ -58,10 +58,10 @@ class Fetched:
 
 
 class Link:
-    """Sends whole messages and reads what the gateway says of single requests.
+    """Sends whole messages, and reads the gateway's messages about single requests.
 
-    Whoever needs to read becomes the leader and reads for all; with `external`
-    somebody else always does.
+    The first thread that needs to read becomes the leader and reads for all. With
+    `external`, another reader always does it.
     """
 
     def __init__(self, sock, interface: str, external: bool = False):
@@ -69,14 +69,14 @@ class Link:
         self.interface = interface
         self.leading = external
         self.changed = Condition()
-        self.exchanges: dict = {}  # by number: what has credit() and cancel()
+        self.exchanges: dict = {}  # by number: objects with credit() and cancel()
         self.buffer = bytearray(frames.MAX_MESSAGE)
-        self.epoch = 0  # of the gateway that is there
-        self.plane: Plane | None = None  # what it shares with this worker
-        self.gone = False  # there is no gateway, nor will there be one
+        self.epoch = 0  # of the current gateway
+        self.plane: Plane | None = None  # the memory that it shares with this worker
+        self.gone = False  # there is no gateway, and there will not be one
 
     def client(self, fd: int):
-        """A client's socket for an app."""
+        """Returns a client's socket for an app."""
         return Socket(fileno=fd)
 
     def hello(self) -> None:
@@ -96,7 +96,7 @@ class Link:
                 poll.poll()
 
     def wait(self, needed, number: int = 0) -> None:
-        """Reads what the gateway says until needed() is false or there is no gateway. It is about one request."""
+        """Reads the gateway's messages until needed() is false or there is no gateway. number is the request's."""
         with self.changed:
             while needed() and not self.gone:
                 if self.leading:
@@ -105,7 +105,7 @@ class Link:
                     self.lead(0)
 
     def poll(self) -> None:
-        """Reads what the gateway has said so far."""
+        """Reads the messages that have arrived."""
         with self.changed:
             if not self.leading:
                 self.lead(socket.MSG_DONTWAIT)
@@ -122,7 +122,7 @@ class Link:
             self.changed.notify_all()
 
     def pump(self, flags: int) -> bool:
-        """Reads one message; false if there is none now."""
+        """Reads one message. Returns false if there is none now."""
         try:
             n, ancillary, _, _ = self.sock.recvmsg_into([self.buffer], frames.ANCILLARY, flags)
         except BlockingIOError:
@@ -139,11 +139,11 @@ class Link:
         for message in (messages,) if type(messages) is tuple else messages:
             self.deliver(message, fds)
         for fd in fds:
-            close(fd)  # nobody wants it
+            close(fd)  # nothing has taken it
         return True
 
     def deliver(self, message: tuple, fds: list[int]) -> None:
-        """Acts on a message; what it uses of the descriptors it takes out of the list."""
+        """Acts on a message. It removes the descriptors that it uses from the list."""
         op, number = message[0], message[1] if len(message) > 1 else 0
         if op == frames.OP_HELLO:
             self.plane = Plane(*message[2:], fds[:4])
@@ -167,7 +167,7 @@ class Link:
             exchange.message(message)
 
     def fetch(self, number: int) -> tuple[tuple | None, list[int]]:
-        """Asks for a request, and waits for it. None says that nobody wants its answer any more."""
+        """Asks for a request, and waits for it. None means that its answer is no longer needed."""
         fetched = self.exchanges[number] = Fetched(number)
         try:
             self.send([frames.frame(frames.FETCH, number)])
@@ -179,6 +179,6 @@ class Link:
         return fetched.answer, fetched.fds
 
     def wake(self) -> None:
-        """Has those that wait look again; for an external reader."""
+        """Wakes the waiting threads after an external reader has read."""
         with self.changed:
             self.changed.notify_all()

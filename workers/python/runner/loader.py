@@ -1,4 +1,4 @@
-"""Finds the app that was named, and says what is wrong when it cannot."""
+"""Loads the app that was named, and says what is wrong if it cannot."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ import sys
 import traceback
 
 WSGI, ASGI = "wsgi", "asgi"
-PASTE = "paste:"  # begins the name of an app that a PasteDeploy file describes
-NAMES = ("application", "app")  # what a module's app is called when nobody says
+PASTE = "paste:"  # prefix of an app that a PasteDeploy file describes
+NAMES = ("application", "app")  # the names that are tried if none is given
 
 
 class AppError(Exception):
-    """The app cannot be loaded; trying again would not help."""
+    """The app cannot be loaded. Trying again would not help."""
 
 
 class BootFailure(AppError):
-    """The app failed while it started; it may do better the next time."""
+    """The app failed while it started. Another try may succeed."""
 
 
 def prepare_path(chdir: str, pythonpath: list[str]) -> None:
-    """Puts the app's folder first on sys.path, as `python app.py` does, and the others behind it."""
+    """Puts the app's folder first on sys.path, as `python app.py` does, and the others after it."""
     folder = os.path.abspath(chdir or ".")
     os.chdir(folder)
     if sys.path and sys.path[0] == "":
@@ -38,7 +38,7 @@ def prepare_path(chdir: str, pythonpath: list[str]) -> None:
 
 
 def load(name: str, factory: bool):
-    """The callable behind module:attribute, module:factory(...) or module."""
+    """Loads the callable that module:attribute, module:factory(...) or module names."""
     module_name, _, expression = name.partition(":")
     if module_name.endswith(".py") or "/" in module_name:
         hint = module_name.removesuffix(".py") if hasattr(str, "removesuffix") else module_name
@@ -53,7 +53,7 @@ def load(name: str, factory: bool):
 
 
 def load_paste(name: str, variables: list[str]):
-    """The app of a PasteDeploy file, FILE or FILE#NAME."""
+    """Loads the app of a PasteDeploy file, FILE or FILE#NAME."""
     file = os.path.abspath(name.partition("#")[0])
     if not os.path.isfile(file):
         raise AppError("paste: there is no file %s" % file)
@@ -70,9 +70,9 @@ def load_paste(name: str, variables: list[str]):
 
 
 def refuse_patched(name: str, own: str, worker_class: str) -> None:
-    """Says no to an app that has replaced what the runner's own threads and event loop need: it would never answer.
+    """Refuses an app that has patched what the runner's threads and event loop need: it would never answer.
 
-    own is by what the class has patched Python itself.
+    own is the library with which the worker class itself has patched Python.
     """
     gevent, eventlet = sys.modules.get("gevent.monkey"), sys.modules.get("eventlet.patcher")
     by = instead = ""
@@ -114,9 +114,9 @@ def import_module(name: str):
 
 
 def own_files(error: BaseException | None = None) -> list[str]:
-    """The sources of the app: what was imported from elsewhere than the interpreter's and the installed packages.
+    """Lists the app's source files: everything imported except the standard library and installed packages.
 
-    A module that fails is none that was imported, so the files of the traceback are the app's too.
+    A module that failed to import is not in sys.modules, so the files of the traceback are added.
     """
     files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
     while error is not None:
@@ -150,7 +150,7 @@ def no_module(name: str) -> str:
 
 
 def guess(module: str) -> str:
-    """The app's name in a module that is not imported."""
+    """Guesses the app's name in a module, without importing it."""
     try:
         with open(module + ".py", encoding="utf-8") as f:
             tree = ast.parse(f.read())
@@ -165,7 +165,7 @@ def guess(module: str) -> str:
 
 
 def attribute(module, expression: str):
-    """What an expression names: dotted attributes, and a call with literals at the end."""
+    """Evaluates an expression of dotted attributes, which may end with a call with literal arguments."""
     if not expression:
         for name in NAMES:
             if hasattr(module, name):
@@ -203,7 +203,7 @@ def lookup(module, node, expression: str):
 
 
 def candidates(module) -> str:
-    """The callables that a module has itself, those that look like apps first."""
+    """Lists the callables that a module itself defines. Those that look like apps come first."""
     names = [
         n
         for n, v in vars(module).items()
@@ -245,7 +245,7 @@ def checked(app, module: str, expression: str):
         )
     if inspect.isroutine(function) and required(app) == 1 and not inspect.iscoroutinefunction(function):
         parameter = next(iter(inspect.signature(app).parameters))
-        if parameter != "scope":  # as an app of ASGI 2 has it
+        if parameter != "scope":  # an app of ASGI 2 has it
             raise AppError(
                 "%s takes one argument, %s, so it is not an app but may be a factory: type %s(...) with that argument"
                 % (name, parameter, name)
@@ -256,7 +256,7 @@ def checked(app, module: str, expression: str):
 
 
 def required(app) -> int:
-    """How many arguments an app must be called with; -1 if Python does not know."""
+    """Returns how many arguments an app must be called with, or -1 if Python does not know."""
     try:
         parameters = inspect.signature(app).parameters.values()
     except (TypeError, ValueError):
@@ -282,7 +282,7 @@ def interface_of(app) -> str:
 
 
 def single(app):
-    """An ASGI 3 app of an ASGI 2 one, which is called with the scope first."""
+    """Makes an ASGI 3 app of an ASGI 2 app, which takes the scope first and returns the rest of the app."""
     unwrapped = app.func if isinstance(app, functools.partial) else app
     if required(app) != 1 and not (inspect.isclass(unwrapped) and not hasattr(unwrapped, "__await__")):
         return app

@@ -18,7 +18,7 @@ current: ContextVar[str] = ContextVar("gonicorn_request_id", default="")
 
 
 def request_id() -> str:
-    """The id of the request that is being answered here, "" outside of any: X-Request-ID."""
+    """Returns the id (X-Request-ID) of the request that is being answered here, or "" outside of requests."""
     return current.get()
 
 
@@ -31,7 +31,7 @@ class RequestID(logging.Filter):
 
 
 def open_log(level: str) -> None:
-    """Makes the loggers of Gunicorn and of uvicorn, whose handlers apps borrow."""
+    """Sets up the loggers of Gunicorn and uvicorn. Apps often use their handlers."""
     handler = records.Stderr()
     for name in ("gunicorn.error", "gunicorn.access", "uvicorn", "uvicorn.access"):
         logger = logging.getLogger(name)
@@ -46,7 +46,7 @@ def open_log(level: str) -> None:
 
 
 def configure(chosen, namespace: dict) -> glogging.Logger:
-    """Makes Gunicorn's loggers and applies logger_class, or what logconfig says, in Gunicorn's order."""
+    """Sets up Gunicorn's loggers, then applies logger_class or logconfig in Gunicorn's order."""
     open_log(chosen.loglevel)
     if chosen.statsd:
         statsd.count(chosen.statsd)

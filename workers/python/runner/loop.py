@@ -1,4 +1,4 @@
-"""The class event-loop: every request a task of one loop, all frames over one socket."""
+"""The class event-loop: each request is a task of one loop."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from .watch import Held, Watch
 
 BEAT = 0.1  # seconds between two signs of life
 BATCH = 64  # messages, or tokens, read before the loop turns
-POOL = 40  # threads for WSGI apps where nobody says
+POOL = 40  # threads for WSGI apps unless threads is set
 
 
 TOKENS = struct.Struct("<Q")
@@ -41,7 +41,7 @@ BATCHED = BATCH_TOKEN | NUMBER  # bits of a token
 
 
 def make_loop(which: str):
-    """uvloop where it can be imported, unless somebody chose."""
+    """Makes the loop that was chosen. The default is uvloop if it is installed, else asyncio."""
     if which != "asyncio":
         try:
             import uvloop
@@ -54,7 +54,7 @@ def make_loop(which: str):
 
 
 def preload(interface: str, chosen: Settings) -> None:
-    """Imports what every worker imports."""
+    """Imports what every worker needs."""
     if chosen.loop != "asyncio":
         try:
             import uvloop  # noqa: F401
@@ -77,7 +77,7 @@ def serve(app, interface: str, chosen: Settings) -> None:
         loop.run_until_complete(loop.shutdown_asyncgens())
         worker.life.forks.end()
         watch.stop()
-    if chosen.promote_fd >= 0:  # nothing of it must be left in the copies
+    if chosen.promote_fd >= 0:  # its copies must have nothing of this
         loop.run_until_complete(loop.shutdown_default_executor())
         if worker.pool is not None:
             worker.pool.shutdown()
@@ -86,7 +86,7 @@ def serve(app, interface: str, chosen: Settings) -> None:
 
 
 class Worker(Batches, Crowd):
-    """A worker's loop and what it has in flight. It is the carrier of its exchanges."""
+    """A worker's event loop and the requests in flight. It is the carrier of its exchanges."""
 
     known = True  # each request comes over the worker's own socket
     closing = False
@@ -101,7 +101,7 @@ class Worker(Batches, Crowd):
         self.sock = attach(chosen.conn_fd)
         self.fd = self.sock.fileno()
         self.link = Link(self.sock, interface, external=True)  # for threads
-        self.fetching: set[int] = set()  # numbers of requests that the gateway has been asked for
+        self.fetching: set[int] = set()  # numbers of requests that the worker has asked the gateway for
         self.epoch = 0
         self.plane: Plane | None = None
         self.tokens: list[bytes] = []  # of answers of this turn of the loop
@@ -111,16 +111,16 @@ class Worker(Batches, Crowd):
         self.size = 0  # bytes of them
         self.out: deque = deque()  # messages that wait to be sent, with a descriptor or -1
         self.flushing = False
-        self.congested = False  # senders are to wait
+        self.congested = False  # senders must wait
         self.blocked = False  # there is no room in the socket
-        self.sent = None  # set while the last frames are waited for
+        self.sent = None  # set while the worker waits for the last frames to be sent
         self.drained = loop.create_future()
-        self.idle = None  # set while the last requests are waited for
+        self.idle = None  # set while the worker waits for the last requests
         self.lifespan = Lifespan(self.app, chosen.lifespan if interface == "asgi" else "off")
         self.pool = None
         self.run_wsgi = chosen.own_hooks.around_wsgi(wsgi.run)
         self.asgi = chosen.own_hooks.around_asgi(self.app)
-        self.grace = chosen.disconnect_grace  # seconds that an app whose client has gone may run on
+        self.grace = chosen.disconnect_grace  # seconds that an app may go on after its client has gone
 
     # The life of the worker.
 
@@ -157,18 +157,18 @@ class Worker(Batches, Crowd):
         if self.chosen.lifeline_fd >= 0:
             self.loop.remove_reader(self.chosen.lifeline_fd)
         self.slot[STATE] = DRAINING
-        # Answered behind the last request; the arbiter hangs up if no gateway is there to answer.
+        # The gateway answers after the last request. Without a gateway, the arbiter hangs up.
         self.post(frames.frame(frames.GOAWAY, 0))
 
     def end_taking(self) -> None:
-        """Nothing new comes: what is in the pipe is the last."""
+        """Takes the last requests in the pipe: no new ones come."""
         while self.plane is not None and self.take():
             pass
         if not self.drained.done():
             self.drained.set_result(None)
 
     async def finish(self) -> None:
-        """Waits for the requests in flight; WebSockets are told that the worker restarts."""
+        """Waits for the requests in flight. WebSockets are closed, because the worker restarts."""
         self.closing = True
         for exchange in list(self.exchanges.values()):
             if isinstance(exchange, Exchange) and exchange.socket:
@@ -181,7 +181,7 @@ class Worker(Batches, Crowd):
         self.show_life(BEAT)
         self.loop.call_later(BEAT, self.beat)
 
-    # What comes from the gateway.
+    # Messages from the gateway.
 
     def read(self) -> None:
         for _ in range(BATCH):
@@ -209,7 +209,7 @@ class Worker(Batches, Crowd):
                     self.operate(message, fds)
 
     def take(self) -> bool:
-        """Begins the requests whose tokens are in the pipe; false if there are none now."""
+        """Begins the requests whose tokens are in the pipe. Returns false if there are none now."""
         plane = self.plane
         try:
             data = os.read(plane.todo, TOKEN * BATCH)
@@ -277,7 +277,7 @@ class Worker(Batches, Crowd):
             self.link.wake()
 
     def begin(self, message: tuple, fds, token: int, now: int) -> None:
-        """Begins a request, whose token is 0 if its answer cannot go through shared memory."""
+        """Begins a request. The token is 0 if the answer cannot go through shared memory."""
         number, request_id, kind, told, body = message
         if kind == frames.WSGI:
             exchange = wsgi.Response(self.link, number, now, self.plane, token)
@@ -315,7 +315,7 @@ class Worker(Batches, Crowd):
         self.run_wsgi(self.app, response, request_id, environ)
 
     def end(self, number: int) -> None:
-        """Ends a request. What is written down of all of them is so once a turn of the loop."""
+        """Ends a request. The slot is updated once per turn of the loop, for all requests that have ended."""
         self.drop(number)
         if self.congested:
             self.settle()
@@ -324,12 +324,12 @@ class Worker(Batches, Crowd):
             self.loop.call_soon(self.flush)
 
     def rest(self) -> None:
-        """Tells who waits for the last requests."""
+        """Wakes finish(), which waits for the last requests."""
         if self.idle is not None and not self.idle.done():
             self.idle.set_result(None)
 
     def trim_later(self) -> None:
-        """Gives memory back a moment after large messages, once for all of them."""
+        """Gives memory back a second after large messages, once for all of them."""
         if not self.trimming:
             self.trimming = True
             self.loop.call_later(1, self.trim)
@@ -338,10 +338,10 @@ class Worker(Batches, Crowd):
         self.trimming = False
         memory.trim()
 
-    # What goes to the gateway.
+    # Messages to the gateway.
 
     def post(self, frame: bytes, fd: int = -1) -> None:
-        """Sends a frame with all others of this turn of the loop."""
+        """Sends a frame together with all others of this turn of the loop."""
         size = len(frame)
         if fd >= 0 or self.size + size > MAX_MESSAGE:
             self.seal()
@@ -354,7 +354,7 @@ class Worker(Batches, Crowd):
             self.loop.call_soon(self.flush)
 
     def answer(self, exchange: Exchange, head: bytes, data) -> bool:
-        """Sends a part of an answer through shared memory, with all others of this turn of the loop."""
+        """Sends a part of an answer through shared memory, together with all others of this turn of the loop."""
         told = exchange.plane.put(exchange.token, head, data)
         if not told:
             return False
@@ -366,7 +366,7 @@ class Worker(Batches, Crowd):
         return True
 
     def seal(self, fd: int = -1) -> None:
-        """Makes what has been posted a message of its own."""
+        """Makes one message of the frames that have been posted."""
         if self.batch:
             batch = self.batch
             self.out.append((batch[0] if len(batch) == 1 else b"".join(batch), fd))
@@ -417,10 +417,10 @@ class Worker(Batches, Crowd):
             self.blocked = True
             self.loop.add_writer(self.fd, self.flush)
 
-    # What a diagnosis wants to know.
+    # For diagnosis.
 
     def held(self):
-        """What is in flight, the oldest first."""
+        """Yields the requests in flight, the oldest first."""
         for e in list(self.exchanges.values()):
             if isinstance(e, Exchange):
                 yield Held(e.start, e.request_id, e.scope, 0, e.task, e.started or e.socket)

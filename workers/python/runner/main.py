@@ -15,7 +15,7 @@ from .stacks import trim
 
 
 def main() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during an import is no exception of the app's
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during an import must not raise in the app
     notify.take_environment()
     chosen = settings.take()
     records.captured = chosen.captured
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 class Course:
-    """What a worker or a template does, in its order."""
+    """The steps of a worker or a template, in order."""
 
     def __init__(self, chosen: settings.Settings):
         self.chosen = chosen
@@ -73,7 +73,7 @@ class Course:
                 return
 
     def work(self, load) -> bool:
-        """A worker's life. True says that it has become the template."""
+        """Runs a worker from start to end. Returns true if it has become the template."""
         begin(self.hooks, self.chosen)
         if self.hooks.own is not None:
             own_class.work(self.chosen, self.hooks, load, self.loaded, self.serve)
@@ -88,7 +88,7 @@ class Course:
         return True
 
     def load(self):
-        """Loads the app, and waits for a place where the worker has none yet."""
+        """Loads the app, and waits for a position if the worker has none yet."""
         with early.explained():
             self.app, self.interface, error = load_or_page(self.chosen)
         self.chosen.worker_class = self.chosen.worker_class or classes.suiting(self.interface).name
@@ -107,11 +107,11 @@ class Course:
 
 
 def prepare(chosen: settings.Settings) -> None:
-    """Has Python patched where the class wants it, before anything of the app's, or of a config file's, is run."""
+    """Patches Python if the class needs it, before any code of the app or of a config file runs."""
     loader.prepare_path(chosen.chdir, chosen.pythonpath)
     if chosen.own_class:
         chosen.worker_type = own_class.find(chosen.own_class, lambda: conf.evaluate(chosen.conf, chosen.conf_source))
-        if not chosen.worker_class:  # otherwise its file has told, and CONFIG_KWARGS are among the settings
+        if not chosen.worker_class:  # else it is known already, and CONFIG_KWARGS are in the settings
             chosen.worker_class = chosen.worker_type.serves_as
             own_class.take_kwargs(chosen)
     if classes.patched_by(chosen.worker_class):
@@ -146,7 +146,7 @@ def begin(hooks: conf.Hooks, chosen: settings.Settings) -> None:
 
 
 def show_title(title: str) -> None:
-    """How ps shows the process: in place of the command line that started it (proc(5), arg_start)."""
+    """Sets the title that ps shows: it overwrites the command line (proc(5), arg_start)."""
     try:
         with open("/proc/self/stat", "rb") as f:
             fields = f.read().rpartition(b")")[2].split()
@@ -160,7 +160,7 @@ def show_title(title: str) -> None:
 
 
 def show_name(name: str, chosen: settings.Settings | None = None) -> None:
-    """How top and ps show the process."""
+    """Sets the name that top and ps show."""
     if chosen is not None:
         show_title(name.replace(" ", ": ", 1) + (" [%s]" % chosen.proc_name if chosen.proc_name else ""))
     try:
@@ -171,9 +171,9 @@ def show_name(name: str, chosen: settings.Settings | None = None) -> None:
 
 
 def load_or_page(chosen: settings.Settings):
-    """The app, its interface, and why it is a page that says that the app cannot be loaded, or None.
+    """Returns the app, its interface and None. If the app cannot be loaded, an error page and the error instead.
 
-    An app that was named wrongly when gonicorn started is no page: no save would mend that.
+    An app that was misnamed when gonicorn started gets no page: saving a file would not fix that.
     """
     try:
         return (*load(chosen), None)
@@ -202,9 +202,9 @@ def load(chosen: settings.Settings):
 
 
 def inspect(chosen: settings.Settings) -> None:
-    """Prints what the app is, as one line of JSON, for whoever has asked."""
+    """Prints what the app is, as one line of JSON, for the process that has asked."""
     out = os.dup(1)
-    os.dup2(2, 1)  # what the app prints while it is imported is none of it
+    os.dup2(2, 1)  # what the app prints while it is imported is not the answer
     try:
         prepare(chosen)
         configure(chosen)
@@ -232,6 +232,6 @@ def show(error: AppError) -> None:
     if cause is not None:
         tb = trim(cause.__traceback__)
         if isinstance(cause, SyntaxError) and tb is cause.__traceback__:
-            tb = None  # nobody's frames but the runner's; its text has file and line
+            tb = None  # all frames are the runner's; the text has file and line
         lines = traceback.format_exception(type(cause), cause, tb)
         sys.stderr.write("".join(lines))

@@ -1,7 +1,7 @@
-"""The process beside the arbiter in which the master's hooks of a gunicorn.conf.py run.
+"""The process beside the arbiter that runs the master's hooks of a gunicorn.conf.py.
 
-What has happened comes on standard input, a JSON object a line, and each is answered with one on standard output once
-its hook has returned. The end of the input is the end of the process.
+Events come on standard input, one JSON object per line. Each is answered with an object on standard output once its
+hook has returned. The process ends with its input.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .stacks import trim
 
 def serve(chosen) -> None:
     out = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # what hooks print is no answer
+    os.dup2(2, 1)  # what hooks print is not an answer
     loader.prepare_path(chosen.chdir, chosen.pythonpath)
     master = Master(chosen)
     for line in sys.stdin:
@@ -29,7 +29,7 @@ def serve(chosen) -> None:
 
 
 class Master:
-    """Calls the hooks, with a picture of the arbiter that what has happened keeps up to date."""
+    """Calls the hooks, with a model of the arbiter that each event updates."""
 
     def __init__(self, chosen):
         values = conf.evaluate(chosen.conf, chosen.conf_source)

@@ -1,4 +1,4 @@
-"""Memory that a worker needed for a moment."""
+"""Gives back memory that a worker needed only briefly."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ LARGE = 1 << 20  # bytes of a message after which memory is given back
 
 
 def trim() -> None:
-    """Gives what malloc keeps free back to the system; where it cannot, nothing is lost."""
+    """Gives memory that malloc keeps free back to the system, if the C library can."""
     try:
         import ctypes
 

@@ -17,11 +17,11 @@ def take_environment() -> None:
     address = os.environ.pop("NOTIFY_SOCKET", "")
 
 
-HEARD = 5  # seconds until the arbiter must have heard what was said, at most
+HEARD = 5  # seconds that the arbiter has to read the messages
 
 
 def notify(line: str) -> None:
-    """Sends one KEY=VALUE line; without a NOTIFY_SOCKET, or when nobody listens, nothing."""
+    """Sends one KEY=VALUE line. Does nothing without a NOTIFY_SOCKET, or if nobody listens."""
     if not address:
         return
     name = "\0" + address[1:] if address[0] == "@" else address
@@ -30,11 +30,11 @@ def notify(line: str) -> None:
         try:
             s.sendto(line.encode("utf-8", "replace"), name)
         except OSError:
-            pass  # the arbiter is gone, which the sockets tell soon
+            pass  # the arbiter is gone; the other sockets will show it
 
 
 def await_hearing() -> None:
-    """Waits until the arbiter has read all that was said: it learns of an end another way (sd_notify_barrier(3))."""
+    """Waits until the arbiter has read all messages (sd_notify_barrier(3)): it might see the exit before them."""
     if not address:
         return
     name = "\0" + address[1:] if address[0] == "@" else address

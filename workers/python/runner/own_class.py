@@ -1,8 +1,8 @@
-"""A worker class of the app's own: worker_class = "mypackage.MyClass".
+"""A worker class that the app brings: worker_class = "mypackage.MyClass".
 
-The class is derived from one of those below, which stand under Gunicorn's and uvicorn's names too, whether those are
-installed or not: gunicorn.workers.sync.SyncWorker, uvicorn.workers.UvicornWorker. The base says which of gonicorn's
-classes serves; what the class overrides is called when Gunicorn calls it.
+The class is derived from one of those below. They also have Gunicorn's and uvicorn's names, whether those packages are
+installed or not: gunicorn.workers.sync.SyncWorker, uvicorn.workers.UvicornWorker. The base decides which of gonicorn's
+classes serves. Overridden methods are called when Gunicorn would call them.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ NOTIFY = 1.0  # seconds between two calls of notify
 
 
 class Worker(gunicorn_compat.Worker):
-    """What Gunicorn's workers have and users override. Those who do call super()."""
+    """The methods of Gunicorn's workers that users override. An override calls super()."""
 
-    serves_as = ""  # a class of gonicorn's
+    serves_as = ""  # the gonicorn class that serves
     SIGNALS: list = []
     PIPE: list = []
     CONFIG_KWARGS: dict[str, Any] = {}
@@ -40,7 +40,7 @@ class Worker(gunicorn_compat.Worker):
         self.life: Any = None
 
     def init_process(self) -> None:
-        """Loads the app, calls post_worker_init, and serves until the worker is to finish."""
+        """Loads the app, calls post_worker_init, and serves until the worker has to finish."""
         self.load_wsgi()
         self.job.loaded(self.wsgi)
         self.booted = True
@@ -53,7 +53,7 @@ class Worker(gunicorn_compat.Worker):
         self.job.serve(self.wsgi)
 
     def init_signals(self) -> None:
-        """Takes the signals; called once the worker can heed them."""
+        """Installs the signal handlers. Called once the worker can act on signals."""
         self.life.take_signals(self.handle_exit, self.handle_quit, self.handle_usr1)
 
     def handle_exit(self, sig, frame) -> None:
@@ -67,22 +67,22 @@ class Worker(gunicorn_compat.Worker):
         self.life.quit()
 
     def handle_abort(self, sig, frame) -> None:
-        """ABRT, from the arbiter, when the worker hangs: it ends behind this."""
+        """ABRT from the arbiter: the worker hangs, and ends after this."""
         self.alive = False
         self.job.hooks.worker_aborts()
 
     def handle_usr1(self, sig, frame) -> None:
-        """The arbiter opens the logs again."""
+        """Does nothing: the arbiter reopens the logs."""
 
     def handle_winch(self, sig, frame) -> None:
-        """The arbiter handles WINCH."""
+        """Does nothing: the arbiter handles WINCH."""
 
     def notify(self) -> None:
-        """Called once a second. A worker whose notify does not come here for timeout is replaced."""
+        """Called once a second. If an override does not call it for timeout seconds, the worker is replaced."""
         self.notified = monotonic()
 
     def beat(self) -> None:
-        """The call of notify, and what follows from it."""
+        """Calls notify, and asks for a successor if that shows that the worker should be replaced."""
         try:
             self.notify()
         except Exception as e:
@@ -130,11 +130,11 @@ MODULES = {
     "uvicorn.workers": UVICORN,
     "uvicorn_worker": UVICORN,
 }
-PACKAGES = ("gunicorn", "gunicorn.workers", "uvicorn")  # made where they are not installed
+PACKAGES = ("gunicorn", "gunicorn.workers", "uvicorn")  # made up if they are not installed
 
 
 class Finder:
-    """Finds the modules above, in front of those that are installed."""
+    """Finds the modules above, before any installed ones."""
 
     def find_spec(self, name: str, path=None, target=None):
         return ModuleSpec(name, self) if name in MODULES else None
@@ -147,21 +147,21 @@ class Finder:
 
 
 class Packages(Finder):
-    """Finds the packages that they are in, where those are not installed."""
+    """Finds the packages of those modules if they are not installed."""
 
     def find_spec(self, name: str, path=None, target=None):
         return ModuleSpec(name, self, is_package=True) if name in PACKAGES else None
 
 
 def offer_bases() -> None:
-    """Lets a class be derived from the bases."""
+    """Makes the base classes importable."""
     if not any(isinstance(finder, Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, Finder())
         sys.meta_path.append(Packages())
 
 
 def find(name: str, values: Callable[[], dict]) -> type:
-    """The class. values are the names of the gunicorn.conf.py, which may have it."""
+    """Finds the class. values returns the names in the gunicorn.conf.py, which may define it."""
     offer_bases()
     module, _, attribute = name.rpartition(".")
     try:
@@ -182,7 +182,7 @@ def find(name: str, values: Callable[[], dict]) -> type:
 
 
 class Job:
-    """What a worker's methods have done for them."""
+    """The steps that a worker's methods call."""
 
     def __init__(self, hooks, load: Callable, loaded: Callable, serve: Callable):
         self.hooks, self.load, self.loaded = hooks, load, loaded
@@ -195,7 +195,7 @@ class Job:
 
 
 def make(chosen, hooks) -> Worker:
-    """The worker of this process."""
+    """Makes the worker of this process."""
     cfg = gunicorn_compat.Config(**chosen.cfg)
     app = types.SimpleNamespace(cfg=cfg, callable=None, reload=lambda: None)
     log = records_logger(hooks)
@@ -216,7 +216,7 @@ def records_logger(hooks):
 
 
 def work(chosen, hooks, load: Callable, loaded: Callable, serve: Callable) -> None:
-    """Has the worker live its life: init_process loads the app and serves."""
+    """Runs the worker: init_process loads the app and serves."""
     worker = hooks.worker
     worker.job = Job(hooks, load, loaded, serve)
     try:
@@ -236,7 +236,7 @@ def failure(chosen, what: str, e: Exception) -> BootFailure:
 
 
 def tick_in_thread(hooks, life) -> None:
-    """Calls notify where the requests have threads."""
+    """Calls notify in a thread, for classes whose requests run in threads."""
     worker = hooks.own
     if worker is None:
         return
@@ -276,7 +276,7 @@ def tick_in_greenlet(hooks, life) -> None:
     gevent.spawn(run)
 
 
-# What uvicorn's CONFIG_KWARGS say: for this process, for the gateway, or nothing here.
+# The keys of uvicorn's CONFIG_KWARGS that are settings of the gateway, and those that have no meaning here.
 GATEWAY = {
     "root_path": "root_path",
     "ws_max_size": "websocket_max_message_size",
@@ -292,7 +292,7 @@ NOTHING = ("http", "ws", "interface", "use_colors", "log_config", "access_log", 
 
 
 def take_kwargs(chosen) -> None:
-    """Takes CONFIG_KWARGS over: what is the gateway's is told to the arbiter."""
+    """Applies CONFIG_KWARGS. The arbiter is told those that concern the gateway."""
     kwargs = dict(getattr(chosen.worker_type, "CONFIG_KWARGS", None) or {})
     chosen.loop = kwargs.pop("loop", chosen.loop)
     chosen.lifespan = kwargs.pop("lifespan", chosen.lifespan)

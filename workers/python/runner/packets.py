@@ -1,7 +1,7 @@
 """Whole messages over a socket (see internal/packet).
 
-On Linux the kernel keeps messages apart. Elsewhere a socket is a stream, in which a message has four bytes of length in
-front of it.
+On Linux the kernel keeps messages apart. Elsewhere the socket is a stream, and each message begins with its length in
+four bytes.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import select
 import socket
 from array import array
 from os import set_inheritable
-from select import poll as make_poll  # all as they are before gevent patches them
+from select import poll as make_poll  # all from before gevent patches them
 from socket import socket as Socket
 from threading import Lock
 
@@ -20,7 +20,7 @@ HEADER = 4
 
 
 def wrap(fd: int):
-    """Takes over a descriptor; each send and receive of what it returns is one message."""
+    """Takes over a descriptor. Each send and receive on the returned object is one message."""
     sock = Socket(fileno=fd)
     if not NOSIGNAL:
         try:
@@ -31,14 +31,14 @@ def wrap(fd: int):
 
 
 def poller(exclusive: bool = True):
-    """What threads wait with; exclusive says whether the kernel can wake one of those that wait."""
+    """Returns what threads wait with, and a flag that makes the kernel wake one thread only, if it can."""
     if exclusive and hasattr(select, "epoll"):
         return select.epoll(), select.EPOLLEXCLUSIVE
     return select.poll(), 0  # all are woken, and all but one find nothing
 
 
 class Packets:
-    """What of a socket the runner uses, over a stream."""
+    """The part of a socket's methods that the runner uses, over a stream."""
 
     def __init__(self, sock: Socket):
         self.sock = sock
@@ -54,9 +54,9 @@ class Packets:
         self.sendmsg([data], (), flags)
 
     def sendmsg(self, parts, rights=(), flags: int = 0) -> None:
-        """Sends one message. With MSG_DONTWAIT none is begun without room; one that was is sent whole.
+        """Sends one message. With MSG_DONTWAIT it raises if there is no room to begin; once begun, it is sent whole.
 
-        Descriptors go with the first byte: a receiver that never reads beyond a message has them with its beginning.
+        Descriptors go with the first byte, and a receiver never reads beyond a message, so they arrive with theirs.
         """
         data = b"".join(parts)
         rest = memoryview(len(data).to_bytes(HEADER, "little") + data)
@@ -84,7 +84,7 @@ class Packets:
         return bytes(buffer[:n]), ancillary, 0, None
 
     def recvmsg_into(self, buffers, room: int = 0, flags: int = 0) -> tuple:
-        """Takes one message into the first buffer; one that has come in part is gone on with by the next call."""
+        """Reads one message into the first buffer. If only a part has arrived, the next call continues with it."""
         while True:
             into = self.next(buffers[0])
             if not into:
@@ -107,7 +107,7 @@ class Packets:
         return n, ancillary, 0, None
 
     def next(self, buffer) -> memoryview:
-        """Where the next bytes go; nowhere, once the message is whole."""
+        """Returns where the next bytes go. Empty once the message is complete."""
         if self.got < HEADER:
             return memoryview(self.head)[self.got :]
         size = int.from_bytes(self.head, "little")
@@ -122,7 +122,7 @@ class Packets:
 
 
 def descriptors(ancillary: list) -> list[int]:
-    """The descriptors that came along with a message."""
+    """Returns the descriptors that came with a message."""
     fds: list[int] = []
     for level, kind, data in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:

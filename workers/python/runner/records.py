@@ -1,4 +1,4 @@
-"""Hands records of Python's logging to the arbiter as what they are: level, logger, traceback."""
+"""Passes records of Python's logging to the arbiter with level, logger and traceback."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import logging
 import sys
 import time
 
-MARK = "\x1e"  # begins a line that is a record: see internal/logging/records.go
+MARK = "\x1e"  # the first character of a line that is a record: see internal/logging/records.go
 LONGEST = 15_000  # bytes of such a line
 captured = True  # whether the arbiter reads what this process writes
 
 
 class Formatter(logging.Formatter):
-    """How a line looks where nobody but this process writes it: as Gunicorn's."""
+    """Formats lines as Gunicorn does, for a stream that this process writes itself."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s [%(process)d] [%(levelname)s] %(message)s", "[%Y-%m-%d %H:%M:%S %z]")
@@ -21,7 +21,7 @@ class Formatter(logging.Formatter):
 
 
 class Stderr(logging.StreamHandler):
-    """Writes to what sys.stderr is when it writes: a forked worker has one of its own."""
+    """Writes to the current sys.stderr: a forked worker has its own."""
 
     def __init__(self) -> None:
         super().__init__(sys.stderr)
@@ -62,7 +62,7 @@ class Stderr(logging.StreamHandler):
 
 
 def line(level: int, logger: str, message: str, trace: str) -> str:
-    """The record as a line that is short enough to be read whole. What is longest in it is cut."""
+    """Returns the record as a line that is short enough to be read whole. Its longest part is cut."""
     logger = logger[: LONGEST // 60]
     while True:
         text = MARK + json.dumps({"level": name_of(level), "logger": logger, "msg": message, "exc": trace})
@@ -83,7 +83,7 @@ def name_of(level: int) -> str:
 
 
 def say(logger: str, message: str, error: BaseException, trace) -> None:
-    """Logs an exception; if somebody has silenced the logger, it is written all the same."""
+    """Logs an exception, even if the logger is disabled or has no handler."""
     log = logging.getLogger(logger)
     info = (type(error), error, trace)
     if log.disabled or not log.isEnabledFor(logging.ERROR) or not log.hasHandlers():

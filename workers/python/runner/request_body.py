@@ -11,7 +11,7 @@ from .link import Link
 
 
 class ClientGone(OSError):
-    """Nobody wants the rest of the answer; or the rest of the body will not come."""
+    """The client has gone: the rest of the answer is not needed, or the rest of the body will not come."""
 
 
 class SizedPipe(io.RawIOBase):
@@ -39,7 +39,7 @@ class SizedPipe(io.RawIOBase):
 
 
 class ChunkedPipe(SizedPipe):
-    """A request body of unknown length: chunks behind their lengths, an empty one at the end."""
+    """A request body of unknown length: each chunk follows its length, and an empty one ends the body."""
 
     def __init__(self, fd: int):
         super().__init__(fd, 0)
@@ -52,7 +52,7 @@ class ChunkedPipe(SizedPipe):
         return super().readinto(into)
 
     def length(self) -> int:
-        """Of the next chunk."""
+        """Reads the length of the next chunk."""
         head = b""
         while len(head) < 4:
             part = self.pipe.read(4 - len(head))
@@ -98,7 +98,7 @@ class FrameBody(io.RawIOBase):
 
 
 def open_body(body, fds: list[int]):
-    """wsgi.input of a body that is inline, in a file, or in a pipe."""
+    """Returns wsgi.input for a body that is inline, in a file, or in a pipe."""
     if type(body) is bytes:
         return io.BytesIO(body)
     form, length = body

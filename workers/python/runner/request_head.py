@@ -1,6 +1,6 @@
-"""Makes the environ (PEP 3333) or the scope (ASGI) of what the gateway says of a request: see gateway/python/link.
+"""Makes the environ (PEP 3333) or the scope (ASGI) of a request from the gateway's message: see gateway/python/link.
 
-The gateway sends values without their keys. A dict display with constant keys is quicker than unmarshalling a dict.
+The gateway sends values without their keys: a dict literal with constant keys is faster than unmarshalling a dict.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from collections.abc import Callable
 from .frames import WEBSOCKET
 
 VERSION = "3.0"  # of ASGI
-# Of ASGI's HTTP and WebSocket part. With 2.4 send() raises OSError when the client has gone. For HTTP that is not
-# offered, as uvicorn does not: frameworks then leave off listening for http.disconnect, and a stream that sends nothing
-# for a while would outlive its client.
+# The spec versions of HTTP and WebSocket. From 2.4 on, send() raises OSError when the client has gone. HTTP stays below
+# that, as in uvicorn: frameworks that see 2.4 stop listening for http.disconnect, and a stream that sends nothing for a
+# while would outlive its client.
 HTTP_SPEC, SOCKET_SPEC = "2.3", "2.4"
 
 OFFERS = ("http.response.early_hint", "http.response.trailers", "http.response.pathsend", "websocket.http.response")
 
 
 def scope(told: tuple, kind: int, request_id: str) -> dict:
-    """The scope of an HTTP request or a WebSocket, without "state"."""
+    """Makes the scope of an HTTP request or a WebSocket, without "state"."""
     method, version, scheme, path, raw_path, query, root, fields, client, server, offers, subprotocols, tls = told
     names = iter(fields)
     made = {
@@ -49,12 +49,12 @@ def scope(told: tuple, kind: int, request_id: str) -> dict:
 
 
 def extensions(offers: int) -> dict:
-    """ASGI's extensions whose bits, in the order of OFFERS, are set."""
+    """Returns the ASGI extensions whose bits are set, in the order of OFFERS."""
     return {name: {} for i, name in enumerate(OFFERS) if offers >> i & 1}
 
 
 def environs(multithread: bool, multiprocess: bool, file_wrapper: type) -> Callable[[tuple, int, str], dict]:
-    """A function that makes environs, without "wsgi.input"."""
+    """Returns a function that makes environs, without "wsgi.input"."""
     errors = sys.stderr
 
     def environ(told: tuple, kind: int, request_id: str) -> dict:

@@ -1,4 +1,4 @@
-"""What the arbiter tells a worker: see settings.go for the meaning of each."""
+"""The settings that the arbiter gives a worker: see settings.go for the meaning of each."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ INTERNAL = (
 class Settings:
     app: str = ""
     factory: bool = False
-    worker_class: str = "sync"  # "" is what suits the app
+    worker_class: str = "sync"  # "" is the class that suits the app
     threads: int = 1
     chdir: str = ""
     pythonpath: list[str] = field(default_factory=list)
@@ -47,12 +47,12 @@ class Settings:
     logconfig_dict: dict = field(default_factory=dict)
     conf: str = ""  # the gunicorn.conf.py, or python:module
     conf_source: str = ""
-    hooks: list[str] = field(default_factory=list)  # that it defines
+    hooks: list[str] = field(default_factory=list)  # the names of those that it defines
     cfg: dict = field(default_factory=dict)  # all settings, for hooks
     master: bool = False  # run the master's hooks instead of an app
     own_class: str = ""  # mypackage.MyClass: see own_class.py
     worker_type: type | None = None  # that class
-    gateway_settings: dict = field(default_factory=dict)  # what it wants of the gateway
+    gateway_settings: dict = field(default_factory=dict)  # settings of the gateway that this class asks for
     age: int = 0  # counts starts of workers
     refork_sockets: bool = False  # a worker with open sockets may become the template
     inspect: bool = False  # look at the app, print what it is, and end
@@ -62,8 +62,8 @@ class Settings:
     logger_class: str = ""
     access_log_format: str = ""
     captured: bool = True  # the arbiter reads what the worker writes
-    early: bool = False  # load the app, and wait for a place
-    tell: bool = False  # say what the app is
+    early: bool = False  # load the app, and wait for a position
+    tell: bool = False  # report what the app is
     develop: bool = False  # an app that cannot be loaded answers with its traceback
     reloaded: bool = False  # it served before
     portable: bool = False  # a signal goes to the process, not to one of its threads
@@ -71,11 +71,11 @@ class Settings:
     lifeline_fd: int = -1
     conn_fd: int = -1
     template_fd: int = -1  # be a template for workers, and take orders here
-    promote_fd: int = -1  # when this worker has finished, become one, and take orders here
-    promote_after: int = 0  # requests, whereupon it asks to be let go
+    promote_fd: int = -1  # when this worker has finished, become a template, and take orders here
+    promote_after: int = 0  # requests after which it asks to be replaced
     template_output: int = -1  # where a template writes
     inherited_sockets: dict[str, int] = field(default_factory=dict)  # see inheritance.py
-    own_hooks: Hooks | None = None  # this process's
+    own_hooks: Hooks | None = None  # the hooks of this process
 
 
 def take() -> Settings:

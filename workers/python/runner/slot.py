@@ -17,11 +17,11 @@ PULSE, WATCHER = 508, 509
 
 READY, BUSY, DRAINING = 2, 3, 4
 
-TAKING = 1  # the claim of a thread that looks for a request, and may have one that it has not claimed yet
+TAKING = 1  # the claim of a thread that looks for a request: it may have one and not have claimed it yet
 
 
 def open_slot(fd: int) -> memoryview:
-    """The slot as an array of 8-byte words; a private one if there is no scoreboard."""
+    """Returns the slot as an array of 8-byte words. It is private if there is no scoreboard."""
     if fd < 0:
         return memoryview(bytearray(PAGE)).cast("q")
     page = mmap.mmap(fd, PAGE, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
@@ -29,7 +29,7 @@ def open_slot(fd: int) -> memoryview:
 
 
 class Crowd:
-    """What a loop has in flight, kept on the slot. Its exchanges, by number, have a number and a start."""
+    """The requests that a loop has in flight, shown on the slot. Each exchange has a number and a start time."""
 
     def __init__(self, slot: memoryview, life, promote_after: int):
         self.slot = slot
@@ -37,7 +37,7 @@ class Crowd:
         self.promote_after = promote_after
         self.exchanges: dict = {}
         self.requests = 0
-        self.busy_since = 0  # or since the last sign of life
+        self.busy_since = 0  # when the first request began, or the last sign of life
 
     def claim(self, number: int, exchange, now: int) -> None:
         self.exchanges[number] = exchange
@@ -52,7 +52,7 @@ class Crowd:
         self.settle()
 
     def drop(self, number: int) -> None:
-        """Ends a request, which settle() writes down."""
+        """Ends a request. settle() shows it on the slot."""
         del self.exchanges[number]
         self.requests += 1
         if not self.exchanges:
@@ -60,7 +60,7 @@ class Crowd:
             self.rest()
 
     def settle(self) -> None:
-        """Writes down what has ended."""
+        """Shows on the slot which requests have ended."""
         slot, exchanges, done = self.slot, self.exchanges, self.requests
         slot[IN_FLIGHT] = len(exchanges)
         if not exchanges:
@@ -77,10 +77,10 @@ class Crowd:
             self.life.retire("refork_after")
 
     def rest(self) -> None:
-        """Is called when nothing is in flight any more."""
+        """Called when nothing is in flight any more."""
 
     def show_life(self, every: float) -> None:
-        """Stores a sign of life, which comes each so many seconds."""
+        """Stores a sign of life. It is called every so many seconds."""
         slot, now = self.slot, monotonic_ns()
         last = slot[HEARTBEAT]
         if last:
@@ -91,16 +91,16 @@ class Crowd:
             self.busy_since = now
 
     def stands(self) -> int:
-        """For how long the loop has not turned, in nanoseconds."""
+        """Returns for how long the loop has not turned, in nanoseconds."""
         last = self.slot[HEARTBEAT]
         return monotonic_ns() - last if last else 0
 
 
 class Ledger:
-    """What the threads of a worker have in flight, kept on the slot.
+    """The requests that a worker's threads have in flight, shown on the slot.
 
-    `held` has one (start, request id, environ or scope) a thread, for a
-    diagnosis; None for an idle thread.
+    `held` has (start, request id, environ or scope) for each thread, for
+    diagnosis, and None for an idle thread.
     """
 
     def __init__(self, slot: memoryview, threads: int):
@@ -111,7 +111,7 @@ class Ledger:
         self.draining = False
 
     def begin(self, thread: int, number: int, request_id: str, environ: dict) -> int:
-        """Claims a request for a thread, before its app runs. Returns when that was, in nanoseconds."""
+        """Claims a request for a thread, before the app runs. Returns the time of the claim in nanoseconds."""
         slot = self.slot
         now = monotonic_ns()
         claim = FIRST_CLAIM + 2 * thread
@@ -146,7 +146,7 @@ class Ledger:
 
     @staticmethod
     def of(slot: memoryview, threads: int) -> Ledger:
-        """The ledger for so many threads."""
+        """Makes the ledger for this many threads."""
         return Ledger(slot, threads) if threads > 1 else Sole(slot, 1)
 
     def oldest(self) -> None:
@@ -161,18 +161,18 @@ class Ledger:
             slot[STATE] = READY
 
     def drain(self) -> None:
-        """Says that nothing new is taken. A signal handler calls it, maybe while this thread has the lock."""
+        """Shows that the worker drains. A signal handler calls it, perhaps while this thread holds the lock."""
         self.draining = True
         self.slot[STATE] = DRAINING
 
     def full(self) -> bool:
-        """Whether the worker has served as many requests as it may."""
+        """Tells whether the worker has served max_requests."""
         most = self.slot[MAX_REQUESTS]
         return 0 < most <= self.slot[REQUESTS]
 
 
 class Sole(Ledger):
-    """The ledger of a worker with one thread, which needs no lock: what a diagnosis reads is one word at a time."""
+    """The ledger of a worker with one thread. It needs no lock: readers read one word at a time."""
 
     def begin(self, thread: int, number: int, request_id: str, environ: dict) -> int:
         slot = self.slot

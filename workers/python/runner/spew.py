@@ -17,7 +17,7 @@ def install() -> None:
 def trace(frame, event: str, _arg):
     code = frame.f_code
     if code.co_filename.startswith((OWN, "<frozen")):
-        return None  # neither this module's nor the runner's other lines
+        return None  # no lines of the runner
     if event == "line":
         name = frame.f_globals.get("__name__", "?")
         text = linecache.getline(code.co_filename, frame.f_lineno).strip()

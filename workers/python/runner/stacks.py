@@ -1,4 +1,4 @@
-"""What a worker says of itself when something went wrong."""
+"""What a worker logs when something went wrong."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ABORTED = 128 + signal.SIGABRT
 
 
 def trim(tb):
-    """A traceback without the runner's own frames at its top."""
+    """Returns a traceback without the runner's own frames at its top."""
     first = tb
     while tb is not None and (
         tb.tb_frame.f_code.co_filename.startswith(OWN) or "importlib" in tb.tb_frame.f_code.co_filename
@@ -22,7 +22,7 @@ def trim(tb):
 
 
 def log_exception(e: BaseException, request_id: str, environ: dict) -> None:
-    """Logs an app's exception with the request that it belongs to, where Gunicorn or uvicorn would."""
+    """Logs an app's exception with its request, to the logger that Gunicorn or uvicorn would use."""
     method = environ.get("REQUEST_METHOD") or environ.get("method") or environ.get("type", "")
     path = environ.get("RAW_URI") or environ.get("path", "")
     logger = "uvicorn.error" if "type" in environ else "gunicorn.error"  # a scope, or an environ
@@ -30,13 +30,13 @@ def log_exception(e: BaseException, request_id: str, environ: dict) -> None:
 
 
 def aborter(watch, hooks):
-    """Answers ABRT, by which the arbiter ends a worker that hangs."""
+    """Returns the handler of ABRT, with which the arbiter ends a worker that hangs."""
 
     def abort(*_) -> None:
         if not watch.shown():
             watch.write()
         hooks.aborted()
-        hooks.ended()  # as under Gunicorn, where an abort ends the worker by SystemExit
+        hooks.ended()  # as under Gunicorn, where an abort raises SystemExit
         os._exit(ABORTED)
 
     return abort

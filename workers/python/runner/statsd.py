@@ -1,4 +1,4 @@
-"""Counts the lines that go to Gunicorn's logger, and the metrics in their extra, as Gunicorn's Statsd logger does."""
+"""Counts log lines and sends the metrics in their `extra` to statsd, as Gunicorn's Statsd logger does."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ KINDS = {"gauge": "g", "counter": "c|@1.0", "histogram": "h", "timer": "ms"}
 
 
 class Counter(logging.Filter):
-    """Sees each record of a logger. One that has a metric and no message is not a line."""
+    """Sees each record of a logger. A record with a metric and no message is not logged."""
 
     def __init__(self, chosen: dict):
         super().__init__()
@@ -41,7 +41,7 @@ class Counter(logging.Filter):
                 self.sock = self.connect()
             self.sock.send(("%s%s:%s|%s%s" % (self.prefix, name, value, KINDS[kind], self.tail)).encode("utf-8"))
         except OSError:
-            self.sock = None  # nobody is there; the next line tries again
+            self.sock = None  # no server; the next line tries again
 
     def connect(self) -> socket.socket:
         if self.host.startswith("unix:"):
@@ -57,7 +57,7 @@ class Counter(logging.Filter):
 
 
 def count(chosen: dict) -> None:
-    """Has the lines of gunicorn.error and uvicorn.error counted."""
+    """Counts the lines of gunicorn.error and uvicorn.error from now on."""
     counter = Counter(chosen)
     for name in ("gunicorn.error", "uvicorn.error"):
         logging.getLogger(name).addFilter(counter)

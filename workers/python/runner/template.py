@@ -1,9 +1,9 @@
 """The template: a process that has loaded the app, serves nothing, and is copied into workers by fork(2).
 
-It talks to the arbiter over a socket for messages. An order is one JSON object, with the new worker's descriptors
-(SCM_RIGHTS): its socket to the gateway; its page of the scoreboard; where its output goes, if the order says output;
-and, if it says promote_after, the socket where the worker takes orders itself once it is a template. The answer is one
-JSON object with the worker's pid.
+It talks to the arbiter over a message socket. An order is one JSON object with the new worker's descriptors
+(SCM_RIGHTS): its socket to the gateway; its page of the scoreboard; if the order has "output", where its output goes;
+if it has "promote_after", the socket where the worker itself takes orders once it is a template. The answer is one JSON
+object with the worker's pid.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import os
 import signal
 import socket
 import sys
-from os import close, fork, waitpid  # as they are before gevent patches them
+from os import close, fork, waitpid  # before gevent patches them
 from select import POLLIN
 from select import poll as make_poll
 
@@ -29,12 +29,12 @@ ANCILLARY = socket.CMSG_SPACE(5 * 4)
 
 
 def serve(interface: str, chosen: Settings) -> Settings:
-    """Forks a worker for each request. It returns in the workers, with their settings."""
+    """Forks a worker for each order. It returns in the workers, with their settings."""
     warn_of_threads()
     warn_of_sockets(chosen)
     classes.named(chosen.worker_class).preload(interface, chosen)
     gc.collect()
-    gc.freeze()  # what is there by now is never looked at again, and so its pages stay shared
+    gc.freeze()  # the collector never touches these objects again, so their pages stay shared
     sock = wrap(chosen.template_fd)
     tell_files(sock, chosen, None)
     send(sock, {"ready": True, "class": chosen.worker_class, "pid": os.getpid(), "settings": chosen.gateway_settings})
@@ -66,13 +66,13 @@ def serve(interface: str, chosen: Settings) -> Settings:
 
 
 def receive(sock) -> tuple[dict | None, list[int]]:
-    """An order and its descriptors; None when there will be no more."""
+    """Receives an order and its descriptors. None means that there will be no more."""
     data, ancillary, _, _ = sock.recvmsg(MESSAGE, ANCILLARY)
     return (json.loads(data) if data else None), passed(ancillary)
 
 
 def fail(chosen: Settings, why: str, failed: bool) -> None:
-    """Says why there will be no template, and ends."""
+    """Reports why there will be no template, and exits."""
     sys.stdout.flush()
     sys.stderr.flush()
     send(wrap(chosen.template_fd), {"error": why, "failed": failed})
@@ -83,11 +83,11 @@ def send(sock, message: dict) -> None:
     try:
         sock.send(json.dumps(message).encode())
     except OSError:
-        os._exit(0)  # nobody wants to know any more
+        os._exit(0)  # nobody listens any more
 
 
 def tell_files(sock, chosen: Settings, error: BaseException | None) -> None:
-    """Names the app's sources, where somebody watches them."""
+    """Reports the app's source files, if they are watched for changes."""
     if not chosen.develop:
         return
     part: list[str] = []
@@ -100,9 +100,9 @@ def tell_files(sock, chosen: Settings, error: BaseException | None) -> None:
 
 
 def fork_apart() -> int:
-    """Forks a process that is nobody's child here: its parent ends at once, and the arbiter adopts it.
+    """Forks a process that is not a child of this one: its parent ends at once, and the arbiter adopts it.
 
-    Returns its pid, and 0 in it.
+    Returns its pid, and 0 in the new process.
     """
     r, w = os.pipe()
     child = fork()
@@ -111,7 +111,7 @@ def fork_apart() -> int:
         try:
             pid = fork()
             if pid == 0:
-                os.setsid()  # no worker can join another's process group from its own session
+                os.setsid()  # from another session, no worker can join its process group
                 os.write(w, b"%d" % os.getpid())
                 close(r)
                 close(w)
@@ -135,7 +135,7 @@ def fork_apart() -> int:
 
 
 def become_worker(chosen: Settings, order: dict, fds: list[int]) -> Settings:
-    """Takes on what a worker has for itself."""
+    """Takes over a worker's own descriptors, environment and CPUs."""
     template_output = os.dup(2) if order.get("promote_after") else -1
     if order["output"]:
         os.dup2(fds[2], 1)
@@ -158,7 +158,7 @@ def become_worker(chosen: Settings, order: dict, fds: list[int]) -> Settings:
 
 
 def promoted(chosen: Settings) -> bool:
-    """Whether this worker, which has finished, was told to become the template, and can."""
+    """Tells whether this worker, which has finished, was told to become the template, and can."""
     if chosen.promote_fd < 0:
         return False
     sock = wrap(os.dup(chosen.promote_fd))
@@ -170,23 +170,23 @@ def promoted(chosen: Settings) -> bool:
             return True
         sock.send(json.dumps({"refused": True, "error": objection}).encode())
     except OSError:
-        pass  # nobody has told it, or nobody is there any more
+        pass  # it was not told to, or the arbiter is gone
     finally:
         sock.close()
     return False
 
 
 def promote(chosen: Settings) -> Settings:
-    """Leaves a copy of this worker, which has finished, as the template of all workers to come.
+    """Leaves a copy of this worker, which has finished, as the template of all later workers.
 
-    Returns in the copy; the worker itself ends.
+    Returns in the copy. The worker itself exits.
     """
     sys.stdout.flush()
     sys.stderr.flush()
     r, w = os.pipe()
     if fork():
         close(w)
-        os.read(r, 1)  # until the copy has left the process group, which is ended with this process
+        os.read(r, 1)  # wait until the copy has left the process group: that is killed when this process ends
         os._exit(0)
     os.setsid()
     close(r)
@@ -204,13 +204,13 @@ def promote(chosen: Settings) -> Settings:
 
 
 def forked(chosen: Settings) -> None:
-    """Makes usable what a process that was forked has to make again."""
+    """Restores what does not survive a fork."""
     if classes.patched_by(chosen.worker_class):
         classes.named(chosen.worker_class).load().after_fork()
 
 
 def warn_of_threads() -> None:
-    """Threads do not survive a fork, and what they hold stays held."""
+    """Warns of threads: they do not survive a fork, and their locks stay locked."""
     names = inheritance.other_threads()
     if names:
         sys.stderr.write(
@@ -220,7 +220,7 @@ def warn_of_threads() -> None:
 
 
 def warn_of_sockets(chosen: Settings) -> None:
-    """A socket that is open before a fork is one socket for all."""
+    """Warns of open sockets: all forked workers would share them."""
     ours = (chosen.template_fd, chosen.conn_fd, chosen.promote_fd)
     names = inheritance.describe(inheritance.open_sockets(ours))
     if names:

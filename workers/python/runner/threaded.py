@@ -18,13 +18,13 @@ from .watch import Held, Watch
 
 
 def preload(interface: str, chosen: Settings) -> None:
-    """Imports what every worker imports."""
+    """Imports what every worker needs."""
     if interface == "asgi":
         from . import asgi_threads  # noqa: F401
 
 
 def serve(app, interface: str, chosen: Settings) -> None:
-    """Serves until the worker is told to finish, with the main thread as one of the threads."""
+    """Serves until the worker is told to finish. The main thread is one of the threads."""
     threads = min(max(1, chosen.threads), MAX_THREADS)
     slot = open_slot(chosen.slot_fd)
     server = Server(app, interface, chosen, threads, Ledger.of(slot, threads))
@@ -59,7 +59,7 @@ def serve(app, interface: str, chosen: Settings) -> None:
 
 
 class Server:
-    """What the threads of a worker share."""
+    """The state that the threads of a worker share."""
 
     def __init__(self, app, interface: str, chosen: Settings, threads: int, ledger: Ledger):
         self.app = app
@@ -76,7 +76,7 @@ class Server:
         self.run_wsgi = chosen.own_hooks.around_wsgi(wsgi.run)
 
     def greet(self) -> None:
-        """Waits for the gateway's hello: it reads the answers, so it must know of this worker before a request does."""
+        """Waits for the gateway's hello: the gateway must know this worker before it can read its answers."""
         poller = select.poll()
         for fd in (self.link.sock.fileno(), self.life.wake, self.lifeline):
             if fd >= 0:
@@ -85,19 +85,19 @@ class Server:
             self.wait(poller)
 
     def poller(self):
-        """Waits for news of the gateway, or for the end, and for what run() adds."""
+        """Makes a poller for messages of the gateway and for the end. change() adds the request pipe."""
         poller, self.exclusive = packets.poller(not isinstance(self.link.sock, packets.Packets))
-        poller.register(self.link.sock, select.POLLIN)  # exclusive, it would be woken in place of a thread that reads
+        poller.register(self.link.sock, select.POLLIN)  # exclusive could wake this thread instead of a reader
         poller.register(self.life.wake, select.POLLIN)
         if self.lifeline >= 0:
             poller.register(self.lifeline, select.POLLIN)
         return poller
 
     def run(self, thread: int) -> None:
-        """Takes one request after the other until the worker is to finish.
+        """Takes one request after the other until the worker has to finish.
 
-        The kernel wakes one thread of all workers for a request. A thread that was woken, and finds that it is to
-        finish as well, must not go without having looked: nobody else would.
+        The kernel wakes one thread of all workers for a request. A thread that was woken and also has to finish must
+        look for a request before it leaves: no other thread would.
         """
         self.threads[thread] = threading.get_ident()
         life, ledger, call, promote_after = self.life, self.ledger, self.call, self.promote_after
@@ -122,15 +122,15 @@ class Server:
                     todo = -1
                 if plane is link.plane:
                     self.wait(poller)
-                if plane is not link.plane:  # it may have come while this thread had a request
-                    last, plane = plane, link.plane  # the last one's pipe is open as long as it is there
+                if plane is not link.plane:  # it may have changed while this thread had a request
+                    last, plane = plane, link.plane  # `last` keeps the old pipe open until change() has dropped it
                     todo = self.change(poller, plane, todo)
                     del last
                 continue
             token = integer(data, "little")
             if not token:
                 slot[claim] = 0
-                continue  # it only was to wake somebody
+                continue  # a token 0 only wakes a thread
             message, fds = plane.load(token), ()
             if type(message) is int:
                 message, fds = link.fetch(message)
@@ -140,7 +140,7 @@ class Server:
             if message is None or message[0] >> frames.EPOCH_SHIFT < link.epoch:
                 slot[claim] = 0
                 close(fds)
-                continue  # it was taken back; or its gateway is gone, and so is its client
+                continue  # it was taken back, or its gateway is gone, and with it the client
             number, request_id, kind, told, body = message
             environ = describe(told, kind, request_id)
             begun = ledger.begin(thread, number, request_id, environ)
@@ -157,7 +157,7 @@ class Server:
                 return
 
     def change(self, poller, plane, old: int) -> int:
-        """Waits for requests of another gateway, if there is one."""
+        """Makes the poller wait for the requests of another gateway, if there is one."""
         if old >= 0:
             poller.unregister(old)
         if plane is None:
@@ -166,7 +166,7 @@ class Server:
         return plane.todo
 
     def held(self) -> list[Held]:
-        """What the threads have in flight, the oldest first."""
+        """Returns the requests that the threads have in flight, the oldest first."""
         held = [Held(*h, thread) for h, thread in zip(self.ledger.held, self.threads) if h]
         return sorted(held, key=lambda h: h.start)
 

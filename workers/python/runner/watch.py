@@ -1,9 +1,9 @@
-"""A thread that says what holds requests up, and shows where everything is when somebody asks.
+"""A thread that reports what holds requests up, and writes all stacks on demand.
 
-It must not be the app's thread: that one is held up. The signals that ask it are sent to this thread alone, since they
-would end a sleep of C code in another one; where none can be, the scoreboard says that somebody asks. While C code
-holds the GIL this thread stands still like all others, and the scoreboard shows since when: the arbiter then has
-faulthandler write the stacks, by C code that needs no GIL.
+It is not a thread of the app, because those are the ones that hang. The signals that ask for stacks go to this thread
+alone: in another one they would interrupt a sleep in C code. On systems that cannot signal one thread, a word on the
+scoreboard asks. While C code holds the GIL, this thread stands still like all others, and the scoreboard shows since
+when. The arbiter then has faulthandler write the stacks: its C code does not need the GIL.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from . import where
 from .notify import notify
 from .slot import ASKED, PULSE, WATCHER
 
-SHOW = signal.SIGUSR2  # asks for what Python knows
-# Asks for what C knows; see internal/wire/dump_linux.go.
+SHOW = signal.SIGUSR2  # asks for stacks written by Python
+# Asks for stacks written by C code; see internal/wire/dump_linux.go.
 DUMP = 44 if sys.platform == "linux" else getattr(signal, "SIGINFO", 0)
 TICK = 0.5  # seconds between two looks, at most
-EXAMINED = 5  # requests a look; others that are as late are counted
-REPEAT = 4  # seconds until the same line is told again; the arbiter logs it less often
-LINES = 64  # that are remembered
-STACK = 12  # places that are told
-HELD = 400_000_000  # nanoseconds that this thread stands still: the arbiter asks C code for stacks then (pulseLate)
-JUST = 1_000_000_000  # nanoseconds since such a standstill
+EXAMINED = 5  # requests that one look examines; other late ones are counted
+REPEAT = 4  # seconds until the same line is reported again; the arbiter logs it less often
+LINES = 64  # lines that are remembered
+STACK = 12  # places that are reported
+HELD = 400_000_000  # nanoseconds without a pulse after which the arbiter asks C code for stacks (pulseLate)
+JUST = 1_000_000_000  # nanoseconds after such a standstill in which the stacks are not written again
 REPORT = 3500  # bytes of one report: a notification has at most 4 KiB
 
 
 def shield() -> None:
-    """Keeps DUMP from this thread and those that it starts: sent to the process, it reaches the watch's."""
+    """Blocks DUMP in this thread and those that it starts, so that DUMP to the process reaches the watch thread."""
     if DUMP:
         signal.pthread_sigmask(signal.SIG_BLOCK, {DUMP})
         os.register_at_fork(after_in_child=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, {DUMP}))
@@ -49,14 +49,14 @@ class Held(NamedTuple):
     start: int  # nanoseconds
     request_id: str
     environ: dict  # or scope
-    thread: int = 0  # that works on it, 0 if the loop does
-    task: object = None  # of the loop's that works on it
-    begun: bool = False  # its answer has begun, as far as that is known here: a stream may take its time
-    greenlet: object = None  # that works on it
+    thread: int = 0  # the thread that works on it, 0 if the loop does
+    task: object = None  # the task of the loop that works on it
+    begun: bool = False  # its answer has begun, as far as is known here: a stream may take its time
+    greenlet: object = None  # the greenlet that works on it
 
 
 class Late(NamedTuple):
-    """A request in flight for too long, with where it is."""
+    """A request that is in flight for too long, and where it is."""
 
     kind: str  # loop, hub, await, thread or greenlet
     held: Held
@@ -64,11 +64,11 @@ class Late(NamedTuple):
 
 
 class Watch:
-    """Looks at what is in flight a few times a second."""
+    """Looks at the requests in flight a few times a second."""
 
     def __init__(self, slot, chosen, held: Callable[[], Iterable[Held]], blocked: Callable[[], int] = lambda: 0):
-        """blocked says for how long, in nanoseconds, the event loop has not turned; held goes from old to new."""
-        self.loop = "loop"  # or hub: what is said to stand still
+        """held yields requests, the oldest first. blocked says for how many ns the event loop has not turned."""
+        self.loop = "loop"  # or hub: the name that reports use
         self.slot = slot
         self.held = held
         self.blocked = blocked
@@ -79,21 +79,21 @@ class Watch:
         self.late = (self.tick + 250) * 1_000_000  # nanoseconds between two looks, at most
         self.main = get_ident()
         self.me = 0
-        self.known: set = set()  # requests that were told, or counted
-        self.lines: dict = {}  # by line: when it was told, and how many requests were held up there since
-        self.told = False  # the loop's present standstill was
-        self.idle = 0  # looks at the loop's present standstill that found nothing it runs
+        self.known: set = set()  # requests that were reported, or counted
+        self.lines: dict = {}  # by line: when it was reported, and how many requests were held up there since
+        self.told = False  # the present standstill of the loop was reported
+        self.idle = 0  # looks at the present standstill that found the loop running nothing
         self.resumed = 0  # when the loop went on after its last standstill
         self.writing = allocate_lock()
-        self.written = 0  # when everything was shown last
-        self.stood = 0  # when this thread went on after C code had shown everything
+        self.written = 0  # when all stacks were written last
+        self.stood = 0  # when this thread went on after C code had written the stacks
         self.ended = allocate_lock()
         self.asked, self.ask = os.pipe()
         for fd in (self.asked, self.ask):
             os.set_blocking(fd, False)
 
     def start(self, forks) -> None:
-        """Begins, and has signals answered."""
+        """Starts the thread and installs its signals."""
         forks.close(self.asked, self.ask)
         forks.dump(SHOW, self.ask, all_threads=False)  # wakes this thread, whatever the others do
         if DUMP:
@@ -101,16 +101,16 @@ class Watch:
         self.ended.acquire()
         begun = allocate_lock()
         begun.acquire()
-        # What else is sent to the process must reach a thread of the app's, to end what that waits for.
+        # Other signals to the process must reach a thread of the app, to interrupt what it waits for.
         before = signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals() - {SHOW, DUMP})
         try:
             start_new_thread(self.run, (begun,))
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        begun.acquire()  # before a request can hold the GIL for good
+        begun.acquire()  # wait for it: later, a request may hold the GIL for good
 
     def stop(self) -> None:
-        """Ends the thread: a process that is forked must not have one."""
+        """Ends the thread. A process that forks must not have one."""
         self.slot[WATCHER] = 0
         os.write(self.ask, b"\0")
         self.ended.acquire()
@@ -125,7 +125,7 @@ class Watch:
         self.slot[PULSE] = monotonic_ns()
         self.slot[WATCHER] = get_native_id()
         begun.release()
-        passed = False  # the last look was left out
+        passed = False  # the last look was skipped
         asked = self.slot[ASKED]
         try:
             while True:
@@ -144,14 +144,14 @@ class Watch:
                 if now - before - self.tick * 1_000_000 >= HELD:
                     self.stood = now
                 if now - before > self.late and not passed:
-                    # Nobody may have run meanwhile: the GIL was held, or the machine had no time. The
-                    # others get a tick to show that they go on.
+                    # Perhaps nothing ran meanwhile: the GIL was held, or the machine was busy. The
+                    # other threads get one tick to show that they go on.
                     passed = True
                     continue
                 passed = False
                 try:
                     self.look(now)
-                except Exception as e:  # an app's objects may do anything when they are looked at
+                except Exception as e:  # reading an app's objects may raise anything
                     self.complain(e)
         finally:
             self.ended.release()
@@ -175,7 +175,7 @@ class Watch:
                 self.told = True
                 self.tell(Late(self.loop, self.running(), places), stood, 0)
         if self.told or not self.request_after:
-            return  # whatever the loop has is late because of that
+            return  # all requests of the loop are late because of that
         late, known = [], set()
         for held in self.held():
             if now - held.start < self.request_after:
@@ -196,7 +196,7 @@ class Watch:
             more = 0
 
     def running(self) -> Held:
-        """The request that the loop works on, if it is one's."""
+        """Returns the request that the loop works on, if any."""
         places = where.of_thread(self.main)
         own = [where.request_of(p) for p in places]
         for held in self.held():
@@ -205,7 +205,7 @@ class Watch:
         return Held(0, "", {})
 
     def find(self, held: Held) -> Late | None:
-        """Where a request is; None if its answer has begun."""
+        """Finds where a request is. None if its answer has begun."""
         if held.task is not None:
             return Late("await", held, where.of_task(held.task, held.request_id))
         if held.greenlet is not None:
@@ -229,7 +229,7 @@ class Watch:
         """Reports a line, unless it was reported a short while ago."""
         places = where.shown(late.places)
         if not places:
-            return  # it has ended meanwhile
+            return  # the request has ended meanwhile
         at = where.innermost(places) or places[-1]
         line, now = (late.kind, str(at)), monotonic_ns()
         last, missed = self.lines.pop(line, (0, 0))
@@ -256,26 +256,26 @@ class Watch:
             text = json.dumps(report)
         notify("X_GONICORN_STALL=" + text)
 
-    # What somebody asks for.
+    # Stacks on demand.
 
     def write(self) -> None:
-        """Writes to the log what is in flight, and where every thread is that does something."""
+        """Writes to the log what is in flight, and the stack of every busy thread."""
         if not self.writing.acquire(False):
-            self.writing.acquire()  # somebody else does it
+            self.writing.acquire()  # another thread does it: wait
             self.writing.release()
             return
         try:
             if monotonic_ns() - self.written < 1_000_000_000:
-                return  # two have asked
+                return  # they were just written
             self.written = monotonic_ns()
             os.write(2, ("\n".join(self.describe()) + "\n").encode("utf-8", "replace"))
         finally:
             self.writing.release()
 
     def shown(self) -> bool:
-        """Whether C code has shown everything: something holds the GIL, so that this thread does not run, or just did.
+        """Tells whether C code has written the stacks, because something holds the GIL or just held it.
 
-        The signal that ends a worker also ends the call that holds the GIL, and this thread may be the first to run.
+        The signal that ends a worker also ends the call that holds the GIL, so this thread may run before the handler.
         """
         now = monotonic_ns()
         return now - self.slot[PULSE] - self.tick * 1_000_000 >= HELD or now - self.stood < JUST
@@ -303,7 +303,7 @@ class Watch:
             out.append("and %d more requests" % (len(held) - 20))
         for ident, frame in sys._current_frames().items():
             places = where.of_frame(frame)
-            if ident in seen or not places or places[-1].own():  # an idle thread of the runner's
+            if ident in seen or not places or places[-1].own():  # an idle thread of the runner
                 continue
             if ident == self.main and self.loop == "hub" and where.waits_for_events(places):
                 continue
@@ -313,7 +313,7 @@ class Watch:
 
 
 def lines(places: list) -> list[str]:
-    """A stack, the innermost place last, as Python writes tracebacks."""
+    """Formats a stack as Python does, the innermost place last."""
     out = []
     for p in where.shown(places):
         out.append('  File "%s", line %d, in %s' % (p.filename, p.line, p.name))
@@ -324,7 +324,7 @@ def lines(places: list) -> list[str]:
 
 
 def innermost_is_own(places: list) -> bool:
-    """Whether the thread turns a loop of the runner's, which waits."""
+    """Tells whether the thread is in a waiting event loop of the runner."""
     return any(p.filename.endswith(("selectors.py", "base_events.py")) for p in places[-2:])
 
 
@@ -337,7 +337,7 @@ def path(environ: dict) -> str:
 
 
 def name_thread(name: str) -> None:
-    """How top and /proc show this thread."""
+    """Sets the name that top and /proc show for this thread."""
     try:
         with open("/proc/self/task/%d/comm" % get_native_id(), "w") as f:
             f.write(name)

@@ -1,4 +1,4 @@
-"""Where a request is: the stacks of its thread, of its coroutine, and of what it waits for."""
+"""Finds where a request is: the stack of its thread, of its coroutine, and of what that waits for."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from contextvars import Context
 from .logs import current
 
 OWN = "<gonicorn "
-DEEP = 100  # frames that are looked at
+DEEP = 100  # frames that are examined
 ASYNC_STEPS = ("async_generator_asend", "async_generator_athrow", "coroutine_wrapper")
 
 
@@ -28,11 +28,11 @@ class Place:
         self.name = frame.f_code.co_name
 
     def own(self) -> bool:
-        """Whether it is the runner's."""
+        """Tells whether it is in the runner."""
         return self.filename.startswith(OWN) or self.filename == "<string>"
 
     def app(self) -> bool:
-        """Whether it is neither the runner's, nor the standard library's, nor an installed package's."""
+        """Tells whether it is in the app: not in the runner, the standard library or an installed package."""
         return not self.filename.startswith(("<", *installed())) and "-packages" + os.sep not in self.filename
 
     def __str__(self) -> str:
@@ -48,18 +48,18 @@ def installed() -> tuple[str, ...]:
 
 
 def short(filename: str) -> str:
-    """A path in the app's folder without the folder."""
+    """Removes the app's folder from a path below it."""
     here = os.getcwd() + os.sep
     return filename[len(here) :] if filename.startswith(here) else filename
 
 
 def of_thread(ident: int) -> list[Place]:
-    """A thread's stack, the innermost place last."""
+    """Returns a thread's stack, the innermost place last."""
     return of_frame(sys._current_frames().get(ident))
 
 
 def request_of(place: Place) -> str:
-    """The request that a frame of the runner's carries to the app, "" if it is none of those."""
+    """Returns the id of the request with which a frame of the runner calls the app, or "" for other frames."""
     if not place.own() or place.name != "run":
         return ""
     names = place.frame.f_locals
@@ -67,7 +67,7 @@ def request_of(place: Place) -> str:
 
 
 def of_greenlet(greenlet, thread: int, request_id: str) -> list[Place]:
-    """A request's stack: its greenlet's, or its thread's if that runs it now; none if it has not begun."""
+    """Returns a request's stack: its greenlet's, or its thread's if that runs it now. Empty if it has not begun."""
     frame = greenlet.gr_frame
     if frame is not None:
         return of_frame(frame)
@@ -76,7 +76,7 @@ def of_greenlet(greenlet, thread: int, request_id: str) -> list[Place]:
 
 
 def waits_for_events(places: list[Place]) -> bool:
-    """Whether a thread turns an event loop that has nothing to run; a loop of C code shows who has started it."""
+    """Tells whether a thread is in an idle event loop. A loop in C has no frame: the caller's is innermost then."""
     if not places:
         return False
     last = places[-1]
@@ -93,8 +93,8 @@ def of_frame(frame) -> list[Place]:
 
 
 def of_awaitable(it) -> list[Place]:
-    """The places where a coroutine is and all that it awaits, through the tasks that it awaits."""
-    import asyncio  # which costs a worker without tasks its part of the start
+    """Returns the places of a coroutine and of everything that it awaits, other tasks included."""
+    import asyncio  # imported here, because it would slow the start of a worker without tasks
 
     places: list[Place] = []
     seen: set[int] = set()
@@ -119,7 +119,7 @@ def of_awaitable(it) -> list[Place]:
 
 
 def behind(it):
-    """What an object waits for that does not say so."""
+    """Finds what an object waits for if it has no attribute that tells."""
     children = getattr(it, "_children", None)  # of asyncio.gather
     if children:
         return next((c for c in children if not c.done()), None)
@@ -134,7 +134,7 @@ def behind(it):
 
 
 def of_task(task, request_id: str) -> list[Place]:
-    """Where a request is whose coroutine runs as a task: there, in another task, or in a thread that works for it."""
+    """Returns where a task's request is: in that task, in another task, or in a thread that works for it."""
     import asyncio
 
     for frame in sys._current_frames().values():
@@ -148,13 +148,13 @@ def of_task(task, request_id: str) -> list[Place]:
             places = of_awaitable(other)
             if any(serves(p.frame, request_id) for p in places):
                 others.append(places)
-    # A middleware that waits for the rest of the app in another task is not where it hangs.
+    # A middleware may wait for the rest of the app in another task. It is not what hangs.
     leaves = [o for o in others if innermost(o) is not None and not any(p.name == "call_next" for p in o)]
     return max(leaves, key=len) if leaves else mine
 
 
 def works_for(frame, request_id: str) -> bool:
-    """Whether a frame runs something in the context of a request, as asyncio.to_thread and anyio do."""
+    """Tells whether a frame runs something in the context of a request, as asyncio.to_thread and anyio do."""
     for value in list(frame.f_locals.values()):
         value = getattr(value, "fn", value) if type(value).__name__ == "_WorkItem" else value
         value = getattr(value, "func", value) if type(value).__name__ == "partial" else value
@@ -165,24 +165,24 @@ def works_for(frame, request_id: str) -> bool:
 
 
 def serves(frame, request_id: str) -> bool:
-    """Whether a frame has the scope of a request."""
+    """Tells whether a frame has the scope of this request."""
     scope = frame.f_locals.get("scope")
     return type(scope) is dict and scope.get("gonicorn.request_id") == request_id
 
 
 def innermost(places: list[Place]) -> Place | None:
-    """The place of the app's that is nearest to what happens."""
+    """Returns the innermost place that is in the app."""
     return next((p for p in reversed(places) if p.app()), None)
 
 
 def shown(places: list[Place]) -> list[Place]:
-    """A stack from the app's outermost line on; without one, from behind the runner's."""
+    """Returns a stack from the app's outermost line on. If there is none, it begins after the runner's frames."""
     first = 0
     for i, place in enumerate(places):
         if place.own():
             first = i + 1
     ours = len(places)
-    while ours and places[ours - 1].own():  # a handler of a signal's, where the app was interrupted
+    while ours and places[ours - 1].own():  # a signal handler that interrupted the app
         ours -= 1
     if any(p.own() and p.name == "abort" for p in places[ours:]):
         return shown(places[:ours])

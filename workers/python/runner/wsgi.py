@@ -29,7 +29,7 @@ from .logs import current
 from .request_body import ClientGone
 from .stacks import log_exception
 
-HEAD_MOST = 3 << 10  # bytes of headers that fit into a large slot beside a part of the body
+HEAD_MOST = 3 << 10  # bytes of headers that fit into a large slot together with a part of the body
 
 
 class FileWrapper:
@@ -45,13 +45,13 @@ class FileWrapper:
         return iter(lambda: self.filelike.read(self.block_size), b"")
 
     def region(self) -> tuple[int, int, int] | None:
-        """Descriptor, offset and length, None if what read() returns is not what a regular file holds.
+        """Returns descriptor, offset and length, or None if read() does not return the bytes of a regular file.
 
-        gzip's and others' objects have a fileno() as well: of the file whose content they change.
+        Objects such as gzip's have a fileno() too, but it is that of the compressed file.
         """
         try:
             read = self.filelike.read
-            file = getattr(read, "__wrapped__", read).__self__  # behind tempfile's wrapper, Django's File
+            file = getattr(read, "__wrapped__", read).__self__  # unwraps tempfile's wrapper and Django's File
             if type(file) is not FileIO and type(getattr(file, "raw", None)) is not FileIO:
                 return None
             file.flush()
@@ -66,45 +66,45 @@ class FileWrapper:
 
 
 class Response:
-    """The answer to one request, as far as it is."""
+    """The answer to one request."""
 
-    # What most answers never change is the class's: each costs its part of a microsecond.
+    # Defaults that most answers never change are class attributes: setting each one takes time per request.
     status = 0
     block = b""
     count = 0  # of headers
     started = False  # start_response was called
-    sent = False  # the head has gone out
+    sent = False  # the head has been sent
     ended = False
-    granted = WINDOW  # written by whoever reads the link only
-    spent = 0  # written by the app's thread only
+    granted = WINDOW  # written only by the reader of the link
+    spent = 0  # written only by the app's thread
     cancelled = False
-    left = -1  # bytes of the body to come, if the app has said
-    behind = 0  # BEHIND while parts that went through shared memory are the last that were sent
+    left = -1  # bytes of the body still to come, if the app has given a Content-Length
+    behind = 0  # BEHIND while the last part that was sent went through shared memory
     input = None  # a body that comes in frames
-    thread = 0  # of a pool that works on it
-    greenlet = None  # likewise
+    thread = 0  # the pool thread that works on it
+    greenlet = None  # the greenlet that works on it
     request_id = ""
-    socket = None  # the client's, of which the app may speak a WebSocket by itself
-    taken = False  # the app says that it has
+    socket = None  # the client's socket, on which the app may speak WebSocket itself
+    taken = False  # the app says that it has done so
     environ: dict
 
     def __init__(self, link: Link, number: int, begun: int, plane=None, token: int = 0):
         self.link = link
         self.plane = plane
-        self.token = token  # for an answer through shared memory; 0 where it has to go over the link
+        self.token = token  # for an answer through shared memory; 0 if it must go over the link
         self.number = number
         self.begun = begun  # nanoseconds
 
     def offer_socket(self, environ: dict, body, fds: list) -> None:
-        """Lets the app have the client's socket, as Gunicorn does, if it came along with the request."""
+        """Gives the app the client's socket, as Gunicorn does, if it came with the request."""
         if type(body) is tuple and body[0] == frames.SOCKET:
             environ["gunicorn.socket"] = self.socket = self.link.client(fds.pop(0))
 
     def hang_up(self) -> None:
-        """Lets go of the client's socket. Who still reads from it finds its end; a last word may be on its way.
+        """Ends reading from the client's socket. What the app still sends reaches the client.
 
-        simple-websocket answers a close frame in another thread than the view's. The gateway closes what is not
-        closed a second later.
+        simple-websocket answers a close frame in a thread of its own, not in the view's. The gateway closes the socket
+        a second later if the app has not.
         """
         try:
             self.socket.shutdown(socket.SHUT_RD)
@@ -135,7 +135,7 @@ class Response:
         if status[3:4] not in ("", " "):
             raise Malformed("status that is none: %.80r" % status)
         self.count = len(headers)
-        if self.left >= 0:  # another start_response has said it
+        if self.left >= 0:  # from an earlier start_response
             self.left = -1
         for name, value in headers:
             if len(name) == 14 and name.lower() == "content-length" and value.isdigit():
@@ -188,7 +188,7 @@ class Response:
             self.link.send([head, data])
 
     def head(self, size: int, flags: int) -> bytes:
-        """The answer's first frame but for the `size` bytes of body in it."""
+        """Returns the answer's first frame without the `size` bytes of body that follow in it."""
         block = self.block
         if len(block) > CHUNK:
             raise Malformed("%d bytes of headers" % len(block))
@@ -198,7 +198,7 @@ class Response:
         return pack(size, HEAD, flags | REASON, self.status, self.number, len(block), self.count, held) + block
 
     def answer(self, data: bytes) -> bool:
-        """Sends a whole answer through shared memory; false if there is no room."""
+        """Sends a whole answer through shared memory. Returns false if there is no room."""
         block = self.block
         size = len(block) + len(data)
         if size > PART:
@@ -210,7 +210,7 @@ class Response:
         return self.ended
 
     def send_parts(self, data, end: bool):
-        """Sends a part of the body through shared memory. What finds no room there is returned, and the token is 0."""
+        """Sends a part of the body through shared memory. If there is no room, returns the rest and sets token to 0."""
         plane, size, at = self.plane, len(data), 0
         rest = memoryview(data).cast("B") if size > PART else data
         if self.sent:
@@ -221,7 +221,7 @@ class Response:
         else:
             self.link.exchanges[self.number] = self
             self.granted = MEMORY_WINDOW
-            if end and self.left < 0 and self.status not in (204, 304):  # how long it is, is known
+            if end and self.left < 0 and self.status not in (204, 304):  # this is the whole body
                 self.block += b"\nContent-Length\n%d" % size
                 self.count += 1
         while True:
@@ -257,7 +257,7 @@ class Response:
         return data
 
     def pace(self) -> None:
-        """Waits until the gateway wants more; notices that the client is gone."""
+        """Waits until the gateway takes more. Raises ClientGone if the client has gone."""
         link = self.link
         if self.number not in link.exchanges:
             link.exchanges[self.number] = self
@@ -269,7 +269,7 @@ class Response:
             raise ClientGone("the client went away")
 
     def send_file(self, file: FileWrapper) -> bool:
-        """Sends a file by its descriptor; false if it has none."""
+        """Passes a file to the gateway by its descriptor. Returns false if it is not a regular file."""
         region = file.region()
         if region is None:
             return False
@@ -288,7 +288,7 @@ class Response:
         return True
 
     def fail(self, why: str = "") -> None:
-        """Gives up: 500 if nothing has gone out, else the response is cut."""
+        """Ends the answer: the gateway answers 500, or cuts the response off if it has begun."""
         if self.socket is not None:
             self.hang_up()
         if not self.ended:
@@ -296,7 +296,7 @@ class Response:
             text = why.encode("utf-8", "replace")[:2000]
             self.link.send([pack(len(text), FAIL, END | self.behind, 0, self.number, 0, 0, 0) + text])
 
-    # What the link calls, with link.changed not held.
+    # The link calls these without holding link.changed.
 
     def credit(self, n: int) -> None:
         self.granted += n
@@ -310,7 +310,7 @@ class Response:
 
 
 def iterate(response: Response, result) -> None:
-    """Sends what an app returned, each part before asking for the next."""
+    """Sends what an app returned, each part before it asks for the next."""
     kind = type(result)
     if kind is list or kind is tuple:
         body = result[0] if len(result) == 1 else b"".join(result)
@@ -337,7 +337,7 @@ def iterate(response: Response, result) -> None:
 
 
 def run(app, response: Response, request_id: str, environ: dict) -> None:
-    """Calls the app and sends its answer; whatever it does, the answer ends here."""
+    """Calls the app and sends its answer. The answer ends here whatever the app does."""
     result = None
     current.set(request_id)
     try:
@@ -351,7 +351,7 @@ def run(app, response: Response, request_id: str, environ: dict) -> None:
                     close()
     except ClientGone:
         response.fail()
-    except StopIteration as e:  # how a view ends that has used the client's socket
+    except StopIteration as e:  # a view that has used the client's socket ends like this
         response.taken = response.socket is not None
         if not response.taken:
             log_exception(e, request_id, environ)
@@ -368,7 +368,7 @@ def run(app, response: Response, request_id: str, environ: dict) -> None:
         if not response.link.gone:
             log_exception(e, request_id, environ)
             response.fail()
-    except BaseException as e:  # SystemExit too: it ends the request, and not what serves the others
+    except BaseException as e:  # SystemExit too ends only this request
         log_exception(e, request_id, environ)
         response.fail()
     finally:
