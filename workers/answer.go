@@ -8,12 +8,12 @@ import (
 	"sync/atomic"
 )
 
-// answer is what the app writes its response to. When the worker drains by the
-// time that the head is written, it says that the connection closes.
+// answer is the http.ResponseWriter that the app gets. If the worker is draining
+// when the head is written, it adds "Connection: close".
 //
-// It has the methods that net/http's own has for HTTP/1, so that an app can
-// flush, hijack and send files as usual; the rest is reached through Unwrap
-// (http.ResponseController).
+// It has the methods of net/http's own writer for HTTP/1, so that an app can
+// flush, hijack and send files as usual. Everything else is reached through
+// Unwrap (http.ResponseController).
 type answer struct {
 	http.ResponseWriter
 	draining *atomic.Bool

@@ -9,24 +9,24 @@ import (
 	"time"
 )
 
-// silentTimeout is how long a new connection that sends nothing keeps its place
-// where places are lent.
+// silentTimeout is how long a new connection that sends nothing keeps its place,
+// if the class lends places.
 const silentTimeout = 100 * time.Millisecond
 
-// conn is a client's connection and the place that it has.
+// conn is a client's connection and the place that it may hold.
 type conn struct {
 	net.Conn
 	drain   *Drain
 	waiting atomic.Bool // it has sent nothing of its next request yet
 	request *Request    // in flight; only the connection's own goroutine uses it
 
-	label    string // of that goroutine, from its start
-	labelled bool   // it has it
+	label    string // the label for that goroutine, from its start
+	labelled bool   // the goroutine has the label
 
 	mu      sync.Mutex
-	timer   *time.Timer // what happens when it keeps waiting
+	timer   *time.Timer // for what happens if the client sends nothing
 	placed  bool        // it has a place
-	serving bool        // it needs one
+	serving bool        // it needs a place
 	gone    bool
 }
 
@@ -39,7 +39,7 @@ func (c *conn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// Close implements net.Conn: it also gives back what the connection has.
+// Close implements net.Conn. It also gives back the connection's place.
 func (c *conn) Close() error {
 	c.mu.Lock()
 	if c.gone {
@@ -62,7 +62,7 @@ func (c *conn) Close() error {
 	return err
 }
 
-// after does something later, instead of what was to be done until now, unless
+// after schedules do in place of what was scheduled before. It does not run if
 // the connection has ended by then.
 func (c *conn) after(d time.Duration, do func()) {
 	c.mu.Lock()
@@ -77,8 +77,8 @@ func (c *conn) after(d time.Duration, do func()) {
 }
 
 // lastCall closes the connection if it still waits for a request after linger.
-// One that has a request by then is closed with its answer, or gets a last call
-// of its own.
+// If it has a request by then, the connection closes with the answer, or gets
+// another last call after it.
 func (c *conn) lastCall() {
 	c.after(linger, func() {
 		if c.waiting.Load() {
@@ -97,7 +97,8 @@ func (c *conn) lend() {
 	}
 }
 
-// begin waits for a place, if the connection has none, and keeps it.
+// begin waits for a place, if the connection has none, and keeps it for the
+// request.
 func (c *conn) begin() {
 	c.mu.Lock()
 	c.serving = true
@@ -115,7 +116,7 @@ func (c *conn) begin() {
 	c.placed = true
 }
 
-// rest says that the connection has no request in flight.
+// rest notes that the connection has no request in flight.
 func (c *conn) rest() {
 	c.mu.Lock()
 	c.serving = false

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// wait returns when a connection may be waiting, or the listener is closed.
+// wait returns when a connection may be pending, or the listener is closed.
 func (d *Listener) wait() error {
 	if d.raw == nil || d.coming != nil {
 		return nil
@@ -22,8 +22,8 @@ func (d *Listener) wait() error {
 	})
 }
 
-// try accepts a connection that is waiting. It returns nil and no error when
-// another worker has taken it.
+// try accepts a pending connection. It returns nil and no error if another
+// worker has taken it.
 func (d *Listener) try() (net.Conn, error) {
 	if d.raw == nil {
 		return d.Listener.Accept()
@@ -39,7 +39,7 @@ func (d *Listener) try() (net.Conn, error) {
 	case err != nil:
 		return nil, err
 	case errors.Is(errno, unix.EAGAIN), errors.Is(errno, unix.ECONNABORTED), errors.Is(errno, unix.EINTR):
-		return nil, nil // nobody is there
+		return nil, nil // no connection is pending
 	case errno != nil:
 		return nil, &net.OpError{Op: "accept", Net: d.Addr().Network(), Addr: d.Addr(), Err: os.NewSyscallError("accept", errno)}
 	}
@@ -47,9 +47,9 @@ func (d *Listener) try() (net.Conn, error) {
 	return d.serve()
 }
 
-// serve makes a connection of the descriptor that was accepted, with the
-// options that net gives those that it accepts itself. It keeps the descriptor
-// when there is none left for the duplicate that net.FileConn makes.
+// serve makes a connection of the accepted descriptor, with the options that
+// package net sets on those that it accepts. net.FileConn needs a second
+// descriptor for a while. If there is none left, serve keeps the first for later.
 func (d *Listener) serve() (net.Conn, error) {
 	c, err := net.FileConn(d.coming)
 	if err != nil && isShortage(err) {
@@ -60,11 +60,11 @@ func (d *Listener) serve() (net.Conn, error) {
 		return nil, fmt.Errorf("accept: %w", err)
 	}
 	if tcp, ok := c.(*net.TCPConn); ok {
-		// A client that is gone already shows at the first read.
+		// The first read shows if the client has gone already.
 		_ = tcp.SetNoDelay(true)
 		_ = tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: probe, Interval: probe, Count: 9})
 	}
 	return c, nil
 }
 
-const probe = 15 * time.Second // as in net
+const probe = 15 * time.Second // as in package net

@@ -10,9 +10,10 @@ import (
 	"time"
 )
 
-// Drain has the connections of one worker, from the first that is accepted to
-// the end of the last. It is what every class needs besides its protocol:
-// places, sockets that share them, a stop that loses nothing.
+// Drain manages the connections of one worker, from the first that is accepted
+// to the end of the last. It has what every class needs besides its protocol: a
+// limited number of places, sockets that share them, and a stop that loses no
+// request.
 type Drain struct {
 	session *Session
 	places  places
@@ -23,11 +24,11 @@ type Drain struct {
 
 	mu    sync.Mutex
 	conns map[*conn]struct{}
-	empty chan struct{} // where finish waits; closed when the last connection is
+	empty chan struct{} // closed when the last connection is; made by none
 }
 
-// NewDrain returns the connections of a worker that serves so many at once.
-// When ctx ends they are all closed.
+// NewDrain returns a Drain for a worker that serves this many connections at
+// once. When ctx ends, all of them are closed.
 func NewDrain(ctx context.Context, s *Session, places int) *Drain {
 	return newDrain(ctx, s, policy{places: places})
 }
@@ -39,12 +40,12 @@ func newDrain(ctx context.Context, s *Session, p policy) *Drain {
 	}
 }
 
-// Serve accepts connections, calls serve for each in a goroutine of its own, and
-// closes the connection when serve returns. It says that the worker is ready,
+// Serve accepts connections, calls serve for each in its own goroutine, and
+// closes the connection when serve returns. It reports that the worker is ready,
 // and returns when the worker has drained or ctx has ended, as Class.Serve must.
 //
-// A connection that is open when the worker drains can be read from for one
-// second more; then Read fails with os.ErrDeadlineExceeded.
+// If a connection is open when the worker begins to drain, it can be read for one
+// more second. After that, Read fails with os.ErrDeadlineExceeded.
 func (d *Drain) Serve(ctx context.Context, serve func(net.Conn)) error {
 	accept := func(l *Listener) error {
 		for {
@@ -65,15 +66,16 @@ func (d *Drain) Serve(ctx context.Context, serve func(net.Conn)) error {
 	})
 }
 
-// Run is Serve for a protocol whose server accepts by itself, such as net/http's
-// or gRPC's: serve gets one listener for each socket, and returns when that is
-// closed. When the worker drains, finish tells the server to let clients go.
+// Run is Serve for a protocol with a server that accepts by itself, such as
+// net/http's or gRPC's. serve is called with one listener for each socket, and
+// returns when that is closed. When the worker drains, Run calls finish, which
+// tells the server to let clients go.
 func (d *Drain) Run(ctx context.Context, serve func(net.Listener) error, finish func()) error {
 	return d.run(ctx, func(l *Listener) error { return serve(l) }, func() {}, finish)
 }
 
-// run serves until the worker drains, ctx ends or a socket fails. closing is
-// called before the sockets are closed, finish when nothing more is accepted.
+// run serves until the worker drains, ctx ends or a socket fails. It calls
+// closing before it closes the sockets, and finish when nothing more is accepted.
 func (d *Drain) run(ctx context.Context, serve func(*Listener) error, closing, finish func()) error {
 	failed := make(chan error, len(d.session.Listeners))
 	var accepting sync.WaitGroup
@@ -112,7 +114,7 @@ func (d *Drain) run(ctx context.Context, serve func(*Listener) error, closing, f
 	return err
 }
 
-// admit takes a connection in, which has its place.
+// admit registers a connection that has a place.
 func (d *Drain) admit(nc net.Conn) net.Conn {
 	c := &conn{Conn: nc, drain: d, placed: true}
 	c.waiting.Store(true)
@@ -126,7 +128,7 @@ func (d *Drain) admit(nc net.Conn) net.Conn {
 	return c
 }
 
-// forget takes note that a connection is closed.
+// forget removes a connection that is closed.
 func (d *Drain) forget(c *conn) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

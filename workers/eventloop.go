@@ -2,16 +2,16 @@ package workers
 
 import "context"
 
-// EventLoop serves up to Limits.Connections connections at once, each in a
-// goroutine of its own: Go's run time is the event loop, and a connection that
-// waits for anything costs no thread. A request may take any time; the worker
-// is alive as long as its run time is.
+// EventLoop serves up to Limits.Connections connections at once, each in its own
+// goroutine. The Go runtime is the event loop: a connection that waits costs no
+// thread. A request may take any time, and the worker is alive as long as the
+// runtime schedules goroutines.
 type EventLoop struct{}
 
 // Name implements Class.
 func (EventLoop) Name() string { return "event-loop" }
 
-// Aliases implements Class: the asynchronous workers of Gunicorn and Uvicorn.
+// Aliases implements Class, with the asynchronous workers of Gunicorn and uvicorn.
 func (EventLoop) Aliases() []string {
 	return []string{
 		"asgi", "tornado",

@@ -7,14 +7,14 @@ import (
 	"syscall"
 )
 
-// Listener lets a connection in only when there is a place for it. Until then
+// Listener accepts a connection only when there is a place for it. Until then
 // the connection stays in the kernel's backlog, where another worker can take
-// it. Its methods are those of net.Listener, for servers that want one.
+// it. It is a net.Listener, for servers that need one.
 type Listener struct {
 	net.Listener
 	drain  *Drain
-	file   *os.File        // a duplicate to wait on: a net.Listener's own cannot be waited on without accepting
-	raw    syscall.RawConn // of file; nil when the listener is none of the operating system's
+	file   *os.File        // a duplicate to wait on: a net.Listener cannot wait without accepting
+	raw    syscall.RawConn // of file; nil if the listener is not a socket of the operating system
 	short  shortage
 	coming *os.File // a connection that was accepted when there was no descriptor left to serve it with
 }
@@ -37,7 +37,7 @@ func newListener(drain *Drain, l net.Listener) *Listener {
 	return d
 }
 
-// Close implements net.Listener. It ends an Accept.
+// Close implements net.Listener. It ends a blocked Accept.
 func (d *Listener) Close() error {
 	var err error
 	if d.file != nil {
@@ -46,12 +46,12 @@ func (d *Listener) Close() error {
 	return errors.Join(err, d.Listener.Close())
 }
 
-// Accept implements net.Listener. The connection has its place, which closing
-// it gives back.
+// Accept implements net.Listener. The connection has a place, and gives it back
+// when it is closed.
 //
-// A place is taken only once somebody knocks, and given back when another
-// worker was faster: while it waits, this worker can use all its places for
-// connections that it has.
+// Accept takes a place only once a connection is pending, and gives it back if
+// another worker was faster. So while it waits, this worker can use all its
+// places for the connections that it has.
 func (d *Listener) Accept() (net.Conn, error) {
 	s := d.drain
 	for {
@@ -85,7 +85,7 @@ func (d *Listener) Accept() (net.Conn, error) {
 	}
 }
 
-// turnAway closes a connection that never found a descriptor.
+// turnAway closes the accepted descriptor that serve has kept.
 func (d *Listener) turnAway() {
 	if d.coming != nil {
 		d.coming.Close()

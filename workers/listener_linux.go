@@ -4,7 +4,7 @@ package workers
 
 import "golang.org/x/sys/unix"
 
-// accept takes a connection that does not block.
+// accept accepts a connection and makes it non-blocking.
 func accept(listener int) (fd int, err error) {
 	fd, _, err = unix.Accept4(listener, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
 	return fd, err

@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// accept takes a connection that does not block.
+// accept accepts a connection and makes it non-blocking.
 func accept(listener int) (fd int, err error) {
-	syscall.ForkLock.RLock() // between the making and the marking nobody forks
+	syscall.ForkLock.RLock() // no fork between accept and close-on-exec
 	defer syscall.ForkLock.RUnlock()
 	if fd, _, err = unix.Accept(listener); err != nil {
 		return -1, err

@@ -8,15 +8,15 @@ import (
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
 )
 
-// Meter shows on the worker's slot of the scoreboard what a class has in flight.
-// Its methods may be called from any goroutine.
+// Meter counts what a class has in flight, and shows it on the worker's slot of
+// the scoreboard. Its methods may be called from any goroutine.
 type Meter struct {
 	slot  *scoreboard.Slot
 	ready chan struct{}
 	spent chan struct{}
 
 	mu             sync.Mutex
-	oldest, newest *Request // in flight, in the order in which they began
+	oldest, newest *Request // of those in flight, in the order in which they began
 	inFlight       int64
 	connections    int64
 	last           uint64 // the number of the request that began last
@@ -26,15 +26,15 @@ type Meter struct {
 	draining       bool
 }
 
-// Request is one request in flight. Its only end is End.
+// Request is one request in flight, from Meter.Begin to End.
 type Request struct {
-	ID           uint64 // counts the worker's requests, from 1
+	ID           uint64 // the number of the request in this worker, from 1
 	verb, target string
 	start        int64 // scoreboard.Now
 	meter        *Meter
 	older, newer *Request
 	ended        bool
-	label        string      // of the goroutine that serves it; "" if nobody knows
+	label        string      // of the goroutine that serves it; "" if not known
 	answered     atomic.Bool // its answer has begun
 	failed       bool        // the answer was a 5xx, or broke off
 }
@@ -44,15 +44,15 @@ type InFlight struct {
 	ID           uint64
 	Verb, Target string // as the client sent them: not to be trusted
 	Age          time.Duration
-	Label        string // of the goroutine that serves it, under GoroutineLabel; "" if nobody knows
+	Label        string // of the goroutine that serves it, under GoroutineLabel; "" if not known
 }
 
-// GoroutineLabel is the key of the label (runtime/pprof) by which the goroutine
-// that serves a request is found.
+// GoroutineLabel is the key of the label (runtime/pprof) that marks the goroutine
+// that serves a request.
 const GoroutineLabel = "gonicorn_connection"
 
-// NewMeter returns a meter on this slot, which it writes alone but for what the
-// arbiter writes. With nil it shows to nobody, for tests of a class.
+// NewMeter returns a meter that writes to this slot. Besides the meter, only the
+// arbiter may write there. A nil slot is for tests of a class.
 func NewMeter(slot *scoreboard.Slot) *Meter {
 	if slot == nil {
 		slot = new(scoreboard.Slot)
@@ -60,7 +60,7 @@ func NewMeter(slot *scoreboard.Slot) *Meter {
 	return &Meter{slot: slot, ready: make(chan struct{}), spent: make(chan struct{})}
 }
 
-// Ready says that the worker accepts connections. Saying it again is harmless.
+// Ready reports that the worker accepts connections. Further calls do nothing.
 func (m *Meter) Ready() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -72,10 +72,10 @@ func (m *Meter) Ready() {
 	close(m.ready)
 }
 
-// IsReady is closed once Ready was called.
+// IsReady returns a channel that is closed once Ready was called.
 func (m *Meter) IsReady() <-chan struct{} { return m.ready }
 
-// Draining says that the worker takes nothing new.
+// Draining reports that the worker takes nothing new.
 func (m *Meter) Draining() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -83,14 +83,15 @@ func (m *Meter) Draining() {
 	m.show()
 }
 
-// Spent is closed once the worker has finished as many requests as the arbiter
-// gives one worker (max_requests). It goes on serving until it is told to go.
+// Spent returns a channel that is closed once the worker has finished as many
+// requests as one worker may (max_requests). The worker goes on serving until it
+// is told to finish.
 func (m *Meter) Spent() <-chan struct{} { return m.spent }
 
-// Opened counts a client's connection that was accepted.
+// Opened counts a client connection that was accepted.
 func (m *Meter) Opened() { m.count(1) }
 
-// Closed counts one that was closed.
+// Closed counts a client connection that was closed.
 func (m *Meter) Closed() { m.count(-1) }
 
 func (m *Meter) count(n int64) {
@@ -100,8 +101,9 @@ func (m *Meter) count(n int64) {
 	m.slot.Connections.Store(m.connections)
 }
 
-// Begin takes note of a request: what is asked, and of what, as in "GET" and
-// "/index.html". A hung worker's log shows both. The caller ends it.
+// Begin registers a request: a verb such as "GET" and a target such as
+// "/index.html", which the log shows if the worker hangs. The caller must call
+// End on it.
 func (m *Meter) Begin(verb, target string) *Request {
 	r := &Request{verb: verb, target: target, start: scoreboard.Now(), meter: m}
 	m.mu.Lock()
@@ -125,7 +127,7 @@ func (m *Meter) Begin(verb, target string) *Request {
 	return r
 }
 
-// End says that the request is finished. Ending it twice is harmless.
+// End reports that the request is finished. Further calls do nothing.
 func (r *Request) End() {
 	m := r.meter
 	m.mu.Lock()
@@ -136,7 +138,7 @@ func (r *Request) End() {
 	r.ended = true
 	m.unlink(r)
 	if m.OnTrial() {
-		m.showPending() // one that has ended must not seem to hang
+		m.showPending() // a request that has ended must not seem to hang
 	}
 	m.inFlight--
 	m.slot.InFlight.Store(m.inFlight)
@@ -157,8 +159,8 @@ func (r *Request) End() {
 	}
 }
 
-// Answered says that the answer begins, with this status. It is called from
-// where the request is served, before End.
+// Answered reports that the answer begins, with this status. The goroutine that
+// serves the request calls it, before End.
 func (r *Request) Answered(status int) {
 	r.answered.Store(true)
 	r.failed = r.failed || status >= 500
@@ -167,10 +169,12 @@ func (r *Request) Answered(status int) {
 	}
 }
 
-// OnTrial reports whether the worker is compared with those of another version.
+// OnTrial reports whether the worker is a canary, which is compared with the
+// others.
 func (m *Meter) OnTrial() bool { return m.slot.Share.Load() > 0 }
 
-// ShowPending shows since when requests wait for their answer to begin.
+// ShowPending shows on the slot since when requests wait for their answer to
+// begin.
 func (m *Meter) ShowPending() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -202,8 +206,8 @@ func (m *Meter) unlink(r *Request) {
 	r.older, r.newer = nil, nil
 }
 
-// showOldest keeps the start of a request no older than its number: a reader
-// between the two stores must not take a new request for an old one.
+// showOldest orders its stores so that the start shown is never older than the
+// number shown: a reader between the two must not take a new request for an old one.
 func (m *Meter) showOldest() {
 	if m.oldest == nil {
 		m.slot.RequestStart.Store(0)
@@ -227,14 +231,15 @@ func (m *Meter) show() {
 	m.slot.State.Store(uint64(state))
 }
 
-// Requests is how many requests the worker has begun.
+// Requests returns how many requests the worker has begun.
 func (m *Meter) Requests() uint64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.last
 }
 
-// InFlight returns the oldest requests in flight, at most n, and how many there are.
+// InFlight returns the oldest requests in flight, at most n, and how many are in
+// flight in all.
 func (m *Meter) InFlight(n int) (held []InFlight, all int64) {
 	now := scoreboard.Now()
 	m.mu.Lock()
@@ -245,8 +250,8 @@ func (m *Meter) InFlight(n int) (held []InFlight, all int64) {
 	return held, m.inFlight
 }
 
-// Late returns requests that have had no answer for longer than after, the
-// oldest first: at most n of those with a number above above, and how many
+// Late returns requests without an answer for longer than after, the oldest
+// first: at most n of those with an ID greater than above, and how many of those
 // there are.
 func (m *Meter) Late(after time.Duration, above uint64, n int) (late []InFlight, all int) {
 	now := scoreboard.Now()
@@ -267,7 +272,7 @@ func (m *Meter) Late(after time.Duration, above uint64, n int) (late []InFlight,
 	return late, all
 }
 
-// Connections is how many client connections are open.
+// Connections returns how many client connections are open.
 func (m *Meter) Connections() int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()

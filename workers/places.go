@@ -1,7 +1,7 @@
 package workers
 
-// places are the seats that connections take while they are served. Those that
-// wait for one get it in the order in which they came. Nil has no bound.
+// places limits how many connections are served at once. Those that wait for a
+// place get one in order of arrival. Nil has no limit.
 type places chan struct{}
 
 func newPlaces(n int) places {
@@ -11,7 +11,7 @@ func newPlaces(n int) places {
 	return make(places, n)
 }
 
-// take waits for a place. It returns false when stop was closed first.
+// take waits for a place. It returns false if stop is closed first.
 func (p places) take(stop <-chan struct{}) bool {
 	if p == nil {
 		return true

@@ -14,15 +14,15 @@ import (
 	"time"
 )
 
-// linger is how long a draining worker leaves a connection open that waits for
-// a request.
+// linger is how long a draining worker keeps a connection open that waits for a
+// request.
 const linger = time.Second
 
-// policy is in what the classes that speak HTTP differ.
+// policy is how the classes that speak HTTP differ.
 type policy struct {
 	places    int  // connections, or requests, in flight at once
 	open      int  // connections open at once, 0 = as many as there are places
-	keepalive bool // serve further requests of a connection
+	keepalive bool // a connection may carry several requests
 	lends     bool // a connection without a request gives its place back
 }
 
@@ -32,10 +32,10 @@ type server struct {
 
 	http     *http.Server
 	labels   atomic.Uint64 // counts connections
-	draining atomic.Bool   // answers say that the connection closes
+	draining atomic.Bool   // answers have "Connection: close"
 }
 
-// serveHTTP is Serve of the classes that speak HTTP.
+// serveHTTP implements Serve for the classes that speak HTTP.
 func serveHTTP(ctx context.Context, s *Session, p policy) error {
 	if s.Handler == nil {
 		return ErrNoHandler
@@ -63,8 +63,9 @@ func newServer(ctx context.Context, s *Session, p policy) *server {
 
 type connKey struct{}
 
-// connContext has a label by which a diagnosis finds the goroutine that serves
-// the connection. An app that labels goroutines itself keeps it in its context.
+// connContext adds a label by which the goroutine that serves the connection is
+// found for diagnosis. If an app labels goroutines itself, the label stays in
+// its context.
 func (s *server) connContext(ctx context.Context, nc net.Conn) context.Context {
 	if c, ok := nc.(*conn); ok {
 		c.label = strconv.FormatUint(s.labels.Add(1), 10)
@@ -73,8 +74,8 @@ func (s *server) connContext(ctx context.Context, nc net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, nc)
 }
 
-// changed follows what net/http does with a connection, from the connection's
-// own goroutine.
+// changed follows the state of a connection in net/http. The connection's own
+// goroutine calls it.
 func (s *server) changed(nc net.Conn, state http.ConnState) {
 	c, ok := nc.(*conn)
 	if !ok {
@@ -89,10 +90,10 @@ func (s *server) changed(nc net.Conn, state http.ConnState) {
 		if s.lends {
 			c.rest()
 		}
-		if s.draining.Load() { // its answer had begun before
+		if s.draining.Load() { // its answer began before the drain
 			c.lastCall()
 		}
-	case http.StateHijacked: // from now on a connection in flight, no longer a request
+	case http.StateHijacked: // a connection in flight from now on, and no longer a request
 		c.waiting.Store(false)
 		if c.request != nil {
 			c.request.End()
@@ -130,9 +131,9 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.begin() // if the app wrote nothing
 }
 
-// lastCalls gives every connection a last call. Answers whose head is written
-// from now on say "Connection: close". Nothing is closed in the face of a client
-// that has just sent a request, or that was told that it may (RFC 9112, 9.5).
+// lastCalls gives every connection a last call. Answers that begin from now on
+// have "Connection: close". No connection is closed while its client has just
+// sent a request, or may do so (RFC 9112, 9.5).
 func (s *server) lastCalls() {
 	for _, c := range s.all() {
 		c.lastCall()

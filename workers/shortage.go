@@ -12,12 +12,12 @@ import (
 
 const (
 	shortageRest = 50 * time.Millisecond // between two tries to accept
-	shortageSaid = time.Minute           // between two lines about it
+	shortageSaid = time.Minute           // between two log lines about it
 )
 
-// shortage lets accepting rest while the process has no descriptor left, or the
-// system none: connections in flight must end first, and new ones wait in the
-// backlog meanwhile.
+// shortage pauses accepting while the process or the system has no descriptors
+// left. Connections in flight must end first. New ones wait in the backlog
+// meanwhile.
 type shortage struct {
 	log *slog.Logger
 
@@ -25,8 +25,8 @@ type shortage struct {
 	said time.Time
 }
 
-// rest waits a moment if err is a shortage. It returns false when err is
-// something else, or closing was closed.
+// rest waits a moment if err is a shortage. It returns false if err is something
+// else, or if closing is closed.
 func (s *shortage) rest(err error, closing <-chan struct{}) bool {
 	if !isShortage(err) {
 		return false
@@ -62,8 +62,8 @@ func isShortage(err error) bool {
 	return false
 }
 
-// Patient returns listeners whose Accept rests, instead of failing, while there
-// are no descriptors: no class ends its worker for that.
+// Patient returns listeners whose Accept waits instead of failing while there
+// are no descriptors, so that no class ends its worker for that.
 func Patient(listeners []net.Listener, log *slog.Logger) []net.Listener {
 	short := &shortage{log: log}
 	all := make([]net.Listener, len(listeners))
@@ -99,7 +99,7 @@ func (l *patientListener) Close() error {
 	return l.Listener.Close()
 }
 
-// File is a duplicate of the socket, as *net.TCPListener has it.
+// File returns a duplicate of the socket, as the File of *net.TCPListener does.
 func (l *patientListener) File() (*os.File, error) {
 	filer, ok := l.Listener.(interface{ File() (*os.File, error) })
 	if !ok {

@@ -2,10 +2,10 @@ package workers
 
 import "context"
 
-// Sync serves one connection at a time, and one request on it: the class for
-// apps that must not run twice at once. While it is busy it accepts nothing, so
-// that the next client waits in the kernel's backlog, where any other worker
-// can take it.
+// Sync serves one connection at a time, with one request on it. It is for apps
+// that cannot run two requests at once. While it is busy it accepts nothing, so
+// the next client waits in the kernel's backlog, where any other worker can take
+// it.
 type Sync struct{}
 
 // Name implements Class.

@@ -4,14 +4,14 @@ import "context"
 
 // Threaded serves at most Limits.Threads requests at once and keeps connections
 // alive between them. A connection without a request gives its thread back, and
-// its next request waits until one is free. While all threads are busy nothing
-// is accepted, so that new clients go to a worker that has one free.
+// its next request waits until a thread is free. While all threads are busy, it
+// accepts nothing, so new clients go to a worker that has a free thread.
 type Threaded struct{}
 
 // Name implements Class.
 func (Threaded) Name() string { return "threaded" }
 
-// Aliases implements Class: Gunicorn's name.
+// Aliases implements Class, with Gunicorn's name.
 func (Threaded) Aliases() []string { return []string{"gthread"} }
 
 // Capacity implements Class.

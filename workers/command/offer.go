@@ -1,6 +1,5 @@
-// Package command is what a program that knows nothing of gonicorn needs as a
-// worker behind the gateway: an endpoint of its own to listen on, and somebody
-// who finds out whether and where it does.
+// Package command lets any program be a worker behind the gateway: it offers the
+// program an endpoint to listen on, and finds out whether and where it listens.
 package command
 
 import (
@@ -18,8 +17,8 @@ import (
 	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
-// Ports below the range that Linux takes for outgoing connections
-// (ip_local_port_range), so that none of those is in a worker's way.
+// The ports are below the range that Linux uses for outgoing connections
+// (ip_local_port_range), so that no such connection takes a worker's port.
 const (
 	firstPort = 15000
 	lastPort  = 32000
@@ -29,7 +28,7 @@ const (
 // Offers makes an endpoint for each worker. It is safe for concurrent use.
 type Offers struct {
 	dir  string
-	lock *os.File // of the folder: Sweep leaves it alone
+	lock *os.File // on the folder, so that Sweep leaves it alone
 
 	mu    sync.Mutex
 	taken map[int]bool
@@ -61,15 +60,15 @@ func (o *Offers) Close() error {
 	return err
 }
 
-// Offer is what one worker may listen on: it takes either.
+// Offer has the endpoints of one worker. It listens on either of them.
 type Offer struct {
 	Port   int    // on a loopback address
-	Socket string // path of a unix socket that is not there yet
+	Socket string // path of a unix socket that does not exist yet
 	of     *Offers
 }
 
-// New makes the offer for the worker that starts in this slot of the
-// scoreboard, where age tells it from those before it.
+// New makes the offer for the worker that starts in this slot of the scoreboard.
+// age tells it from earlier workers in that slot.
 func (o *Offers) New(slot, age int) (*Offer, error) {
 	port, err := o.freePort()
 	if err != nil {
@@ -78,7 +77,7 @@ func (o *Offers) New(slot, age int) (*Offer, error) {
 	return &Offer{Port: port, Socket: filepath.Join(o.dir, fmt.Sprintf("%d-%d", slot, age)), of: o}, nil
 }
 
-// freePort finds a port that nobody listens on and that was offered to nobody.
+// freePort finds a port that is not in use and not offered to another worker.
 func (o *Offers) freePort() (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -100,8 +99,8 @@ func (o *Offers) freePort() (int, error) {
 	return 0, errors.New("find a free port for a worker: none is left between 15000 and 32000")
 }
 
-// free reports whether a port can be bound on every address. It fails where no
-// port could be.
+// free reports whether a port can be bound on every address. It fails if no port
+// can be bound at all.
 func free(port int) (bool, error) {
 	l, err := net.Listen("tcp", ":"+strconv.Itoa(port))
 	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
@@ -120,16 +119,16 @@ func (f *Offer) Release() {
 	delete(f.of.taken, f.Port)
 	f.of.mu.Unlock()
 	if err := os.Remove(f.Socket); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return // the folder goes with gonicorn
+		return // the folder is removed when gonicorn ends
 	}
 }
 
-// Env tells the worker of the offer.
+// Env returns the variables that tell the worker its endpoints.
 func (f *Offer) Env() []string {
 	return []string{wire.EnvPort + "=" + strconv.Itoa(f.Port), wire.EnvSocket + "=" + f.Socket}
 }
 
-// Unready says what to do when a worker took neither.
+// Unready says what to do if a worker listens on neither.
 func (f *Offer) Unready() string {
 	return fmt.Sprintf("it listens neither on %s=%d nor on %s=%s; have it listen on either; "+
 		"or, if it accepts on inherited sockets (LISTEN_FDS), type --transport inherit; if it needs no connections, --transport none",

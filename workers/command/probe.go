@@ -18,9 +18,9 @@ const (
 	probeTime  = 2 * time.Second        // for one answer on the health path
 )
 
-// Probe waits until the worker accepts connections on what it was offered, and
-// answers 2xx on the path health unless that is empty. It returns where, and
-// fails only when the context ends.
+// Probe waits until the worker accepts connections on an endpoint that it was
+// offered and, unless health is empty, answers 2xx on that path. It returns the
+// endpoint, and fails only if the context ends.
 func (f *Offer) Probe(ctx context.Context, health string) (network, address string, err error) {
 	pause, timer := probeFirst, time.NewTimer(0)
 	defer timer.Stop()
@@ -39,7 +39,7 @@ func (f *Offer) Probe(ctx context.Context, health string) (network, address stri
 	}
 }
 
-// look tries once every address that the worker may have taken.
+// look tries each address that the worker may listen on once.
 func (f *Offer) look(ctx context.Context, health string) (network, address string, err error) {
 	port := strconv.Itoa(f.Port)
 	for _, at := range [][2]string{{"unix", f.Socket}, {"tcp", "127.0.0.1:" + port}, {"tcp", "[::1]:" + port}} {
@@ -57,7 +57,7 @@ func (f *Offer) look(ctx context.Context, health string) (network, address strin
 	return "", "", err
 }
 
-// healthy asks for the health path and closes the connection.
+// healthy requests the health path and closes the connection.
 func healthy(conn net.Conn, path string) error {
 	defer conn.Close()
 	if path == "" {

@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// folderPrefix is how the folders of workers' sockets are called.
+// folderPrefix begins the names of the folders with workers' sockets.
 const folderPrefix = "gonicorn-sock-"
 
-// folderSettled is the age from which a folder without a lock is nobody's: its
-// owner locks it when it has made it.
+// folderSettled is the age from which a folder without a lock has no owner: an
+// owner locks its folder right after making it.
 const folderSettled = 2 * time.Second
 
-// lockFolder holds a folder for as long as this process lives; nil where the
-// file system has no locks.
+// lockFolder locks a folder for as long as this process lives. It returns nil if
+// the folder is locked already, or cannot be.
 func lockFolder(dir string) *os.File {
 	f, err := os.OpenFile(dir, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0)
 	if err != nil {
@@ -41,7 +41,7 @@ func Sweep() {
 			continue
 		}
 		if lock := lockFolder(dir); lock != nil {
-			_ = os.RemoveAll(dir) // what cannot be removed harms nobody
+			_ = os.RemoveAll(dir) // what cannot be removed does no harm
 			lock.Close()
 		}
 	}

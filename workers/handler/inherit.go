@@ -11,7 +11,7 @@ import (
 	"github.com/gonicorn/gonicorn/workers"
 )
 
-// inherit takes over what the arbiter handed down.
+// inherit takes over what the arbiter has passed to this process.
 func (p *process) inherit(classes []workers.Class) error {
 	from, err := inherited.Take()
 	p.notify = from.Notify

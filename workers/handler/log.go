@@ -9,9 +9,9 @@ import (
 	"github.com/gonicorn/gonicorn/internal/logging"
 )
 
-// newLog writes the worker's own lines, which the arbiter's log takes in and
-// dates.
-// last is the error log, once the arbiter is gone; -1 is none.
+// newLog returns the log for the worker's own lines. The arbiter reads them and
+// adds the time. last is the descriptor of the error log for when the arbiter is
+// gone; -1 is none.
 func newLog(w io.Writer, last int) *slog.Logger {
 	return slog.New(logging.Survivor(undated{logging.NewHandler(w, logging.Options{})},
 		logging.NewHandler(logging.Descriptor(last), logging.Options{})))
