@@ -76,7 +76,7 @@ func (p *process) fail(err error) int {
 	return exitFailed
 }
 
-// run serves until the class is done or somebody ends the worker.
+// run serves until the class returns or the worker is told to end.
 func (p *process) run(signals <-chan os.Signal) int {
 	ctx, quit := context.WithCancel(context.WithValue(context.Background(), infoKey{}, p))
 	defer quit()
@@ -103,7 +103,7 @@ func (p *process) serve(ctx context.Context, drain <-chan struct{}) error {
 	})
 }
 
-// obey does what the arbiter's signals, or its end, ask for.
+// obey acts on the arbiter's signals and on its end.
 func (p *process) obey(signals <-chan os.Signal, served <-chan error, drain chan<- struct{}, quit func()) int {
 	ready, spent, lifeline := p.meter.IsReady(), p.meter.Spent(), p.lifeline
 	var late <-chan time.Time
@@ -159,7 +159,7 @@ func stopNow(served <-chan error, quit func()) int {
 	quit()
 	select {
 	case <-served:
-	case <-time.After(quickTime): // the process ends it all the same
+	case <-time.After(quickTime): // the process exits anyway
 	}
 	return exitOK
 }
@@ -174,7 +174,7 @@ func (p *process) reopen() {
 	}
 }
 
-// beat shows that this process's scheduler runs, and how late.
+// beat shows that this process's scheduler runs, and how late it is.
 func (p *process) beat(ctx context.Context) {
 	every := p.settings.heartbeat()
 	tick := time.NewTicker(every)
@@ -194,7 +194,7 @@ func (p *process) beat(ctx context.Context) {
 	}
 }
 
-// tell repeats what the arbiter must hear until it has room for it.
+// tell sends what the arbiter must learn, again and again until there is room.
 func (p *process) tell(state string) {
 	for {
 		err := notify.Send(p.notify, state)
@@ -208,5 +208,5 @@ func (p *process) tell(state string) {
 	}
 }
 
-// say tells the arbiter what it need not hear.
+// say sends what the arbiter may miss.
 func (p *process) say(state string) { _ = notify.Send(p.notify, state) }

@@ -1,5 +1,5 @@
-// Package handler is the worker process of a Go http.Handler: it serves on
-// inherited sockets, keeps the scoreboard, and obeys the arbiter's signals.
+// Package handler is the worker process of a Go http.Handler. It serves on
+// inherited sockets, writes to the scoreboard, and obeys the arbiter's signals.
 package handler
 
 import (
@@ -7,20 +7,20 @@ import (
 	"time"
 )
 
-// Settings is what a worker needs of the config. It travels as JSON in
-// GONICORN_WORKER; durations are nanoseconds.
+// Settings is the part of the config that a worker needs. It is passed as JSON in
+// GONICORN_WORKER. Durations are nanoseconds.
 type Settings struct {
 	Class             string // a name or alias
 	Threads           int
 	WorkerConnections int
-	Keepalive         time.Duration // 0 serves one request a connection
-	HeaderTimeout     time.Duration // 0 is 30 s, less than 0 no bound
+	Keepalive         time.Duration // 0 is one request per connection
+	HeaderTimeout     time.Duration // 0 is 30 s, less than 0 is no limit
 	MaxHeaderBytes    int           // of a request's head; 0 is 64 KiB
 	Timeout           time.Duration // 0 is off
 	GracefulTimeout   time.Duration
-	Headers           [][2]string   // fields that each response has
-	Undated           bool          // no Date field but the app's
-	RequestWarning    time.Duration // a request without an answer for so long is explained in the log; 0 is off
+	Headers           [][2]string   // fields to add to each response
+	Undated           bool          // add no Date field
+	RequestWarning    time.Duration // a request without an answer for this long is reported in the log; 0 is off
 }
 
 const (
@@ -28,7 +28,7 @@ const (
 	defaultMaxHeaderBytes = 64 << 10
 )
 
-// headerTimeout is HeaderTimeout as net/http has it, where 0 is no bound.
+// headerTimeout converts HeaderTimeout for net/http, where 0 is no limit.
 func (s Settings) headerTimeout() time.Duration {
 	if s.HeaderTimeout == 0 {
 		return defaultHeaderTimeout
@@ -43,8 +43,8 @@ func (s Settings) maxHeaderBytes() int {
 	return s.MaxHeaderBytes
 }
 
-// heartbeat is how often the worker shows that it lives: several times within
-// timeout, so that one that comes late is no reason to kill.
+// heartbeat is how often the worker shows that it is alive: several times within
+// timeout, so that one late heartbeat is no reason to kill it.
 func (s Settings) heartbeat() time.Duration {
 	if s.Timeout <= 0 {
 		return time.Second
@@ -52,7 +52,7 @@ func (s Settings) heartbeat() time.Duration {
 	return min(time.Second, max(s.Timeout/4, time.Millisecond))
 }
 
-// dressed is a handler whose responses have the fields that the settings want.
+// dressed wraps a handler so that its responses have the fields in the settings.
 func (s Settings) dressed(h http.Handler) http.Handler {
 	if h == nil || len(s.Headers) == 0 && !s.Undated {
 		return h
@@ -62,7 +62,7 @@ func (s Settings) dressed(h http.Handler) http.Handler {
 			w.Header().Add(field[0], field[1])
 		}
 		if s.Undated {
-			w.Header()["Date"] = nil // net/http adds none then
+			w.Header()["Date"] = nil // then net/http adds none
 		}
 		h.ServeHTTP(w, r)
 	})

@@ -15,11 +15,11 @@ import (
 const (
 	stackBytes  = 4 << 20
 	heldShown   = 100 // requests in flight, the oldest first
-	targetShown = 200 // bytes of what a client asked for
+	targetShown = 200 // bytes of a request's target
 )
 
-// writeStacks writes what the worker is doing: the requests in flight and where
-// every goroutine is, one that spins included.
+// writeStacks writes what the worker is doing: the requests in flight and the
+// stack of every goroutine, including one that spins.
 func (p *process) writeStacks(w io.Writer) {
 	var b bytes.Buffer
 	held, all := p.meter.InFlight(heldShown)
@@ -36,7 +36,7 @@ func (p *process) writeStacks(w io.Writer) {
 	}
 	b.Write(stacks[:n])
 	b.WriteByte('\n')
-	_, _ = w.Write(b.Bytes()) // there is nowhere else to complain
+	_, _ = w.Write(b.Bytes()) // an error cannot be reported anywhere else
 }
 
 // describe shows a request as "request 7: GET /slow, running for 1.5s".
@@ -58,5 +58,5 @@ func printable(s string) string {
 	return quoted[1 : len(quoted)-1]
 }
 
-// oneLine is what fits into a notification.
+// oneLine replaces line breaks, which a notification cannot have.
 func oneLine(s string) string { return strings.ReplaceAll(s, "\n", " ") }

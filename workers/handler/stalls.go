@@ -15,13 +15,13 @@ import (
 )
 
 const (
-	stallTold  = 3    // requests at one look
-	stallStack = 12   // places of each
-	stallBytes = 3500 // of a report: a notification has at most 4 KiB
+	stallTold  = 3    // requests reported at one look
+	stallStack = 12   // places of each stack
+	stallBytes = 3500 // bytes of a report: a notification has at most 4 KiB
 )
 
-// explain tells the arbiter of requests that have no answer for long, and where
-// their goroutines are, each once.
+// explain reports requests that have had no answer for long to the arbiter, with
+// the stack of their goroutine. It reports each request once.
 func (p *process) explain(ctx context.Context) {
 	after := p.settings.RequestWarning
 	tick := time.NewTicker(min(max(after/4, 20*time.Millisecond), 500*time.Millisecond))
@@ -57,8 +57,8 @@ type place struct{ function, at string }
 
 func (p place) String() string { return p.at + " in " + p.function }
 
-// stacksByLabel are the stacks of the goroutines that serve connections, by
-// their label, the innermost place first.
+// stacksByLabel returns the stacks of the goroutines that serve connections, by
+// their label, with the innermost place first.
 func stacksByLabel() map[string][]place {
 	var text bytes.Buffer
 	if err := pprof.Lookup("goroutine").WriteTo(&text, 1); err != nil {
@@ -67,7 +67,7 @@ func stacksByLabel() map[string][]place {
 	stacks := map[string][]place{}
 	for block := range strings.SplitSeq(text.String(), "\n\n") {
 		label, places := parseStack(block)
-		// Goroutines that the app starts inherit the label; one of them serves.
+		// Goroutines that the app starts inherit the label. Prefer the one that serves.
 		if label != "" && (stacks[label] == nil || serves(places)) {
 			stacks[label] = places
 		}
@@ -106,8 +106,8 @@ func serves(places []place) bool {
 	return false
 }
 
-// stallOf describes a request and where its goroutine is: as far as the app is
-// concerned, without the server around it.
+// stallOf describes a request and where its goroutine is in the app. It leaves
+// out the frames of the server around the app.
 func stallOf(h *workers.InFlight, places []place) wire.Stall {
 	for i, p := range places {
 		if strings.HasPrefix(p.function, ownPackage) {
@@ -126,7 +126,8 @@ func stallOf(h *workers.InFlight, places []place) wire.Stall {
 	return s
 }
 
-// innermost is the innermost place in the app's own module, or in a module at all.
+// innermost returns the innermost place in the app's own module, or else in any
+// module.
 func innermost(places []place) place {
 	module := "main"
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Path != "" {
@@ -145,7 +146,7 @@ func innermost(places []place) place {
 	return places[0]
 }
 
-// encode is the report as JSON, without the outer places if it is too long.
+// encode returns the report as JSON. If it is too long, outer places are left out.
 func encode(s wire.Stall) string {
 	for {
 		text, err := json.Marshal(s)

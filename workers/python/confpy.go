@@ -18,9 +18,9 @@ var evaluator string
 // confTime bounds how long a gunicorn.conf.py may take.
 const confTime = 30 * time.Second
 
-// EvaluateConf evaluates a gunicorn.conf.py, or python:module, in a process of
-// its own, as Gunicorn does in its master, and returns, as JSON, what it binds of
-// these names: config.Evaluated. What it prints goes to standard error.
+// EvaluateConf evaluates a gunicorn.conf.py, or python:module, in a separate
+// process, as Gunicorn does in its master. It returns the values that it gives
+// these names, as the JSON of config.Evaluated. Its output goes to standard error.
 func EvaluateConf(ctx context.Context, helpers *proc.Helpers, i Interpreter, path string, names []string, env []string) ([]byte, error) {
 	list, err := json.Marshal(names)
 	if err != nil {

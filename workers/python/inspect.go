@@ -21,15 +21,15 @@ import (
 type Inspection struct {
 	Interface string `json:"interface"` // WSGI or ASGI
 	Error     string `json:"error"`     // why it cannot be loaded, or empty
-	Failed    bool   `json:"failed"`    // it was found, and fails while it starts: it may do better another time
-	// Files are the sources that it has imported from outside its folder and
-	// the interpreter's own: for a reload when they change.
+	Failed    bool   `json:"failed"`    // it was found and failed while it started: another try may succeed
+	// Files are the source files that it has imported, except those of the
+	// standard library and installed packages. --reload watches them.
 	Files []string `json:"files"`
 }
 
-// Inspect imports the app once, in a process of its own that ends at once, and
-// says what it is. What the app writes, and the traceback of what is wrong with
-// it, goes to out. It costs one import of the app.
+// Inspect imports the app once, in a separate process that ends right after, and
+// returns what it is. The app's output goes to out, and so does the traceback if
+// it cannot be loaded.
 func Inspect(ctx context.Context, helpers *proc.Helpers, i Interpreter, set Settings, env []string, out *bytes.Buffer, limit time.Duration) (Inspection, error) {
 	if limit > 0 {
 		var cancel context.CancelFunc

@@ -14,7 +14,7 @@ import (
 	"github.com/gonicorn/gonicorn/internal/proc"
 )
 
-// oldest is the oldest Python that the runner is written for.
+// The oldest Python that the runner supports.
 const (
 	oldestMajor = 3
 	oldestMinor = 9
@@ -27,13 +27,13 @@ const askTime = 10 * time.Second
 type Interpreter struct {
 	Path    string
 	Version string // 3.11.7
-	How     string // where it was found, for people
+	How     string // where it was found, for the log
 }
 
-// Find finds the interpreter for an app in dir: the one that is named, the one
-// of the virtual environment that gonicorn is installed in, that of the active
-// one, that of .venv or venv in dir, or python3 on PATH. Errors say what was
-// looked for.
+// Find finds the interpreter for an app in dir. It takes the first of these: the
+// one that is named; that of the virtual environment that gonicorn is installed
+// in; that of the active one; that of .venv or venv in dir; python3 on PATH.
+// Errors say where it looked.
 func Find(ctx context.Context, helpers *proc.Helpers, named, dir string, env []string) (Interpreter, error) {
 	path, how, err := look(named, dir, env)
 	if err != nil {
@@ -93,8 +93,8 @@ func look(named, dir string, env []string) (path, how string, err error) {
 	return "", "", errors.New("there is no python3 on PATH, no .venv in the app's folder, and no VIRTUAL_ENV: install Python, or name one with --python")
 }
 
-// ownVenv finds the virtual environment that this binary lies in, and its
-// Python. One that pipx or uv has made for gonicorn alone is a tool's: no app is
+// ownVenv finds the virtual environment that this binary is installed in, and its
+// Python. tool is true if pipx or uv has made it for gonicorn alone: no app is
 // installed there.
 func ownVenv() (venv, path string, tool bool) {
 	self, err := os.Executable()
@@ -122,7 +122,7 @@ func FromWheel() bool {
 	return venv != ""
 }
 
-// version asks the interpreter.
+// version asks the interpreter for its version.
 func version(ctx context.Context, helpers *proc.Helpers, path string, env []string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()

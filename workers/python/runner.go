@@ -14,20 +14,20 @@ import (
 //go:embed runner/*.py
 var sources embed.FS
 
-// program is what `python3 -c` gets: it reads the runner from a descriptor that
-// it has inherited, so that nothing is installed or written anywhere. Several
-// processes share the descriptor's offset, which pread(2) does not use.
+// program is the argument of `python3 -c`. It reads the runner from an inherited
+// descriptor, so that nothing is installed or written to disk. It uses pread(2),
+// because several processes share the descriptor's offset.
 const program = `import json, os; fd = int(os.environ.pop("` + wire.EnvRunner + `")); ` +
 	`r = json.loads(os.pread(fd, os.fstat(fd).st_size, 0)); os.close(fd); ` +
 	`exec(compile(r["boot"], "<gonicorn boot>", "exec"), {"sources": r["sources"]})`
 
 // Args is the command line of a Python that runs the runner. The program needs
-// the file of Runner as a descriptor, whose number is in GONICORN_RUNNER_FD,
-// and Settings in GONICORN_WORKER. Python finds its virtual environment by the
-// first argument, which must be its path.
+// GONICORN_RUNNER_FD, the number of a descriptor of the file with Runner, and
+// GONICORN_WORKER, the Settings. The first argument must be the path of the
+// interpreter: Python finds its virtual environment by it.
 func Args(i Interpreter) []string { return []string{i.Path, "-c", program} }
 
-// Runner is the content of the file that the runner is read from.
+// Runner returns the content of the file that the runner is read from.
 func Runner() ([]byte, error) {
 	all := map[string]string{}
 	boot := ""

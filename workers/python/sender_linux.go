@@ -2,15 +2,16 @@ package python
 
 import "golang.org/x/sys/unix"
 
-// senderRoom is what the sender of a message takes.
+// senderRoom is the room that the sender's credentials need in a message.
 var senderRoom = unix.CmsgSpace(unix.SizeofUcred)
 
-// passCredentials has the kernel say of each message who has sent it.
+// passCredentials makes the kernel add its sender to each message.
 func passCredentials(fd int) {
 	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PASSCRED, 1) // without it no template is ready
 }
 
-// sender is which process has sent a message; 0 if the kernel does not say.
+// sender returns the process that has sent a message, or 0 if the kernel does not
+// say.
 func sender(rights []byte) (pid int) {
 	messages, err := unix.ParseSocketControlMessage(rights)
 	if err != nil {

@@ -1,13 +1,13 @@
-// Package python starts Python workers: it finds the interpreter, hands it the
-// runner that is embedded here, and asks what an app is.
+// Package python starts Python workers: it finds the interpreter, passes it the
+// runner that is embedded here, and asks it what an app is.
 package python
 
-// Settings is what a worker is told, as JSON; runner/settings.py reads it.
+// Settings is what a worker gets as JSON. runner/settings.py reads it.
 type Settings struct {
 	App             string   `json:"app"`                 // module:attribute, or a factory's call
-	Factory         bool     `json:"factory"`             // the attribute is to be called
-	Class           string   `json:"worker_class"`        // sync, threaded, event-loop; empty for what suits the app
-	OwnClass        string   `json:"own_class,omitempty"` // module.Class, which says by what Class it is served
+	Factory         bool     `json:"factory"`             // call the attribute to get the app
+	Class           string   `json:"worker_class"`        // sync, threaded, event-loop or gevent; empty for the class that suits the app
+	OwnClass        string   `json:"own_class,omitempty"` // module.Class: a class that the app brings; its base decides Class
 	Threads         int      `json:"threads"`
 	Chdir           string   `json:"chdir"`
 	Pythonpath      []string `json:"pythonpath"`
@@ -23,14 +23,14 @@ type Settings struct {
 	Statsd          *Statsd  `json:"statsd,omitempty"`
 	LoggerClass     string   `json:"logger_class,omitempty"`
 	AccessFormat    string   `json:"access_log_format"`
-	Captured        bool     `json:"captured"`           // this process reads what the worker writes
-	Early           bool     `json:"early,omitempty"`    // load the app, and wait for a place: runner/early.py
-	Tell            bool     `json:"tell,omitempty"`     // say what the app is
+	Captured        bool     `json:"captured"`           // the arbiter reads what the worker writes
+	Early           bool     `json:"early,omitempty"`    // load the app, and wait for a position: runner/early.py
+	Tell            bool     `json:"tell,omitempty"`     // report what the app is
 	Develop         bool     `json:"develop,omitempty"`  // an app that cannot be loaded answers with its traceback
 	Reloaded        bool     `json:"reloaded,omitempty"` // it served before
 	Portable        bool     `json:"portable,omitempty"` // a signal goes to the process, not to one of its threads
 	Loglevel        string   `json:"loglevel"`
-	StallWarning    float64  `json:"stall_warning"`   // seconds that the event loop may stand still
+	StallWarning    float64  `json:"stall_warning"`   // seconds that the event loop may be blocked before the log says where
 	RequestWarning  float64  `json:"request_warning"` // seconds that a request may take until the log says where it is
 
 	// Python's logging.
@@ -46,7 +46,7 @@ type Settings struct {
 	Master     bool           `json:"master,omitempty"`      // run the master's hooks instead of an app
 }
 
-// Statsd is where workers count the lines that they log; runner/statsd.py does.
+// Statsd is where workers send counts of their log lines: runner/statsd.py.
 type Statsd struct {
 	Host   string   `json:"host"` // host:port, or unix://PATH
 	Prefix string   `json:"prefix"`

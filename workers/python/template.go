@@ -11,11 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// templateMessage bounds a message either way, in bytes.
+// templateMessage bounds a message in either direction, in bytes.
 const templateMessage = 16 << 10
 
-// Template is a Python process that has loaded the app, and that workers are
-// forked from: runner/template.py. It belongs to one goroutine at a time.
+// Template is a Python process that has loaded the app and forks workers:
+// runner/template.py. Only one goroutine may use it at a time.
 type Template struct {
 	fd     int
 	in     packet.In
@@ -23,26 +23,27 @@ type Template struct {
 	told   Told
 }
 
-// Told is what a process says of the app that it has loaded.
+// Told is what a process reports about the app that it has loaded.
 type Told struct {
-	Class string   // that the app is to be served by: the one that was chosen, or else the one that suits it
-	Files []string // its sources, where they were asked for
-	// Settings are those of the gateway that a class of the app's own wants, by
-	// their names.
+	Class string   // the class that serves the app: the one that was chosen, or else the one that suits it
+	Files []string // its source files, if they were asked for
+	// Settings are the gateway settings that a worker class from the app asks
+	// for, by name.
 	Settings map[string]any
-	Broken   string // why the app cannot be loaded, where its place is taken by a page that says so
+	Broken   string // why the app cannot be loaded, if an error page is served instead
 }
 
-// Fork is what a new worker has for itself.
+// Fork is what a new worker gets for itself.
 type Fork struct {
 	Age     int // counts starts
 	Environ map[string]string
 	CPUs    []int
 	Page    int // its page of the scoreboard; borrowed
 	Conn    int // its socket to the gateway; borrowed
-	Output  int // where it writes; borrowed; -1 leaves it the template's
-	// Promote, if PromoteAfter is not 0, is where the worker takes orders as the
-	// next template, after it has served so many requests; borrowed.
+	Output  int // where it writes; borrowed; -1 is where the template writes
+	// PromoteAfter, if it is not 0, is how many requests the worker serves until
+	// it becomes the next template. Promote is where it takes orders then;
+	// borrowed.
 	Promote, PromoteAfter int
 }
 
@@ -52,9 +53,9 @@ type templateAnswer struct {
 	Number  int    `json:"number"`
 	PID     int    `json:"pid"`
 	Error   string `json:"error"`
-	Failed  bool   `json:"failed"`  // the app was found, and fails while it starts
-	Refused bool   `json:"refused"` // a worker does not become a template
-	sender  int    // who has sent it
+	Failed  bool   `json:"failed"`  // the app was found and failed while it started
+	Refused bool   `json:"refused"` // the worker does not become a template
+	sender  int    // the process that has sent it
 
 	Class  string   `json:"class"`
 	Files  []string `json:"files"`
@@ -63,7 +64,7 @@ type templateAnswer struct {
 	Settings map[string]any `json:"settings"`
 }
 
-// RefusedError says why a worker that was told to does not become a template.
+// RefusedError says why a worker that was told to become a template does not.
 type RefusedError struct{ Reason string }
 
 // Error is the reason.
@@ -79,7 +80,7 @@ var (
 // AppError says why the app cannot be loaded.
 type AppError struct {
 	Reason string
-	Failed bool // it was found, and fails while it starts: it may do better another time
+	Failed bool // it was found and failed while it started: another try may succeed
 }
 
 // Error is the reason.
@@ -91,11 +92,11 @@ func NewTemplate(fd int) *Template {
 	return &Template{fd: fd}
 }
 
-// Close has the template end, unless it has.
+// Close makes the template exit, if it has not.
 func (t *Template) Close() { unix.Close(t.fd) }
 
-// Promote tells the worker at the other end that it is to leave a copy of itself
-// as the next template when it ends. It does not wait.
+// Promote tells the worker at the other end to leave a copy of itself as the next
+// template when it ends. It does not wait.
 func (t *Template) Promote() error {
 	var out packet.Out
 	if err := out.Put(t.fd, []byte(`{"promote": true}`), nil); err != nil {
@@ -104,11 +105,11 @@ func (t *Template) Promote() error {
 	return nil
 }
 
-// Ready waits until the app is loaded and returns the process's pid, as the
-// kernel has it (unix(7), SCM_CREDENTIALS), not as app code may say. It fails with an *AppError when that
-// cannot be, with a *RefusedError when a worker does not become a template, with
-// ErrTemplateGone when the template ends before that, and with ErrTemplateSlow when it takes longer than
-// limit; 0 is no bound.
+// Ready waits until the app is loaded and returns the process's pid. The kernel
+// tells the pid (unix(7), SCM_CREDENTIALS), because app code could lie. Ready
+// fails with an *AppError if the app cannot be loaded, with a *RefusedError if a
+// worker does not become a template, with ErrTemplateGone if the template ends
+// first, and with ErrTemplateSlow if it takes longer than limit; 0 is no limit.
 func (t *Template) Ready(limit time.Duration) (pid int, err error) {
 	for {
 		a, err := t.answer(limit)
@@ -126,15 +127,16 @@ func (t *Template) Ready(limit time.Duration) (pid int, err error) {
 	}
 }
 
-// Told is what the process has said of the app by the time that it was ready.
+// Told returns what the process had reported about the app when it became ready.
 func (t *Template) Told() Told { return t.told }
 
-// Become gives a process that was started to be one worker what that has for
-// itself. It does not wait.
+// Become makes a process that was started for a single worker that worker. It
+// does not wait.
 func (t *Template) Become(f Fork) error { return t.order(f) }
 
-// Fork has a worker forked, and returns its pid; it is a child of this process,
-// if that is a subreaper (prctl(2)). It waits for limit at most.
+// Fork makes the template fork a worker, and returns its pid. The worker is a
+// child of this process if that is a subreaper (prctl(2)). Fork waits for at most
+// limit.
 func (t *Template) Fork(f Fork, limit time.Duration) (pid int, err error) {
 	if err := t.order(f); err != nil {
 		return 0, err
@@ -144,7 +146,7 @@ func (t *Template) Fork(f Fork, limit time.Duration) (pid int, err error) {
 		switch {
 		case err != nil:
 			return 0, fmt.Errorf("fork worker: %w", err)
-		case a.Number != t.number: // of an order that nobody waits for any more: that worker finds its socket closed
+		case a.Number != t.number: // for an order that was given up: that worker finds its socket closed
 		case a.Error != "":
 			return 0, fmt.Errorf("fork worker: %s", a.Error)
 		default:
@@ -153,7 +155,7 @@ func (t *Template) Fork(f Fork, limit time.Duration) (pid int, err error) {
 	}
 }
 
-// order sends what a new worker has for itself.
+// order sends what a new worker gets for itself.
 func (t *Template) order(f Fork) error {
 	t.number++
 	order, err := json.Marshal(map[string]any{"number": t.number, "age": f.Age, "environ": f.Environ, "cpus": f.CPUs,
@@ -175,7 +177,7 @@ func (t *Template) order(f Fork) error {
 	return nil
 }
 
-// answer takes one message.
+// answer receives one message.
 func (t *Template) answer(limit time.Duration) (templateAnswer, error) {
 	timeout := -1
 	if limit != 0 {
