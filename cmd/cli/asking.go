@@ -26,7 +26,7 @@ func (l *commandLine) post(c *ucli.Context, client *operatorapi.Client, path str
 	return nil
 }
 
-// get shows an answer as JSON, or has show write it for people.
+// get shows an answer as JSON, or as text with show.
 func get[T any](l *commandLine, c *ucli.Context, client *operatorapi.Client, path string, show func(T, io.Writer)) error {
 	if c.Bool("json") {
 		var raw json.RawMessage
@@ -52,7 +52,7 @@ func dash(d time.Duration) string {
 	return d.Round(time.Millisecond).String()
 }
 
-// until waits until what was asked for is so.
+// until waits until so returns true for the status.
 func (l *commandLine) until(c *ucli.Context, client *operatorapi.Client, done string, so func(status.Status) bool) error {
 	ctx, cancel := context.WithTimeout(c.Context, doneTime)
 	defer cancel()

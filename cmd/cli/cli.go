@@ -21,7 +21,7 @@ import (
 	"github.com/gonicorn/gonicorn/workers/handler"
 )
 
-// Options is what a program puts into its command line.
+// Options is what a program adds to the command line.
 type Options struct {
 	// Handler is what workers of this binary serve. It may be nil for classes
 	// that do not speak HTTP.
@@ -46,7 +46,7 @@ func (o Options) classNames() []string {
 	return names
 }
 
-// Main is the command: it returns the exit code of the process.
+// Main runs the command and returns the exit code of the process.
 func Main(args []string, o Options) int {
 	if code, is := Role(o); is {
 		return code
@@ -58,8 +58,9 @@ func Main(args []string, o Options) int {
 	return code
 }
 
-// Role runs this process's part when it is not the arbiter: a worker, the
-// guard, or a command about to be executed. It reports whether it was any.
+// Role runs this process's part if it is not the arbiter: a worker, the guard,
+// another of gonicorn's processes, or a command about to be executed. It reports
+// whether it was one of these.
 func Role(o Options) (code int, is bool) {
 	switch os.Getenv(wire.EnvRole) {
 	case wire.RoleExec:
@@ -86,7 +87,7 @@ func Run(ctx context.Context, c config.Config, o Options) error {
 	return supervise.Run(ctx, o.start(supervise.Handler("Go handler"), loaded, func(context.Context, *proc.Helpers) (*config.Loaded, error) { return loaded, nil }))
 }
 
-// start is what a run begins with.
+// start returns what a run begins with.
 func (o Options) start(app supervise.App, loaded *config.Loaded, reread func(context.Context, *proc.Helpers) (*config.Loaded, error)) supervise.Start {
 	return supervise.Start{App: app, Classes: o.classes(), IsHandler: o.IsHandler, Config: loaded, Reread: reread}
 }

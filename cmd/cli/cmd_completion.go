@@ -10,15 +10,15 @@ import (
 	ucli "github.com/urfave/cli/v2"
 )
 
-// completable is what a shell can complete behind gonicorn.
+// completable is what a shell can complete after gonicorn.
 type completable struct {
 	commands []completableCommand
-	settings []config.Setting // that have a flag
+	settings []config.Setting // those that have a flag
 	values   map[string][]string
 }
 
-// completableCommand is one command. One that takes an app takes the flags of
-// settings, too.
+// completableCommand is one command. A command that takes an app also takes the
+// flags of settings.
 type completableCommand struct {
 	name, usage string
 	args        []string // words that can be its first argument
@@ -49,7 +49,7 @@ func (l *commandLine) completable() completable {
 	return c
 }
 
-// names are the commands' names.
+// names returns the commands' names.
 func (c completable) names() []string {
 	var all []string
 	for _, one := range c.commands {
@@ -58,7 +58,7 @@ func (c completable) names() []string {
 	return all
 }
 
-// options are the flags of settings, with their dashes.
+// options returns the flags of settings, with their dashes.
 func (c completable) options() []string {
 	var all []string
 	for _, s := range c.settings {
@@ -68,7 +68,7 @@ func (c completable) options() []string {
 	return all
 }
 
-// flagsOf are all ways to write a setting's flag.
+// flagsOf returns all ways to write a setting's flag.
 func flagsOf(s config.Setting) []string {
 	all := []string{"--" + s.Flag}
 	for _, alias := range s.Aliases {
@@ -195,7 +195,7 @@ func (c completable) fish(w io.Writer) {
 	}
 }
 
-// quoteZsh keeps a text whole between brackets and single quotes.
+// quoteZsh escapes a text for use between brackets and single quotes.
 func quoteZsh(text string) string {
 	text, _, _ = strings.Cut(text, ". ")
 	return strings.NewReplacer("'", "'\\''", "[", "\\[", "]", "\\]", ":", "\\:").Replace(text)

@@ -25,23 +25,23 @@ var starters embed.FS
 // starterKinds are the files that gonicorn init prints.
 func starterKinds() []string { return []string{"systemd", "docker", "kubernetes", "toml"} }
 
-// starter is what the files are made of.
+// starter has the values for the files.
 type starter struct {
-	Name     string   // of the app, as a unit or an image has it
+	Name     string   // of the app, in the form for a unit or an image
 	App      string   // module:attribute; empty for a command
 	Python   bool     // it is a Python app
-	Command  string   // gonicorn's arguments, as a unit has them
+	Command  string   // gonicorn's arguments, in the form for a unit
 	Words    string   // the same as JSON
-	Port     string   // that it listens at
+	Port     string   // that it listens on
 	Binary   string   // gonicorn's path
 	Venv     string   // a word of Environment= with the virtual environment; empty without
 	Release  string   // the version that pip installs; empty if this one was not installed by pip
 	Dir      string   // the app's folder
 	User     string   // that it runs as
-	Settings []string // lines of TOML: what the flags say
+	Settings []string // lines of TOML for the flags
 }
 
-// init prints a file that works, for the app and the flags behind its kind.
+// init prints a working file of one kind, for the app and flags that follow.
 func (l *commandLine) init(c *ucli.Context) error {
 	kind, args := c.Args().First(), c.Args().Tail()
 	if !slices.Contains(starterKinds(), kind) {
@@ -65,8 +65,8 @@ func (l *commandLine) init(c *ucli.Context) error {
 	return nil
 }
 
-// starter understands the arguments; inside a container the app must listen
-// beyond loopback.
+// starter reads the arguments. Inside a container the app must listen on more
+// than loopback.
 func (l *commandLine) starter(args []string, contained bool) (*starter, error) {
 	p, err := parseArgs(args, l.settings)
 	if err != nil {
@@ -126,7 +126,7 @@ func (l *commandLine) starter(args []string, contained bool) (*starter, error) {
 	return s, nil
 }
 
-// tomlLines are the settings that flags have set, as a file has them.
+// tomlLines returns the settings that flags have set, as lines of a file.
 func tomlLines(loaded *config.Loaded, settings []config.Setting) (lines []string) {
 	for _, set := range settings {
 		if loaded.Origin[set.Name] != "" && !set.Flagged {
@@ -145,7 +145,7 @@ func replace(args []string, old, with string) []string {
 	return args
 }
 
-// unitWord quotes a word as systemd.service(5) has command lines.
+// unitWord quotes a word for a command line in a unit (systemd.service(5)).
 func unitWord(word string) string {
 	word = strings.NewReplacer("%", "%%", "$", "$$").Replace(word)
 	if word != "" && !strings.ContainsAny(word, " \t\"'\\;") {
@@ -154,10 +154,11 @@ func unitWord(word string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(word) + `"`
 }
 
-// noFolder is where no config file is: flags alone count.
+// noFolder is a folder without a config file, so that only flags count.
 const noFolder = "/proc/none"
 
-// slug makes a name one that a unit, an image and a Kubernetes object can have.
+// slug turns a name into one that is valid for a unit, an image and a Kubernetes
+// object.
 func slug(name string) string {
 	name = strings.Trim(strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {

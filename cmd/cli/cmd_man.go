@@ -9,7 +9,7 @@ import (
 	ucli "github.com/urfave/cli/v2"
 )
 
-// words are what can stand behind gonicorn: commands and flags.
+// words returns the commands and flags that can follow gonicorn.
 func (l *commandLine) words() (commands []*ucli.Command, flags []config.Setting) {
 	for _, s := range l.settings {
 		if s.Flag != "" {

@@ -7,7 +7,7 @@ import (
 	ucli "github.com/urfave/cli/v2"
 )
 
-// reload says what became of it, and what was left out.
+// reload prints how the reload ended, and what it left out.
 func (l *commandLine) reload(c *ucli.Context, client *operatorapi.Client) error {
 	done, err := client.Reload(c.Context)
 	if err != nil {

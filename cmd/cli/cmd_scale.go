@@ -15,6 +15,6 @@ func (l *commandLine) scale(c *ucli.Context, client *operatorapi.Client, n int) 
 	looks := 0
 	return l.until(c, client, "done", func(s status.Status) bool {
 		looks++
-		return s.Wanted == n && s.Ready == n || s.Wanted != n && looks > 1 // bounds, or somebody else
+		return s.Wanted == n && s.Ready == n || s.Wanted != n && looks > 1 // limited by settings, or changed by somebody else
 	})
 }

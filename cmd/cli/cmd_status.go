@@ -51,5 +51,5 @@ func (l *commandLine) status(c *ucli.Context, client *operatorapi.Client) error 
 	return nil
 }
 
-// errNoneReady is what status --ready says of a gonicorn that serves nobody.
+// errNoneReady is the error of status --ready if no worker takes requests.
 var errNoneReady = errors.New("no worker takes requests; see: gonicorn logs")

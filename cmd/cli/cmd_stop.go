@@ -26,7 +26,7 @@ func (l *commandLine) stop(c *ucli.Context, client *operatorapi.Client, _ int) e
 	if err := l.post(c, client, "/stop", nil, "stopping"); err != nil {
 		return err
 	}
-	if _, err := io.Copy(io.Discard, lines); err != nil && !errors.Is(err, io.ErrUnexpectedEOF) { // ends with it
+	if _, err := io.Copy(io.Discard, lines); err != nil && !errors.Is(err, io.ErrUnexpectedEOF) { // ends with gonicorn
 		return fmt.Errorf("stop: %w", err)
 	}
 	awaitEnd(before.PID)
@@ -34,8 +34,8 @@ func (l *commandLine) stop(c *ucli.Context, client *operatorapi.Client, _ int) e
 	return nil
 }
 
-// awaitEnd waits for the end of a process that is about to end, but not for
-// whoever is to reap it.
+// awaitEnd waits until a process that is about to end has exited. It does not
+// wait until the process is reaped.
 func awaitEnd(pid int) {
 	for range doneTime / lookEvery {
 		if _, err := proc.StartTicks(pid); err != nil || proc.Ended(pid) {

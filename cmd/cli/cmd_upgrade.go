@@ -36,7 +36,7 @@ func (l *commandLine) answers(c *ucli.Context, client *operatorapi.Client) error
 			return err
 		}
 		if c.String("control-socket") == "" {
-			return nil // it has a socket of its own pid
+			return nil // its socket has its own pid in the name
 		}
 		<-pause.C
 	}

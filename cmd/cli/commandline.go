@@ -20,7 +20,7 @@ import (
 	"github.com/gonicorn/gonicorn/workers/python"
 )
 
-// demoApp is what runs the demo instead of an app.
+// demoApp is the name that runs the demo instead of an app.
 const demoApp = "demo"
 
 // commandLine carries out one command line.
@@ -34,7 +34,7 @@ func newCommandLine(o Options, stdout, stderr io.Writer) *commandLine {
 	return &commandLine{o: o, stdout: stdout, stderr: stderr, settings: config.Settings()}
 }
 
-// run returns the exit code and what to say about it.
+// run returns the exit code and the error to print.
 func (l *commandLine) run(args []string) (code int, err error) {
 	report := daemon.Open()
 	defer func() {
@@ -107,7 +107,7 @@ func (l *commandLine) run(args []string) (code int, err error) {
 	start.Report = report
 	err = supervise.Run(context.Background(), start)
 	if err != nil && report != nil {
-		return errcode.Exit(err), nil // its starter has said it
+		return errcode.Exit(err), nil // the process that started it has printed it
 	}
 	return errcode.Exit(err), err
 }
@@ -132,8 +132,8 @@ func (l *commandLine) load(ctx context.Context, helpers *proc.Helpers, p parsed)
 	return loaded, err
 }
 
-// evaluate evaluates a gunicorn.conf.py by the app's Python, as far as that is
-// known from the flags.
+// evaluate evaluates a gunicorn.conf.py with the app's Python, as far as the
+// flags tell which one that is.
 func evaluate(ctx context.Context, helpers *proc.Helpers, path string, names []string, flags []config.Given) (got config.Evaluated, err error) {
 	named, files := os.Getenv("GONICORN_PYTHON"), []string(nil)
 	for _, f := range flags {
@@ -165,7 +165,7 @@ func evaluate(ctx context.Context, helpers *proc.Helpers, path string, names []s
 	return got, nil
 }
 
-// app finds out what is to be run.
+// app finds out what to run.
 func (l *commandLine) app(p parsed, c *config.Config) (supervise.App, error) {
 	switch {
 	case l.o.IsHandler:

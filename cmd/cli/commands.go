@@ -11,8 +11,8 @@ import (
 	ucli "github.com/urfave/cli/v2"
 )
 
-// commands are what gonicorn does besides running an app. A command's name
-// counts as the first argument only: anywhere else it may be an app's.
+// commands are what gonicorn can do besides running an app. A command's name
+// counts only as the first argument: anywhere else it may be an app's.
 func (l *commandLine) commands() []*ucli.Command {
 	socket := &ucli.StringFlag{Name: "control-socket", Usage: "the running gonicorn's control socket; without it, that of this folder, or the only one there is"}
 	asJSON := &ucli.BoolFlag{Name: "json", Usage: "as JSON"}
@@ -80,7 +80,7 @@ func (l *commandLine) command(args []string) (code int, is bool, err error) {
 		return 0, false, nil
 	}
 	app := l.ucli(commands)
-	if args[1] != "check" && args[1] != "init" { // whose flags are an app's
+	if args[1] != "check" && args[1] != "init" { // these take the flags of an app
 		args = flagsFirst(args)
 	}
 	if err := app.Run(args); err != nil {
@@ -98,8 +98,8 @@ func (l *commandLine) command(args []string) (code int, is bool, err error) {
 	return errcode.ExitOK, true, nil
 }
 
-// flagsFirst puts the flags of a command in front of its arguments, where alone
-// urfave/cli looks for them.
+// flagsFirst moves the flags of a command before its arguments, because
+// urfave/cli looks for them only there.
 func flagsFirst(args []string) []string {
 	var flags, rest []string
 	for i := 2; i < len(args); i++ {
@@ -116,7 +116,7 @@ func flagsFirst(args []string) []string {
 	return slices.Concat(args[:2], flags, rest)
 }
 
-// ucli is the command line as urfave/cli knows it.
+// ucli is the command line in the form of urfave/cli.
 func (l *commandLine) ucli(commands []*ucli.Command) *ucli.App {
 	app := &ucli.App{
 		Name: "gonicorn", Usage: "run an app in any language with workers that are kept alive", Version: version.Release,

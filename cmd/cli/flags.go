@@ -12,11 +12,11 @@ import (
 // envCmdArgs is the variable that holds further flags, as in Gunicorn.
 const envCmdArgs = "GUNICORN_CMD_ARGS"
 
-// parsed is a command line, taken apart and not yet understood.
+// parsed is a command line that is split into its parts but not yet checked.
 type parsed struct {
 	given         []config.Given // flags that are settings, in their order
 	positionals   []string       // the app or a subcommand, and what follows it
-	command       []string       // what stands behind "--"; nil without it
+	command       []string       // what follows "--"; nil without it
 	configFile    string         // -c; the last one counts
 	help, version bool
 }
@@ -40,9 +40,9 @@ func (e *flagError) Error() string {
 // Code is its code in docs/errors.md.
 func (*flagError) Code() string { return "GON001" }
 
-// parseArgs takes a command line apart, without the program's name. Flags may
-// stand before and behind the app, as in Gunicorn. Its error joins a *flagError
-// for every mistake.
+// parseArgs splits a command line, without the program's name, into its parts.
+// Flags may stand before and after the app, as in Gunicorn. The error joins a
+// *flagError for each mistake.
 func parseArgs(args []string, settings []config.Setting) (parsed, error) {
 	p := argsParser{settings: settings, rest: args}
 	for len(p.rest) > 0 && p.out.command == nil {
@@ -51,7 +51,7 @@ func parseArgs(args []string, settings []config.Setting) (parsed, error) {
 	return p.out, errors.Join(p.errs...)
 }
 
-// parseCmdArgs does so for GUNICORN_CMD_ARGS, which holds flags only.
+// parseCmdArgs does the same for GUNICORN_CMD_ARGS, which has only flags.
 func parseCmdArgs(text string, settings []config.Setting) ([]config.Given, error) {
 	words, err := splitWords(text)
 	if err != nil {
@@ -71,7 +71,7 @@ func parseCmdArgs(text string, settings []config.Setting) ([]config.Given, error
 	return p.given, nil
 }
 
-// argsParser eats a command line from the front.
+// argsParser reads a command line from the front.
 type argsParser struct {
 	settings []config.Setting
 	rest     []string
@@ -130,8 +130,9 @@ func (p *argsParser) longFlag(name, value string, has bool) {
 	}
 }
 
-// shortFlag takes -w4, -w=4, -w 4, and several that need no value together: -DR. A
-// long flag behind one dash is a slip, although -w could take the rest.
+// shortFlag reads -w4, -w=4, -w 4, and several flags without values together:
+// -DR. A long flag after one dash is an error, although -w could take the rest as
+// its value.
 func (p *argsParser) shortFlag(letters string) {
 	long, _, _ := strings.Cut(letters, "=")
 	if len(long) > 1 && slices.Contains(p.flags(), long) {
@@ -175,8 +176,8 @@ func (p *argsParser) shortSetting(s config.Setting, rest string) {
 	}
 }
 
-// setting takes the value of a setting's flag, from the next argument where the
-// flag has none of its own.
+// setting reads the value of a setting's flag. It takes the next argument if the
+// flag has no value of its own.
 func (p *argsParser) setting(s config.Setting, flag, value string, has bool) {
 	switch {
 	case has:
@@ -208,7 +209,7 @@ func (p *argsParser) give(s config.Setting, flag, value string) {
 	p.out.given = append(p.out.given, config.Given{Name: s.Name, Value: value, Where: flag})
 }
 
-// looksLikeFlag tells a flag from a value: - alone and negative numbers are
+// looksLikeFlag tells a flag from a value. A single - and negative numbers are
 // values.
 func looksLikeFlag(arg string) bool {
 	return len(arg) > 1 && arg[0] == '-' && (arg[1] < '0' || arg[1] > '9')

@@ -8,18 +8,18 @@ import (
 	"github.com/gonicorn/gonicorn/config"
 )
 
-// foreign is a flag of uvicorn, granian or uWSGI. Where a setting means the
-// same, the flag is taken; otherwise the hint says what is.
+// foreign is a flag of uvicorn, granian or uWSGI. If a setting means the same,
+// the flag is accepted. Otherwise the hint says what to use instead.
 type foreign struct {
-	names   string // without dashes, at spaces
+	names   string // without dashes, separated by spaces
 	setting string // that it sets
 	before  string // goes before the value
-	value   string // that it stands for: it takes none then
-	takes   string // the values that say what is so anyway, at spaces; others are told the hint
+	value   string // the fixed value of a flag that takes none
+	takes   string // values that change nothing, separated by spaces; others get the hint
 	hint    string
 }
 
-// nothing is the value of a flag that says what is so anyway, and takes none.
+// nothing is the value of a flag that takes none and changes nothing.
 const nothing = "\x00"
 
 func foreignFlags() []foreign {
@@ -101,7 +101,7 @@ func foreignFlags() []foreign {
 	}
 }
 
-// foreign takes a flag of another server; it reports whether it is one.
+// foreign reads a flag of another server. It reports whether it is one.
 func (p *argsParser) foreign(name, value string, has bool) bool {
 	flag := "--" + name
 	switch {
@@ -145,7 +145,8 @@ func (p *argsParser) foreign(name, value string, has bool) bool {
 	return true
 }
 
-// value is that of a flag, from the next argument where it has none of its own.
+// value returns the value of a flag. It takes the next argument if the flag has no
+// value of its own.
 func (p *argsParser) value(flag, value string, has bool) (string, bool) {
 	if has {
 		return value, true
@@ -158,7 +159,8 @@ func (p *argsParser) value(flag, value string, has bool) (string, bool) {
 	return value, true
 }
 
-// hostOrPort is half an address: the other half may follow, or is uvicorn's.
+// hostOrPort reads one half of an address. The other half may follow; if not, it
+// is uvicorn's default.
 func (p *argsParser) hostOrPort(name, value string, has bool) {
 	text, ok := p.value("--"+name, value, has)
 	if !ok {

@@ -11,7 +11,7 @@ import (
 	ucli "github.com/urfave/cli/v2"
 )
 
-// cliFlags are the settings' flags by section, as urfave/cli knows flags.
+// cliFlags returns the settings' flags by section, in the form of urfave/cli.
 func cliFlags(settings []config.Setting) map[config.Section][]ucli.Flag {
 	flags := map[config.Section][]ucli.Flag{}
 	for _, s := range settings {
@@ -39,7 +39,7 @@ func cliFlag(s config.Setting) ucli.Flag {
 	if s.Kind == config.Count {
 		usage += ", or auto"
 	}
-	if s.Negated != "" && s.Default != "false" && s.Default != s.No { // that it can be switched off is news
+	if s.Negated != "" && s.Default != "false" && s.Default != s.No { // it is on by default, so say how to switch it off
 		usage += " (off: --" + s.Negated + ")"
 	}
 	if s.Kind == config.Bool {
@@ -66,7 +66,7 @@ GONICORN_<SETTING>, and flags in GUNICORN_CMD_ARGS say the same things: see
 docs/settings.md, or --print-config for all settings with their values.
 `
 
-// writeHelp writes what --help shows: the flags that do something, by section.
+// writeHelp writes the text of --help: the flags that have an effect, by section.
 func writeHelp(w io.Writer, settings []config.Setting) error {
 	var b strings.Builder
 	b.WriteString(usageText)

@@ -9,8 +9,8 @@ import (
 	"github.com/gonicorn/gonicorn/config"
 )
 
-// noModule says what a word is that cannot be a Python module: a command of
-// gonicorn's that was mistyped, or another language's program.
+// noModule explains a word that cannot be a Python module: a mistyped command of
+// gonicorn, or a program in another language.
 func (l *commandLine) noModule(word string, c *config.Config) error {
 	programs := map[string]string{".js": "node", ".mjs": "node", ".cjs": "node", ".ts": "npx tsx", ".rb": "ruby", ".php": "php", ".sh": "sh", ".pl": "perl"}
 	if with, is := programs[filepath.Ext(word)]; is {

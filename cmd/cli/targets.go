@@ -18,7 +18,8 @@ import (
 	ucli "github.com/urfave/cli/v2"
 )
 
-// askTime bounds how long one of several gonicorns may take to say who it is.
+// askTime bounds how long each running gonicorn may take to answer with its
+// status.
 const askTime = 2 * time.Second
 
 // target is a running gonicorn.
@@ -28,10 +29,10 @@ type target struct {
 	status status.Status
 }
 
-// name is what it is called: what -n says, or its folder.
+// name is what -n says, or else the name of its folder.
 func (t target) name() string { return cmp.Or(t.status.Name, filepath.Base(t.status.Dir)) }
 
-// describe says whom a command addresses.
+// describe names the gonicorn that a command goes to.
 func (t target) describe() string {
 	at := "no socket"
 	if len(t.status.Bind) > 0 {
@@ -40,14 +41,14 @@ func (t target) describe() string {
 	return fmt.Sprintf("%s (%s at %s, pid %d)", t.name(), appName(t.status.App), at, t.status.PID)
 }
 
-// appName is the app without the Python that runs it.
+// appName returns the app without the Python that runs it.
 func appName(app string) string {
 	name, _, _ := strings.Cut(app, " (Python ")
 	return name
 }
 
-// matches reports whether what was typed means this one: its name, its pid, one
-// of its addresses or ports, or its folder.
+// matches reports whether a word on the command line means this one: its name,
+// its pid, one of its addresses or ports, or its folder.
 func (t target) matches(word string) bool {
 	if word == t.name() || word == strconv.Itoa(t.status.PID) {
 		return true
@@ -70,7 +71,7 @@ func (t target) isIn(folder string) bool {
 	return err == nil && os.SameFile(ours, theirs)
 }
 
-// running asks all gonicorns of this user who they are.
+// running asks all gonicorns of this user for their status.
 func (l *commandLine) running(ctx context.Context) (all []target, folder string) {
 	folder = operatorapi.Folder(os.Getenv)
 	for _, path := range operatorapi.Find(folder) {
@@ -88,8 +89,8 @@ func (l *commandLine) running(ctx context.Context) (all []target, folder string)
 	return all, folder
 }
 
-// find finds the running gonicorn that is meant: by its control socket, by what
-// was typed, or else the one of this folder, or the only one.
+// find finds the running gonicorn that a command is for: by its control socket or
+// by word, or else the one of this folder, or the only one.
 func (l *commandLine) find(c *ucli.Context, word string) (*operatorapi.Client, error) {
 	path := c.String("control-socket")
 	if path == "" && word == "" {
@@ -103,7 +104,7 @@ func (l *commandLine) find(c *ucli.Context, word string) (*operatorapi.Client, e
 	}
 	all, folder := l.running(c.Context)
 	if len(all) == 0 {
-		if found := operatorapi.Find(folder); len(found) > 0 { // that do not answer
+		if found := operatorapi.Find(folder); len(found) > 0 { // they do not answer
 			return nil, errcode.With("GON031", fmt.Errorf("%d gonicorns are running but do not respond: name one with --control-socket: %s", len(found), strings.Join(found, ", ")))
 		}
 		return nil, errcode.With("GON030", fmt.Errorf("no gonicorn of this user is running: no control socket in %s; name its socket with --control-socket", folder))
@@ -131,7 +132,7 @@ func names(all []target) string {
 	return strings.Join(said, ", ")
 }
 
-// example is the shortest that means this one.
+// example returns a short word that means this one.
 func example(t target) string {
 	for _, bind := range t.status.Bind {
 		if i := strings.LastIndexByte(bind, ':'); i >= 0 {
@@ -141,8 +142,8 @@ func example(t target) string {
 	return t.name()
 }
 
-// operands are a command's arguments: which gonicorn, and the number that it
-// takes, the last of them.
+// operands reads a command's arguments: which gonicorn it is for and, last, the
+// number that some commands take.
 func (l *commandLine) operands(c *ucli.Context, numbered bool) (word string, number int, err error) {
 	args := c.Args().Slice()
 	if numbered {

@@ -7,8 +7,8 @@ import (
 
 var errUnclosedQuote = errors.New("a quote is not closed")
 
-// splitWords splits text as a POSIX shell does (2.2 Quoting), with no
-// expansions: Python's shlex.split, which Gunicorn uses.
+// splitWords splits text as a POSIX shell does (2.2 Quoting), without expansions.
+// Gunicorn uses Python's shlex.split, which does the same.
 func splitWords(text string) ([]string, error) {
 	var words []string
 	var word strings.Builder

@@ -1,4 +1,4 @@
-"""Writes wheels and sdists whose bytes depend on nothing but what is in them."""
+"""Writes wheels and sdists. Their bytes depend only on their content."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ SOURCES = ROOT / "packaging/python/src"
 
 
 def epoch() -> int:
-    """The time that all files have: SOURCE_DATE_EPOCH, or the first that a zip file can hold."""
+    """Returns the time of all files: SOURCE_DATE_EPOCH, or the earliest that a zip file can hold."""
     return int(os.environ.get("SOURCE_DATE_EPOCH", 315532800))
 
 
 def package_files() -> dict[str, bytes]:
-    """The Python package."""
+    """Returns the files of the Python package."""
     return {
         str(path.relative_to(SOURCES)): path.read_bytes()
         for path in sorted(SOURCES.rglob("*"))

@@ -1,4 +1,4 @@
-"""The build backend of pyproject.toml (PEP 517): pip builds gonicorn from its sources with this and Go."""
+"""The build backend of pyproject.toml (PEP 517): with it and Go, pip builds gonicorn from its sources."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def get_requires_for_build_sdist(config_settings=None) -> list[str]:
 
 
 def sources() -> list[str]:
-    """The files of the checkout, or those of the sdist that this is."""
+    """Lists the files of the checkout, or of the unpacked sdist."""
     if (ROOT / ".git").exists():
         listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
         return [name for name in listed.decode().split("\0") if name]

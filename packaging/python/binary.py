@@ -12,7 +12,7 @@ from pathlib import Path
 
 from metadata import ROOT, commit
 
-# By GOOS/GOARCH, the platform tags of the wheel. The binary is static, so that one for Linux runs with every libc.
+# The platform tags of the wheel for each GOOS/GOARCH. The binary is static, so one for Linux runs with every libc.
 PLATFORMS = {
     "linux/amd64": ["manylinux_2_17_x86_64", "manylinux2014_x86_64", "musllinux_1_1_x86_64"],
     "linux/arm64": ["manylinux_2_17_aarch64", "manylinux2014_aarch64", "musllinux_1_1_aarch64"],
@@ -24,7 +24,7 @@ MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "a
 
 
 def host() -> str:
-    """GOOS/GOARCH of this machine."""
+    """Returns GOOS/GOARCH of this machine."""
     system, machine = sys.platform, platform.machine().lower()
     target = "%s/%s" % (system, MACHINES.get(machine, machine))
     if target not in PLATFORMS:
@@ -35,7 +35,7 @@ def host() -> str:
 
 
 def build(target: str) -> bytes:
-    """The binary for a target; the same sources give the same bytes."""
+    """Builds the binary for a target. The same sources give the same bytes."""
     go = os.environ.get("GO") or shutil.which("go")
     if not go:
         raise SystemExit("gonicorn's sources need Go to be built: install it from go.dev/dl, or install a wheel")

@@ -1,6 +1,6 @@
-"""What a wheel and an sdist say of themselves: the core metadata, made from pyproject.toml and the Go sources.
+"""The core metadata of wheels and sdists, made from pyproject.toml and the Go sources.
 
-Only the few forms that pyproject.toml uses are read, so that this runs on a Python 3.9 without tomllib.
+It reads only the few forms that pyproject.toml uses, because Python 3.9 has no tomllib.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def version() -> str:
-    """The release that internal/version/version.go names."""
+    """Returns the release that internal/version/version.go names."""
     text = (ROOT / "internal/version/version.go").read_text()
     found = re.search(r'^const Release = "([^"]+)"$', text, re.M)
     if found is None:
@@ -23,7 +23,7 @@ def version() -> str:
 
 
 def commit() -> str:
-    """The commit of the sources: git's, or the one that an sdist names; empty where neither is there."""
+    """Returns the commit of the sources: git's, or the one that an sdist names. Empty if there is neither."""
     named = ROOT / "COMMIT"
     if named.is_file():
         return named.read_text().strip()
@@ -34,7 +34,7 @@ def commit() -> str:
 
 
 def project() -> dict[str, object]:
-    """The tables project and project.urls of pyproject.toml, whose values are strings and lists of strings."""
+    """Returns the tables project and project.urls of pyproject.toml. Values are strings and lists of strings."""
     values: dict[str, object] = {}
     table, pending = "", ""
     for line in (ROOT / "pyproject.toml").read_text().splitlines():
@@ -54,7 +54,7 @@ def project() -> dict[str, object]:
 
 
 def metadata() -> str:
-    """The text of METADATA and PKG-INFO (core metadata 2.4)."""
+    """Returns the text of METADATA and PKG-INFO (core metadata 2.4)."""
     p = project()
     lines = [
         "Metadata-Version: 2.4",
@@ -78,7 +78,7 @@ LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!https?:|#)([^)\s]+)\)")
 
 
 def description() -> str:
-    """README.md, whose links lead to the repository: a package index has nothing beside it."""
+    """Returns README.md with links to the repository: a package index has no other files to link to."""
 
     def absolute(m: re.Match[str]) -> str:
         kind = "raw" if m.group(1) else "blob"

@@ -1,4 +1,4 @@
-"""Builds wheels and the sdist into a folder: wheels.py FOLDER [GOOS/GOARCH ...]; without targets, all of them."""
+"""Builds wheels and the sdist into a folder: wheels.py FOLDER [GOOS/GOARCH ...]. Without targets it builds all."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Builds all that a release has into a folder: artefacts.py FOLDER
+"""Builds all files of a release into a folder: artefacts.py FOLDER
 
-Wheels, the sdist, archives, deb and rpm packages, images, SBOMs, the Homebrew formula and the checksums. Their bytes
-depend on the sources and on SOURCE_DATE_EPOCH alone.
+They are wheels, the sdist, archives, deb and rpm packages, images, SBOMs, the Homebrew formula and the checksums. Their
+bytes depend only on the sources and on SOURCE_DATE_EPOCH.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def build(folder: Path, scratch: Path) -> None:
 
 
 def shared_files(text: bytes, scratch: Path) -> dict[str, tuple[int, bytes]]:
-    """What archives and packages have besides the binary; the man page and completions are what it prints."""
+    """Returns the files of archives and packages besides the binary. It prints the man page and completions itself."""
     program = scratch / "gonicorn"
     program.write_bytes(text)
     program.chmod(0o755)
@@ -83,7 +83,7 @@ def shared_files(text: bytes, scratch: Path) -> dict[str, tuple[int, bytes]]:
 
 
 def describe(program: Path, document: Path) -> None:
-    """Writes the SBOM: what a binary is made of."""
+    """Writes the SBOM, the list of what a binary is made of."""
     go = os.environ.get("GO") or "go"
     subprocess.run([go, "run", ".", str(program), str(document)], cwd=ROOT / "tools/sbom", check=True)
 

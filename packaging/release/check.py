@@ -1,7 +1,7 @@
-"""Builds a release twice, the second time from the sdist of the first, and looks into each file: check.py FOLDER
+"""Builds a release twice, the second time from the sdist of the first, and checks each file: check.py FOLDER
 
-Then the packages are installed below a root of their own, and gonicorn starts there as a service and as an image does.
-That needs Linux, root, and rpm for the rpm; what cannot be looked into here is said, and fails with RELEASE_CHECK=all.
+Then it installs the packages below a separate root, and starts gonicorn there as a service and as an image does. That
+needs Linux, root, and rpm for the rpm. It says what it cannot check here, and fails for that with RELEASE_CHECK=all.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def build(script: Path, folder: Path) -> None:
 
 
 def twice(findings: Findings, first: Path, scratch: Path) -> None:
-    """The sdist, unpacked in another folder, gives the same bytes."""
+    """Checks that the sdist, unpacked in another folder, gives the same bytes."""
     with tarfile.open(first / ("gonicorn-%s.tar.gz" % version())) as sdist:
         sdist.extractall(scratch)
     tree = scratch / ("gonicorn-" + version())

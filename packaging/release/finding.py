@@ -1,4 +1,4 @@
-"""What a look at a release has found."""
+"""The results of checking a release."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 
 class Findings:
-    """Each check is a line; the first word of a failed one is FAIL."""
+    """Prints a line for each check. The first word of a failed one is FAIL."""
 
     def __init__(self, version: str, commit: str) -> None:
         self.version = version
@@ -24,7 +24,7 @@ class Findings:
         self.true(what, got == want, "\n  is   %r\n  want %r" % (got, want))
 
     def skip(self, what: str, why: str) -> None:
-        """Takes note of what cannot be looked at here."""
+        """Notes what cannot be checked here."""
         self.skipped.append(what)
         print("NOT CHECKED", what + ":", why, flush=True)
 

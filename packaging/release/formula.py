@@ -1,4 +1,4 @@
-"""Writes the Homebrew formula, which installs the archive of the platform."""
+"""Writes the Homebrew formula, which installs the archive for the platform."""
 
 from __future__ import annotations
 
@@ -49,5 +49,5 @@ def write(path: Path, archives: dict[str, Path]) -> None:
 
 
 def describe(text: str) -> str:
-    """What brew style takes: at most 80 characters, and no full stop."""
+    """Shortens a description to what brew style accepts: at most 80 characters, and no full stop."""
     return text.split(",")[0].split(":")[0].rstrip(".").replace('"', '\\"')

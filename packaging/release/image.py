@@ -1,4 +1,4 @@
-"""Writes what packaging/Dockerfile builds as a file that docker load, podman load and skopeo read: an OCI image."""
+"""Writes the OCI image that packaging/Dockerfile builds, as a file for docker load, podman load and skopeo."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from metadata import ROOT, version
 
 
 def settings() -> dict[str, object]:
-    """What the Dockerfile's last stage says of the process to start."""
+    """Returns what the Dockerfile's last stage says about the process to start."""
     last = (ROOT / "packaging/Dockerfile").read_text().partition("FROM scratch\n")[2]
     said = dict(re.findall(r"^(WORKDIR|USER|EXPOSE|ENTRYPOINT|CMD) (.+)$", last, re.M))
     return {
@@ -28,7 +28,7 @@ def settings() -> dict[str, object]:
 
 
 def copied() -> str:
-    """Where the image has the binary."""
+    """Returns the path of the binary in the image."""
     text = (ROOT / "packaging/Dockerfile").read_text()
     found = re.search(r"-o /image(/\S+)", text)
     if found is None or "\nCOPY --from=build /image /\n" not in text:

@@ -1,4 +1,4 @@
-"""Looks into wheels, the sdist, archives, images, SBOMs, the formula and the checksums."""
+"""Checks wheels, the sdist, archives, images, SBOMs, the formula and the checksums."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MACHINES = {
 }
 EMULATORS = {"linux/amd64": "qemu-x86_64-static", "linux/arm64": "qemu-aarch64-static"}
 
-# Loads a formula as brew does, as far as ours goes, and says what it has said.
+# Loads a formula as brew does, as far as ours needs, and prints what it has set.
 LOADED = """
 SAID = Hash.new { |h, k| h[k] = {} }
 WITHIN = []
@@ -216,7 +216,7 @@ def images(findings: Findings, path: Path, target: str, text: bytes) -> None:
 
 
 def unpacked(findings: Findings, path: Path) -> tuple[dict, dict[str, tuple[int, bytes]]]:
-    """The config and the files of an OCI image with one layer, whose digests are looked at."""
+    """Returns the config and the files of an OCI image with one layer, and checks its digests."""
     with tarfile.open(path) as archive:
         data = {m.name: archive.extractfile(m).read() for m in archive if m.isfile()}  # type: ignore[union-attr]
 

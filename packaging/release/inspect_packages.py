@@ -1,4 +1,4 @@
-"""Looks into the deb and the rpm, with dpkg-deb and rpm."""
+"""Checks the deb and the rpm with dpkg-deb and rpm."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def rpm(folder: Path, version: str, machine: str) -> Path:
 
 
 def expected() -> dict[str, str]:
-    """The files of a package, with their modes."""
+    """Returns the files of a package, with their modes."""
     files = dict.fromkeys(packages.PLACES.values(), "-rw-r--r--")
     files["/usr/bin/gonicorn"] = "-rwxr-xr-x"
     return files

@@ -1,4 +1,4 @@
-"""Gets the Go module at its version, as a program that links gonicorn in does."""
+"""Gets the Go module at its version, as a program that uses gonicorn as a library does."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def look(findings: Findings) -> None:
 
 
 def sources() -> list[str]:
-    """The files of the module: those of other modules below it are none."""
+    """Lists the files of the module, without those of other modules below it."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
     files = [name for name in listed.stdout.split("\0") if name]
     others = tuple(name[: -len("go.mod")] for name in files if name.endswith("/go.mod"))
@@ -63,7 +63,7 @@ def sources() -> list[str]:
 
 
 def serve(proxy: Path, version: str, files: list[str]) -> None:
-    """Lays the module out as the protocol of module proxies has it (https://go.dev/ref/mod#goproxy-protocol)."""
+    """Writes the module in the layout of a module proxy (https://go.dev/ref/mod#goproxy-protocol)."""
     folder = proxy / MODULE / "@v"
     folder.mkdir(parents=True)
     (folder / "list").write_text(version + "\n")
@@ -75,8 +75,8 @@ def serve(proxy: Path, version: str, files: list[str]) -> None:
 
 
 def environment(scratch: Path) -> dict[str, str]:
-    """A module cache of its own: this version is not the one that will be published. What others need comes from the
-    cache of this machine, or from where it has it from."""
+    """Returns the environment for a separate module cache: this version is not the one that will be published. Other
+    modules come from this machine's cache, or from its proxy."""
     asked = subprocess.run([GO, "env", "-json", "GOMODCACHE", "GOPROXY"], capture_output=True, text=True, check=True)
     usual = json.loads(asked.stdout)
     return {

@@ -1,4 +1,4 @@
-"""Writes the deb and the rpm, by nfpm."""
+"""Writes the deb and the rpm with nfpm."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from metadata import project, version
 
 NFPM = "github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.4"
 
-# Where packages have what archives have in share/.
+# Where packages install the files that archives have in share/.
 PLACES = {
     "share/gonicorn.1.gz": "/usr/share/man/man1/gonicorn.1.gz",
     "share/gonicorn.bash": "/usr/share/bash-completion/completions/gonicorn",
@@ -29,7 +29,7 @@ PLACES = {
 
 
 def nfpm() -> str:
-    """The program, built with the Go that builds gonicorn where it is not installed."""
+    """Returns the path of nfpm. If it is not installed, builds it with the Go that builds gonicorn."""
     found = os.environ.get("NFPM") or shutil.which("nfpm")
     if found:
         return found

@@ -1,4 +1,4 @@
-"""Installs packages below a root of their own, and starts gonicorn there as systemd and as a container runtime do."""
+"""Installs packages below a separate root, and starts gonicorn there as systemd and a container runtime do."""
 
 from __future__ import annotations
 
@@ -25,8 +25,7 @@ UNIT = "usr/lib/systemd/system/gonicorn@.service"
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 WAIT = 60  # seconds that a step may take on a busy machine
 
-# This system's files, seen below a root whose changes are of this process and its children: the overlay is gone with
-# them.
+# A root with this system's files. Only this process and its children see changes there: the overlay ends with them.
 ROOTED = """set -e
 mount --make-rprivate /
 mount -t tmpfs tmpfs "$0"
@@ -62,7 +61,7 @@ def app(environ, start_response):
 
 
 class Manager:
-    """What systemd is to a service of Type=notify."""
+    """Plays systemd for a service of Type=notify."""
 
     def __init__(self, path: Path) -> None:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -93,7 +92,7 @@ def fetch(port: int) -> int:
 
 
 class Root:
-    """A process that keeps a root of its own mounted, and what is started in it (nsenter(1))."""
+    """A process that keeps a separate root mounted. Programs are started in it with nsenter(1)."""
 
     def __init__(self, scratch: Path) -> None:
         self.path = scratch / "root"
@@ -143,7 +142,7 @@ def installed(findings: Findings, kind: str, path: Path) -> None:
 
 
 def starts(findings: Findings, name: str, root: Root) -> None:
-    """The unit's ExecStart, below the root, as a user without rights, under a manager that hears what it says."""
+    """Runs the unit's ExecStart below the root, as an unprivileged user, with a manager that reads its messages."""
     unit = root.read(UNIT)
     if shutil.which("systemd-analyze"):
         verified = root.run("chroot", str(root.path), "systemd-analyze", "verify", "/%s" % UNIT.replace("@", "@app"))
@@ -163,7 +162,7 @@ def starts(findings: Findings, name: str, root: Root) -> None:
     root.write("etc/gonicorn/app.toml", config)
     root.run("install", "-d", "-o", "65534", str(root.path / "run/gonicorn-app"))
     root.run("mount", "-t", "proc", "proc", str(root.path / "proc"))
-    # The manager's socket is outside of the root, and bound into it.
+    # The manager's socket is outside the root and bind-mounted into it.
     with tempfile.TemporaryDirectory() as folder:
         manager = Manager(Path(folder) / "notify")
         root.write("tmp/notify", "")
@@ -213,7 +212,7 @@ exec chroot "$@"
 
 
 def contained(findings: Findings, path: Path) -> None:
-    """The image's files are the whole root, and its entry point is PID 1, as its user."""
+    """Starts the image: its files are the whole root, and its entry point is PID 1 with the image's user."""
     config, files = inspect_archives.unpacked(findings, path)
     says = config["config"]
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""Tar and gzip files whose bytes depend on nothing but what is in them."""
+"""Tar and gzip files. Their bytes depend only on their content."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from archive import epoch
 
 
 def pack(files: dict[str, tuple[int, bytes]]) -> bytes:
-    """A tar file of files with their modes, and of the folders above them; a name that ends with / is a folder."""
+    """Returns a tar file of these files with their modes, and of the folders above them. A name with / at its end is
+    a folder."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as out:
         seen: set[str] = set()
@@ -46,6 +47,6 @@ def compress(data: bytes) -> bytes:
 
 
 def write(path: Path, top: str, files: dict[str, tuple[int, bytes]]) -> Path:
-    """Writes a .tar.gz whose files lie in one folder."""
+    """Writes a .tar.gz with all files in one folder."""
     path.write_bytes(compress(pack({top + "/" + name: file for name, file in files.items()})))
     return path

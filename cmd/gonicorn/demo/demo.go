@@ -1,5 +1,5 @@
-// Package demo is the app inside the gonicorn command: something to look at
-// before there is an app of one's own, and something to break in tests.
+// Package demo is the app inside the gonicorn command. It is there to try
+// gonicorn without an app, and to break in tests.
 package demo
 
 import (
@@ -16,7 +16,7 @@ import (
 	"github.com/gonicorn/gonicorn/workers/handler"
 )
 
-// envFaults switches on the paths that hang, crash and leak.
+// envFaults enables the paths that hang, crash and leak.
 const envFaults = "GONICORN_DEMO_FAULTS"
 
 // Handler answers with the worker's number, its pid and how many requests it
@@ -57,11 +57,11 @@ func slow(w http.ResponseWriter, r *http.Request) {
 	case <-time.After(time.Duration(ms) * time.Millisecond):
 		hello(w, r)
 	case <-r.Context().Done():
-		panic(http.ErrAbortHandler) // no answer, and none that looks like one
+		panic(http.ErrAbortHandler) // ends the connection without an answer
 	}
 }
 
-// faults adds what a broken app does.
+// faults adds the paths of a broken app.
 func faults(mux *http.ServeMux) {
 	var mu sync.Mutex
 	var leaked [][]byte

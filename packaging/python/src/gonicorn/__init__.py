@@ -14,7 +14,7 @@ __all__ = ["find_binary", "run"]
 
 
 def __getattr__(name: str) -> Any:
-    """What only workers have: RequestID, a logging.Filter, and request_id()."""
+    """Provides RequestID, a logging.Filter, and request_id(), which exist only in workers."""
     if name in ("RequestID", "request_id"):
         try:
             from _gonicorn import logs

@@ -1,4 +1,4 @@
-"""python -m gonicorn: the command, under this Python."""
+"""python -m gonicorn: the gonicorn command with this Python."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the binary is that the wheel has brought."""
+"""Finds the binary that the wheel has installed."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import sysconfig
 
 
 def find_binary() -> str:
-    """The path of the gonicorn binary that belongs to this package.
+    """Returns the path of the gonicorn binary that belongs to this package.
 
-    Raises FileNotFoundError, which says where it was looked for.
+    Raises FileNotFoundError with the places where it looked.
     """
     looked = []
     for folder in folders():
@@ -25,7 +25,7 @@ def find_binary() -> str:
 
 
 def folders() -> list[str]:
-    """Folders of scripts, the likeliest first: this Python's, the user's, and the one beside a --target install."""
+    """Lists folders of scripts, the likeliest first: this Python's, the user's, and that of a --target install."""
     package = os.path.dirname(os.path.abspath(__file__))
     return list(
         dict.fromkeys(

@@ -1,4 +1,4 @@
-"""Turns keywords into the command line and becomes the binary."""
+"""Turns keyword arguments into a command line and executes the binary in this process."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from ._settings import ALIASES, SETTINGS
 def run(
     app: str, *, host: str | None = None, port: int | None = None, uds: str | None = None, **settings: object
 ) -> NoReturn:
-    """Runs an app, named as "module:attribute", and does not return: this process becomes gonicorn.
+    """Runs an app, named as "module:attribute". It does not return: this process becomes gonicorn.
 
-    Settings are gonicorn's, as in gunicorn.toml, with the same names: workers=4, reload=True, bind=":8000",
-    timeout=30 (seconds, or a timedelta). host, port and uds are uvicorn.run's and make a bind.
+    Settings have the same names as in gunicorn.toml: workers=4, reload=True, bind=":8000", timeout=30 (seconds, or a
+    timedelta). host, port and uds are those of uvicorn.run, and set bind.
 
-    Raises TypeError for a setting that there is not, and ValueError for one that cannot be given here; values are
-    checked by gonicorn itself. Raises FileNotFoundError where the binary is missing.
+    Raises TypeError for an unknown setting, and ValueError for one that cannot be given here. gonicorn itself checks
+    the values. If the binary is missing, raises SystemExit, which says where it should be.
     """
     if not isinstance(app, str):
         raise TypeError('name the app as "module:attribute": workers are other processes and import it themselves')
@@ -37,7 +37,7 @@ def run(
 
 
 def arguments(settings: Mapping[str, object]) -> list[str]:
-    """The flags for these settings. Raises as run does."""
+    """Returns the flags for these settings. Raises as run does."""
     found = []
     for name, value in settings.items():
         flag = SETTINGS.get(ALIASES.get(name, name))
@@ -54,7 +54,7 @@ def arguments(settings: Mapping[str, object]) -> list[str]:
 
 
 def texts(name: str, value: object) -> Sequence[str]:
-    """A value as flags have it; a list is the flag several times."""
+    """Returns a value as the texts of flags. A list repeats the flag."""
     if isinstance(value, bool):
         return ["true" if value else "false"]
     if isinstance(value, timedelta):
@@ -67,7 +67,7 @@ def texts(name: str, value: object) -> Sequence[str]:
 
 
 def execute(words: Sequence[str], environ: Mapping[str, str] | None = None) -> NoReturn:
-    """Becomes the binary, whose workers run under this Python unless something else is asked for."""
+    """Executes the binary in this process. Workers run with this Python unless another one is set."""
     try:
         binary = find_binary()
     except FileNotFoundError as e:

@@ -10,8 +10,8 @@
     if __name__ == "__main__":
         Application().run()
 
-run() makes this process gonicorn. Its workers run the program again, as __main__ and with the same arguments, up to the
-call of run(), and serve what load() returns there. So what stands before run() happens in each worker.
+run() turns this process into gonicorn. Each worker runs the program again, as __main__ and with the same arguments, up
+to the call of run(), and serves what load() returns there. So the code before run() runs in each worker too.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ PROGRAM = "GONICORN_PROGRAM"
 
 
 class Config:
-    """The settings that a program has made, by name; Gunicorn's Config as far as embedding programs use it."""
+    """The settings of a program, by name: the part of Gunicorn's Config that embedding programs use."""
 
     def __init__(self) -> None:
         self.settings: dict[str, Any] = dict.fromkeys(SETTINGS)
         self.given: dict[str, Any] = {}
 
     def set(self, name: str, value: Any) -> None:
-        """Sets one. Raises AttributeError for a name that is none, as Gunicorn does."""
+        """Sets a setting. Raises AttributeError for an unknown name, as Gunicorn does."""
         name = name.lower()
         if name not in self.settings:
             raise AttributeError("No configuration setting for: %s" % name)
@@ -50,14 +50,14 @@ class Config:
 
 
 class Loaded(BaseException):
-    """Carries a worker's app out of the program that made it. Nobody else catches it."""
+    """Carries a worker's app out of the program that made it. A BaseException, so that no other code catches it."""
 
     def __init__(self, app: Any) -> None:
         self.app = app
 
 
 class BaseApplication:
-    """A program that is an app: load_config says how it is served, load returns what."""
+    """A program that is an app. load_config says how to serve it, and load returns the app."""
 
     def __init__(self, usage: str | None = None, prog: str | None = None) -> None:
         self.usage = usage
@@ -67,7 +67,7 @@ class BaseApplication:
         self.load_config()
 
     def load_config(self) -> None:
-        """Sets settings: self.cfg.set(name, value)."""
+        """Sets settings with self.cfg.set(name, value)."""
         raise NotImplementedError
 
     def load(self) -> Any:
@@ -75,13 +75,13 @@ class BaseApplication:
         raise NotImplementedError
 
     def wsgi(self) -> Any:
-        """The app, loaded once."""
+        """Returns the app. It is loaded once."""
         if self.callable is None:
             self.callable = self.load()
         return self.callable
 
     def run(self) -> None:
-        """Serves the app; it does not return. In a worker it hands the app over instead."""
+        """Serves the app, and does not return. In a worker it passes the app to gonicorn instead."""
         if PROGRAM in os.environ:
             raise Loaded(self.wsgi())
         environ = {**os.environ, PROGRAM: json.dumps(program())}
@@ -89,7 +89,7 @@ class BaseApplication:
 
 
 def program() -> dict[str, Any]:
-    """How to run this program again."""
+    """Returns how to run this program again."""
     main = sys.modules["__main__"]
     spec = getattr(main, "__spec__", None)
     path = getattr(main, "__file__", None)
@@ -100,7 +100,7 @@ def program() -> dict[str, Any]:
 
 
 def loaded() -> Any:
-    """The app of the program that this worker belongs to: what gonicorn calls in each worker."""
+    """Returns the app of the program that this worker belongs to. gonicorn calls it in each worker."""
     here = json.loads(os.environ[PROGRAM])
     sys.argv[:] = here["argv"]
     sys.path[:] = list(dict.fromkeys([*here["sys_path"], *sys.path]))
