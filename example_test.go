@@ -33,13 +33,13 @@ func ExampleMain() {
 	gonicorn.Main(http.HandlerFunc(greet))
 }
 
-// -k echo takes the class that the program brings along. It does not speak
-// HTTP, so there is no handler.
+// -k echo uses the class that the program adds. It does not speak HTTP, so there
+// is no handler.
 func ExampleWithClass() {
 	gonicorn.Main(nil, gonicorn.WithClass(echo.Class{}))
 }
 
-// A program that makes the config itself, and decides when gonicorn stops.
+// A program that makes its own config, and decides when gonicorn stops.
 func ExampleRun() {
 	dir, err := os.MkdirTemp("", "gonicorn")
 	if err != nil {
@@ -67,7 +67,7 @@ func ExampleRun() {
 	// stopped: <nil>
 }
 
-// A config is checked before anything starts, and all mistakes are told.
+// A config is checked before anything starts, and the error names all mistakes.
 func ExampleRun_mistakes() {
 	config := gonicorn.DefaultConfig()
 	config.Workers = -1
@@ -78,7 +78,7 @@ func ExampleRun_mistakes() {
 	// threads: must be at least 1, but is 0; try threads = 4
 }
 
-// getOver asks a unix socket, once somebody listens there.
+// getOver sends a request to a unix socket, once a server listens there.
 func getOver(socket, path string) string {
 	client := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {

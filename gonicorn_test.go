@@ -18,14 +18,14 @@ import (
 	"github.com/gonicorn/gonicorn"
 )
 
-// hello is the handler of every test here; a worker serves it in this same
-// binary, started again.
+// hello is the handler of every test here. Workers are this same binary, started
+// again.
 var hello = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 	info, _ := gonicorn.FromContext(r.Context())
 	fmt.Fprintf(w, "%d %d", info.ID, os.Getpid())
 })
 
-// app has the handlers of tests and examples, which are workers of this binary.
+// app has the handlers of tests and examples. Workers are this binary.
 func app() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", hello)
@@ -80,7 +80,7 @@ func dialer(socket string) func(context.Context, string, string) (net.Conn, erro
 	}
 }
 
-// ask waits until the socket is served.
+// ask sends a request, and repeats it until the socket is served.
 func ask(t *testing.T, socket string, ended <-chan error) (id, pid int) {
 	t.Helper()
 	client := &http.Client{Transport: &http.Transport{DialContext: dialer(socket), DisableKeepAlives: true}}

@@ -12,25 +12,25 @@ import (
 	"testing"
 )
 
-// mostFields is how many fields a type has: what one reader can keep in mind.
+// mostFields is how many fields a type may have: what one reader can keep in mind.
 const mostFields = 15
 
-// manyFields are types with more, and how many they may have. Records are lists
-// by nature: settings, what is shown, a page of memory. The rest are to shrink.
+// manyFields are the types with more fields, and how many they may have. Records
+// are lists by nature: settings, status, a page of memory. The rest must shrink.
 var manyFields = map[string]int{
 	// Records.
 	"config.Config": 200, "config.Setting": 30, "config.Hooks": 20, "gateway/process.Settings": 70, "workers/python.Settings": 40,
 	"arbiter.Settings": 25, "arbiter.Options": 22, "internal/status.Worker": 20, "internal/status.Fleet": 16,
 	"internal/scoreboard.Slot": 20, "gateway/pipeline/accesslog.line": 19, "gateway.Request": 26, "gateway/http1.RequestHead": 18,
 	"gateway/accept.Options": 18, "monitor.collector": 24,
-	// To shrink.
+	// These must shrink.
 	"gateway/python/link.Exchange": 27, "gateway/proxy.roundTrip": 26, "gateway/pipeline.transaction": 25, "gateway/http1loop.conn": 23,
 	"gateway/http1.serverConn": 22, "gateway/python.Backend": 21, "gateway/http1loop.Server": 20, "gateway/http1.Server": 19,
 	"gateway/process.process": 20, "gateway/python.call": 19, "gateway/proxy.worker": 17, "gateway/http1.reply": 17,
 	"gateway/proxy.workerConn": 16,
 }
 
-// No type is a heap of everything.
+// No type has too many fields.
 func TestTypesAreSmall(t *testing.T) {
 	found := map[string]int{}
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {

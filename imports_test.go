@@ -13,17 +13,17 @@ import (
 	"testing"
 )
 
-// law says what a package may import of ours.
+// law says which of our packages a package may import.
 type law struct{ who, may string }
 
-// laws are docs/ARCHITECTURE.md's "Who imports whom". "x/..." is x and all that
-// is below it, "-x" is x in no case, "." the package for programs. The longest name that fits a
-// package is its law.
+// laws are the section "Who imports whom" of docs/ARCHITECTURE.md. "x/..." is x
+// and everything below it, "-x" forbids x, and "." is the package for programs.
+// The longest name that matches a package is its law.
 var laws = []law{
 	{".", "cmd/cli config workers workers/handler"},
 	{"cmd/gonicorn/...", "cmd/cli cmd/gonicorn/demo workers/handler"},
 	{"cmd/cli/...", "cmd/cli/... config gateway/process monitor workers workers/handler workers/python internal/..."},
-	// The engine: it knows all parts, and cmd/cli alone knows it.
+	// The engine: it may import all parts, and only cmd/cli may import it.
 	{"internal/supervise", "arbiter config gateway/process monitor signals workers/... internal/..."},
 	{"arbiter", "signals internal/notify internal/platform internal/proc internal/scoreboard internal/status internal/wire"},
 	{"monitor", "internal/operatorapi internal/inherited internal/listen internal/logging internal/notify internal/proc internal/scoreboard internal/status"},
@@ -34,7 +34,7 @@ var laws = []law{
 	{"workers/...", "workers internal/... -internal/supervise -internal/launch -internal/gateways -internal/hooks"},
 	{"config", ""},
 	{"signals", ""},
-	// What the engine is built of may use the parts above; a new package says which.
+	// The parts of the engine may import the parts above. A new package says which.
 	{"internal/hooks", "config internal/proc internal/wire workers/python"},
 	{"internal/guard", "internal/logging internal/proc internal/scoreboard internal/wire"},
 	{"internal/ledgerload", "internal/scoreboard"},
@@ -57,16 +57,16 @@ var laws = []law{
 	{"docs", ""}, {"e2e", "internal/platform"}, {"tools/...", ""}, {"bench/...", ""},
 }
 
-// fits reports whether a pattern names a package.
+// fits reports whether a pattern matches a package.
 func fits(pattern, name string) bool {
 	prefix, below := strings.CutSuffix(pattern, "/...")
 	return name == prefix || below && strings.HasPrefix(name, prefix+"/")
 }
 
-// lawOf is the law of a package.
+// lawOf returns the law of a package.
 func lawOf(name string) (best law, found bool) {
 	for _, l := range laws {
-		// Of x and x/... the one without dots goes first.
+		// Between x and x/..., the one without dots takes precedence.
 		if fits(l.who, name) && (!found || l.who == name || best.who != name && len(l.who) > len(best.who)) {
 			best, found = l, true
 		}
@@ -74,7 +74,7 @@ func lawOf(name string) (best law, found bool) {
 	return best, found
 }
 
-// breaks reports whether the law forbids to import a package.
+// breaks reports whether the law forbids importing a package.
 func (l law) breaks(other string) bool {
 	allowed := false
 	for _, may := range strings.Fields(l.may) {
@@ -86,7 +86,7 @@ func (l law) breaks(other string) bool {
 	return !allowed
 }
 
-// Packages import each other by the laws, and each has one.
+// Each package has a law and keeps to it.
 func TestImportLaws(t *testing.T) {
 	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "./...").Output()
 	if err != nil {
@@ -123,7 +123,7 @@ func TestImportLaws(t *testing.T) {
 	}
 }
 
-// The laws forbid what they are there for.
+// The laws forbid what they are meant to forbid.
 func TestImportLawsForbid(t *testing.T) {
 	for who, others := range map[string]string{
 		"arbiter":          "workers workers/python config cmd/cli gateway",

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// public are the packages outside internal that are there: those for programs,
-// and those that only look as if they were, whose number is not to grow.
+// public are the packages outside internal: those for programs, and others that
+// only look like it. There must be no more of the others.
 var public = map[string]bool{
 	".": true, "config": true, "workers": true, // for programs
 

@@ -30,15 +30,15 @@ import (
 	"github.com/gonicorn/gonicorn/workers/python"
 )
 
-// source is a package as it is read.
+// source is a package with its syntax and types.
 type source struct {
 	name  string
 	files []*ast.File
 	info  *types.Info
 }
 
-// checked reads and type-checks those packages of ours that import config, config
-// itself, and the gateway's process.
+// checked reads and type-checks our packages that import config, config itself,
+// and the gateway's process.
 func checked(t *testing.T, fset *token.FileSet) (all []source) {
 	t.Helper()
 	out, err := exec.Command("go", "list", "-export", "-deps", "-json=ImportPath,Export,Dir,GoFiles,Imports", "./...").Output()
@@ -117,10 +117,11 @@ func (s source) reads(fn *ast.FuncDecl, methods map[string]map[string]bool) map[
 	return got
 }
 
-// methodReads lists what Config's own methods read, those too that they call.
+// methodReads lists the fields that Config's own methods read, also through each
+// other.
 func methodReads(of source) map[string]map[string]bool {
 	methods := map[string]map[string]bool{}
-	for range 3 { // that deep they call each other
+	for range 3 { // the depth of their calls
 		for _, f := range of.files {
 			for _, d := range f.Decls {
 				if fn, is := d.(*ast.FuncDecl); is && fn.Recv != nil {
@@ -132,17 +133,17 @@ func methodReads(of source) map[string]map[string]bool {
 	return methods
 }
 
-// directives are what a function that reads the config says of itself: what a
-// reload does with what is read there. One without is told nothing by a reload.
-// With restart it is the only one that counts: what it has made stays.
+// directives say what a reload does with the settings that a function reads. A
+// function without one is not affected by a reload. If one is restart, no other
+// counts: what the function has made stays.
 var directives = map[string]config.Effect{"commit": config.AtOnce, "workers": config.NewWorkers, "gateway": config.NewGateway, "restart": config.AtRestart}
 
-// derived is what the code says of the settings: whether anybody reads them, and
-// what a reload has to exchange.
+// derived is what the code shows about the settings: whether any code reads them,
+// and what a reload must replace.
 func derived(t *testing.T) (read map[string]bool, effects map[string]config.Effect) {
 	t.Helper()
 	read, effects = map[string]bool{}, map[string]config.Effect{}
-	settings := map[string]string{ // fields that Load makes of settings
+	settings := map[string]string{ // fields that Load derives from settings
 		"FileEnv": "env_file", "BindGiven": "bind", "ClassGiven": "worker_class", "OwnClass": "worker_class", "StallWarningGiven": "stall_warning", "Hooks": "hook_timeout",
 	}
 	for _, s := range config.Settings() {
@@ -193,7 +194,7 @@ func derived(t *testing.T) (read map[string]bool, effects map[string]config.Effe
 	return read, effects
 }
 
-// directivesOf are the words behind //config: in a function's comment.
+// directivesOf returns the words after //config: in a function's comment.
 func directivesOf(fn *ast.FuncDecl) []string {
 	if fn.Doc == nil {
 		return nil
@@ -208,8 +209,8 @@ func directivesOf(fn *ast.FuncDecl) []string {
 
 var update = flag.Bool("update", false, "write what is generated")
 
-// Somebody reads every setting that has an effect, and nobody one that has none;
-// what the documents say of a reload is what the code does.
+// Code reads every setting that has an effect, and no setting that has none. What
+// the documentation says about reloads is what the code does.
 func TestSettingsAreReadAndReloaded(t *testing.T) {
 	read, effects := derived(t)
 	for _, s := range config.Settings() {
@@ -249,8 +250,8 @@ func TestSettingsAreReadAndReloaded(t *testing.T) {
 	}
 }
 
-// What the gateway and the runner are told is read there: a field that nobody
-// reads would exchange the gateway for nothing (H3).
+// The gateway and the runner read every field that they are given. A change of a
+// field that is not read would replace the gateway for nothing (H3).
 func TestWhatIsToldIsRead(t *testing.T) {
 	read := map[string]bool{}
 	for _, s := range checked(t, token.NewFileSet()) {

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// strays are names of files that tools leave behind and nobody means to commit.
+// strays are names of files that tools leave behind and that must not be committed.
 var strays = []string{
 	"*.fail", "*.orig", "*.rej", "*.bak", "*.swp", "*~", "*.log", "*.pid", "*.out", "*.test", "*.prof", "*.pyc", "*.sqlite3*", ".DS_Store", "core", "nohup.out",
 }

@@ -7,7 +7,7 @@ import (
 
 var errBroken = errors.New("broken")
 
-// broken is a listener that is none of the operating system's and fails.
+// broken is a listener without a socket, and its Accept fails.
 type broken struct{ l net.Listener }
 
 func (b *broken) Accept() (net.Conn, error) { return nil, errBroken }

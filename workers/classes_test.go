@@ -82,8 +82,8 @@ func TestBrokenListener(t *testing.T) {
 	}
 }
 
-// While sync holds a request, every other one goes to the second worker, though
-// both listen: the first accepts nothing.
+// While sync has a request, every other one goes to the second worker. Both
+// listen, but the first accepts nothing.
 func TestSyncLeavesOthersInTheBacklog(t *testing.T) {
 	l := listener(t)
 	one, two := newApp("one"), newApp("two")
@@ -155,7 +155,8 @@ func TestThreadedServesAtMostThreads(t *testing.T) {
 	}
 }
 
-// With all threads busy nothing is accepted; a free worker gets what comes.
+// While all threads are busy, nothing is accepted, and a free worker gets new
+// connections.
 func TestThreadedLeavesOthersInTheBacklog(t *testing.T) {
 	l := listener(t)
 	one, two := newApp("one"), newApp("two")
@@ -197,7 +198,7 @@ func TestThreadedIdleConnectionLendsItsThread(t *testing.T) {
 	}
 }
 
-// Connections that send nothing do not use the threads up.
+// Connections that send nothing do not use up the threads.
 func TestThreadedSilentConnectionLendsItsThread(t *testing.T) {
 	a := newApp("one")
 	w := start(t, Threaded{}, Limits{Threads: 2, Connections: 100}, a)
@@ -249,8 +250,8 @@ func TestEventLoopHoldsManyAtOnce(t *testing.T) {
 	}
 }
 
-// At worker_connections nothing more is accepted, idle ones count too, and one
-// that closes makes room.
+// At worker_connections nothing more is accepted. Idle connections count too, and
+// one that closes makes room.
 func TestEventLoopBoundsConnections(t *testing.T) {
 	l := listener(t)
 	limits := Limits{Connections: 4}

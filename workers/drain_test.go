@@ -16,8 +16,8 @@ import (
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
 )
 
-// A request that runs when the worker is told to finish is answered, with
-// "Connection: close", and then the worker is done.
+// A request that is in flight when the worker is told to finish is answered with
+// "Connection: close". Then the worker is done.
 func TestDrainFinishesRequests(t *testing.T) {
 	for _, class := range Builtin() {
 		t.Run(class.Name(), func(t *testing.T) {
@@ -66,8 +66,8 @@ func (w *running) stoppedAccepting() <-chan struct{} {
 	return c
 }
 
-// A client that was idle, and one that has connected and not yet asked, get an
-// answer to what they send as the worker is told to finish.
+// Two clients send a request just as the worker is told to finish: one that was
+// idle, and one that has only connected. Both get an answer.
 func TestDrainServesLatecomers(t *testing.T) {
 	for _, class := range []Class{Threaded{}, EventLoop{}} {
 		t.Run(class.Name(), func(t *testing.T) {
@@ -89,7 +89,7 @@ func TestDrainServesLatecomers(t *testing.T) {
 	}
 }
 
-// accepted waits until the worker has so many connections.
+// accepted waits until the worker has this many connections.
 func accepted(t *testing.T, w *running, n int64) {
 	t.Helper()
 	deadline := time.Now().Add(bound)
@@ -101,7 +101,7 @@ func accepted(t *testing.T, w *running, n int64) {
 	}
 }
 
-// Connections on which nothing comes do not hold the worker up.
+// Connections without requests do not hold up the worker.
 func TestDrainClosesIdleConnections(t *testing.T) {
 	for _, class := range []Class{Threaded{}, EventLoop{}} {
 		t.Run(class.Name(), func(t *testing.T) {
@@ -151,9 +151,9 @@ func TestDrainUnderLoadLosesNothing(t *testing.T) {
 	}
 }
 
-// insist makes requests until done and returns the first that fails. It takes a
-// new connection only where the answer to the last said that it closes, or when
-// it wants a new one each time.
+// insist makes requests until done, and returns the first error. It opens a new
+// connection only if the last answer closed the old one, or for each request
+// unless keep is set.
 func insist(addr string, keep bool, done <-chan struct{}, served *atomic.Int64) error {
 	var conn net.Conn
 	var r *bufio.Reader
@@ -192,8 +192,8 @@ func insist(addr string, keep bool, done <-chan struct{}, served *atomic.Int64) 
 	}
 }
 
-// A hijacked connection is waited for, is no request that could be too old, and
-// keeps its place.
+// The worker waits for a hijacked connection. It keeps its place, and does not
+// count as a request that could be too old.
 func TestDrainWaitsForHijackedConnections(t *testing.T) {
 	for _, class := range Builtin() {
 		t.Run(class.Name(), func(t *testing.T) {
@@ -240,7 +240,7 @@ func echo(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
-// A quick stop cuts off whatever runs, even what does not heed its context.
+// A quick stop cuts off everything, even a handler that ignores its context.
 func TestQuickStop(t *testing.T) {
 	for _, class := range Builtin() {
 		t.Run(class.Name(), func(t *testing.T) {

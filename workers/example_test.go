@@ -10,8 +10,8 @@ import (
 	"github.com/gonicorn/gonicorn/workers"
 )
 
-// shout is a class that greets everybody who connects and hangs up. A program
-// adds it with gonicorn.WithClass(shout{}), and -k shout takes it.
+// shout is a class that greets each client and hangs up. A program adds it with
+// gonicorn.WithClass(shout{}), and -k shout selects it.
 type shout struct{}
 
 func (shout) Name() string                  { return "shout" }
@@ -25,8 +25,8 @@ func (c shout) Serve(ctx context.Context, s *workers.Session) error {
 	})
 }
 
-// A class is tested without an arbiter: with a session, a meter that shows to
-// nobody, and a channel that is closed to drain.
+// A class can be tested without an arbiter: with a session, a meter without a
+// slot, and a channel that is closed to drain.
 func ExampleDrain() {
 	socket, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

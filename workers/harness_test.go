@@ -21,7 +21,7 @@ import (
 // bound is how long a test waits for anything before it fails.
 const bound = 20 * time.Second
 
-// running is a class that serves, as in one worker.
+// running is a class that serves as it does in a worker.
 type running struct {
 	t     *testing.T
 	addr  string
@@ -51,8 +51,8 @@ func listener(t *testing.T) *net.TCPListener {
 	return l.(*net.TCPListener)
 }
 
-// startOn serves on a socket that stays open when the worker is gone, as the
-// arbiter's do.
+// startOn serves on a socket that stays open when the worker is gone, like the
+// arbiter's sockets.
 func startOn(t *testing.T, l *net.TCPListener, c Class, limits Limits, h http.Handler) *running {
 	t.Helper()
 	return startWith(t, l, c, &Session{Limits: limits, Handler: h, Keepalive: time.Minute, HeaderTimeout: bound})
@@ -92,7 +92,7 @@ func startWith(t *testing.T, l *net.TCPListener, c Class, s *Session) *running {
 	return w
 }
 
-// wait expects that Serve returns.
+// wait expects Serve to return.
 func (w *running) wait() {
 	w.t.Helper()
 	within(w.t, w.ended, "Serve has returned")
@@ -147,7 +147,7 @@ func (c *client) send(path string) {
 	}
 }
 
-// answer reads one, and reports whether the connection is to be closed.
+// answer reads one answer, and reports whether the connection will be closed.
 func (c *client) answer() (body string, closes bool) {
 	c.t.Helper()
 	resp, err := http.ReadResponse(c.r, nil)
@@ -168,7 +168,7 @@ func (c *client) get(path string) (body string, closes bool) {
 	return c.answer()
 }
 
-// expectClosed expects that the server closes the connection without a reset.
+// expectClosed expects the server to close the connection without a reset.
 func (c *client) expectClosed() {
 	c.t.Helper()
 	if _, err := c.r.ReadByte(); err != io.EOF {
@@ -176,7 +176,7 @@ func (c *client) expectClosed() {
 	}
 }
 
-// app is a handler whose requests a test holds: "/hold" waits for release.
+// app is a handler for tests. A request for "/hold" waits for release.
 type app struct {
 	name    string
 	entered chan string // the path of each request that began

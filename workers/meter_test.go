@@ -9,8 +9,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// The slot always shows the oldest request in flight, whatever begins and ends in
-// what order.
+// The slot always shows the oldest request in flight, in whatever order requests
+// begin and end.
 func TestSlotShowsTheOldestRequest(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		slot := new(scoreboard.Slot)

@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-// What a class means is asked of the class: nobody else compares its name.
+// Code asks a class what it means, and does not compare its name.
 func TestNobodyComparesNamesOfClasses(t *testing.T) {
 	var names []string
 	for _, c := range Builtin() {

@@ -11,7 +11,8 @@ import (
 	"testing"
 )
 
-// scarce is a listener that has no descriptors a few times, then a connection.
+// scarce is a listener that fails for lack of descriptors a few times, and then
+// returns a connection.
 type scarce struct {
 	net.Listener
 	fails int

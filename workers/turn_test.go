@@ -27,7 +27,7 @@ func TestTurn(t *testing.T) {
 	}
 }
 
-// What has ended, or has begun its answer, waits for none.
+// A request that has ended, or has begun its answer, is not shown as waiting.
 func TestPendingOfAWorkerOnTrial(t *testing.T) {
 	slot := new(scoreboard.Slot)
 	slot.Share.Store(40)

@@ -188,7 +188,7 @@ func TestSplitWords(t *testing.T) {
 	}
 }
 
-// Quoted words come out as they went in.
+// Quoting and splitting words gives the same words.
 func TestQuotedWordsSplit(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		want := rapid.SliceOf(rapid.String()).Draw(t, "words")
@@ -203,7 +203,7 @@ func TestQuotedWordsSplit(t *testing.T) {
 	})
 }
 
-// Every flag of the table is understood, alone and with its value.
+// Every flag in the table is accepted, alone and with its value.
 func TestEveryFlag(t *testing.T) {
 	settings := config.Settings()
 	for _, s := range settings {
@@ -219,7 +219,7 @@ func TestEveryFlag(t *testing.T) {
 	}
 }
 
-// What is on or off needs no value and can be switched off.
+// A boolean needs no value and can be switched off.
 func TestSwitches(t *testing.T) {
 	settings := config.Settings()
 	for _, s := range settings {

@@ -8,7 +8,7 @@ import (
 	"github.com/gonicorn/gonicorn/config"
 )
 
-// Flags of uvicorn, granian and uWSGI are taken where a setting means the same.
+// Flags of uvicorn, granian and uWSGI are accepted if a setting means the same.
 func TestForeignFlags(t *testing.T) {
 	for line, want := range map[string][]string{
 		"main:app --host 0.0.0.0 --port 9000":           {"--port bind 0.0.0.0:9000"},
@@ -47,7 +47,7 @@ func TestForeignFlags(t *testing.T) {
 	}
 }
 
-// Each names settings that there are, and none is a flag of ours.
+// Each names existing settings, and none is a flag of ours.
 func TestForeignFlagsAreForeign(t *testing.T) {
 	own := (&argsParser{settings: config.Settings()}).flags()
 	seen := map[string]bool{"host": true, "port": true, "http": true}

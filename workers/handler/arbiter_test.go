@@ -26,7 +26,7 @@ import (
 // bound is how long a test waits for anything before it fails.
 const bound = 20 * time.Second
 
-// child is a worker process and what an arbiter has of it.
+// child is a worker process with the arbiter's side of its sockets and pipes.
 type child struct {
 	t      *testing.T
 	pid    int
@@ -38,7 +38,7 @@ type child struct {
 	exited chan syscall.WaitStatus
 }
 
-// slotNumber is not 0, so that a default does not pass for it.
+// slotNumber is not 0, so that a default value cannot be mistaken for it.
 const slotNumber = 3
 
 // spawn starts a worker with these settings. Without sockets it has none.
@@ -192,7 +192,7 @@ func pipe() (r, w *os.File) {
 	return r, w
 }
 
-// output keeps what a worker writes.
+// output collects what a worker writes.
 type output struct {
 	mu   sync.Mutex
 	b    strings.Builder
@@ -201,7 +201,7 @@ type output struct {
 	r    *os.File
 }
 
-// deafen stops reading: the worker writes into a broken pipe.
+// deafen stops reading, so that the worker writes into a broken pipe.
 func (o *output) deafen() { o.r.Close() }
 
 func (o *output) read() {
@@ -246,7 +246,7 @@ func (o *output) ended() <-chan struct{} {
 	return c
 }
 
-// ask sends a request on a connection of its own and leaves it open.
+// ask sends a request on a new connection and leaves it open.
 func (c *child) ask(path, header string) (net.Conn, *bufio.Reader) {
 	c.t.Helper()
 	conn, err := net.Dial("tcp", c.addr)

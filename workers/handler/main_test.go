@@ -70,7 +70,7 @@ func spin() {
 	}
 }
 
-// stuck is a class that never becomes ready and heeds nothing.
+// stuck is a class that never becomes ready and ignores everything.
 type stuck struct{}
 
 func (stuck) Name() string                { return "stuck" }
@@ -82,7 +82,7 @@ func (stuck) Serve(context.Context, *workers.Session) error {
 	select {}
 }
 
-// failing is one that cannot serve.
+// failing is a class that cannot serve.
 type failing struct{ stuck }
 
 func (failing) Name() string { return "failing" }
@@ -90,7 +90,7 @@ func (failing) Serve(context.Context, *workers.Session) error {
 	return errors.New("no database\nanywhere")
 }
 
-// custom is one that does not speak HTTP and gets no socket.
+// custom is a class that does not speak HTTP and gets no socket.
 type custom struct{ stuck }
 
 func (custom) Name() string { return "custom" }

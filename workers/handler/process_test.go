@@ -81,7 +81,7 @@ func expectState(t *testing.T, c *child, want scoreboard.State) {
 	}
 }
 
-// eventually looks at the shared memory, which has no events.
+// eventually polls shared memory, which has no events.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(bound); !ok(); time.Sleep(time.Millisecond) {
@@ -108,7 +108,7 @@ func TestMaxRequestsAsksOnceAndServesOn(t *testing.T) {
 	}
 }
 
-// TERM and the arbiter's death let a request finish, then the worker goes by
+// After TERM or the arbiter's death, the worker finishes its request and exits by
 // itself.
 func TestGracefulEnds(t *testing.T) {
 	for name, end := range map[string]func(*child){
@@ -133,8 +133,8 @@ func TestGracefulEnds(t *testing.T) {
 	}
 }
 
-// After graceful_timeout the worker goes all the same, without its arbiter too,
-// whose end of the output is gone with it.
+// After graceful_timeout the worker exits anyway, even if the arbiter is gone and
+// with it the reader of the worker's output.
 func TestGracefulTimeoutEndsByItself(t *testing.T) {
 	s := settings("event-loop")
 	s.GracefulTimeout = 50 * time.Millisecond
@@ -170,8 +170,8 @@ func TestQuickSignalDuringDrain(t *testing.T) {
 	c.exits(0)
 }
 
-// ABRT shows the requests in flight and every stack, of a handler that waits and
-// of one that spins.
+// ABRT shows the requests in flight and every stack, both of a handler that waits
+// and of one that spins.
 func TestAbortShowsStacks(t *testing.T) {
 	for path, function := range map[string]string{"/hold": "testApp.ServeHTTP", "/spin": "handler.spin"} {
 		c := spawn(t, settings("threaded"), 1).ready()
@@ -197,7 +197,7 @@ func TestAbortShowsStacks(t *testing.T) {
 	}
 }
 
-// spins waits until a process is seen to use the processor.
+// spins waits until a process uses CPU time.
 func spins(t *testing.T, pid int) {
 	t.Helper()
 	used := func() float64 { return must(must(procfs.NewProc(pid)).Stat()).CPUTime() }
@@ -205,7 +205,7 @@ func spins(t *testing.T, pid int) {
 	eventually(t, "it spins", func() bool { return used() >= first+0.03 })
 }
 
-// What a client sends cannot begin a line of the log, nor fill it.
+// A client can neither begin a line of the log nor flood it with a long target.
 func TestPrintable(t *testing.T) {
 	for text, want := range map[string]string{
 		"/hello": "/hello", "/a\nb\x1b[2J": `/a\nb\x1b[2J`, "/\xff\u202e": `/\xff\u202e`,
@@ -269,8 +269,8 @@ func TestReopenAndPanic(t *testing.T) {
 	}
 }
 
-// Once the arbiter is gone nobody reads what the worker writes: that must not
-// end it before its time.
+// Once the arbiter is gone, nobody reads what the worker writes. That must not
+// end the worker early.
 func TestOutputWithoutReader(t *testing.T) {
 	c := spawn(t, settings("sync"), 1).ready()
 	conn, r := c.ask("/finish", "Content-Length: 1\r\n")
@@ -323,8 +323,8 @@ func threads(t *testing.T, pid int) int {
 	return 0
 }
 
-// The listening sockets, which siblings share, stay non-blocking, and only this
-// process's descriptors are closed at its end.
+// The listening sockets are shared with other workers: they stay non-blocking,
+// and only this process's descriptors are closed when it ends.
 func TestSocketsOutliveTheWorker(t *testing.T) {
 	c := spawn(t, settings("sync"), 1).ready()
 	if got := c.get("/"); got != "hello" {

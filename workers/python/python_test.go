@@ -71,8 +71,8 @@ func TestFindSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
-// What the runner takes an app for: of each kind one, the others are in tests/.
-// It runs with the Python that is on PATH.
+// Which interface the runner detects, for one app of each kind. More are in
+// tests/. It runs with the Python on PATH.
 func TestInspect(t *testing.T) {
 	dir := t.TempDir()
 	app := `def wsgi(environ, start_response): pass
@@ -112,7 +112,7 @@ func TestInspectIsBounded(t *testing.T) {
 	}
 }
 
-// TERM comes at any moment, also when a thread is in the midst of its ledger.
+// TERM may come at any moment, even while a thread updates its ledger.
 func TestDrainTakesNoLock(t *testing.T) {
 	path, err := exec.LookPath("python3")
 	if err != nil {
