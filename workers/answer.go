@@ -36,7 +36,7 @@ func (a *answer) beginWith(status int) {
 
 // WriteHeader implements http.ResponseWriter.
 func (a *answer) WriteHeader(code int) {
-	if code >= http.StatusOK { // not 101, whose Connection says "upgrade"
+	if code >= http.StatusOK { // not 101, which has "Connection: upgrade"
 		a.beginWith(code)
 	}
 	a.ResponseWriter.WriteHeader(code)
@@ -61,7 +61,7 @@ func (a *answer) ReadFrom(r io.Reader) (int64, error) {
 }
 
 // Flush implements http.Flusher.
-func (a *answer) Flush() { _ = a.FlushError() } // it has nobody to tell
+func (a *answer) Flush() { _ = a.FlushError() } // Flush cannot return an error
 
 // FlushError is Flush for an http.ResponseController.
 func (a *answer) FlushError() error {

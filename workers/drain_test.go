@@ -311,7 +311,7 @@ func TestSlowHeadIsCutOff(t *testing.T) {
 	w := startWith(t, l, Sync{}, &Session{Handler: newApp("one"), HeaderTimeout: 50 * time.Millisecond})
 	slow := dial(t, w.addr)
 	fmt.Fprintf(slow, "GET / HT")
-	if _, err := io.Copy(io.Discard, slow.r); err != nil { // it may be told why
+	if _, err := io.Copy(io.Discard, slow.r); err != nil { // an answer may say why
 		t.Fatalf("reading gave %v, want that the connection is closed", err)
 	}
 	dial(t, w.addr).get("/")

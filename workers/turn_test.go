@@ -16,7 +16,7 @@ func TestTurn(t *testing.T) {
 		{0, 0, 3 * ms, 0},
 		{40, 0, 3 * ms, 0}, {40, 0, 8 * ms, 192 * time.Millisecond}, {40, 0, 199 * ms, time.Millisecond}, {40, 0, 201 * ms, 0},
 		{0, 40, 3 * ms, 5 * time.Millisecond}, {0, 40, 8 * ms, 0}, {0, 40, 207 * ms, time.Millisecond},
-		{0, 1 << 60, 0, 40 * time.Millisecond}, {-1, -1, 0, 0}, // nobody knows what a slot says
+		{0, 1 << 60, 0, 40 * time.Millisecond}, {-1, -1, 0, 0}, // a slot may have any value
 	} {
 		slot := new(scoreboard.Slot)
 		slot.Share.Store(c.share)

@@ -38,7 +38,7 @@ type Settings struct {
 	LogconfigJSON string         `json:"logconfig_json,omitempty"`
 	LogconfigDict map[string]any `json:"logconfig_dict,omitempty"`
 
-	// A gunicorn.conf.py, where there is one.
+	// A gunicorn.conf.py, if there is one.
 	Conf       string         `json:"conf,omitempty"`        // its path, or python:module
 	ConfSource string         `json:"conf_source,omitempty"` // as it was evaluated
 	Hooks      []string       `json:"hooks,omitempty"`       // that it defines
