@@ -131,6 +131,9 @@ func (t *Tunnel) end(err error, dst net.Conn) {
 	}
 }
 
+// clientFirst is how long the worker's goodbye waits for a client that takes nothing.
+const clientFirst = 100 * time.Millisecond
+
 // Drain is called when the worker drains. Both ends of a WebSocket get a close
 // frame, and the tunnel is cut soon afterwards. Other protocols are cut after most.
 func (t *Tunnel) Drain(most time.Duration) {
@@ -145,8 +148,16 @@ func (t *Tunnel) Drain(most time.Duration) {
 	t.cut = time.AfterFunc(most, t.kill)
 	t.mu.Unlock()
 	if t.toClient != nil {
-		go t.toClient.leave()
-		go t.toWorker.leave()
+		told := make(chan struct{})
+		go func() { defer close(told); t.toClient.leave() }()
+		go func() {
+			// The worker's answer to its goodbye must not be what the client hears first.
+			select {
+			case <-told:
+			case <-time.After(clientFirst):
+			}
+			t.toWorker.leave()
+		}()
 	}
 }
 
