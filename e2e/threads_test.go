@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -35,16 +34,6 @@ while not select.select([0], [], [], 0.002)[0]:
 os.killpg(0, signal.SIGKILL)
 `
 
-// serverOfOneThread is a command whose requests need no thread.
-const serverOfOneThread = `
-import os
-from wsgiref.simple_server import make_server
-def app(environ, start_response):
-    start_response("200 OK", [("Content-Length", "2")])
-    return [b"ok"]
-make_server("127.0.0.1", int(os.environ["PORT"]), app).serve_forever()
-`
-
 // At the limit of processes and threads nothing of gonicorn dies. What cannot be
 // started is started later, and the log names the limit.
 func TestLimitOfThreadsKillsNothing(t *testing.T) {
@@ -67,8 +56,6 @@ func TestLimitOfThreadsKillsNothing(t *testing.T) {
 		{"sync", append([]string{"faults_app:wsgi", "-k", "sync"}, app...)},
 		{"threaded", append([]string{"faults_app:wsgi", "-k", "threaded", "--threads", "3"}, app...)},
 		{"event-loop", append([]string{"faults_app:asgi"}, app...)},
-		{"command", []string{"--", python, "-c", serverOfOneThread}},
-		{"handler", []string{"demo"}},
 	} {
 		t.Run(kind.name, func(t *testing.T) {
 			t.Parallel()
@@ -81,18 +68,10 @@ func limitOfThreadsKillsNothing(t *testing.T, uid uint32, python string, args []
 	// dash says -p where bash says -u.
 	const few = `{ if (ulimit -p 100) 2>/dev/null; then ulimit -p 100; else ulimit -u 100; fi; }`
 	user := &syscall.Credential{Uid: uid, Gid: uid}
-	at := slices.Index(args, "--")
-	if at < 0 {
-		at = len(args)
-	}
-	own := []string{"-b", "127.0.0.1:0", "-w", "2", "--no-control-socket"}
 	s := startWith(t, options{
 		dir: "/", env: []string{"PYTHONDONTWRITEBYTECODE=1", "TMPDIR=/tmp"}, attr: &syscall.SysProcAttr{Credential: user}, shell: few,
-	}, slices.Insert(slices.Clone(args), at, own...)...).ready()
-	addr, gateway := s.addr(), 0
-	if args[0] != "demo" {
-		gateway = gatewayPID(s)
-	}
+	}, append(args, "-b", "127.0.0.1:0", "-w", "2", "--no-control-socket")...).ready()
+	addr, gateway := s.addr(), gatewayPID(s)
 
 	filler := exec.Command("/bin/sh", "-c", few+` && exec "$0" -c "$1"`, python, hog)
 	filler.SysProcAttr = &syscall.SysProcAttr{Credential: user, Setpgid: true}
@@ -136,17 +115,13 @@ func limitOfThreadsKillsNothing(t *testing.T, uid uint32, python string, args []
 	s.expectFrom(mark, `cannot start worker: trying again .*RLIMIT_NPROC is 100 \(ulimit -u.*\); raise it`)
 	load(50)
 	s.signal(syscall.SIGUSR1)
-	if gateway != 0 && gatewayPID(s) != gateway {
+	if gatewayPID(s) != gateway {
 		t.Errorf("the gateway died: %d is %d now", gateway, gatewayPID(s))
 	}
 	free()
 	s.expectFrom(mark, `worker ready`)
 	s.allServe(8)
-	nevers := []string{"gateway lost", "guard lost", "failed to create new OS thread", "goroutine "}
-	if args[0] == "demo" {
-		nevers = nevers[:2] // a Go worker that finds no thread while it starts is ended by Go's run time, and started again
-	}
-	for _, never := range nevers {
+	for _, never := range []string{"gateway lost", "failed to create new OS thread", "goroutine ", "guard lost"} {
 		if n := s.count(0, never); n > 0 {
 			t.Errorf("%d lines say %q", n, never)
 		}
