@@ -134,7 +134,7 @@ func (p *process) makeBackend() error {
 	case Shared, Own:
 		b, err := python.New(python.Options{
 			Loop: p.loop, Env: env, Shared: p.set.Backend == Shared, QueueSize: p.set.QueueSize, QueueTimeout: p.set.QueueTimeout,
-			StallAfter: p.set.StallWarning, Sockets: p.set.WebSocketConnections, OnIdle: p.link.reportIdle, Todo: p.from.Todo[:],
+			StallAfter: p.set.StallWarning, Sockets: p.set.WebSocketConnections, OnIdle: p.link.reportIdle, RequestPipe: p.from.RequestPipe[:],
 		})
 		if err != nil {
 			return err

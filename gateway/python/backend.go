@@ -27,7 +27,7 @@ type Options struct {
 	// from one pipe, so that the kernel is the dispatcher. Without it every worker has
 	// a pipe of its own, and gets many requests at once.
 	Shared       bool
-	Todo         []int         // both ends of the shared pipe, which workers must not be able to open again; nil makes one
+	RequestPipe  []int         // both ends of the shared pipe, which workers must not be able to open again; nil makes one
 	StallAfter   time.Duration // a worker whose loop has not run for so long gets no requests; 0 is never
 	QueueSize    int           // requests that may wait for a worker
 	QueueTimeout time.Duration // how long they may wait; 0 is no bound
@@ -82,7 +82,7 @@ func New(o Options) (*Backend, error) {
 		taking: true, tokens: make([]byte, tokenBatch), known: make(chan struct{}),
 	}
 	if o.Shared {
-		if b.shared, err = sharedPipe(o.Todo); err != nil {
+		if b.shared, err = sharedPipe(o.RequestPipe); err != nil {
 			requests.Close()
 			return nil, fmt.Errorf("make backend: %w", err)
 		}

@@ -32,7 +32,7 @@ type Process struct {
 	Lifeline       <-chan struct{}      // closed when the arbiter is gone
 	Listeners      []net.Listener
 	Control        int    // the socket to the arbiter; -1 without one
-	Todo           [2]int // both ends of the pipe from which all workers take requests; -1 without one
+	RequestPipe    [2]int // both ends of the pipe from which all workers take requests; -1 without one
 	Epoch          uint64 // counts gateways, from 1
 	Log            int    // the error log, for use once the arbiter is gone; -1 without it
 	Patient        bool   // the gateway accepts no connections before a worker is ready
@@ -44,7 +44,7 @@ type Process struct {
 func Take() (*Process, error) {
 	env := map[string]string{}
 	for _, name := range []string{
-		wire.EnvRole, wire.EnvWorker, wire.EnvPage, wire.EnvCounts, wire.EnvChildren, wire.EnvLifeline, wire.EnvControl, wire.EnvTodo, wire.EnvTodoEnd, wire.EnvEpoch, wire.EnvPatient, wire.EnvLog, wire.EnvNotifySocket,
+		wire.EnvRole, wire.EnvWorker, wire.EnvPage, wire.EnvCounts, wire.EnvChildren, wire.EnvLifeline, wire.EnvControl, wire.EnvRequestPipeRead, wire.EnvRequestPipeWrite, wire.EnvEpoch, wire.EnvPatient, wire.EnvLog, wire.EnvNotifySocket,
 		wire.EnvWatchdogUsec, wire.EnvWatchdogPID, wire.EnvListenFDs, wire.EnvListenPID, wire.EnvListenFDNames,
 	} {
 		env[name] = os.Getenv(name)
@@ -52,7 +52,7 @@ func Take() (*Process, error) {
 			return &Process{}, fmt.Errorf("clean environment: %w", err)
 		}
 	}
-	p := &Process{Settings: []byte(env[wire.EnvWorker]), Notify: env[wire.EnvNotifySocket], Control: -1, Todo: [2]int{-1, -1}, Log: -1}
+	p := &Process{Settings: []byte(env[wire.EnvWorker]), Notify: env[wire.EnvNotifySocket], Control: -1, RequestPipe: [2]int{-1, -1}, Log: -1}
 	p.ID, _ = strconv.Atoi(os.Getenv(wire.EnvWorkerID)) // only for people; the app may read the variable
 	p.Generation, _ = strconv.Atoi(os.Getenv(wire.EnvGeneration))
 	p.Patient = env[wire.EnvPatient] != ""
@@ -109,14 +109,14 @@ func (p *Process) take(env map[string]string) error {
 			return err
 		}
 	}
-	for i, name := range [...]string{wire.EnvTodo, wire.EnvTodoEnd} {
+	for i, name := range [...]string{wire.EnvRequestPipeRead, wire.EnvRequestPipeWrite} {
 		if env[name] == "" {
 			continue
 		}
-		if p.Todo[i], err = number(name); err != nil {
+		if p.RequestPipe[i], err = number(name); err != nil {
 			return err
 		}
-		syscall.CloseOnExec(p.Todo[i])
+		syscall.CloseOnExec(p.RequestPipe[i])
 	}
 	p.Lifeline = proc.Lifeline(lifeline)
 	sockets, _ := strconv.Atoi(env[wire.EnvListenFDs]) // 0 without the variable

@@ -228,7 +228,7 @@ func (s *supervisor) connectGateway(p *prepared) func(arbiter.Place, *proc.Spec)
 		if err != nil {
 			return launch.Equipment{}, err
 		}
-		todo, err := p.todo(spec)
+		pipe, err := p.requestPipe(spec)
 		if err != nil {
 			unix.Close(theirs)
 			return launch.Equipment{}, err
@@ -240,18 +240,18 @@ func (s *supervisor) connectGateway(p *prepared) func(arbiter.Place, *proc.Spec)
 		}
 		return launch.Equipment{Started: func(error) {
 			unix.Close(theirs)
-			for _, fd := range todo {
+			for _, fd := range pipe {
 				unix.Close(fd)
 			}
 		}}, nil
 	}
 }
 
-// todo makes the pipe from which all workers take requests, for a gateway that is
+// requestPipe makes the pipe from which all workers take requests, for a gateway that is
 // about to start. This process makes it, because the owner of a pipe may open it
 // again. If the gateway owned it, a worker, which runs as the same user, could
 // write to the end that it reads from. All others would take that for requests.
-func (p *prepared) todo(spec *proc.Spec) ([]int, error) {
+func (p *prepared) requestPipe(spec *proc.Spec) ([]int, error) {
 	if p.app.backend(p.class) != process.Shared {
 		return nil, nil
 	}
@@ -263,10 +263,10 @@ func (p *prepared) todo(spec *proc.Spec) ([]int, error) {
 		if err := unix.SetNonblock(fd, true); err != nil {
 			unix.Close(r)
 			unix.Close(w)
-			return nil, fmt.Errorf("make pipe for requests: %w", err)
+			return nil, fmt.Errorf("make request pipe: %w", err)
 		}
 	}
-	*spec = launch.With(launch.With(*spec, wire.EnvTodo, r), wire.EnvTodoEnd, w)
+	*spec = launch.With(launch.With(*spec, wire.EnvRequestPipeRead, r), wire.EnvRequestPipeWrite, w)
 	return []int{r, w}, nil
 }
 

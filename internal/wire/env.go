@@ -13,22 +13,22 @@ const (
 // Variables of gonicorn's own processes. They are removed from the environment before
 // app code runs.
 const (
-	EnvRole     = "GONICORN_ROLE"        // one of the Role constants
-	EnvPage     = "GONICORN_SLOT_FD"     // descriptor of the process's own page of the scoreboard
-	EnvCounts   = "GONICORN_COUNTS_FD"   // the file of counts that gateways, arbiter and guard share
-	EnvChildren = "GONICORN_CHILDREN_FD" // the register of the arbiter's children, for the guard and the gateway
-	EnvLifeline = "GONICORN_LIFELINE_FD" // descriptor of a pipe that reads EOF when the arbiter is gone
-	EnvWorker   = "GONICORN_WORKER"      // JSON: a worker's settings (handler.Settings, python's runner)
-	EnvControl  = "GONICORN_CONTROL_FD"  // the gateway's, or the monitor's, socket to the arbiter
-	EnvTodo     = "GONICORN_TODO_FD"     // a gateway's: the pipe from which all workers take requests
-	EnvTodoEnd  = "GONICORN_TODO_END_FD" // its other end, to which the gateway writes
-	EnvEpoch    = "GONICORN_EPOCH"       // counts gateway processes, from 1
-	EnvPatient  = "GONICORN_PATIENT"     // the gateway accepts no connections before a worker is ready, because another gateway still serves
-	EnvConn     = "GONICORN_CONN_FD"     // a Python worker's own socket to the gateway
-	EnvRunner   = "GONICORN_RUNNER_FD"   // a file with the runner's sources
-	EnvAge      = "GONICORN_AGE"         // the number of this worker's start, from 1
-	EnvLog      = "GONICORN_LOG_FD"      // the error log, for processes that outlive the arbiter
-	EnvTemplate = "GONICORN_TEMPLATE_FD" // the socket from which a template, or a worker without a place, takes orders
+	EnvRole             = "GONICORN_ROLE"                  // one of the Role constants
+	EnvPage             = "GONICORN_SLOT_FD"               // descriptor of the process's own page of the scoreboard
+	EnvCounts           = "GONICORN_COUNTS_FD"             // the file of counts that gateways, arbiter and guard share
+	EnvChildren         = "GONICORN_CHILDREN_FD"           // the register of the arbiter's children, for the guard and the gateway
+	EnvLifeline         = "GONICORN_LIFELINE_FD"           // descriptor of a pipe that reads EOF when the arbiter is gone
+	EnvWorker           = "GONICORN_WORKER"                // JSON: a worker's settings (handler.Settings, python's runner)
+	EnvControl          = "GONICORN_CONTROL_FD"            // the gateway's, or the monitor's, socket to the arbiter
+	EnvRequestPipeRead  = "GONICORN_REQUEST_PIPE_READ_FD"  // a gateway's: where sync and threaded workers read requests
+	EnvRequestPipeWrite = "GONICORN_REQUEST_PIPE_WRITE_FD" // its other end, to which the gateway writes
+	EnvEpoch            = "GONICORN_EPOCH"                 // counts gateway processes, from 1
+	EnvPatient          = "GONICORN_PATIENT"               // the gateway accepts no connections before a worker is ready, because another gateway still serves
+	EnvConn             = "GONICORN_CONN_FD"               // a Python worker's own socket to the gateway
+	EnvRunner           = "GONICORN_RUNNER_FD"             // a file with the runner's sources
+	EnvAge              = "GONICORN_AGE"                   // the number of this worker's start, from 1
+	EnvLog              = "GONICORN_LOG_FD"                // the error log, for processes that outlive the arbiter
+	EnvTemplate         = "GONICORN_TEMPLATE_FD"           // the socket from which a template, or a worker without a place, takes orders
 )
 
 // Variables of other projects' protocols.

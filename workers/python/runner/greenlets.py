@@ -247,9 +247,9 @@ class Worker(Crowd):
     def meet(self) -> None:
         """There is a gateway. It may be a new one."""
         if self.plane is not None:
-            self.forget(self.plane.todo)
+            self.forget(self.plane.request_pipe)
         self.plane = self.link.plane
-        self.on_readable(self.plane.todo, self.take)
+        self.on_readable(self.plane.request_pipe, self.take)
         if self.life.draining:
             self.spawn(self.go_away)
 
@@ -257,11 +257,11 @@ class Worker(Crowd):
         """Begins the requests whose tokens are in the pipe. Returns false if there are none now."""
         plane = self.plane
         try:
-            data = os.read(plane.todo, TOKEN * BATCH)
+            data = os.read(plane.request_pipe, TOKEN * BATCH)
         except BlockingIOError:
             return False
         if not data:
-            self.forget(plane.todo)
+            self.forget(plane.request_pipe)
             return False  # the gateway has ended
         for (token,) in TOKENS.iter_unpack(data):
             message = plane.load(token)

@@ -212,7 +212,7 @@ class Worker(Batches, Crowd):
         """Begins the requests whose tokens are in the pipe. Returns false if there are none now."""
         plane = self.plane
         try:
-            data = os.read(plane.todo, TOKEN * BATCH)
+            data = os.read(plane.request_pipe, TOKEN * BATCH)
         except BlockingIOError:
             return False
         if not data:
@@ -236,8 +236,8 @@ class Worker(Batches, Crowd):
 
     def leave_plane(self) -> None:
         """Takes no more requests from the plane."""
-        if self.plane.todo >= 0:
-            self.loop.remove_reader(self.plane.todo)
+        if self.plane.request_pipe >= 0:
+            self.loop.remove_reader(self.plane.request_pipe)
 
     def operate(self, message: tuple, fds: list[int]) -> None:
         op = message[0]
@@ -250,7 +250,7 @@ class Worker(Batches, Crowd):
             self.fetching.clear()
             self.link.deliver(message, fds)
             self.plane = self.link.plane
-            self.loop.add_reader(self.plane.todo, self.take)
+            self.loop.add_reader(self.plane.request_pipe, self.take)
             for exchange in list(self.exchanges.values()):
                 if exchange.number >> EPOCH_SHIFT != self.epoch:
                     exchange.cancel()  # its gateway is gone

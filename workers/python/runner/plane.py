@@ -43,7 +43,7 @@ class Plane:
         batches: int,
         fds: list[int],
     ):
-        requests, region, self.todo, self.done = fds
+        requests, region, self.request_pipe, self.answer_pipe = fds
         try:
             self.requests = mmap.mmap(requests, slots * request_size, mmap.MAP_SHARED, mmap.PROT_READ)
             self.region = mmap.mmap(region, CONTROL + (answers + batches) * answer_size + large * large_size)
@@ -154,7 +154,7 @@ class Plane:
     def tell(self, tokens: bytes) -> None:
         """Tells the gateway of answers. There is room for the tokens of all slots."""
         try:
-            os.write(self.done, tokens)
+            os.write(self.answer_pipe, tokens)
         except OSError:
             pass  # there is no gateway any more, and no client
 
@@ -164,10 +164,10 @@ class Plane:
 
     def close(self) -> None:
         """Gives everything back; nobody uses the plane any more."""
-        for fd in (self.todo, self.done):
+        for fd in (self.request_pipe, self.answer_pipe):
             if fd >= 0:
                 close(fd)
-        self.todo = self.done = -1
+        self.request_pipe = self.answer_pipe = -1
         for view in self.views:
             if view is not None:
                 view.release()
@@ -181,10 +181,10 @@ class Plane:
         self.region.close()
 
     def __del__(self):
-        if getattr(self, "todo", -1) >= 0:
-            close(self.todo)
-            close(self.done)
-            self.todo = self.done = -1
+        if getattr(self, "request_pipe", -1) >= 0:
+            close(self.request_pipe)
+            close(self.answer_pipe)
+            self.request_pipe = self.answer_pipe = -1
 
 
 planes: weakref.WeakSet = weakref.WeakSet()
@@ -193,10 +193,10 @@ planes: weakref.WeakSet = weakref.WeakSet()
 def forget() -> None:
     """In a child that the app has forked, the descriptors are nobody's."""
     for plane in list(planes):
-        if plane.todo >= 0:
-            close(plane.todo)
-            close(plane.done)
-            plane.todo = plane.done = -1
+        if plane.request_pipe >= 0:
+            close(plane.request_pipe)
+            close(plane.answer_pipe)
+            plane.request_pipe = plane.answer_pipe = -1
         plane.answer_size = plane.large_size = -1  # nor is the memory: greenlets of the worker's go on in the child
 
 

@@ -105,12 +105,12 @@ class Server:
         link, read, integer = self.link, os.read, int.from_bytes
         poller = self.poller()
         plane = link.plane
-        todo = self.change(poller, plane, -1)
+        request_pipe = self.change(poller, plane, -1)
         slot, claim = ledger.slot, FIRST_CLAIM + 2 * thread
         while True:
             slot[claim] = TAKING
             try:
-                data = read(todo, TOKEN)
+                data = read(request_pipe, TOKEN)
             except OSError:  # there is nothing, or no pipe
                 data = None
             if not data:
@@ -118,13 +118,13 @@ class Server:
                 if life.draining:
                     return
                 if data is not None:  # the gateway has ended
-                    poller.unregister(todo)
-                    todo = -1
+                    poller.unregister(request_pipe)
+                    request_pipe = -1
                 if plane is link.plane:
                     self.wait(poller)
                 if plane is not link.plane:  # it may have changed while this thread had a request
                     last, plane = plane, link.plane  # `last` keeps the old pipe open until change() has dropped it
-                    todo = self.change(poller, plane, todo)
+                    request_pipe = self.change(poller, plane, request_pipe)
                     del last
                 continue
             token = integer(data, "little")
@@ -162,8 +162,8 @@ class Server:
             poller.unregister(old)
         if plane is None:
             return -1
-        poller.register(plane.todo, select.POLLIN | self.exclusive)
-        return plane.todo
+        poller.register(plane.request_pipe, select.POLLIN | self.exclusive)
+        return plane.request_pipe
 
     def held(self) -> list[Held]:
         """Returns the requests that the threads have in flight, the oldest first."""
