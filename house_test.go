@@ -19,7 +19,7 @@ const mostFields = 15
 // are lists by nature: settings, status, a page of memory. The rest must shrink.
 var manyFields = map[string]int{
 	// Records.
-	"config.Config": 200, "config.Setting": 30, "config.Hooks": 20, "gateway/process.Settings": 70, "workers/python.Settings": 40,
+	"config.Config": 150, "config.Gateway": 60, "config.Setting": 30, "config.Hooks": 20, "workers/python.Settings": 40,
 	"arbiter.Settings": 25, "arbiter.Options": 22, "internal/status.Worker": 20, "internal/status.Fleet": 16,
 	"internal/scoreboard.Slot": 20, "gateway/pipeline/accesslog.line": 19, "gateway.Request": 26, "gateway/http1.RequestHead": 18,
 	"gateway/accept.Options": 18, "monitor.collector": 24,

@@ -29,7 +29,7 @@ var laws = []law{
 	{"monitor", "internal/operatorapi internal/inherited internal/listen internal/logging internal/notify internal/proc internal/scoreboard internal/status"},
 	{"gateway", "internal/wire"},
 	{"gateway/...", "gateway/... -gateway/process internal/certificates internal/fifo internal/listen internal/memfile internal/packet internal/scoreboard internal/wire internal/logging"},
-	{"gateway/process", "gateway/... internal/... -internal/supervise -internal/launch -internal/gateways -internal/hooks"},
+	{"gateway/process", "config gateway/... internal/... -internal/supervise -internal/launch -internal/gateways -internal/hooks"},
 	{"workers", "internal/scoreboard"},
 	{"workers/...", "workers internal/... -internal/supervise -internal/launch -internal/gateways -internal/hooks"},
 	{"config", ""},
@@ -92,7 +92,6 @@ func TestImportLaws(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const module = "github.com/gonicorn/gonicorn"
 	short := func(name string) string {
 		return path.Clean("./" + strings.TrimPrefix(strings.TrimPrefix(name, module), "/"))
 	}

@@ -30,6 +30,8 @@ import (
 	"github.com/gonicorn/gonicorn/workers/python"
 )
 
+const module = "github.com/gonicorn/gonicorn"
+
 // source is a package with its syntax and types.
 type source struct {
 	name  string
@@ -45,7 +47,6 @@ func checked(t *testing.T, fset *token.FileSet) (all []source) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const module = "github.com/gonicorn/gonicorn"
 	type listed struct {
 		ImportPath, Export, Dir string
 		GoFiles, Imports        []string
@@ -86,19 +87,33 @@ func checked(t *testing.T, fset *token.FileSet) (all []source) {
 	return all
 }
 
-// isConfig reports whether a type is config.Config, or its Hooks.
+// isConfig reports whether a type is config.Config, a part of it, or what the gateway
+// is told.
 func isConfig(x types.Type) bool {
 	x = types.Unalias(x)
 	if p, is := x.(*types.Pointer); is {
 		x = p.Elem()
 	}
 	n, is := x.(*types.Named)
-	return is && (n.Obj().Name() == "Config" || n.Obj().Name() == "Hooks") && strings.HasSuffix(n.Obj().Pkg().Path(), "/gonicorn/config")
+	if !is || n.Obj().Pkg() == nil {
+		return false
+	}
+	return slices.Contains([]string{"config.Config", "config.Gateway", "config.Hooks", "gateway/process.Settings"},
+		strings.TrimPrefix(n.Obj().Pkg().Path(), module+"/")+"."+n.Obj().Name())
 }
 
-// reads lists the fields of Config that a function reads, also through Config's
+// fieldName is the name of a field of Config, or process.NAME for what else the
+// gateway is told.
+func fieldName(field types.Object) string {
+	if field.Pkg().Name() == "config" {
+		return field.Name()
+	}
+	return field.Pkg().Name() + "." + field.Name()
+}
+
+// reads lists the fields of Config that a function or a file reads, also through Config's
 // own methods.
-func (s source) reads(fn *ast.FuncDecl, methods map[string]map[string]bool) map[string]bool {
+func (s source) reads(fn ast.Node, methods map[string]map[string]bool) map[string]bool {
 	got := map[string]bool{}
 	ast.Inspect(fn, func(n ast.Node) bool {
 		sel, is := n.(*ast.SelectorExpr)
@@ -108,7 +123,7 @@ func (s source) reads(fn *ast.FuncDecl, methods map[string]map[string]bool) map[
 		switch x := s.info.Selections[sel]; {
 		case x == nil || !isConfig(x.Recv()):
 		case x.Kind() == types.FieldVal:
-			got[sel.Sel.Name] = true
+			got[fieldName(x.Obj())] = true
 		default:
 			maps.Copy(got, methods[sel.Sel.Name])
 		}
@@ -134,8 +149,9 @@ func methodReads(of source) map[string]map[string]bool {
 }
 
 // directives say what a reload does with the settings that a function reads. A
-// function without one is not affected by a reload. If one is restart, no other
-// counts: what the function has made stays.
+// function without one is not affected by a reload, but for those of the gateway: it
+// is started with its settings. If one is restart, no other counts: what the function
+// has made stays.
 var directives = map[string]config.Effect{"commit": config.AtOnce, "workers": config.NewWorkers, "gateway": config.NewGateway, "restart": config.AtRestart}
 
 // derived is what the code shows about the settings: whether any code reads them,
@@ -167,6 +183,9 @@ func derived(t *testing.T) (read map[string]bool, effects map[string]config.Effe
 				}
 				said := directivesOf(fn)
 				var does config.Effect
+				if s.name == "gateway/process" {
+					does = config.NewGateway
+				}
 				for _, one := range said {
 					effect, known := directives[one]
 					if does |= effect; !known {
@@ -254,19 +273,23 @@ func TestSettingsAreReadAndReloaded(t *testing.T) {
 // field that is not read would replace the gateway for nothing (H3).
 func TestWhatIsToldIsRead(t *testing.T) {
 	read := map[string]bool{}
-	for _, s := range checked(t, token.NewFileSet()) {
+	sources := checked(t, token.NewFileSet())
+	methods := methodReads(sources[slices.IndexFunc(sources, func(s source) bool { return s.name == "config" })])
+	for _, s := range sources {
 		if s.name != "gateway/process" {
 			continue
 		}
-		for _, x := range s.info.Selections {
-			if x.Kind() == types.FieldVal && strings.HasSuffix(x.Recv().String(), "gateway/process.Settings") {
-				read[x.Obj().Name()] = true
-			}
+		for _, f := range s.files {
+			maps.Copy(read, s.reads(f, methods))
 		}
 	}
-	for f := range reflect.TypeFor[process.Settings]().Fields() {
-		if !read[f.Name] {
-			t.Errorf("the gateway does not read %s", f.Name)
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[process.Settings]()) {
+		name := f.Name
+		if len(f.Index) == 1 {
+			name = "process." + name
+		}
+		if !f.Anonymous && !read[name] {
+			t.Errorf("the gateway does not read %s", name)
 		}
 	}
 	files, err := filepath.Glob("workers/python/runner/*.py")

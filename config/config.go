@@ -41,11 +41,8 @@ type Config struct {
 	MaxMemory         int64 // bytes
 	MaxLifetime       time.Duration
 	MaxLifetimeJitter time.Duration
-	Timeout           time.Duration
 	BootTimeout       time.Duration
 	BootGrace         time.Duration
-	GracefulTimeout   time.Duration
-	Keepalive         time.Duration
 	Notify            bool
 
 	// Elastic workers
@@ -102,14 +99,10 @@ type Config struct {
 	PrintConfig      bool
 
 	// Logging
-	Loglevel                      string // debug, info, warning, error, critical
 	Errorlog                      string // a path, or - for stderr
-	LogFormat                     string // text, json
 	CaptureOutput                 bool
 	EnableStdioInheritance        bool
 	Accesslog                     string // a path, or - for stdout; empty is none
-	AccessLogExclude              []string
-	AccessLogFormat               string
 	DisableRedirectAccessToSyslog bool
 	LoggerClass                   string
 	Logconfig                     string
@@ -119,54 +112,16 @@ type Config struct {
 	Syslog                        bool
 	SyslogPrefix                  string
 	SyslogFacility                string
-	StatsdHost                    string
-	DogstatsdTags                 string
-	StatsdPrefix                  string
-	EnableBacklogMetric           bool
 	AdminBind                     string // empty: nowhere
 	AdminToken                    string
 	ReadyMaxQueue                 int
-	ServerTiming                  bool
-	ResponseHeaders               []string
-	ServerHeader, DateHeader      bool
 
-	// Gateway
-	QueueSize         int
-	QueueTimeout      time.Duration
-	HealthPath        string
-	RequestBuffering  bool
-	ResponseBuffering bool
-	MaxBody           int64 // bytes
-	MaxBuffer         int64 // bytes
-	MaxBufferTotal    int64 // bytes
-	TmpUploadDir      string
-	Sendfile          bool
-	SendfileRoots     []string
-	RequestTimeout    time.Duration
-	HeaderTimeout     time.Duration
-	BodyTimeout       time.Duration
-	WriteTimeout      time.Duration
-	Protocol          string
-	HTTPParser        string
-
-	// Forwarding
-	ForwardedAllowIPs   []string
-	SecureSchemeHeaders map[string]string
-	ForwarderHeaders    []string
-	ProxyProtocol       string // off, v1, v2, auto
-	ProxyAllowIPs       []string
-	UwsgiAllowIPs       []string
-
-	// Strictness
-	LimitRequestLine                int
-	LimitRequestFields              int
-	LimitRequestFieldSize           int
-	HeaderMap                       string // drop, refuse, dangerous
-	PermitObsoleteFolding           bool
-	StripHeaderSpaces               bool
-	PermitUnconventionalHTTPMethod  bool
-	PermitUnconventionalHTTPVersion bool
-	CasefoldHTTPMethod              bool
+	// Gateway: what it reads as it is, of all sections, and what is resolved first
+	Gateway
+	TmpUploadDir   string
+	SendfileRoots  []string
+	RequestTimeout time.Duration
+	HTTPParser     string
 
 	// TLS
 	Certfile             []string
@@ -181,14 +136,6 @@ type Config struct {
 	SuppressRaggedEOFs   bool
 	DoHandshakeOnConnect bool
 
-	// HTTP/2
-	HTTPProtocols             []string // h1, h2
-	HTTP2Cleartext            string   // off, prior-knowledge, upgrade, both
-	HTTP2MaxConcurrentStreams int
-	HTTP2InitialWindowSize    int
-	HTTP2MaxFrameSize         int
-	HTTP2MaxHeaderListSize    int
-
 	// Python apps
 	WSGIApp                   string // module:attribute
 	Python                    string
@@ -198,14 +145,9 @@ type Config struct {
 	ASGILoop                  string // auto, asyncio, uvloop
 	ASGILifespan              string // auto, on, off
 	ASGIDisconnectGracePeriod time.Duration
-	StallWarning              time.Duration
 	StartMethod               string // spawn, fork
 	ReforkAfter               int
 	ReforkOpenSockets         bool
-	ASGIPathsend              bool
-	WebsocketMaxMessageSize   int64 // bytes
-	WebsocketPingInterval     time.Duration
-	WebsocketPingTimeout      time.Duration
 	WebsocketConnections      int
 	Paste                     string
 	RawPasteGlobalConf        []string

@@ -38,7 +38,7 @@ func effects() map[string]Effect {
 		"crlfile":                            AtOnce,
 		"date_header":                        NewWorkers | NewGateway,
 		"disable_redirect_access_to_syslog":  NewGateway,
-		"dogstatsd_tags":                     NewGateway,
+		"dogstatsd_tags":                     NewWorkers | NewGateway,
 		"enable_backlog_metric":              NewGateway,
 		"env_file":                           NewWorkers,
 		"factory":                            NewWorkers,

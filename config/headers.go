@@ -6,8 +6,8 @@ import (
 )
 
 // Headers are response_headers by name and value, but a Server field.
-func (c *Config) Headers() (all [][2]string) {
-	for _, line := range c.ResponseHeaders {
+func (g *Gateway) Headers() (all [][2]string) {
+	for _, line := range g.ResponseHeaders {
 		if name, value := headerOf(line); !strings.EqualFold(name, "server") {
 			all = append(all, [2]string{name, value})
 		}
@@ -19,13 +19,13 @@ func (c *Config) Headers() (all [][2]string) {
 const DefaultServer = "gonicorn"
 
 // ServerName is the Server field of responses whose app sends none, or empty.
-func (c *Config) ServerName() string {
-	for _, line := range c.ResponseHeaders {
+func (g *Gateway) ServerName() string {
+	for _, line := range g.ResponseHeaders {
 		if name, value := headerOf(line); strings.EqualFold(name, "server") {
 			return value
 		}
 	}
-	if !c.ServerHeader {
+	if !g.ServerHeader {
 		return ""
 	}
 	return DefaultServer

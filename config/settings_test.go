@@ -147,7 +147,7 @@ func TestTableIsSound(t *testing.T) {
 // Every setting has a field of its own in Config, and every field a setting, but
 // for what Load makes of them.
 func TestEverySettingHasItsField(t *testing.T) {
-	made := map[string]bool{"BindGiven": true, "ClassGiven": true, "StallWarningGiven": true, "Conf": true, "OwnClass": true, "FileEnv": true, "Hooks": true}
+	made := map[string]bool{"BindGiven": true, "ClassGiven": true, "StallWarningGiven": true, "Conf": true, "OwnClass": true, "FileEnv": true, "Hooks": true, "Gateway": true}
 	fields := map[string]string{}
 	for _, s := range Settings() {
 		field := s.Field()
@@ -156,7 +156,7 @@ func TestEverySettingHasItsField(t *testing.T) {
 		}
 		fields[field] = s.Name
 	}
-	for _, of := range []reflect.Type{reflect.TypeFor[Config](), reflect.TypeFor[Hooks]()} {
+	for _, of := range []reflect.Type{reflect.TypeFor[Config](), reflect.TypeFor[Gateway](), reflect.TypeFor[Hooks]()} {
 		for f := range of.Fields() {
 			if fields[f.Name] == "" && !made[f.Name] {
 				t.Errorf("no setting is %s", f.Name)

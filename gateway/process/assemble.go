@@ -2,6 +2,7 @@ package process
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -64,11 +65,11 @@ func (p *process) assemble() error {
 		o.Body.Disk, o.Response.Disk = disk, disk
 	}
 	if s.StatsdHost != "" {
-		if s.StatsdBacklog {
+		if s.EnableBacklogMetric {
 			p.openBacklogs()
 		}
 		var err error
-		p.statsd, err = statsd.New(statsd.Options{Host: s.StatsdHost, Prefix: s.StatsdPrefix, Tags: s.StatsdTags, Gauges: p.gauges})
+		p.statsd, err = statsd.New(statsd.Options{Host: s.StatsdHost, Prefix: s.StatsdPrefix, Tags: s.StatsdTags(), Gauges: p.gauges})
 		if err != nil {
 			return err
 		}
@@ -116,10 +117,10 @@ func (p *process) openBacklogs() {
 
 func (p *process) makeBackend() error {
 	env := &link.Env{
-		RootPath: p.set.RootPath, Pathsend: p.set.Pathsend, Epoch: p.from.Epoch, Board: p.from.Board, Log: p.log,
+		RootPath: p.set.RootPath, Pathsend: p.set.ASGIPathsend, Epoch: p.from.Epoch, Board: p.from.Board, Log: p.log,
 		Broken: p.link.reportBroken,
 		WebSocket: websocket.Config{
-			MaxMessage: p.set.WebSocketMessage, Deflate: true, PingInterval: p.set.PingInterval, PingTimeout: p.set.PingTimeout,
+			MaxMessage: p.set.WebsocketMaxMessageSize, Deflate: true, PingInterval: p.set.WebsocketPingInterval, PingTimeout: p.set.WebsocketPingTimeout,
 			FrameTimeout: p.set.BodyTimeout, WriteTimeout: p.set.WriteTimeout,
 			Memory: budget.New(packedMemory), Inflating: make(chan struct{}, inflaters),
 		},
@@ -144,7 +145,7 @@ func (p *process) makeBackend() error {
 		return nil
 	case Upstream:
 		b := proxy.New(proxy.Options{
-			Loop: p.loop, Pool: p.pool, Board: p.from.Board, Log: p.log, DrainTimeout: p.set.Graceful, HoldHung: p.set.HoldsHung,
+			Loop: p.loop, Pool: p.pool, Board: p.from.Board, Log: p.log, DrainTimeout: p.set.GracefulTimeout, HoldHung: p.set.HoldsHung,
 			Timeout: p.set.Timeout, Sockets: p.set.WebSocketConnections, HealthPath: p.set.HealthPath,
 		})
 		p.backend, p.link.inFlight, p.look = b, b.InFlight, b.Look
@@ -158,21 +159,23 @@ func (p *process) makeFront(handler *pipeline.Pipeline) error {
 	s := &p.set
 	server := &http1.Server{
 		Heads: budget.New(headMemory),
-		Rules: p.rules(), Handler: handler, Trusted: p.trusted, Log: p.log, Adds: http1.Adds{Name: s.ServerName, Fields: fieldsOf(s.ResponseFields), Undated: s.Undated}, MaxBody: s.MaxBody,
+		Rules: p.rules(), Handler: handler, Trusted: p.trusted, Log: p.log, Adds: http1.Adds{Name: s.ServerName(), Fields: fieldsOf(s.Headers()), Undated: !s.DateHeader}, MaxBody: s.MaxBody,
 		HeaderTimeout: s.HeaderTimeout, BodyTimeout: s.BodyTimeout, WriteTimeout: s.WriteTimeout, KeepAlive: s.Keepalive,
 	}
-	proxies, err := forward.ParsePeers(s.ProxyAllow)
+	proxies, err := forward.ParsePeers(s.ProxyAllowIPs)
 	if err != nil {
 		return fmt.Errorf("proxy_allow_ips: %w", err)
 	}
-	wsgis, err := forward.ParsePeers(s.UwsgiAllow)
+	wsgis, err := forward.ParsePeers(s.UwsgiAllowIPs)
 	if err != nil {
 		return fmt.Errorf("uwsgi_allow_ips: %w", err)
 	}
+	cleartext := s.HTTP2Cleartext == "prior-knowledge" || s.HTTP2Cleartext == "both"
 	o := accept.Options{
-		Uwsgi: s.Uwsgi, UwsgiAllow: wsgis.Contains,
-		HTTP1: server, NoHTTP1: !s.HTTP1, HTTP2: s.HTTP2 && s.TLS, HTTP2Cleartext: s.HTTP2Cleartext && !s.TLS,
-		Streams: s.MaxStreams, Window: s.WindowSize, Frame: s.FrameSize, HeaderList: s.HeaderListSize,
+		Uwsgi: s.Protocol == "uwsgi", UwsgiAllow: wsgis.Contains,
+		HTTP1: server, NoHTTP1: !slices.Contains(s.HTTPProtocols, "h1"),
+		HTTP2: slices.Contains(s.HTTPProtocols, "h2") && s.TLS, HTTP2Cleartext: cleartext && !s.TLS,
+		Streams: s.HTTP2MaxConcurrentStreams, Window: s.HTTP2InitialWindowSize, Frame: s.HTTP2MaxFrameSize, HeaderList: s.HTTP2MaxHeaderListSize,
 		Proxy: s.ProxyProtocol, ProxyAllow: proxies.Contains, Log: p.log,
 	}
 	o.Events.Loop = p.loop
@@ -195,10 +198,10 @@ func (p *process) makeFront(handler *pipeline.Pipeline) error {
 func (p *process) rules() http1.Rules {
 	s := &p.set
 	r := http1.Rules{
-		Limits:                http1.Limits{RequestLine: s.RequestLine, Fields: s.Fields, FieldSize: s.FieldSize},
+		Limits:                http1.Limits{RequestLine: s.LimitRequestLine, Fields: s.LimitRequestFields, FieldSize: s.LimitRequestFieldSize},
 		PermitObsoleteFolding: s.PermitObsoleteFolding, StripHeaderSpaces: s.StripHeaderSpaces,
-		PermitUnconventionalMethod: s.PermitUnconventionalMethod, PermitUnconventionalHTTP: s.PermitUnconventionalHTTP,
-		CasefoldMethod: s.CasefoldMethod,
+		PermitUnconventionalMethod: s.PermitUnconventionalHTTPMethod, PermitUnconventionalHTTP: s.PermitUnconventionalHTTPVersion,
+		CasefoldMethod: s.CasefoldHTTPMethod,
 	}
 	if r.RequestLine == 0 {
 		r.RequestLine = 8190

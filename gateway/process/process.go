@@ -19,6 +19,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/gonicorn/gonicorn/config"
 	"github.com/gonicorn/gonicorn/gateway"
 	"github.com/gonicorn/gonicorn/gateway/accept"
 	"github.com/gonicorn/gonicorn/gateway/dispatch"
@@ -108,16 +109,16 @@ func (p *process) prepare() error {
 	if err := json.Unmarshal(p.from.Settings, &p.set); err != nil {
 		return fmt.Errorf("read settings in %s: %w", wire.EnvWorker, err)
 	}
-	level, err := logging.ParseLevel(p.set.LogLevel)
+	level, err := logging.ParseLevel(p.set.Loglevel)
 	if err != nil {
 		return fmt.Errorf("loglevel: %w", err)
 	}
 	p.log = slog.New(logging.Survivor(
 		slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level, ReplaceAttr: withoutTime}),
-		logging.NewHandler(logging.Descriptor(p.from.Log), logging.Options{JSON: p.set.LogJSON, Level: level}),
+		logging.NewHandler(logging.Descriptor(p.from.Log), logging.Options{JSON: p.set.LogFormat == "json", Level: level}),
 	))
 	if p.peers, err = forward.New(forward.Options{
-		Allow: p.set.ForwardedAllow, SecureSchemeHeaders: p.set.SecureSchemeHeaders, Append: p.set.Backend == Upstream, Log: p.log,
+		Allow: p.set.ForwardedAllowIPs, SecureSchemeHeaders: p.set.SecureSchemeHeaders, Append: p.set.Backend == Upstream, Log: p.log,
 	}); err != nil {
 		return err
 	}
@@ -165,7 +166,7 @@ func (p *process) openAccessLog() error {
 		}
 		sink.ReportTo(p.log)
 		sinks = append(sinks, sink)
-		if p.set.AccessLogUsual && p.set.SyslogAddr == "" && sink.Color() {
+		if p.set.AccessLogFormat == config.DefaultAccessLogFormat && p.set.SyslogAddr == "" && sink.Color() {
 			format = accesslog.Terminal()
 		}
 	}
@@ -179,7 +180,7 @@ func (p *process) openAccessLog() error {
 		sinks = append(sinks, sink)
 	}
 	p.access = accesslog.New(format, sinks...)
-	p.access.Without = p.set.AccessLogWithout
+	p.access.Without = p.set.AccessLogExclude
 	return nil
 }
 
@@ -245,7 +246,7 @@ func (p *process) run(signals <-chan os.Signal) int {
 			}()
 			if !draining {
 				draining = true
-				finish(proc.OwnGrace(p.set.Graceful))
+				finish(proc.OwnGrace(p.set.GracefulTimeout))
 			}
 		case <-finished:
 			return end()
@@ -254,7 +255,7 @@ func (p *process) run(signals <-chan os.Signal) int {
 			case syscall.SIGTERM:
 				if !draining {
 					draining = true
-					finish(proc.OwnGrace(p.set.Graceful))
+					finish(proc.OwnGrace(p.set.GracefulTimeout))
 				}
 			case syscall.SIGINT, syscall.SIGQUIT:
 				p.server.Close()
@@ -324,9 +325,9 @@ func (p *process) deputize() {
 	if p.from.Children == nil || p.from.Board == nil {
 		return
 	}
-	proc.Deputize(p.from.Children, p.from.Board, p.set.Graceful, func() {
+	proc.Deputize(p.from.Children, p.from.Board, p.set.GracefulTimeout, func() {
 		p.log.Error("the guard was killed as well: this gateway ends the workers, within graceful_timeout, and what they have started; "+
-			"start gonicorn again", "graceful_timeout", p.set.Graceful.String(), "code", "GON050")
+			"start gonicorn again", "graceful_timeout", p.set.GracefulTimeout.String(), "code", "GON050")
 	})
 }
 

@@ -14,7 +14,7 @@ import (
 // loglevel is for gonicorn's own lines, not for those of workers.
 func TestLevels(t *testing.T) {
 	dir := t.TempDir()
-	l, err := Open(&config.Config{Chdir: dir, Errorlog: "log", Loglevel: "error"})
+	l, err := Open(&config.Config{Chdir: dir, Errorlog: "log", Gateway: config.Gateway{Loglevel: "error"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,11 +34,11 @@ func TestLevels(t *testing.T) {
 }
 
 func TestALogThatCannotBeOpened(t *testing.T) {
-	_, err := Open(&config.Config{Chdir: t.TempDir(), Errorlog: "no/folder", Loglevel: "info"})
+	_, err := Open(&config.Config{Chdir: t.TempDir(), Errorlog: "no/folder", Gateway: config.Gateway{Loglevel: "info"}})
 	if errcode.Of(err) != "GON025" {
 		t.Error(err)
 	}
-	if _, err := Open(&config.Config{Loglevel: "loud"}); err == nil || !strings.HasPrefix(err.Error(), "loglevel") {
+	if _, err := Open(&config.Config{Gateway: config.Gateway{Loglevel: "loud"}}); err == nil || !strings.HasPrefix(err.Error(), "loglevel") {
 		t.Error(err)
 	}
 }

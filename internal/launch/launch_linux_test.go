@@ -20,7 +20,7 @@ import (
 func host(t *testing.T) (*Host, func() string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "log")
-	logs, err := errorlog.Open(&config.Config{Errorlog: path, Loglevel: "info"})
+	logs, err := errorlog.Open(&config.Config{Errorlog: path, Gateway: config.Gateway{Loglevel: "info"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -93,45 +92,20 @@ func tlsFiles(c *config.Config) certificates.Files {
 	}
 }
 
+// gatewaySettings adds to the gateway's part of the config what depends on the app,
+// on the class, or on where this process runs.
+//
 //config:gateway
 func gatewaySettings(p *prepared) process.Settings {
 	c := p.config
 	set := process.Settings{
-		Backend: p.app.backend(p.class),
-
-		QueueSize: c.QueueSize, QueueTimeout: c.QueueTimeout, RequestTimeout: p.longestRequest(),
-		HeaderTimeout: c.HeaderTimeout, BodyTimeout: c.BodyTimeout, WriteTimeout: c.WriteTimeout,
-		Keepalive: c.Keepalive, Graceful: c.GracefulTimeout, StallWarning: c.StallWarning, RequestWarning: c.RequestWarning(),
-		Timeout: c.Timeout, HealthPath: c.HealthPath, HoldsHung: settings(p).RequestAge && p.longestRequest() > 0,
-
-		RequestBuffering: c.RequestBuffering, ResponseBuffering: c.ResponseBuffering,
-		MaxBody: c.MaxBody, MaxBuffer: c.MaxBuffer, MaxBufferTotal: c.MaxBufferTotal, TmpDir: c.Absolute(c.TmpUploadDir), Sendfile: c.Sendfile,
-
-		RequestLine: c.LimitRequestLine, Fields: c.LimitRequestFields, FieldSize: c.LimitRequestFieldSize,
-		HeaderMap: c.HeaderMap, PermitObsoleteFolding: c.PermitObsoleteFolding, StripHeaderSpaces: c.StripHeaderSpaces,
-		PermitUnconventionalMethod: c.PermitUnconventionalHTTPMethod,
-		PermitUnconventionalHTTP:   c.PermitUnconventionalHTTPVersion, CasefoldMethod: c.CasefoldHTTPMethod,
-		ForwardedAllow: c.ForwardedAllowIPs, ForwarderHeaders: c.ForwarderHeaders,
-		SecureSchemeHeaders: c.SecureSchemeHeaders, ProxyProtocol: c.ProxyProtocol, ProxyAllow: c.ProxyAllowIPs,
-		Uwsgi: c.Protocol == "uwsgi", UwsgiAllow: c.UwsgiAllowIPs,
-
-		HTTP1: slices.Contains(c.HTTPProtocols, "h1"), HTTP2: slices.Contains(c.HTTPProtocols, "h2"),
-		HTTP2Cleartext: c.HTTP2Cleartext == "prior-knowledge" || c.HTTP2Cleartext == "both",
-		MaxStreams:     c.HTTP2MaxConcurrentStreams, WindowSize: c.HTTP2InitialWindowSize,
-		FrameSize: c.HTTP2MaxFrameSize, HeaderListSize: c.HTTP2MaxHeaderListSize, ServerName: c.ServerName(), Undated: !c.DateHeader, ResponseFields: c.Headers(),
-		PingInterval: c.WebsocketPingInterval, PingTimeout: c.WebsocketPingTimeout,
-
-		AccessLog: c.Accesslog, AccessLogFormat: c.AccessLogFormat, LogLevel: c.Loglevel, LogJSON: c.LogFormat == "json",
-		RootPath:         cmp.Or(c.RootPath, proc.Getenv(launch.Environ(c), "SCRIPT_NAME")),
-		WebSocketMessage: c.WebsocketMaxMessageSize, Pathsend: c.ASGIPathsend,
+		Gateway: c.Gateway, Backend: p.app.backend(p.class),
+		RequestTimeout: p.longestRequest(), RequestWarning: c.RequestWarning(), HoldsHung: settings(p).RequestAge && p.longestRequest() > 0,
+		TmpDir: c.Absolute(c.TmpUploadDir), AccessLog: c.Accesslog, RootPath: cmp.Or(c.RootPath, proc.Getenv(launch.Environ(c), "SCRIPT_NAME")),
 	}
 	if workers.ModelOf(p.class) == workers.OnLoop {
 		set.WebSocketConnections = c.WebsocketConnections
 	}
-	set.ServerTiming, set.StatsdPrefix, set.StatsdBacklog = c.ServerTiming, c.StatsdPrefix, c.EnableBacklogMetric
-	set.StatsdHost = c.StatsdHost
-	set.StatsdTags = statsdTags(c)
-	set.AccessLogUsual, set.AccessLogWithout = c.AccessLogFormat == config.DefaultAccessLogFormat, c.AccessLogExclude
 	if _, isPython := p.app.(*pythonApp); isPython && c.OwnLogger() {
 		set.AccessLog = "" // the logger class writes the access log, in the workers
 	}
@@ -148,16 +122,6 @@ func gatewaySettings(p *prepared) process.Settings {
 		set.Unix = append(set.Unix, unixPath(sock))
 	}
 	return set
-}
-
-//config:gateway
-func statsdTags(c *config.Config) (tags []string) {
-	for tag := range strings.SplitSeq(c.DogstatsdTags, ",") {
-		if tag = strings.TrimSpace(tag); tag != "" {
-			tags = append(tags, tag)
-		}
-	}
-	return tags
 }
 
 func unixPath(s *listen.Socket) string {

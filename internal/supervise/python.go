@@ -152,7 +152,7 @@ func (a *pythonApp) settings(c *config.Config, class string) python.Settings {
 	set.PasteGlobal = c.RawPasteGlobalConf
 	set.AccessFormat, set.ProcName = c.AccessLogFormat, c.ProcName
 	if c.StatsdHost != "" {
-		set.Statsd = &python.Statsd{Host: c.StatsdHost, Prefix: c.StatsdPrefix, Tags: statsdTags(c)}
+		set.Statsd = &python.Statsd{Host: c.StatsdHost, Prefix: c.StatsdPrefix, Tags: c.StatsdTags()}
 	}
 	if c.OwnLogger() {
 		set.LoggerClass, set.Cfg = c.LoggerClass, c.Plain()

@@ -34,7 +34,7 @@ func loads(t *testing.T, source string) (Options, python.Settings) {
 	if err := os.WriteFile(filepath.Join(dir, "shop.py"), []byte(source), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	logs, err := errorlog.Open(&config.Config{Errorlog: filepath.Join(dir, "log"), Loglevel: "info"})
+	logs, err := errorlog.Open(&config.Config{Errorlog: filepath.Join(dir, "log"), Gateway: config.Gateway{Loglevel: "info"}})
 	if err != nil {
 		t.Fatal(err)
 	}

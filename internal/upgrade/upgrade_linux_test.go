@@ -41,7 +41,7 @@ func upgrader(t *testing.T, handed Handover, script string) (*Upgrader, *owned) 
 	if err := os.WriteFile(next, []byte("#!/bin/sh\n"+script), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	logs, err := errorlog.Open(&config.Config{Errorlog: filepath.Join(dir, "log"), Loglevel: "info"})
+	logs, err := errorlog.Open(&config.Config{Errorlog: filepath.Join(dir, "log"), Gateway: config.Gateway{Loglevel: "info"}})
 	if err != nil {
 		t.Fatal(err)
 	}
