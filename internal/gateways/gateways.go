@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/gonicorn/gonicorn/arbiter"
 	"github.com/gonicorn/gonicorn/internal/gatewaylink"
 	"github.com/gonicorn/gonicorn/internal/wire"
 	"golang.org/x/sys/unix"
@@ -27,7 +26,7 @@ type Links struct {
 
 	asking       sync.Mutex // held during a question: only one at a time
 	mu           sync.Mutex
-	peers        []arbiter.Peer
+	workers      []Worker
 	certificates []byte      // certificates and keys, as JSON; nil without TLS
 	since        int         // the generation that they came with
 	conns        map[int]int // by slot: the gateway's end of a Python worker's own socket
@@ -85,10 +84,16 @@ func (g *Links) Connect(generation int, certificates []byte) (theirs int, err er
 	return theirs, nil
 }
 
+// Worker is a worker that gateways are told of.
+type Worker struct {
+	wire.Worker
+	Trial bool // it serves beside the previous generation, behind that one's gateway
+}
+
 // Publish sets the list of workers and has it sent.
-func (g *Links) Publish(peers []arbiter.Peer) {
+func (g *Links) Publish(workers []Worker) {
 	g.mu.Lock()
-	g.peers = peers
+	g.workers = workers
 	g.mu.Unlock()
 	g.poke()
 }

@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gonicorn/gonicorn/arbiter"
 	"github.com/gonicorn/gonicorn/internal/gatewaylink"
 	"github.com/gonicorn/gonicorn/internal/wire"
 	"golang.org/x/sys/unix"
@@ -65,9 +64,9 @@ func slots(m wire.ToGateway) (all []int) {
 func TestEachGatewayHearsOfItsWorkers(t *testing.T) {
 	g := links(t, Events{})
 	old, next := connect(t, g, 1, nil), connect(t, g, 3, nil)
-	g.Publish([]arbiter.Peer{
-		{Place: arbiter.Place{Slot: 0, Generation: 1}}, {Place: arbiter.Place{Slot: 1, Generation: 2}},
-		{Place: arbiter.Place{Slot: 2, Generation: 3}}, {Place: arbiter.Place{Slot: 3, Generation: 3, Trial: true}},
+	g.Publish([]Worker{
+		{Worker: wire.Worker{Slot: 0, Generation: 1}}, {Worker: wire.Worker{Slot: 1, Generation: 2}},
+		{Worker: wire.Worker{Slot: 2, Generation: 3}}, {Worker: wire.Worker{Slot: 3, Generation: 3}, Trial: true},
 	})
 	for conn, want := range map[*gatewaylink.Conn][]int{old: {0, 1, 3}, next: {2}} {
 		until(t, conn, func(m wire.ToGateway, _ []int) bool { return m.Snapshot && slices.Equal(slots(m), want) })
@@ -148,7 +147,7 @@ func TestGatewayIsToldLaterWhenThereIsNoRoom(t *testing.T) {
 	t.Cleanup(g.Close)
 	conn := connect(t, g, 1, nil)
 	until(t, conn, func(m wire.ToGateway, _ []int) bool { return m.Snapshot && len(m.Workers) == 0 })
-	g.Publish([]arbiter.Peer{{Place: arbiter.Place{Slot: 7, Generation: 1}, PID: 4711}})
+	g.Publish([]Worker{{Worker: wire.Worker{Slot: 7, Generation: 1, PID: 4711}}})
 	got := make(chan []int)
 	go func() {
 		until(t, conn, func(m wire.ToGateway, files []int) bool {

@@ -130,18 +130,14 @@ func (g *Links) workersOf(l *link) []wire.Worker {
 		}
 	}
 	var all []wire.Worker
-	for _, p := range g.peers {
-		generation := p.Generation
-		if p.Trial {
-			generation-- // it serves behind the previous generation's gateway
+	for _, w := range g.workers {
+		generation := w.Generation
+		if w.Trial {
+			generation--
 		}
-		if generation < l.generation || generation >= next {
-			continue
+		if generation >= l.generation && generation < next {
+			all = append(all, w.Worker)
 		}
-		all = append(all, wire.Worker{
-			Slot: p.Slot, ID: p.ID, Generation: p.Generation, PID: p.PID, Draining: p.Draining,
-			Network: p.Network, Address: p.Address, Capacity: p.Capacity, Share: p.Share,
-		})
 	}
 	return all
 }

@@ -115,7 +115,7 @@ func (l *Launcher) start(spec proc.Spec, p arbiter.Place) (arbiter.Process, erro
 		}
 	}
 	var kills func() int
-	if spec.Limits, kills, err = l.Limits.Of(p); err != nil {
+	if spec.Limits, kills, err = l.Limits.Of(p.ID, p.Slot); err != nil {
 		if own.Started != nil {
 			own.Started(err)
 		}
@@ -160,7 +160,7 @@ func (l *Launcher) Read(fd, id, pid int) arbiter.Output { return l.Host.Read(l.R
 // Confine moves a worker of a Source into its cgroup: it was started before that
 // was known.
 func (l *Launcher) Confine(p arbiter.Place, pid int) {
-	if err := l.Limits.Confine(p, pid); err != nil {
+	if err := l.Limits.Confine(p.Slot, pid); err != nil {
 		l.Host.Logs.Own.Warn("worker is in no cgroup of its own", "pid", pid, "error", err)
 	}
 }

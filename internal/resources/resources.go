@@ -7,7 +7,6 @@ import (
 	"os"
 	"sync"
 
-	"github.com/gonicorn/gonicorn/arbiter"
 	"github.com/gonicorn/gonicorn/config"
 	"github.com/gonicorn/gonicorn/internal/cgroup"
 	"github.com/gonicorn/gonicorn/internal/platform"
@@ -114,27 +113,27 @@ func (l *Limits) Base() *proc.Limits {
 	return &base
 }
 
-// Of returns the limits of the worker in a place, and a function that counts how many
-// of its processes were killed because memory ran out.
-func (l *Limits) Of(p arbiter.Place) (*proc.Limits, func() int, error) {
+// Of returns the limits of a worker, and a function that counts how many of its
+// processes were killed because memory ran out.
+func (l *Limits) Of(id, slot int) (*proc.Limits, func() int, error) {
 	if l == nil {
 		return nil, nil, nil
 	}
 	own := l.base
 	if n := len(l.auto); n > 0 {
-		own.CPUs = l.auto[(p.ID-1)%n : (p.ID-1)%n+1]
+		own.CPUs = l.auto[(id-1)%n : (id-1)%n+1]
 	}
 	if l.groups == nil {
 		return &own, nil, nil
 	}
-	if old := l.groups.of[p.Slot]; old != nil {
+	if old := l.groups.of[slot]; old != nil {
 		_ = old.Remove() // fails if a process is still in it, which is about to end
 	}
-	g, err := l.groups.tree.Make(fmt.Sprintf("worker-%d", p.Slot), l.group)
+	g, err := l.groups.tree.Make(fmt.Sprintf("worker-%d", slot), l.group)
 	if err != nil {
 		return nil, nil, fmt.Errorf("limit worker: %w", err)
 	}
-	l.groups.of[p.Slot] = g
+	l.groups.of[slot] = g
 	own.Cgroup = g.FD()
 	before := g.OOMKills()
 	return &own, func() int { return g.OOMKills() - before }, nil
@@ -142,11 +141,11 @@ func (l *Limits) Of(p arbiter.Place) (*proc.Limits, func() int, error) {
 
 // Confine moves a worker into its cgroup. It is for workers that were started before
 // they had a place.
-func (l *Limits) Confine(p arbiter.Place, pid int) error {
+func (l *Limits) Confine(slot, pid int) error {
 	if l == nil || l.groups == nil {
 		return nil
 	}
-	return l.groups.of[p.Slot].Add(pid)
+	return l.groups.of[slot].Add(pid)
 }
 
 // Remove removes the empty cgroups.

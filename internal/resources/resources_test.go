@@ -7,16 +7,15 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gonicorn/gonicorn/arbiter"
 	"github.com/gonicorn/gonicorn/config"
 )
 
 func TestNoLimits(t *testing.T) {
 	l, err := Of(&config.Config{RlimitCore: -1}, nil)
-	if l != nil || err != nil || l.Base() != nil || l.Confine(arbiter.Place{}, 1) != nil {
+	if l != nil || err != nil || l.Base() != nil || l.Confine(0, 1) != nil {
 		t.Errorf("%v %v", l, err)
 	}
-	own, kills, err := l.Of(arbiter.Place{})
+	own, kills, err := l.Of(0, 0)
 	if own != nil || kills != nil || err != nil {
 		t.Errorf("%v %v", own, err)
 	}
@@ -26,7 +25,7 @@ func TestNoLimits(t *testing.T) {
 func TestCPUs(t *testing.T) {
 	l := &Limits{auto: []int{2, 5}}
 	for id, want := range map[int]int{1: 2, 2: 5, 3: 2} {
-		if own, _, err := l.Of(arbiter.Place{ID: id}); err != nil || !slices.Equal(own.CPUs, []int{want}) {
+		if own, _, err := l.Of(id, 0); err != nil || !slices.Equal(own.CPUs, []int{want}) {
 			t.Errorf("worker %d: %v %v, want CPU %d", id, own, err, want)
 		}
 	}

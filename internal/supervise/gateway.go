@@ -267,7 +267,16 @@ func (s *supervisor) offer(c *config.Config) func(arbiter.Place, *proc.Spec) (la
 }
 
 // publish sends the gateways the new list of workers.
-func (s *supervisor) publish(peers []arbiter.Peer) { s.gateway.links.Publish(peers) }
+func (s *supervisor) publish(peers []arbiter.Peer) {
+	all := make([]gateways.Worker, 0, len(peers))
+	for _, p := range peers {
+		all = append(all, gateways.Worker{Trial: p.Trial, Worker: wire.Worker{
+			Slot: p.Slot, ID: p.ID, Generation: p.Generation, PID: p.PID, Draining: p.Draining,
+			Network: p.Network, Address: p.Address, Capacity: p.Capacity, Share: p.Share,
+		}})
+	}
+	s.gateway.links.Publish(all)
+}
 
 // forsake closes a worker's socket to the gateway: no gateway uses it any more.
 func (s *supervisor) forsake(p arbiter.Place) { s.gateway.links.HangUp(p.Slot) }

@@ -219,7 +219,7 @@ func (e *First) place(w *firstWorker, p arbiter.Place) (arbiter.Process, error) 
 		return fail(err)
 	}
 	defer unix.Close(page)
-	limits, kills, err := e.l.Limits.Of(p)
+	limits, kills, err := e.l.Limits.Of(p.ID, p.Slot)
 	if err != nil {
 		unix.Close(ours)
 		return fail(err)

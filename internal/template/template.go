@@ -271,7 +271,7 @@ func (t *Template) fork(p arbiter.Place, page, conn, output, promote int) (pid i
 	if promote >= 0 {
 		order.Promote, order.PromoteAfter = promote, t.refork.after
 	}
-	limits, kills, err := t.Launcher.Limits.Of(p)
+	limits, kills, err := t.Launcher.Limits.Of(p.ID, p.Slot)
 	if err != nil {
 		return 0, nil, fmt.Errorf("fork worker: %w", err)
 	}
