@@ -11,16 +11,16 @@ import (
 
 // Host is what a LoopServer needs of the Server.
 type Host interface {
-	// AcquireConn counts a connection. It returns false if as many are open as may be.
+	// AcquireConn counts a connection, which Drain waits for. It returns false if as
+	// many are open as may be.
 	AcquireConn() bool
-	// ReleaseConn undoes AcquireConn.
+	// Adopt has Drain wait for a connection that the loop takes over from the caller's
+	// goroutine. It is counted already.
+	Adopt()
+	// ReleaseConn says that a connection of the loop has ended.
 	ReleaseConn()
-	// ExpectHandOver announces a call of HandOver or ConnEnded.
-	ExpectHandOver()
-	// ConnEnded says that a connection has ended; it is not counted any more.
-	ConnEnded()
-	// HandOver serves a connection in the caller's goroutine, and releases it at the
-	// end. Without a connection it only releases.
+	// HandOver serves a connection of the loop in the caller's goroutine, and releases it
+	// at the end, unless the loop has adopted it. Without a connection it only releases.
 	HandOver(c http1.Conn)
 	// HTTP2 serves HTTP/2 connections; nil if HTTP/2 is off.
 	HTTP2() *http2loop.Server
@@ -30,16 +30,19 @@ type Host interface {
 }
 
 // AcquireConn implements Host.
-func (s *Server) AcquireConn() bool { return s.limit.try() }
+func (s *Server) AcquireConn() bool {
+	if !s.limit.try() {
+		return false
+	}
+	s.wg.Add(1)
+	return true
+}
+
+// Adopt implements Host.
+func (s *Server) Adopt() { s.wg.Add(1) }
 
 // ReleaseConn implements Host.
-func (s *Server) ReleaseConn() { s.limit.free() }
-
-// ExpectHandOver implements Host.
-func (s *Server) ExpectHandOver() { s.wg.Add(1) }
-
-// ConnEnded implements Host.
-func (s *Server) ConnEnded() {
+func (s *Server) ReleaseConn() {
 	s.limit.free()
 	s.wg.Done()
 }

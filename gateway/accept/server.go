@@ -250,6 +250,9 @@ func (s *Server) Drain(ctx context.Context) {
 		c.Close()
 	}
 	s.mu.Unlock()
+	if s.onLoop != nil {
+		s.onLoop.Drain(ctx) // closes those that came to it meanwhile
+	}
 	s.drainConns(ctx) // those that have been accepted meanwhile
 	timer := time.NewTimer(lastMoment)
 	defer timer.Stop()

@@ -37,9 +37,9 @@ type serverConn struct {
 	begun    *Begun // what was done for the first request; nil afterwards
 	returned bool   // Conn.Return has taken the connection back
 
-	readBy, writeBy time.Time // the current deadlines
-	hurried         sync.Mutex
-	idle            bool // the connection waits for a request; guarded by hurried
+	times
+	hurried sync.Mutex
+	idle    bool // the connection waits for a request; guarded by hurried
 
 	tryRead func(fd uintptr) bool // x.try, made once
 	tryErr  error                 // its result
@@ -48,8 +48,14 @@ type serverConn struct {
 	vector  net.Buffers
 }
 
+// times are a connection's.
+type times struct {
+	opened          time.Time // when it came here
+	readBy, writeBy time.Time // the current deadlines
+}
+
 func newServerConn(s *Server, c Conn) *serverConn {
-	x := &serverConn{s: s, c: c, raw: rawSocket(c.Conn)}
+	x := &serverConn{s: s, c: c, raw: rawSocket(c.Conn), times: times{opened: time.Now()}}
 	x.trusted = s.Trusted != nil && s.Trusted(c.Peer.Addr, c.Peer.Unix)
 	x.in.src = c.Conn
 	x.in.w = len(c.Ahead)

@@ -8,9 +8,13 @@ import (
 )
 
 const (
-	// drainIdle is how long an idle connection may still bring a request once
+	// DrainIdle is how long an idle connection may still bring a request once
 	// the server drains. The answer says that it is the last.
-	drainIdle  = time.Second
+	DrainIdle = time.Second
+	// DrainFirst is that time for a connection that was opened less than DrainFirst ago
+	// and has brought no request: if it is closed, its client does not try again, as it
+	// does with a connection that was kept.
+	DrainFirst = 5 * time.Second
 	keepFields = 64 // an idle connection keeps no room for more fields
 )
 
@@ -24,7 +28,7 @@ func (x *serverConn) first() error {
 	err := x.readFirst()
 	if errors.Is(err, os.ErrDeadlineExceeded) && x.pending() {
 		// The request came just now, or while this process was stopped. Closing would lose it.
-		x.readWithin(drainIdle)
+		x.readWithin(DrainIdle)
 		err = x.readFirst()
 	}
 	x.beBusy()
@@ -110,11 +114,24 @@ func (x *serverConn) beIdle() bool {
 	defer x.hurried.Unlock()
 	x.idle = true
 	x.s.idle.Add(1)
-	if x.s.draining.Load() && (wait <= 0 || wait > drainIdle) {
-		wait = drainIdle
+	if x.s.draining.Load() {
+		wait = x.parting(wait)
 	}
 	x.readWithin(wait)
 	return true
+}
+
+// parting is how long the connection may be idle once the server drains; otherwise it
+// could be so for wait.
+func (x *serverConn) parting(wait time.Duration) time.Duration {
+	most := DrainIdle
+	if x.reply.served == 0 && time.Since(x.opened) < DrainFirst {
+		most = DrainFirst
+	}
+	if wait <= 0 || wait > most {
+		return most
+	}
+	return wait
 }
 
 func (x *serverConn) beBusy() {
@@ -132,6 +149,6 @@ func (x *serverConn) hurry() {
 	x.hurried.Lock()
 	defer x.hurried.Unlock()
 	if x.idle {
-		_ = x.c.SetReadDeadline(time.Now().Add(drainIdle)) // fails only if it is closed, which is fine
+		_ = x.c.SetReadDeadline(time.Now().Add(x.parting(0))) // fails only if it is closed, which is fine
 	}
 }

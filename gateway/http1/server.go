@@ -144,7 +144,7 @@ func (s *Server) log() *slog.Logger {
 }
 
 // Drain lets every connection end after the request that it has in flight, or that
-// comes within drainIdle. It waits for that until ctx ends. Then it closes what is
+// comes within DrainIdle or DrainFirst. It waits for that until ctx ends. Then it closes what is
 // left.
 func (s *Server) Drain(ctx context.Context) {
 	s.draining.Store(true)

@@ -40,10 +40,10 @@ type conn struct {
 
 	in       []byte // in[:n] was read and is not used yet; nil if there is nothing
 	n        int
-	headLen  int // of the request at the front of in; 0 while it is not whole
-	total    int // of the request, with its body
-	received time.Time
-	*work    // nil as long as in is
+	headLen  int       // of the request at the front of in; 0 while it is not whole
+	total    int       // of the request, with its body
+	received time.Time // the first byte of the request; of none so far, the connection
+	*work              // nil as long as in is
 
 	out   []byte      // of the response, what the client has not taken
 	parts *longAnswer // nil except while sendingLong
@@ -87,6 +87,7 @@ func (s *Server) add(fd int, from netip.AddrPort, l *listener) {
 func (s *Server) enter(c *conn, until *loop.Deadlines) {
 	c.trusted = s.o.HTTP.Trusted != nil && s.o.HTTP.Trusted(c.peer.Addr, c.peer.Unix)
 	c.deadline.Owner = c
+	c.received = s.o.Loop.Now()
 	s.conns[c] = struct{}{}
 	if err := s.o.Loop.Watch(c.fd, c); err != nil {
 		s.o.Host.LogAcceptError("connection", err)
@@ -94,9 +95,17 @@ func (s *Server) enter(c *conn, until *loop.Deadlines) {
 		return
 	}
 	if s.draining {
-		until = s.drain
+		until = c.parting()
 	}
 	until.Arm(&c.deadline) // the first event comes at once if there is something
+}
+
+// parting is how long the connection may be idle once the server drains.
+func (c *conn) parting() *loop.Deadlines {
+	if !c.served && c.s.o.Loop.Now().Sub(c.received) < http1.DrainFirst {
+		return c.s.drainFirst
+	}
+	return c.s.drain
 }
 
 // Ready implements loop.Handler.
@@ -289,7 +298,6 @@ func (c *conn) hand(begun *http1.Begun, unsent []byte) {
 		to.Received = time.Time{}
 	}
 	fd, sec, follows := c.fd, c.sec, c.follows
-	s.o.Host.ExpectHandOver()
 	c.leave()
 	go func() {
 		var err error
@@ -331,6 +339,7 @@ func (s *Server) takeBack(from *http1.Conn) bool {
 		return false
 	}
 	c := &conn{s: s, fd: fd, ends: ends{from.Remote, from.Local, from.LocalUnix, from.Peer, nil}, served: true}
+	s.o.Host.Adopt()
 	s.o.Loop.Post(func() { s.enter(c, s.kept) })
 	return true
 }

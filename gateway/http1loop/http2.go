@@ -34,7 +34,6 @@ func (c *conn) multiplex() {
 	ahead := append([]byte(nil), c.in[:c.n]...)
 	about := c.about()
 	t := &socket{loop: s.o.Loop, fd: c.fd, bare: true}
-	s.o.Host.ExpectHandOver()
 	c.leave()
 	s.enterHTTP2(t, about, ahead)
 }
@@ -46,10 +45,9 @@ type transport interface {
 	serves(h loop.Handler) loop.Handler
 }
 
-// enterHTTP2 serves a connection that speaks HTTP/2, which is counted already. The
-// host expects it.
+// enterHTTP2 serves a connection that speaks HTTP/2, which is counted already.
 func (s *Server) enterHTTP2(t transport, about http1.Conn, ahead []byte) {
-	h := t.serves(s.http2.Enter(t, about, ahead, false, s.o.Host.ConnEnded))
+	h := t.serves(s.http2.Enter(t, about, ahead, false, s.o.Host.ReleaseConn))
 	if t.descriptor() < 0 {
 		return // it is over already
 	}

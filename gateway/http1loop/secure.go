@@ -27,9 +27,7 @@ func (s *Server) Take(from *http1.Conn, version2 bool) bool {
 	if err != nil {
 		return false
 	}
-	if version2 {
-		s.o.Host.ExpectHandOver()
-	}
+	s.o.Host.Adopt()
 	s.o.Loop.Do(func() { s.admit(fd, sec, from, version2) })
 	return true
 }

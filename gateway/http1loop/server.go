@@ -25,7 +25,6 @@ const (
 	largeMost  = 512      // of those in use at once
 	headMost   = block    // bytes of a head that the loop waits for
 	bodyMost   = 40 << 10 // bytes of a body
-	drainIdle  = time.Second
 	lingerTime = 2 * time.Second
 	acceptMost = 64 // connections accepted in one turn
 	// acceptPause is how long to wait after accept(2) has failed.
@@ -57,7 +56,12 @@ type Server struct {
 	writers                      // loop
 	full      bool               // loop: no listener is watched until a connection may be open
 
-	first, kept, head, body, answer, write, stuck, linger, drain *loop.Deadlines
+	times
+}
+
+// times are the timeouts.
+type times struct {
+	first, kept, head, body, answer, write, stuck, linger, drain, drainFirst *loop.Deadlines
 }
 
 // writers are the connections that have something to be written at the end of a turn.
@@ -78,7 +82,11 @@ func New(o Options) *Server {
 	s.stuck = o.Loop.Deadlines(stuckAfter)
 	s.leaving = o.Loop.Pace(stuckMost, stuckAfter)
 	s.linger = o.Loop.Deadlines(lingerTime)
-	s.drain = o.Loop.Deadlines(drainIdle)
+	s.drain = o.Loop.Deadlines(http1.DrainIdle)
+	s.drainFirst = o.Loop.Deadlines(http1.DrainFirst)
+	if t := o.HTTP.HeaderTimeout; t > 0 {
+		s.drainFirst.After = min(t, http1.DrainFirst)
+	}
 	s.sockets, _ = o.Backend.(gateway.Sockets) // nil where it has none
 	o.Loop.AtTurnEnd(s.pushAll)
 	o.Loop.AtTurnEnd(s.sendAll)
@@ -205,7 +213,7 @@ func (s *Server) stopAccepting() {
 }
 
 // Drain closes every connection after the request that it has in flight, or after
-// one that comes within drainIdle, and waits for that until ctx ends. Connections
+// one that comes within http1.DrainIdle or DrainFirst, and waits for that until ctx ends. Connections
 // that are left then go to goroutines, which the host ends.
 func (s *Server) Drain(ctx context.Context) {
 	empty := make(chan struct{})
@@ -217,7 +225,7 @@ func (s *Server) Drain(ctx context.Context) {
 		}
 		for c := range s.conns {
 			if c.state == reading && c.n == 0 {
-				s.drain.Arm(&c.deadline)
+				c.parting().Arm(&c.deadline)
 			}
 		}
 	})
