@@ -25,6 +25,7 @@ var manyFields = map[string]int{
 	"gateway/accept.Options": 18, "monitor.collector": 24,
 	// These must shrink.
 	"gateway/python/link.Exchange": 27, "gateway/proxy.roundTrip": 26, "gateway/pipeline.transaction": 25, "gateway/http1loop.conn": 23,
+	"gateway/http1.serverConn": 21, "gateway/python.Backend": 21, "gateway/http1.Server": 19,
 	"gateway/process.process": 20, "gateway/python.call": 19, "gateway/proxy.worker": 17, "gateway/http1.reply": 17,
 	"gateway/proxy.workerConn": 16,
 }
