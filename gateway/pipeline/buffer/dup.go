@@ -14,3 +14,19 @@ func dupFD(fd uintptr, name string) (*os.File, error) {
 	}
 	return os.NewFile(uintptr(n), name), nil
 }
+
+// duplicate opens a second descriptor of the same file.
+func duplicate(f *os.File) (*os.File, error) {
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return nil, noSpace(err)
+	}
+	var dup *os.File
+	if ctlErr := conn.Control(func(fd uintptr) { dup, err = dupFD(fd, f.Name()) }); ctlErr != nil {
+		err = ctlErr
+	}
+	if err != nil {
+		return nil, noSpace(err)
+	}
+	return dup, nil
+}

@@ -4,40 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import io
-import os
 import signal
-import socket
-import struct
-from array import array
-from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from threading import get_ident
-from time import monotonic_ns
 
 from . import frames, loader, memory, own_class, request_body, wsgi
 from .asgi import Exchange
 from .asgi_websocket import EXCHANGES
 from .batches import Batches
-from .frames import EPOCH_SHIFT, MAX_MESSAGE, OP_REQUEST
+from .incoming import Incoming
 from .lifecycle import Lifecycle
 from .lifespan import Lifespan
-from .link import Link, attach, decode, passed
-from .packets import NOSIGNAL
-from .plane import BATCH_TOKEN, NUMBER, TOKEN, Plane
+from .link import Link, attach
+from .outgoing import Outgoing
 from .request_head import environs
 from .request_head import scope as request_scope
 from .settings import Settings
-from .slot import BEATS, DRAINING, IN_FLIGHT, READY, REQUEST_ID, REQUEST_START, REQUESTS, STATE, Crowd, open_slot
+from .slot import BEATS, DRAINING, READY, REQUEST_ID, REQUEST_START, STATE, Crowd, open_slot
 from .stacks import aborter
 from .watch import Held, Watch
 
 BEAT = 0.1  # seconds between two signs of life
-BATCH = 64  # messages, or tokens, read before the loop turns
 POOL = 40  # threads for WSGI apps unless threads is set
-
-
-TOKENS = struct.Struct("<Q")
-BATCHED = BATCH_TOKEN | NUMBER  # bits of a token
 
 
 def make_loop(which: str):
@@ -85,7 +73,7 @@ def serve(app, interface: str, chosen: Settings) -> None:
         loop.close()
 
 
-class Worker(Batches, Crowd):
+class Worker(Incoming, Outgoing, Batches, Crowd):
     """A worker's event loop and the requests in flight. It is the carrier of its exchanges."""
 
     known = True  # each request comes over the worker's own socket
@@ -101,19 +89,6 @@ class Worker(Batches, Crowd):
         self.sock = attach(chosen.conn_fd)
         self.fd = self.sock.fileno()
         self.link = Link(self.sock, interface, external=True)  # for threads
-        self.fetching: set[int] = set()  # numbers of requests that the worker has asked the gateway for
-        self.epoch = 0
-        self.plane: Plane | None = None
-        self.tokens: list[bytes] = []  # of answers of this turn of the loop
-        self.frames_out: deque = deque()  # frames of WebSockets that wait for a slot
-        self.buffer = bytearray(MAX_MESSAGE)
-        self.batch: list = []  # frames of this turn of the loop
-        self.size = 0  # bytes of them
-        self.out: deque = deque()  # messages that wait to be sent, with a descriptor or -1
-        self.flushing = False
-        self.congested = False  # senders must wait
-        self.blocked = False  # there is no room in the socket
-        self.sent = None  # set while the worker waits for the last frames to be sent
         self.drained = loop.create_future()
         self.idle = None  # set while the worker waits for the last requests
         self.lifespan = Lifespan(self.app, chosen.lifespan if interface == "asgi" else "off")
@@ -181,100 +156,7 @@ class Worker(Batches, Crowd):
         self.show_life(BEAT)
         self.loop.call_later(BEAT, self.beat)
 
-    # Messages from the gateway.
-
-    def read(self) -> None:
-        for _ in range(BATCH):
-            try:
-                n, ancillary, _, _ = self.sock.recvmsg_into([self.buffer], frames.ANCILLARY, socket.MSG_DONTWAIT)
-            except BlockingIOError:
-                return
-            except ConnectionError:
-                n, ancillary = 0, ()
-            if not n:
-                self.loop.remove_reader(self.fd)
-                self.link.gone = True
-                self.link.wake()
-                self.life.drain()
-                self.end_taking()
-                return
-            fds = passed(ancillary) if ancillary else []
-            messages = decode(self.buffer, fds)
-            for message in (messages,) if type(messages) is tuple else messages:
-                if message[0] == OP_REQUEST:
-                    self.fetching.discard(message[1])
-                    self.begin(message[1:], fds, 0, monotonic_ns())
-                    self.slot[IN_FLIGHT] = len(self.exchanges)
-                else:
-                    self.operate(message, fds)
-
-    def take(self) -> bool:
-        """Begins the requests whose tokens are in the pipe. Returns false if there are none now."""
-        plane = self.plane
-        try:
-            data = os.read(plane.request_pipe, TOKEN * BATCH)
-        except BlockingIOError:
-            return False
-        if not data:
-            self.leave_plane()
-            return False  # the gateway has ended
-        now = monotonic_ns()
-        for (token,) in TOKENS.iter_unpack(data):
-            if token & BATCHED == BATCH_TOKEN:
-                self.open_batch(token)
-                continue
-            message = plane.load(token)
-            if type(message) is tuple:
-                self.begin(message, (), token, now)
-            elif message is None:
-                plane.void(token)
-            else:
-                self.fetching.add(message)
-                self.post(frames.frame(frames.FETCH, message))
-        self.slot[IN_FLIGHT] = len(self.exchanges)
-        return True
-
-    def leave_plane(self) -> None:
-        """Takes no more requests from the plane."""
-        if self.plane.request_pipe >= 0:
-            self.loop.remove_reader(self.plane.request_pipe)
-
-    def operate(self, message: tuple, fds: list[int]) -> None:
-        op = message[0]
-        if op == frames.OP_HELLO:
-            self.epoch = message[1]
-            if self.plane is not None:
-                self.leave_plane()
-            self.tokens.clear()
-            self.frames_out.clear()
-            self.fetching.clear()
-            self.link.deliver(message, fds)
-            self.plane = self.link.plane
-            self.loop.add_reader(self.plane.request_pipe, self.take)
-            for exchange in list(self.exchanges.values()):
-                if exchange.number >> EPOCH_SHIFT != self.epoch:
-                    exchange.cancel()  # its gateway is gone
-            if self.life.draining:
-                self.post(frames.frame(frames.GOAWAY, 0))
-            return
-        if op == frames.OP_DRAINED:
-            self.end_taking()
-            return
-        exchange = self.exchanges.get(message[1])
-        if exchange is None:
-            if op == frames.OP_CANCEL and message[1] in self.fetching:
-                self.fetching.discard(message[1])
-                self.post(frames.frame(frames.FAIL, message[1], b"", frames.END))
-                self.rest()
-            return
-        if op == frames.OP_CREDIT:
-            exchange.credit(message[2])
-        elif op == frames.OP_CANCEL:
-            exchange.cancel()
-        else:
-            exchange.message(message)
-        if self.pool is not None:
-            self.link.wake()
+    # Requests.
 
     def begin(self, message: tuple, fds, token: int, now: int) -> None:
         """Begins a request. The token is 0 if the answer cannot go through shared memory."""
@@ -337,85 +219,6 @@ class Worker(Batches, Crowd):
     def trim(self) -> None:
         self.trimming = False
         memory.trim()
-
-    # Messages to the gateway.
-
-    def post(self, frame: bytes, fd: int = -1) -> None:
-        """Sends a frame together with all others of this turn of the loop."""
-        size = len(frame)
-        if fd >= 0 or self.size + size > MAX_MESSAGE:
-            self.seal()
-        self.batch.append(frame)
-        self.size += size
-        if fd >= 0:
-            self.seal(os.dup(fd))
-        if not self.flushing:
-            self.flushing = True
-            self.loop.call_soon(self.flush)
-
-    def answer(self, exchange: Exchange, head: bytes, data) -> bool:
-        """Sends a part of an answer through shared memory, together with all others of this turn of the loop."""
-        told = exchange.plane.put(exchange.token, head, data)
-        if not told:
-            return False
-        if exchange.plane is self.plane:
-            self.tokens.append(told)
-        if not self.flushing:
-            self.flushing = True
-            self.loop.call_soon(self.flush)
-        return True
-
-    def seal(self, fd: int = -1) -> None:
-        """Makes one message of the frames that have been posted."""
-        if self.batch:
-            batch = self.batch
-            self.out.append((batch[0] if len(batch) == 1 else b"".join(batch), fd))
-            self.batch, self.size = [], 0
-
-    def flush(self) -> None:
-        if self.requests != self.slot[REQUESTS]:
-            self.settle()
-        if self.frames_out and not self.send_frames():
-            self.congested = True
-            self.retry_later()
-        if self.tokens:
-            self.plane.tell(b"".join(self.tokens))
-            self.tokens.clear()
-        self.seal()
-        out = self.out
-        while out:
-            data, fd = out[0]
-            try:
-                if fd < 0:
-                    self.sock.send(data, socket.MSG_DONTWAIT | NOSIGNAL)
-                else:
-                    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", [fd]))]
-                    self.sock.sendmsg([data], rights, socket.MSG_DONTWAIT | NOSIGNAL)
-            except BlockingIOError:
-                self.congest()
-                return
-            except OSError:
-                out.clear()  # there is no gateway any more
-                break
-            out.popleft()
-            if fd >= 0:
-                os.close(fd)
-        self.flushing = False
-        if self.sent is not None and not self.sent.done() and not self.frames_out:
-            self.sent.set_result(None)
-        if self.blocked:
-            self.blocked = False
-            self.loop.remove_writer(self.fd)
-        if self.congested and not self.frames_out:
-            self.congested = False
-            for exchange in list(self.exchanges.values()):
-                exchange.credit(0)
-
-    def congest(self) -> None:
-        self.congested = True
-        if not self.blocked:
-            self.blocked = True
-            self.loop.add_writer(self.fd, self.flush)
 
     # For diagnosis.
 
