@@ -1,6 +1,9 @@
 package gateway
 
-import "time"
+import (
+	"bytes"
+	"time"
+)
 
 // Looped is a backend that answers requests on the event loop.
 type Looped interface {
@@ -53,15 +56,23 @@ type Answer struct {
 }
 
 // Part is a part of an answer's body. The memory is borrowed, and a worker may
-// change it at any time. Whoever takes the part releases it.
+// change it at any time. Whoever takes the part releases it. Without a Lender the
+// memory is valid during the call only: whoever needs it longer copies it (Keep).
 type Part struct {
 	Body []byte
-	Of   Lender // nil if the memory need not be given back
+	Of   Lender // nil if the memory is only valid during the call
 	Slot int
 }
 
 // Lender lends memory by slots.
 type Lender interface{ Return(slot int) }
+
+// Keep makes the part valid until Release.
+func (p *Part) Keep() {
+	if p.Of == nil {
+		p.Body = bytes.Clone(p.Body)
+	}
+}
 
 // Release gives the memory back.
 func (p *Part) Release() {

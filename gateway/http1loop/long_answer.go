@@ -126,6 +126,7 @@ func (c *conn) Part(p gateway.Part, end bool) bool {
 	st.got, st.ended = got, end
 	switch last := len(st.pieces) - 1; {
 	case len(p.Body) > 0:
+		p.Keep()
 		st.pieces = append(st.pieces, piece{part: p})
 		if st.chunked {
 			st.pieces[last+1].chunk(end)

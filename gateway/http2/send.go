@@ -58,6 +58,9 @@ func (c *Conn) Send(s *Stream, p []byte, end bool, trailers []gateway.Field) boo
 	return false
 }
 
+// Moved says that p, which Send got and has not sent, lies elsewhere now.
+func (c *Conn) Moved(s *Stream, p []byte) { s.out = p[len(p)-len(s.out):] }
+
 // TakeBack takes back what Send has not sent. It returns how many bytes of p that is.
 func (c *Conn) TakeBack(s *Stream) int {
 	n := len(s.out)

@@ -36,6 +36,8 @@ func (st *stream) Answer(a *gateway.Answer, p gateway.Part, end bool) bool {
 		st.taken(len(p.Body))
 		p.Release()
 	default:
+		p.Keep()
+		c.wire.Moved(&st.Stream, p.Body)
 		st.parts.waiting = append(st.parts.waiting, p)
 		st.holdsWorker()
 	}
@@ -55,6 +57,7 @@ func (st *stream) Part(p gateway.Part, end bool) bool {
 	}
 	a.got, a.ended = got, end
 	if len(p.Body) > 0 {
+		p.Keep()
 		a.waiting = append(a.waiting, p)
 	} else {
 		p.Release()

@@ -41,13 +41,14 @@ func pop(list *[]int) (slot int, ok bool) {
 	return slot, true
 }
 
-// lend lends memory with a copy of body; false means that there is none.
+// lend lends memory with a copy of body, or body itself if it is longer than a block;
+// false means that there is none.
 func (b *blocks) lend(body []byte) (gateway.Part, bool) {
 	switch {
 	case len(body) == 0:
 		return gateway.Part{}, true
 	case len(body) > blockSize:
-		return gateway.Part{Body: append([]byte(nil), body...)}, true
+		return gateway.Part{Body: body}, true
 	}
 	p, ok := b.take()
 	if ok {
