@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/gateway/gatewaytest"
 	"github.com/gonicorn/gonicorn/internal/certificates/testca"
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
@@ -254,7 +255,7 @@ func TestBodyBehindLengthZeroOverHTTP2(t *testing.T) {
 	if got := r.outcome(stream); got != "200" {
 		t.Errorf("with an empty DATA frame: %s", got)
 	}
-	if got := wait(t, "call", called); got != "/empty" {
+	if got := gatewaytest.Wait(t, "call", called); got != "/empty" {
 		t.Errorf("the app was called for %s", got)
 	}
 }
@@ -301,7 +302,7 @@ func TestContinuationFlood(t *testing.T) {
 	for field := bytes.Repeat([]byte("a"), 10000); err == nil && sent < 100<<20; sent += len(field) {
 		err = r.WriteContinuation(1, false, append([]byte("\x00\x01x\x7f\x91\x4d"), field...)) // a literal of 10,000 bytes
 	}
-	got := wait(t, "end", done)
+	got := gatewaytest.Wait(t, "end", done)
 	if sent >= 100<<20 || got != "closed" && !strings.HasPrefix(got, "away") && got != "431" {
 		t.Errorf("%s after %d bytes", got, sent)
 	}
@@ -327,7 +328,7 @@ func TestEmptyContinuationFlood(t *testing.T) {
 			for ; err == nil && sent < 100_000; sent++ {
 				err = r.WriteContinuation(1, false, nil)
 			}
-			if got := wait(t, "end", done); got != "closed" && got != "away ENHANCE_YOUR_CALM" {
+			if got := gatewaytest.Wait(t, "end", done); got != "closed" && got != "away ENHANCE_YOUR_CALM" {
 				t.Errorf("%s after %d frames", got, sent)
 			}
 		})
@@ -416,7 +417,7 @@ func TestSlowReaderOverHTTP2(t *testing.T) {
 		if got := r.outcome(stream); got != "reset INTERNAL_ERROR" && got != "reset CANCEL" {
 			t.Errorf("%d bytes: got %s", size, got)
 		}
-		if err := wait(t, "end", done); (size > 100) != errors.Is(err, gateway.ErrClientGone) {
+		if err := gatewaytest.Wait(t, "end", done); (size > 100) != errors.Is(err, gateway.ErrClientGone) {
 			t.Errorf("%d bytes: %v", size, err)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/gateway/gatewaytest"
 	"github.com/gonicorn/gonicorn/internal/certificates/testca"
 	"golang.org/x/net/http2"
 )
@@ -34,9 +35,9 @@ func TestDrainLosesNoRequest(t *testing.T) {
 	if _, err := io.WriteString(one, "GET /slow HTTP/1.1\r\nHost: a\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
-	wait(t, "request over HTTP/1", began)
+	gatewaytest.Wait(t, "request over HTTP/1", began)
 	stream := two.send(true, ":method", "GET", ":scheme", "http", ":authority", "a", ":path", "/slow")
-	wait(t, "request over HTTP/2", began)
+	gatewaytest.Wait(t, "request over HTTP/2", began)
 	done := v.drain(context.Background())
 	if got := two.outcome(stream); got != "away NO_ERROR" {
 		t.Errorf("the client is told %s", got)
@@ -59,7 +60,7 @@ func TestDrainLosesNoRequest(t *testing.T) {
 	}
 	two.Close()
 	one.Close()
-	wait(t, "Drain", done)
+	gatewaytest.Wait(t, "Drain", done)
 	if c, err := net.Dial("tcp", v.Addr().String()); err == nil {
 		c.Close()
 		t.Error("the port is still open")
@@ -89,7 +90,7 @@ func TestDrainTellsLatecomers(t *testing.T) {
 	if got := late.outcome(99); got != "away NO_ERROR" {
 		t.Errorf("the latecomer is told %s", got)
 	}
-	wait(t, "Drain", done)
+	gatewaytest.Wait(t, "Drain", done)
 }
 
 func TestDrainEndsWithItsContext(t *testing.T) {
@@ -107,7 +108,7 @@ func TestDrainEndsWithItsContext(t *testing.T) {
 	if _, err := io.WriteString(one, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
-	wait(t, "request over HTTP/1", began)
+	gatewaytest.Wait(t, "request over HTTP/1", began)
 	two, q := v.client(t, a.Trust("a.example", "h2")), request(t, "GET", "/", nil)
 	q.URL.Scheme = "https"
 	cut := make(chan error, 1)
@@ -121,18 +122,18 @@ func TestDrainEndsWithItsContext(t *testing.T) {
 		}
 		cut <- err
 	}()
-	wait(t, "request over HTTP/2", began)
+	gatewaytest.Wait(t, "request over HTTP/2", began)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := v.drain(ctx)
 	cancel()
-	wait(t, "Drain", done)
+	gatewaytest.Wait(t, "Drain", done)
 	for range 2 {
-		if err := wait(t, "cause", causes); !errors.Is(err, gateway.ErrClientGone) {
+		if err := gatewaytest.Wait(t, "cause", causes); !errors.Is(err, gateway.ErrClientGone) {
 			t.Errorf("got %v", err)
 		}
 	}
 	ended(t, silent)
-	if err := wait(t, "end", cut); err == nil {
+	if err := gatewaytest.Wait(t, "end", cut); err == nil {
 		t.Error("an answer")
 	}
 }

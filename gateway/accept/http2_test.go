@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/gateway/gatewaytest"
 	"github.com/gonicorn/gonicorn/gateway/http1"
 	"github.com/gonicorn/gonicorn/internal/certificates/testca"
 )
@@ -56,7 +57,7 @@ func TestRequestOverHTTP2(t *testing.T) {
 		got = *r
 		got.Header = slices.Clone(r.Header)
 		slices.SortStableFunc(got.Header[1:], func(a, b gateway.Field) int { return strings.Compare(a.Name, b.Name) }) // the client has no order
-		say(w, 200, "")
+		gatewaytest.Say(w, 200, "")
 	})))
 	q := request(t, "GET", "/p?q", nil, "X-Two", "b", "X-Two", "a", "Cookie", "a=1; b=2", "Te", "trailers", "X_Under", "1", "User-Agent", "")
 	want(t, v.client(t, nil), q, 200, "")
@@ -104,7 +105,7 @@ func TestResponseOverHTTP2(t *testing.T) {
 			if _, err := w.Upgrade(101, nil); !errors.Is(err, errors.ErrUnsupported) {
 				t.Errorf("an upgrade: %v", err)
 			}
-			say(w, 200, "")
+			gatewaytest.Say(w, 200, "")
 		}
 		if err != nil {
 			t.Errorf("%s: %v", r.Path, err)
@@ -136,7 +137,7 @@ func TestTrailersOverHTTP2(t *testing.T) {
 		if early := r.Body.Trailers(); early != nil {
 			t.Errorf("trailers before the end: %v", early)
 		}
-		_, err := read(r)
+		_, err := gatewaytest.BodyOf(r)
 		if got, want := r.Body.Trailers(), []gateway.Field{{Name: "x-sum", Value: "1"}}; err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("got %v and %v", got, err)
 		}
@@ -258,7 +259,7 @@ func TestBadReplyOverHTTP2(t *testing.T) {
 		}, 0},
 		"sent, no end":   {func(w gateway.Reply) { _ = w.Head(200, "", nil, -1); _ = w.Flush() }, 0},
 		"sent, panic":    {func(w gateway.Reply) { _ = w.Head(200, "", nil, -1); _ = w.Flush(); panic("oops") }, 0},
-		"body after end": {func(w gateway.Reply) { say(w, 200, ""); _, err := io.WriteString(w, "x"); refused(t, err) }, 200},
+		"body after end": {func(w gateway.Reply) { gatewaytest.Say(w, 200, ""); _, err := io.WriteString(w, "x"); refused(t, err) }, 200},
 	} {
 		t.Run(name, func(t *testing.T) {
 			v := start(t, options(app(func(_ context.Context, _ *gateway.Request, w gateway.Reply) { c.do(w) })))
@@ -289,7 +290,7 @@ func TestClientLeavesHTTP2(t *testing.T) {
 		<-ctx.Done()
 		causes <- context.Cause(ctx)
 		if r.Body.Stream != nil {
-			_, err := read(r)
+			_, err := gatewaytest.BodyOf(r)
 			causes <- err
 		}
 		if err := w.Head(200, "", nil, -1); err == nil {
@@ -310,7 +311,7 @@ func TestClientLeavesHTTP2(t *testing.T) {
 			t.Fatal("an answer")
 		}
 		for range 2 + min(1, len(bodyOf(body))) {
-			if err := wait(t, "end", causes); !errors.Is(err, gateway.ErrClientGone) {
+			if err := gatewaytest.Wait(t, "end", causes); !errors.Is(err, gateway.ErrClientGone) {
 				t.Errorf("got %v", err)
 			}
 		}

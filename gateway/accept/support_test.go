@@ -16,13 +16,13 @@ import (
 
 	"github.com/gonicorn/gonicorn/gateway"
 	"github.com/gonicorn/gonicorn/gateway/accept"
-	"github.com/gonicorn/gonicorn/gateway/http1"
+	"github.com/gonicorn/gonicorn/gateway/gatewaytest"
 	"github.com/gonicorn/gonicorn/gateway/loop"
 	"go.uber.org/goleak"
 )
 
 // testTimeout bounds every wait of a test.
-const testTimeout = 20 * time.Second
+const testTimeout = gatewaytest.Timeout
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
@@ -32,43 +32,24 @@ type app func(ctx context.Context, r *gateway.Request, w gateway.Reply)
 func (a app) Serve(ctx context.Context, r *gateway.Request, w gateway.Reply) { a(ctx, r, w) }
 
 func (app) Refuse(_ *gateway.Request, why *gateway.BadRequest, w gateway.Reply) {
-	say(w, why.Status, why.Reason)
-}
-
-// say answers with a text.
-func say(w gateway.Reply, status int, text string) {
-	err := w.Head(status, "", []gateway.Field{{Name: "content-type", Value: "text/plain"}}, int64(len(text)))
-	if err == nil {
-		_, err = io.WriteString(w, text)
-	}
-	if err == nil {
-		_ = w.End(nil) // the client is gone then
-	}
-}
-
-// read reads a body in whatever form it comes.
-func read(r *gateway.Request) ([]byte, error) {
-	if r.Body.Stream == nil {
-		return r.Body.Inline, nil
-	}
-	return io.ReadAll(r.Body.Stream)
+	gatewaytest.Say(w, why.Status, why.Reason)
 }
 
 // repeat answers with what it was asked, and by whom.
 func repeat(_ context.Context, r *gateway.Request, w gateway.Reply) {
-	body, err := read(r)
+	body, err := gatewaytest.BodyOf(r)
 	var bad *gateway.BadRequest
 	switch {
 	case errors.As(err, &bad):
-		say(w, bad.Status, bad.Reason)
+		gatewaytest.Say(w, bad.Status, bad.Reason)
 	case err == nil:
-		say(w, 200, strings.TrimRight(strings.Join([]string{r.Scheme, r.Method, r.Target, r.Host, string(body)}, " "), " "))
+		gatewaytest.Say(w, 200, strings.TrimRight(strings.Join([]string{r.Scheme, r.Method, r.Target, r.Host, string(body)}, " "), " "))
 	}
 }
 
 // whence answers with the addresses of the connection.
 func whence(_ context.Context, r *gateway.Request, w gateway.Reply) {
-	say(w, 200, r.Remote.String()+" to "+r.Local.String()+" "+r.LocalUnix)
+	gatewaytest.Say(w, 200, r.Remote.String()+" to "+r.Local.String()+" "+r.LocalUnix)
 }
 
 // site is a server and where it listens.
@@ -81,9 +62,7 @@ type site struct {
 // options are of a server without timeouts that a test reaches.
 func options(h gateway.Handler) accept.Options {
 	return accept.Options{
-		HTTP1: &http1.Server{
-			Handler: h, HeaderTimeout: testTimeout, BodyTimeout: testTimeout, WriteTimeout: testTimeout, KeepAlive: testTimeout, MaxBody: 1 << 20,
-		},
+		HTTP1: gatewaytest.Lasting(h),
 		HTTP2: true, HTTP2Cleartext: true, Streams: 100, Window: 65535, Frame: 16384, HeaderList: 65536,
 		HandshakeTimeout: testTimeout,
 	}
@@ -230,19 +209,5 @@ func ended(t testing.TB, c net.Conn) {
 	var late net.Error
 	if _, err := io.Copy(io.Discard, c); errors.As(err, &late) && late.Timeout() {
 		t.Fatal("the connection stays open")
-	}
-}
-
-// wait waits for a channel.
-func wait[T any](t testing.TB, what string, c <-chan T) T {
-	t.Helper()
-	timer := time.NewTimer(testTimeout)
-	defer timer.Stop()
-	select {
-	case v := <-c:
-		return v
-	case <-timer.C:
-		t.Fatalf("%s: nothing happens", what)
-		panic("not reached")
 	}
 }

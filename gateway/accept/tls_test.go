@@ -15,6 +15,7 @@ import (
 
 	"github.com/gonicorn/gonicorn/gateway"
 	"github.com/gonicorn/gonicorn/gateway/accept"
+	"github.com/gonicorn/gonicorn/gateway/gatewaytest"
 	"github.com/gonicorn/gonicorn/internal/certificates"
 	"github.com/gonicorn/gonicorn/internal/certificates/testca"
 )
@@ -151,10 +152,10 @@ func TestClientCertificates(t *testing.T) {
 	cert, key := a.Now("server", "a.example")
 	who := app(func(_ context.Context, r *gateway.Request, w gateway.Reply) {
 		if len(r.TLS.PeerCertificates) == 0 {
-			say(w, 200, "nobody")
+			gatewaytest.Say(w, 200, "nobody")
 			return
 		}
-		say(w, 200, r.TLS.PeerCertificates[0].Subject.CommonName)
+		gatewaytest.Say(w, 200, r.TLS.PeerCertificates[0].Subject.CommonName)
 	})
 	clients := map[string][]tls.Certificate{"none": nil, "good": a.Pair("alice"), "strange": stranger.Pair("mallory")}
 	for reqs, want := range []map[string]string{

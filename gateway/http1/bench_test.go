@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/gateway/gatewaytest"
 	"github.com/gonicorn/gonicorn/gateway/http1"
 )
 
@@ -40,7 +41,7 @@ func helloNetHTTP(w http.ResponseWriter, _ *http.Request) {
 // connection over loopback, which waits for each answer.
 func BenchmarkServerHello(b *testing.B) {
 	b.Run("http1", func(b *testing.B) {
-		v := start(b, lasting(app(helloHTTP1)))
+		v := start(b, gatewaytest.Lasting(app(helloHTTP1)))
 		benchLoopback(b, v.l.Addr().String(), 1)
 	})
 	b.Run("nethttp", func(b *testing.B) { benchLoopback(b, startNetHTTP(b), 1) })
@@ -49,7 +50,7 @@ func BenchmarkServerHello(b *testing.B) {
 // BenchmarkServerPipelined leaves out the system calls: 16 requests at once.
 func BenchmarkServerPipelined(b *testing.B) {
 	b.Run("http1", func(b *testing.B) {
-		v := start(b, lasting(app(helloHTTP1)))
+		v := start(b, gatewaytest.Lasting(app(helloHTTP1)))
 		benchLoopback(b, v.l.Addr().String(), 16)
 	})
 	b.Run("nethttp", func(b *testing.B) { benchLoopback(b, startNetHTTP(b), 16) })
@@ -108,7 +109,7 @@ func readHello(in *bufio.Reader) error {
 // BenchmarkIdleConnections measures what a connection costs that has been
 // answered once and waits.
 func BenchmarkIdleConnections(b *testing.B) {
-	v := start(b, lasting(app(helloHTTP1)))
+	v := start(b, gatewaytest.Lasting(app(helloHTTP1)))
 	var before, after runtime.MemStats
 	for b.Loop() {
 		const count = 500

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/gateway/gatewaytest"
 	"github.com/gonicorn/gonicorn/gateway/http1"
 )
 
@@ -17,7 +18,7 @@ func (v *site) drain(ctx context.Context) (done chan struct{}) {
 
 func TestDrainLosesNoRequest(t *testing.T) {
 	began, end := make(chan struct{}), make(chan struct{})
-	v := start(t, lasting(app(func(ctx context.Context, r *gateway.Request, w gateway.Reply) {
+	v := start(t, gatewaytest.Lasting(app(func(ctx context.Context, r *gateway.Request, w gateway.Reply) {
 		if r.Target == "/slow" {
 			began <- struct{}{}
 			<-end
@@ -29,7 +30,7 @@ func TestDrainLosesNoRequest(t *testing.T) {
 		c.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").want(200, "GET / a")
 	}
 	active.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
-	wait(t, "slow request", began)
+	gatewaytest.Wait(t, "slow request", began)
 	done := v.drain(context.Background())
 	for q := late.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").want(200, "GET / a"); !q.Close; {
 		// It was quicker than Drain, which has not begun.
@@ -49,34 +50,34 @@ func TestDrainLosesNoRequest(t *testing.T) {
 	}
 	active.wantEnd()
 	active.Close()
-	wait(t, "Drain", done)
+	gatewaytest.Wait(t, "Drain", done)
 }
 
 func TestDrainEndsWithItsContext(t *testing.T) {
 	began, gone := make(chan struct{}), make(chan struct{})
-	v := start(t, lasting(app(func(ctx context.Context, _ *gateway.Request, _ gateway.Reply) {
+	v := start(t, gatewaytest.Lasting(app(func(ctx context.Context, _ *gateway.Request, _ gateway.Reply) {
 		began <- struct{}{}
 		<-ctx.Done()
 		close(gone)
 	})))
 	v.dial(t).send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-	wait(t, "request", began)
+	gatewaytest.Wait(t, "request", began)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := v.drain(ctx)
 	cancel()
-	wait(t, "Drain", done)
-	wait(t, "end of the request's context", gone)
+	gatewaytest.Wait(t, "Drain", done)
+	gatewaytest.Wait(t, "end of the request's context", gone)
 }
 
 func TestCounts(t *testing.T) {
 	began, end := make(chan struct{}), make(chan struct{})
-	v := start(t, lasting(app(func(ctx context.Context, r *gateway.Request, w gateway.Reply) {
+	v := start(t, gatewaytest.Lasting(app(func(ctx context.Context, r *gateway.Request, w gateway.Reply) {
 		began <- struct{}{}
 		<-end
 		repeat(ctx, r, w)
 	})))
 	c := v.dial(t).send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-	wait(t, "request", began)
+	gatewaytest.Wait(t, "request", began)
 	if got := v.Counts(); got != (http1.Counts{Open: 1}) {
 		t.Errorf("%+v", got)
 	}

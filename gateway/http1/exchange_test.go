@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/gateway/gatewaytest"
 )
 
 func TestResponseFraming(t *testing.T) {
@@ -40,7 +41,7 @@ func TestResponseFraming(t *testing.T) {
 		"long, without length": {"GET / HTTP/1.1", 200, -1, strings.Repeat("x", 5000), "Transfer-Encoding: chunked\r\n\r\n1388\r\n" + strings.Repeat("x", 5000) + "\r\n0\r\n\r\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := lasting(app(func(_ context.Context, _ *gateway.Request, w gateway.Reply) {
+			s := gatewaytest.Lasting(app(func(_ context.Context, _ *gateway.Request, w gateway.Reply) {
 				if err := w.Head(tc.status, "", fields, tc.length); err != nil {
 					t.Error(err)
 				}
@@ -71,7 +72,7 @@ func TestResponseFraming(t *testing.T) {
 }
 
 func TestServerAndDateOfTheAppStay(t *testing.T) {
-	s := lasting(app(func(_ context.Context, _ *gateway.Request, w gateway.Reply) {
+	s := gatewaytest.Lasting(app(func(_ context.Context, _ *gateway.Request, w gateway.Reply) {
 		_ = w.Head(200, "Fine", []gateway.Field{{Name: "server", Value: "app"}, {Name: "date", Value: "now"}}, 0)
 		_ = w.End(nil)
 	}))
@@ -117,10 +118,10 @@ func TestBadResponses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			said := make(chan error, 1)
-			v := start(t, lasting(app(func(_ context.Context, _ *gateway.Request, w gateway.Reply) { said <- say(w) })))
+			v := start(t, gatewaytest.Lasting(app(func(_ context.Context, _ *gateway.Request, w gateway.Reply) { said <- say(w) })))
 			c := v.dial(t).send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
 			var bad *gateway.BadResponse
-			if err := wait(t, "answer", said); !errors.As(err, &bad) {
+			if err := gatewaytest.Wait(t, "answer", said); !errors.As(err, &bad) {
 				t.Errorf("got %v, want a BadResponse", err)
 			}
 			c.want(500, "")
@@ -144,7 +145,7 @@ func TestCutResponses(t *testing.T) {
 			t.Run(name+" "+how, func(t *testing.T) {
 				read := make(chan bool)
 				var log bytes.Buffer
-				s := lasting(app(func(_ context.Context, _ *gateway.Request, w gateway.Reply) {
+				s := gatewaytest.Lasting(app(func(_ context.Context, _ *gateway.Request, w gateway.Reply) {
 					_ = w.Head(200, "", nil, tc.length)
 					_, _ = io.WriteString(w, "half")
 					_ = w.Flush()
@@ -178,7 +179,7 @@ func TestCutResponses(t *testing.T) {
 }
 
 func TestPanicBeforeTheResponseIs500(t *testing.T) {
-	v := start(t, lasting(app(func(context.Context, *gateway.Request, gateway.Reply) { panic("oops") })))
+	v := start(t, gatewaytest.Lasting(app(func(context.Context, *gateway.Request, gateway.Reply) { panic("oops") })))
 	c := v.dial(t).send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
 	c.want(500, "")
 	c.wantEnd()
@@ -186,8 +187,8 @@ func TestPanicBeforeTheResponseIs500(t *testing.T) {
 }
 
 func TestTrailersBothWays(t *testing.T) {
-	v := start(t, lasting(app(func(_ context.Context, r *gateway.Request, w gateway.Reply) {
-		body, err := bodyOf(r)
+	v := start(t, gatewaytest.Lasting(app(func(_ context.Context, r *gateway.Request, w gateway.Reply) {
+		body, err := gatewaytest.BodyOf(r)
 		if err != nil {
 			t.Error(err)
 		}
@@ -204,7 +205,7 @@ func TestTrailersBothWays(t *testing.T) {
 
 func TestContinueIsSentWhenTheBodyIsRead(t *testing.T) {
 	read := make(chan bool)
-	v := start(t, lasting(app(func(ctx context.Context, r *gateway.Request, w gateway.Reply) {
+	v := start(t, gatewaytest.Lasting(app(func(ctx context.Context, r *gateway.Request, w gateway.Reply) {
 		<-read
 		repeat(ctx, r, w)
 	})))
@@ -225,7 +226,7 @@ func TestContinueIsSentWhenTheBodyIsRead(t *testing.T) {
 }
 
 func TestAnswerInsteadOfContinueCloses(t *testing.T) {
-	v := start(t, lasting(app(func(_ context.Context, _ *gateway.Request, w gateway.Reply) { say(w, 403, "no") })))
+	v := start(t, gatewaytest.Lasting(app(func(_ context.Context, _ *gateway.Request, w gateway.Reply) { gatewaytest.Say(w, 403, "no") })))
 	c := v.dial(t).send("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
 	if q := c.want(403, "no"); !q.Close {
 		t.Error("whether a body follows is not known, but the connection is kept")
@@ -234,7 +235,7 @@ func TestAnswerInsteadOfContinueCloses(t *testing.T) {
 }
 
 func TestEarlyHints(t *testing.T) {
-	v := start(t, lasting(app(func(_ context.Context, _ *gateway.Request, w gateway.Reply) {
+	v := start(t, gatewaytest.Lasting(app(func(_ context.Context, _ *gateway.Request, w gateway.Reply) {
 		for range 2 {
 			if err := w.Interim(103, []gateway.Field{{Name: "link", Value: "</a>"}, {Name: "content-length", Value: "3"}}); err != nil {
 				t.Error(err)
@@ -243,7 +244,7 @@ func TestEarlyHints(t *testing.T) {
 		if w.Started() {
 			t.Error("hints are no final response")
 		}
-		say(w, 200, "hi")
+		gatewaytest.Say(w, 200, "hi")
 	})))
 	c := v.dial(t).send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
 	for range 2 {
@@ -256,7 +257,7 @@ func TestEarlyHints(t *testing.T) {
 }
 
 func TestUnreadBodyIsSkippedOrCloses(t *testing.T) {
-	v := start(t, lasting(app(func(_ context.Context, _ *gateway.Request, w gateway.Reply) { say(w, 200, "hi") })))
+	v := start(t, gatewaytest.Lasting(app(func(_ context.Context, _ *gateway.Request, w gateway.Reply) { gatewaytest.Say(w, 200, "hi") })))
 	small := strings.Repeat("x", 100<<10)
 	c := v.dial(t)
 	c.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 102400\r\n\r\n" + small + "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -275,7 +276,7 @@ func TestUnreadBodyIsSkippedOrCloses(t *testing.T) {
 }
 
 func TestTooLargeABodyIsRefusedBeforeItComes(t *testing.T) {
-	s := lasting(app(repeat))
+	s := gatewaytest.Lasting(app(repeat))
 	s.MaxBody = 10
 	c := start(t, s).dial(t).send("POST /up HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 11\r\n\r\n")
 	c.want(413, "POST /up: request body too large")
@@ -285,7 +286,7 @@ func TestTooLargeABodyIsRefusedBeforeItComes(t *testing.T) {
 // TestBothWaysAtOnce has the body and the answer stream at the same time, from
 // two goroutines.
 func TestBothWaysAtOnce(t *testing.T) {
-	v := start(t, lasting(app(func(_ context.Context, r *gateway.Request, w gateway.Reply) {
+	v := start(t, gatewaytest.Lasting(app(func(_ context.Context, r *gateway.Request, w gateway.Reply) {
 		parts := make(chan []byte)
 		go func() {
 			defer close(parts)
@@ -331,7 +332,7 @@ func TestBothWaysAtOnce(t *testing.T) {
 }
 
 func TestUpgradeHandsTheConnectionOver(t *testing.T) {
-	v := start(t, lasting(app(func(_ context.Context, r *gateway.Request, w gateway.Reply) {
+	v := start(t, gatewaytest.Lasting(app(func(_ context.Context, r *gateway.Request, w gateway.Reply) {
 		conn, err := w.Upgrade(101, []gateway.Field{{Name: "sec-websocket-accept", Value: "x"}, {Name: "connection", Value: "close"}})
 		if err != nil {
 			t.Error(err)
@@ -362,7 +363,7 @@ func TestUpgradeHandsTheConnectionOver(t *testing.T) {
 
 // TestRefusalsTellWhatWasUnderstood looks at what Refuse gets.
 func TestRefusalsTellWhatWasUnderstood(t *testing.T) {
-	v := start(t, lasting(app(repeat)))
+	v := start(t, gatewaytest.Lasting(app(repeat)))
 	v.dial(t).send("GET /a?b HTTP/1.1\r\nHost: a\r\nX : y\r\n\r\n").want(400, "GET /a: space before a header field's colon")
 	v.dial(t).send("GET /a?b HTTP/1.1\r\n\r\n").want(400, "GET /a: no Host field")
 	c := v.dial(t).send("HEAD /a HTTP/1.1\r\n\r\n")

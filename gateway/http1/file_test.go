@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/gateway/gatewaytest"
 	"github.com/gonicorn/gonicorn/gateway/http1"
 )
 
@@ -82,7 +83,7 @@ func TestFiles(t *testing.T) {
 				if how == "tls" {
 					near, far = overTLS(t, near, far)
 				}
-				s := lasting(app(func(_ context.Context, r *gateway.Request, w gateway.Reply) {
+				s := gatewaytest.Lasting(app(func(_ context.Context, r *gateway.Request, w gateway.Reply) {
 					err := errors.Join(w.Head(200, "", nil, tc.length), w.WriteFile(f, tc.off, tc.n), w.End(nil))
 					if err != nil {
 						t.Error(err)
@@ -108,7 +109,7 @@ func TestFiles(t *testing.T) {
 					}
 				}
 				far.Close()
-				wait(t, "connection", done)
+				gatewaytest.Wait(t, "connection", done)
 			})
 		}
 	}
@@ -117,7 +118,7 @@ func TestFiles(t *testing.T) {
 func TestFileShorterThanSaidCutsTheResponse(t *testing.T) {
 	for _, size := range []int{100, 1 << 20} {
 		f := fileOf(t, pattern(size))
-		v := start(t, lasting(app(func(_ context.Context, _ *gateway.Request, w gateway.Reply) {
+		v := start(t, gatewaytest.Lasting(app(func(_ context.Context, _ *gateway.Request, w gateway.Reply) {
 			_ = w.Head(200, "", nil, int64(size)+50)
 			_, _ = w.Write(make([]byte, 10))
 			_ = w.Flush()
@@ -146,7 +147,7 @@ func TestLargeAndSmallWrites(t *testing.T) {
 			if how == "tls" {
 				near, far = overTLS(t, near, far)
 			}
-			s := lasting(app(func(_ context.Context, _ *gateway.Request, w gateway.Reply) {
+			s := gatewaytest.Lasting(app(func(_ context.Context, _ *gateway.Request, w gateway.Reply) {
 				n := int64(-1)
 				if length {
 					n = int64(want.Len())
@@ -172,7 +173,7 @@ func TestLargeAndSmallWrites(t *testing.T) {
 				t.Errorf("%s: %d of %d bytes, %v", how, len(got), want.Len(), err)
 			}
 			far.Close()
-			wait(t, "connection", done)
+			gatewaytest.Wait(t, "connection", done)
 		}
 	}
 }

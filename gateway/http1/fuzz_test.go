@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/gateway/gatewaytest"
 	"github.com/gonicorn/gonicorn/gateway/http1"
 )
 
@@ -77,14 +78,14 @@ func FuzzRoundTrip(f *testing.F) {
 func FuzzDifferential(f *testing.F) {
 	addReplayed(f)
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		s := lasting(app(func(_ context.Context, r *gateway.Request, w gateway.Reply) {
-			body, err := bodyOf(r)
+		s := gatewaytest.Lasting(app(func(_ context.Context, r *gateway.Request, w gateway.Reply) {
+			body, err := gatewaytest.BodyOf(r)
 			if err != nil {
-				say(w, 400, "")
+				gatewaytest.Say(w, 400, "")
 				return
 			}
 			compare(t, r, bytes.Clone(body))
-			say(w, 200, "")
+			gatewaytest.Say(w, 200, "")
 		}))
 		s.Log = slog.New(slog.DiscardHandler)
 		near := &memory{in: bytes.NewReader(raw)}

@@ -5,12 +5,13 @@ import (
 	"testing"
 
 	"github.com/gonicorn/gonicorn/gateway/budget"
+	"github.com/gonicorn/gonicorn/gateway/gatewaytest"
 )
 
 // Heads that do not end hold no more than their total; a small one passes
 // beside them, and what they held is given back with them.
 func TestHeadsThatDoNotEndHaveATotal(t *testing.T) {
-	s := lasting(app(repeat))
+	s := gatewaytest.Lasting(app(repeat))
 	s.Heads = budget.New(256 << 10)
 	s.Rules.Limits.Fields = 1000
 	v := start(t, s)

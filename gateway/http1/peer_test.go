@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/gateway/gatewaytest"
 	"github.com/gonicorn/gonicorn/gateway/http1"
 )
 
@@ -27,12 +28,12 @@ func TestFieldsWithUnderscores(t *testing.T) {
 		"named, but of a stranger": {http1.Rules{ForwarderHeaders: []string{"*"}}, false, 200, "host"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := lasting(app(func(_ context.Context, r *gateway.Request, w gateway.Reply) {
+			s := gatewaytest.Lasting(app(func(_ context.Context, r *gateway.Request, w gateway.Reply) {
 				var names []string
 				for _, f := range r.Header {
 					names = append(names, f.Name)
 				}
-				say(w, 200, strings.Join(names, " "))
+				gatewaytest.Say(w, 200, strings.Join(names, " "))
 			}))
 			s.Rules = tc.rules
 			s.Trusted = func(peer netip.Addr, unix bool) bool { return tc.trusted && peer.IsLoopback() && !unix }
@@ -44,9 +45,9 @@ func TestFieldsWithUnderscores(t *testing.T) {
 // TestRequestTellsWhereItCameFrom looks at all but the head.
 func TestRequestTellsWhereItCameFrom(t *testing.T) {
 	got := make(chan gateway.Request, 1)
-	v := listen(t, lasting(app(func(_ context.Context, r *gateway.Request, w gateway.Reply) {
+	v := listen(t, gatewaytest.Lasting(app(func(_ context.Context, r *gateway.Request, w gateway.Reply) {
 		got <- *r
-		say(w, 200, "")
+		gatewaytest.Say(w, 200, "")
 	})))
 	c := v.dial(t)
 	near, err := v.l.Accept()
@@ -57,7 +58,7 @@ func TestRequestTellsWhereItCameFrom(t *testing.T) {
 	from.Scheme, from.LocalUnix, from.Ahead = "https", "/run/s", []byte("GET /ahead?q HTTP/1.1\r\nHo")
 	v.wg.Go(func() { v.ServeConn(context.Background(), from) })
 	c.send("st: a\r\n\r\n").want(200, "")
-	r := wait(t, "request", got)
+	r := gatewaytest.Wait(t, "request", got)
 	if r.Path != "/ahead" || r.Query != "q" || r.Host != "a" || r.Scheme != "https" || r.LocalUnix != "/run/s" || r.Number != 1 ||
 		r.Remote.String() != c.LocalAddr().String() || r.Local.String() != c.RemoteAddr().String() || r.Received.IsZero() || r.Major != 1 || r.Minor != 1 {
 		t.Errorf("%+v", r)

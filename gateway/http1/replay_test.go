@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gonicorn/gonicorn/gateway/gatewaytest"
 	"github.com/gonicorn/gonicorn/gateway/http1"
 )
 
@@ -184,7 +185,7 @@ func eachReplayed(t *testing.T, longest int, open func(testing.TB, *http1.Server
 		for _, c := range readReplayed(t, file) {
 			v := sites[c.rules]
 			if v == nil {
-				s := lasting(app(repeat))
+				s := gatewaytest.Lasting(app(repeat))
 				s.Rules = rulesOf(t, c.rules)
 				v = open(t, s)
 				sites[c.rules] = v

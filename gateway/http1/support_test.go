@@ -15,12 +15,13 @@ import (
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/gateway/gatewaytest"
 	"github.com/gonicorn/gonicorn/gateway/http1"
 	"go.uber.org/goleak"
 )
 
 // testTimeout bounds every wait of a test.
-const testTimeout = 20 * time.Second
+const testTimeout = gatewaytest.Timeout
 
 // app is a handler that refuses with the reason in text.
 type app func(ctx context.Context, r *gateway.Request, w gateway.Reply)
@@ -28,37 +29,18 @@ type app func(ctx context.Context, r *gateway.Request, w gateway.Reply)
 func (a app) Serve(ctx context.Context, r *gateway.Request, w gateway.Reply) { a(ctx, r, w) }
 
 func (app) Refuse(r *gateway.Request, why *gateway.BadRequest, w gateway.Reply) {
-	say(w, why.Status, strings.TrimSpace(r.Method+" "+r.Path)+": "+why.Reason)
-}
-
-// say answers with a text.
-func say(w gateway.Reply, status int, text string) {
-	err := w.Head(status, "", []gateway.Field{{Name: "content-type", Value: "text/plain"}}, int64(len(text)))
-	if err == nil {
-		_, err = io.WriteString(w, text)
-	}
-	if err == nil {
-		_ = w.End(nil) // the client is gone then
-	}
-}
-
-// bodyOf reads a body in whatever form it comes.
-func bodyOf(r *gateway.Request) ([]byte, error) {
-	if r.Body.Stream == nil {
-		return r.Body.Inline, nil
-	}
-	return io.ReadAll(r.Body.Stream)
+	gatewaytest.Say(w, why.Status, strings.TrimSpace(r.Method+" "+r.Path)+": "+why.Reason)
 }
 
 // repeat answers with what it was asked.
 func repeat(_ context.Context, r *gateway.Request, w gateway.Reply) {
-	body, err := bodyOf(r)
+	body, err := gatewaytest.BodyOf(r)
 	var bad *gateway.BadRequest
 	switch {
 	case errors.As(err, &bad):
-		say(w, bad.Status, bad.Reason)
+		gatewaytest.Say(w, bad.Status, bad.Reason)
 	case err == nil:
-		say(w, 200, strings.TrimRight(r.Method+" "+r.Target+" "+r.Host+" "+string(body), " "))
+		gatewaytest.Say(w, 200, strings.TrimRight(r.Method+" "+r.Target+" "+r.Host+" "+string(body), " "))
 	}
 }
 
@@ -190,26 +172,5 @@ func (c *client) wantEnd() {
 	c.t.Helper()
 	if rest, err := io.ReadAll(c.in); err != nil || len(rest) > 0 {
 		c.t.Fatalf("got %q and %v, want the end", rest, err)
-	}
-}
-
-// wait waits for a channel.
-func wait[T any](t testing.TB, what string, c <-chan T) T {
-	t.Helper()
-	timer := time.NewTimer(testTimeout)
-	defer timer.Stop()
-	select {
-	case v := <-c:
-		return v
-	case <-timer.C:
-		t.Fatalf("%s: nothing happens", what)
-		panic("not reached")
-	}
-}
-
-// lasting are timeouts that no test reaches.
-func lasting(h gateway.Handler) *http1.Server {
-	return &http1.Server{
-		Handler: h, HeaderTimeout: testTimeout, BodyTimeout: testTimeout, WriteTimeout: testTimeout, KeepAlive: testTimeout, MaxBody: 1 << 20,
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/gateway/gatewaytest"
 	"github.com/gonicorn/gonicorn/gateway/http1"
 )
 
@@ -34,7 +35,7 @@ func (c *client) trickle(text string) {
 }
 
 func TestSlowHeadIsEndedHoweverItTrickles(t *testing.T) {
-	s := lasting(app(repeat))
+	s := gatewaytest.Lasting(app(repeat))
 	s.HeaderTimeout = short
 	v := start(t, s)
 	c := v.dial(t).send("GET / HTTP/1.1\r\nX: ")
@@ -47,7 +48,7 @@ func TestSlowHeadIsEndedHoweverItTrickles(t *testing.T) {
 }
 
 func TestConnectionsThatSayNothingAreClosedSilently(t *testing.T) {
-	s := lasting(app(repeat))
+	s := gatewaytest.Lasting(app(repeat))
 	s.HeaderTimeout, s.KeepAlive = short, short
 	v := start(t, s)
 	v.dial(t).wantEnd()
@@ -57,7 +58,7 @@ func TestConnectionsThatSayNothingAreClosedSilently(t *testing.T) {
 }
 
 func TestKeepAliveOf0ClosesAfterEachResponse(t *testing.T) {
-	s := lasting(app(repeat))
+	s := gatewaytest.Lasting(app(repeat))
 	s.KeepAlive = 0
 	c := start(t, s).dial(t).send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
 	if q := c.want(200, "GET / a"); !q.Close {
@@ -67,7 +68,7 @@ func TestKeepAliveOf0ClosesAfterEachResponse(t *testing.T) {
 }
 
 func TestNoTimeOutsAtAll(t *testing.T) {
-	s := lasting(app(repeat))
+	s := gatewaytest.Lasting(app(repeat))
 	s.HeaderTimeout, s.BodyTimeout, s.WriteTimeout = 0, 0, 0
 	v := start(t, s)
 	c := v.dial(t).send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n")
@@ -77,7 +78,7 @@ func TestNoTimeOutsAtAll(t *testing.T) {
 }
 
 func TestSlowBody(t *testing.T) {
-	s := lasting(app(repeat))
+	s := gatewaytest.Lasting(app(repeat))
 	s.BodyTimeout = short
 	v := start(t, s)
 	c := v.dial(t).send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhi")
@@ -105,10 +106,10 @@ func endless(ended chan<- error) app {
 
 func TestReaderThatTakesNothingIsGone(t *testing.T) {
 	ended := make(chan error, 1)
-	s := lasting(endless(ended))
+	s := gatewaytest.Lasting(endless(ended))
 	s.WriteTimeout = short
 	start(t, s).dial(t).send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-	if err := wait(t, "handler", ended); !errors.Is(err, gateway.ErrClientGone) {
+	if err := gatewaytest.Wait(t, "handler", ended); !errors.Is(err, gateway.ErrClientGone) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -120,9 +121,9 @@ func TestReaderThatIsSlowIsNotGone(t *testing.T) {
 	for _, how := range []string{"one write", "file"} {
 		t.Run(how, func(t *testing.T) {
 			f := fileOf(t, strings.Repeat("x", size))
-			s := lasting(app(func(_ context.Context, _ *gateway.Request, w gateway.Reply) {
+			s := gatewaytest.Lasting(app(func(_ context.Context, _ *gateway.Request, w gateway.Reply) {
 				if how == "one write" {
-					say(w, 200, strings.Repeat("x", size))
+					gatewaytest.Say(w, 200, strings.Repeat("x", size))
 					return
 				}
 				_ = w.Head(200, "", nil, size)
@@ -153,7 +154,7 @@ func TestReaderThatIsSlowIsNotGone(t *testing.T) {
 				}
 				<-pace.C
 			}
-			wait(t, "connection", done)
+			gatewaytest.Wait(t, "connection", done)
 			if got < size {
 				t.Errorf("cut off after %d bytes and %v", got, time.Since(begun))
 			}
@@ -191,7 +192,7 @@ func unixPair(t *testing.T) (near, far *net.UnixConn) {
 // waitOrGone answers with what ends its waiting.
 func waitOrGone(began chan<- struct{}, d time.Duration) app {
 	return func(ctx context.Context, r *gateway.Request, w gateway.Reply) {
-		if _, err := bodyOf(r); err != nil {
+		if _, err := gatewaytest.BodyOf(r); err != nil {
 			return
 		}
 		began <- struct{}{}
@@ -200,9 +201,9 @@ func waitOrGone(began chan<- struct{}, d time.Duration) app {
 		select {
 		case <-ctx.Done():
 			began <- struct{}{}
-			say(w, 500, context.Cause(ctx).Error())
+			gatewaytest.Say(w, 500, context.Cause(ctx).Error())
 		case <-timer.C:
-			say(w, 200, r.Target)
+			gatewaytest.Say(w, 200, r.Target)
 		}
 	}
 }
@@ -216,8 +217,8 @@ func TestClientGoneEndsTheContext(t *testing.T) {
 		for _, how := range []string{"reset", "closed", "half-closed, then closed"} {
 			t.Run(name+" "+how, func(t *testing.T) {
 				began := make(chan struct{}, 2)
-				c := start(t, lasting(waitOrGone(began, testTimeout))).dial(t).send(request)
-				wait(t, "request", began)
+				c := start(t, gatewaytest.Lasting(waitOrGone(began, testTimeout))).dial(t).send(request)
+				gatewaytest.Wait(t, "request", began)
 				switch how {
 				case "reset":
 					c.Close()
@@ -228,7 +229,7 @@ func TestClientGoneEndsTheContext(t *testing.T) {
 					_ = c.CloseWrite()
 					c.Close()
 				}
-				wait(t, "end of the context", began)
+				gatewaytest.Wait(t, "end of the context", began)
 			})
 		}
 	}
@@ -236,8 +237,8 @@ func TestClientGoneEndsTheContext(t *testing.T) {
 
 func TestClientThatPipelinesIsNotGone(t *testing.T) {
 	began := make(chan struct{}, 4)
-	c := start(t, lasting(waitOrGone(began, 3*short))).dial(t).send("GET /1 HTTP/1.1\r\nHost: a\r\n\r\n")
-	wait(t, "request", began)
+	c := start(t, gatewaytest.Lasting(waitOrGone(began, 3*short))).dial(t).send("GET /1 HTTP/1.1\r\nHost: a\r\n\r\n")
+	gatewaytest.Wait(t, "request", began)
 	c.send("GET /2 HTTP/1.1\r\n").send("Host: a\r\n\r\n")
 	if err := c.CloseWrite(); err != nil {
 		t.Fatal(err)
@@ -253,12 +254,12 @@ func TestClientThatPipelinesIsNotGone(t *testing.T) {
 func TestInlineBodySurvivesTheWatcher(t *testing.T) {
 	const body = "this body stays where it is"
 	arrived, read := make(chan struct{}), make(chan struct{}, 2)
-	v := listen(t, lasting(app(func(_ context.Context, r *gateway.Request, w gateway.Reply) {
+	v := listen(t, gatewaytest.Lasting(app(func(_ context.Context, r *gateway.Request, w gateway.Reply) {
 		if r.Method == "POST" {
 			arrived <- struct{}{}
 			<-read // the watcher has read the next request
 		}
-		say(w, 200, string(r.Body.Inline))
+		gatewaytest.Say(w, 200, string(r.Body.Inline))
 	})))
 	c := v.dial(t)
 	err := v.accept(func(c net.Conn) net.Conn { return &telling{Conn: c, read: read} })
@@ -266,7 +267,7 @@ func TestInlineBodySurvivesTheWatcher(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 27\r\n\r\n" + body)
-	wait(t, "request", arrived)
+	gatewaytest.Wait(t, "request", arrived)
 	c.send("GET /" + strings.Repeat("y", 1000) + " HTTP/1.1\r\nHost: a\r\n\r\n")
 	c.want(200, body)
 	c.want(200, "")

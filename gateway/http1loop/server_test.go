@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gonicorn/gonicorn/gateway"
 	"github.com/gonicorn/gonicorn/gateway/accept"
 	"github.com/gonicorn/gonicorn/gateway/gatewaytest"
 	"github.com/gonicorn/gonicorn/gateway/http1"
@@ -27,96 +26,6 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const testTimeout = gatewaytest.Timeout
-
-// app answers a request with what it was, on the loop and off it.
-type app struct {
-	loop   *loop.Loop
-	direct chan string // paths that the loop has served
-}
-
-// say is the answer to a request: its fields as lines, and its body.
-func say(r *gateway.Request, body []byte) (status int, fields []gateway.Field, answer string) {
-	status = 200
-	if code, ok := strings.CutPrefix(r.Path, "/status/"); ok {
-		status = int(code[0]-'0')*100 + int(code[1]-'0')*10 + int(code[2]-'0')
-	}
-	fields = []gateway.Field{{Name: "Content-Type", Value: "text/plain"}, {Name: "X-Own", Value: "a"}}
-	if r.Path == "/break" {
-		fields = append(fields, gateway.Field{Name: "X-Broken", Value: "a\x01b"})
-	}
-	return status, fields, r.Method + " " + r.Target + " " + r.Host + " " + string(body)
-}
-
-// call is one connection's request on the loop. It implements gateway.Call.
-type call struct {
-	a      *app
-	caller gateway.Caller
-	given  bool // it is to be answered
-	began  time.Time
-}
-
-// NewCall implements gateway.Looped.
-func (a *app) NewCall() gateway.Call { return &call{a: a} }
-
-func (c *call) Submit(from gateway.Caller, r *gateway.Request) {
-	c.caller = from
-	c.began = c.a.loop.Now()
-	if r.Path == "/promote" {
-		c.caller.Promote(gatewaytest.Untouched{})
-		return
-	}
-	status, fields, text := say(r, r.Body.Inline)
-	head := gateway.Answer{Status: status, Fields: fields, Length: int64(len(text))}
-	if http1.Bodyless(r.Method, status) {
-		head.Length = -1 // as of an app that does not say it
-	}
-	c.given = true
-	c.a.loop.Post(func() {
-		if !c.given {
-			return
-		}
-		c.given = false
-		if c.caller.Answer(&head, gateway.Part{Body: []byte(text)}, true) {
-			c.a.direct <- r.Path
-			c.caller.Done()
-			return
-		}
-		c.caller.Promote(gatewaytest.Untouched{})
-	})
-}
-
-func (c *call) Promote() {
-	c.given = false
-	c.caller.Promote(gatewaytest.Untouched{})
-}
-
-func (c *call) Taken(int)               {}
-func (c *call) Abandon()                {}
-func (c *call) Began() time.Time        { return c.began }
-func (c *call) Sent() time.Time         { return c.began }
-func (c *call) Worker() (slot, pid int) { return -1, 0 }
-
-func (a *app) Update([]gateway.Worker) {}
-
-// Serve implements gateway.Backend.
-func (a *app) Serve(_ context.Context, r *gateway.Request, w gateway.Reply) error {
-	body := r.Body.Inline
-	if r.Body.File != nil {
-		body, _ = io.ReadAll(io.NewSectionReader(r.Body.File, 0, r.Body.Length))
-	}
-	status, fields, text := say(r, body)
-	length := int64(len(text))
-	if http1.Bodyless(r.Method, status) {
-		length = -1 // as of an app that does not say it
-	}
-	if err := w.Head(status, "", fields, length); err != nil {
-		return err
-	}
-	if _, err := io.WriteString(w, text); err != nil {
-		return err
-	}
-	return w.End(nil)
-}
 
 // service listens with a loop, or with a goroutine for each connection.
 type service struct {
@@ -155,14 +64,14 @@ func startWith(t *testing.T, looped bool, over *accept.TLS, change func(*http1.S
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &app{loop: l, direct: make(chan string, 1000)}
+	a := gatewaytest.NewApp(l)
 	site := gatewaytest.New(t, l, a, forward.Options{})
 	if change != nil {
 		change(site.HTTP1)
 	}
 	site.Options.TLS, site.Looped = over, looped
 	f, addr := site.Listen(t, func() {})
-	return &service{addr: addr, direct: a.direct, front: f}
+	return &service{addr: addr, direct: a.Direct, front: f}
 }
 
 func (s *service) dial(t *testing.T) net.Conn {

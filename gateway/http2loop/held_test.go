@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gonicorn/gonicorn/gateway/gatewaytest"
 	"golang.org/x/net/http2"
 )
 
@@ -34,7 +35,7 @@ func TestAnswersThatNobodyTakes(t *testing.T) {
 		all = append(all, c)
 	}
 	for range clients * each {
-		wait(t, "answer", s.app.direct)
+		gatewaytest.Wait(t, "answer", s.app.Direct)
 	}
 	held := heap() - before
 	for end := time.Now().Add(testTimeout); held > 90<<20 && time.Now().Before(end); held = heap() - before {

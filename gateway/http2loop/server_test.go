@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway/accept"
+	"github.com/gonicorn/gonicorn/gateway/gatewaytest"
 	"golang.org/x/net/http2"
 )
 
@@ -82,9 +83,9 @@ func TestBothWaysAnswerTheSame(t *testing.T) {
 			if got != want {
 				t.Errorf("the loop answers\n%q\na goroutine\n%q", got, want)
 			}
-			n := len(loops.app.direct)
+			n := len(loops.app.Direct)
 			for range n {
-				<-loops.app.direct
+				<-loops.app.Direct
 			}
 			if c.looped >= 0 && n != c.looped {
 				t.Errorf("the loop has answered %d, want %d: %q", n, c.looped, got)
@@ -113,7 +114,7 @@ func TestManyStreams(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if n := len(s.app.direct); n != 200 {
+	if n := len(s.app.Direct); n != 200 {
 		t.Errorf("the loop has answered %d of 200", n)
 	}
 }
@@ -125,9 +126,9 @@ func TestResetsReachTheBackend(t *testing.T) {
 	c := s.dial(t)
 	for range 20 {
 		id := c.send(true, ask("GET", "/hold")...)
-		wait(t, "request", s.app.began)
+		gatewaytest.Wait(t, "request", s.app.Began)
 		c.do(c.WriteRSTStream(id, http2.ErrCodeCancel))
-		wait(t, "end", s.app.left)
+		gatewaytest.Wait(t, "end", s.app.Left)
 	}
 	if got := c.outcome(c.send(true, ask("GET", "/")...)); !strings.HasPrefix(got, ":status=200") {
 		t.Errorf("afterwards: %s", got)
@@ -140,11 +141,11 @@ func TestConnectionEndsWithRequests(t *testing.T) {
 	c := s.dial(t)
 	for range 5 {
 		c.send(true, ask("GET", "/hold")...)
-		wait(t, "request", s.app.began)
+		gatewaytest.Wait(t, "request", s.app.Began)
 	}
 	c.Close()
 	for range 5 {
-		wait(t, "end", s.app.left)
+		gatewaytest.Wait(t, "end", s.app.Left)
 	}
 }
 
@@ -203,7 +204,7 @@ func TestDrain(t *testing.T) {
 	s := start(t, true, nil)
 	c := s.dial(t)
 	c.send(true, ask("GET", "/hold")...)
-	wait(t, "request", s.app.began)
+	gatewaytest.Wait(t, "request", s.app.Began)
 	done := make(chan struct{})
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { defer close(done); s.front.Drain(ctx) }()
@@ -214,8 +215,8 @@ func TestDrain(t *testing.T) {
 		t.Errorf("the late request: %s", got)
 	}
 	cancel()
-	wait(t, "end of what was held", s.app.left)
-	wait(t, "Drain", done)
+	gatewaytest.Wait(t, "end of what was held", s.app.Left)
+	gatewaytest.Wait(t, "Drain", done)
 }
 
 // A body that comes with its trailers goes to a goroutine, as they do.
@@ -231,7 +232,7 @@ func TestTrailersLeaveTheLoop(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if body, err := io.ReadAll(resp.Body); err != nil || !strings.HasSuffix(string(body), "abc") || len(s.app.direct) != 0 {
+	if body, err := io.ReadAll(resp.Body); err != nil || !strings.HasSuffix(string(body), "abc") || len(s.app.Direct) != 0 {
 		t.Errorf("got %q and %v", body, err)
 	}
 }

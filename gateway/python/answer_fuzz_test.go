@@ -79,18 +79,20 @@ func deafLink(f *testing.F, b *Backend) *link.Link {
 	return link
 }
 
-// Whatever a worker writes as a token and into its memory, nothing breaks, a
-// request has at most one answer, and nothing is used up.
-func FuzzAnswer(f *testing.F) {
-	l, err := loop.New()
+// control is how many bytes of a worker's memory are before the first answer.
+const control = 4096
+
+// fuzzed makes a backend with one worker, in whose memory the fuzzer writes.
+func fuzzed(f *testing.F, app string, o Options) (*Backend, *member, []byte) {
+	var err error
+	if o.Loop, err = loop.New(); err != nil {
+		f.Fatal(err)
+	}
+	o.QueueSize = 10
+	b, err := New(o)
 	if err != nil {
 		f.Fatal(err)
 	}
-	b, err := New(Options{Loop: l, Env: &link.Env{Epoch: 3, Log: slog.New(slog.DiscardHandler)}, QueueSize: 10})
-	if err != nil {
-		f.Fatal(err)
-	}
-	app := link.WSGI
 	b.app.Store(&app)
 	m := &member{b: b, known: true, ready: true, link: deafLink(f, b), done: -1, worker: gateway.Worker{Capacity: 10}}
 	if m.answers, err = shm.NewAnswers(3, 1); err != nil {
@@ -99,12 +101,19 @@ func FuzzAnswer(f *testing.F) {
 	if m.own, err = newPipe(); err != nil {
 		f.Fatal(err)
 	}
+	m.batches.open(m)
 	b.set(0, m)
-	const control = 4096
 	memory, err := unix.Mmap(m.answers.FD(), 0, control+3*shm.AnswerSize+shm.LargeSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
 		f.Fatal(err)
 	}
+	return b, m, memory
+}
+
+// Whatever a worker writes as a token and into its memory, nothing breaks, a
+// request has at most one answer, and nothing is used up.
+func FuzzAnswer(f *testing.F) {
+	b, m, memory := fuzzed(f, link.WSGI, Options{Env: &link.Env{Epoch: 3, Log: slog.New(slog.DiscardHandler)}})
 	head := make([]byte, wire.FrameHeader)
 	head[4], head[5], head[6] = byte(wire.FrameHead), wire.FlagEnd, 200
 	f.Add(uint64(0), true, head)

@@ -8,12 +8,10 @@ import (
 	"testing"
 
 	"github.com/gonicorn/gonicorn/gateway"
-	"github.com/gonicorn/gonicorn/gateway/loop"
 	"github.com/gonicorn/gonicorn/gateway/python/link"
 	"github.com/gonicorn/gonicorn/gateway/shm"
 	"github.com/gonicorn/gonicorn/gateway/websocket"
 	"github.com/gonicorn/gonicorn/internal/wire"
-	"golang.org/x/sys/unix"
 )
 
 // upgradable is a judge whose connection becomes a WebSocket.
@@ -52,32 +50,9 @@ func message(kind wire.FrameKind, flags byte, number uint64, payload string) []b
 // nothing breaks, the gateway holds a window of its messages at most, and what a
 // WebSocket has had is given back once.
 func FuzzFrames(f *testing.F) {
-	l, err := loop.New()
-	if err != nil {
-		f.Fatal(err)
-	}
-	b, err := New(Options{Loop: l, QueueSize: 10, Sockets: 10, Env: &link.Env{
+	b, m, memory := fuzzed(f, link.ASGI, Options{Sockets: 10, Env: &link.Env{
 		Epoch: 3, Log: slog.New(slog.DiscardHandler), WebSocket: websocket.Config{Deflate: true},
 	}})
-	if err != nil {
-		f.Fatal(err)
-	}
-	app := link.ASGI
-	b.app.Store(&app)
-	m := &member{b: b, known: true, ready: true, link: deafLink(f, b), done: -1, worker: gateway.Worker{Capacity: 10}}
-	if m.answers, err = shm.NewAnswers(3, 1); err != nil {
-		f.Fatal(err)
-	}
-	if m.own, err = newPipe(); err != nil {
-		f.Fatal(err)
-	}
-	m.batches.open(m)
-	b.set(0, m)
-	const control = 4096
-	memory, err := unix.Mmap(m.answers.FD(), 0, control+3*shm.AnswerSize+shm.LargeSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
-	if err != nil {
-		f.Fatal(err)
-	}
 	f.Add(uint16(0), message(wire.FrameText, 0, 0, "hello"))
 	f.Add(uint16(0), append(message(wire.FrameBinary, wire.FlagMore, 0, "hello"), message(wire.FrameClose, wire.FlagEnd, 0, "")...))
 	f.Add(uint16(1), message(wire.FrameCredit, 0, 0, ""))
