@@ -49,7 +49,7 @@ func fullDiskRefusesWhatNeedsIt(t *testing.T, args []string) {
 		shell: "mount --make-rprivate / && mount -t tmpfs -o size=256k tmpfs " + dir,
 	}, slices.Insert(slices.Clone(args), at, "--tmp-upload-dir", dir, "--access-logfile", dir+"/access.log")...).ready()
 	inside := "/proc/" + strconv.Itoa(s.process("gateway")) + "/root" + dir // as the gateway sees it
-	resp, body := fetch(t, "POST", "http://"+s.addr()+"/echo", bytes.NewReader(make([]byte, 1<<20)))
+	resp, body := fetch(t, "POST", "http://"+s.addr()+"/echo", bytes.NewReader(make([]byte, 8<<20)))
 	if resp.StatusCode != 507 || !requestID.MatchString(body) {
 		t.Errorf("a body without room: %d %q", resp.StatusCode, body)
 	}

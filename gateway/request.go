@@ -75,13 +75,23 @@ func (r *Request) Get(name string) string {
 	return ""
 }
 
-// Body is a request body. At most one of Inline, File and Stream is set.
+// Body is a request body. At most one of Inline, File and Stream is set. Inline is small
+// unless Memory is set.
 type Body struct {
 	Length   int64          // bytes; -1 if not known before the end, 0 if there is no body
-	Inline   []byte         // the whole body, small; valid until the exchange ends
+	Inline   []byte         // the whole body; valid until the exchange ends
+	Memory   *Memory        // has Inline, for processes that get a descriptor; nil if there is none
+	Lent     bool           // a process may still read Memory
 	File     *os.File       // the whole body from offset 0; the front closes it
 	Stream   io.Reader      // the body as the client sends it (request_buffering off, or a large one before it was buffered)
 	Trailers func() []Field // trailer fields once the body has ended; may be nil
+}
+
+// Memory is a file in memory that has a body from offset 0 on. Other processes can only
+// read it. It is used again for other bodies.
+type Memory struct {
+	ID   uint64 // of the file; it is not used again
+	File *os.File
 }
 
 // Reply takes a worker's answer to one request. Its methods are called from one

@@ -87,8 +87,8 @@ func (p *Pipeline) Serve(ctx context.Context, r *gateway.Request, w gateway.Repl
 			e.failed(ctx, err)
 			return
 		}
-		defer body.Release()
-		r.Body.Length, r.Body.Inline, r.Body.File, r.Body.Stream = body.Length, body.Inline, body.File, nil
+		defer func() { body.Release(r.Body.Lent) }()
+		r.Body.Length, r.Body.Inline, r.Body.Memory, r.Body.File, r.Body.Stream = body.Length, body.Inline, body.Memory, body.File, nil
 	}
 	if r.Body.Stream != nil && r.Upgrade == "" {
 		e.upload = &upload{Reader: r.Body.Stream}

@@ -29,6 +29,10 @@ import (
 // beyond 64 KiB each. The rest goes to files.
 const spoolMemory = 64 << 20
 
+// bodyMemory bounds the memory of all request bodies that are longer than 64 KiB, unless
+// a quarter of the collector's limit (memoryLimit) is less. The rest goes to files.
+const bodyMemory = 48 << 20
+
 const (
 	roomWait  = 10 * time.Second // how long a body may wait for room in files
 	roomEvery = 10 * time.Second // between two log lines about a lack of room
@@ -55,7 +59,7 @@ func (p *process) assemble() error {
 	s := &p.set
 	o := pipeline.Options{
 		Backend: p.backend, Forward: p.peers, Access: p.access, Log: p.log, Board: p.from.Board,
-		Body:             buffer.Options{Dir: s.TmpDir, Max: s.MaxBody, Wait: roomWait},
+		Body:             buffer.Options{Dir: s.TmpDir, Max: s.MaxBody, Wait: roomWait, Memory: p.bodyMemory()},
 		Response:         buffer.SpoolOptions{Dir: s.TmpDir, Max: s.MaxBuffer, Budget: buffer.NewBudget(spoolMemory), Full: p.noRoom()},
 		RequestBuffering: s.RequestBuffering, ResponseBuffering: s.ResponseBuffering, RequestTimeout: s.RequestTimeout,
 		ServerTiming: s.ServerTiming, Crash: ends.Crash,
@@ -82,6 +86,17 @@ func (p *process) assemble() error {
 		}
 	}
 	return p.makeFront(pipeline.New(o))
+}
+
+func (p *process) bodyMemory() *buffer.Memory {
+	total := int64(bodyMemory)
+	if p.memory > 0 {
+		total = min(total, p.memory/4)
+	}
+	if p.python == nil {
+		return buffer.NewMemory(int(total), nil)
+	}
+	return buffer.NewMemory(int(total), p.python.ForgetMemory)
 }
 
 // noRoom returns a function that logs that responses have to wait for their clients,

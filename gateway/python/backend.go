@@ -160,6 +160,15 @@ func (b *Backend) Attach(w gateway.Worker, fd int) error {
 	return nil
 }
 
+// ForgetMemory tells all workers that a file in memory is not used any more.
+func (b *Backend) ForgetMemory(id uint64) {
+	b.loop.Post(func() {
+		for l := range b.links {
+			l.Forget(id)
+		}
+	})
+}
+
 // TakeNoMore ends waiting for a worker. Requests that wait, that come later, or that
 // are in the shared pipe, fail with gateway.ErrNoCapacity.
 func (b *Backend) TakeNoMore() { b.loop.Do(b.takeNoMore) }

@@ -53,6 +53,7 @@ const (
 	FormChunks = 3 // in a pipe, as chunks, each after its length as a little-endian uint32; an empty chunk is the end
 	FormFrames = 4 // in OpBody tuples
 	FormSocket = 5 // there is none; a socket comes with the message that the app may take over, for a WebSocket
+	FormMemory = 6 // in a file in memory with an ID, from offset 0; it comes with the message if the worker has fetched the request
 )
 
 // Op is what a tuple from the gateway means.
@@ -67,7 +68,8 @@ const (
 	OpHello   = 8 // epoch, and the sizes of the shared memory that comes with it: a gateway is here; answered by FrameHello
 	OpDrained = 9 // nothing more will be sent; answers FrameGoAway
 
-	OpPart = 10 // number, bytes: a part of a WebSocket message; OpText or OpBinary follows with the rest
+	OpForget = 11 // the ID of a file in memory that is not used any more
+	OpPart   = 10 // number, bytes: a part of a WebSocket message; OpText or OpBinary follows with the rest
 )
 
 // FrameKind is what a frame from a worker means.

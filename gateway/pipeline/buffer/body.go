@@ -3,7 +3,6 @@
 package buffer
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -25,16 +24,21 @@ type Options struct {
 	Max  int64          // bytes of a body; 0 is no bound
 	Disk *budget.Budget // for bytes in temporary files of all bodies and spools; nil is no bound
 	Wait time.Duration  // how long a body may wait for room there, in total
+
+	Memory *Memory // for bodies of medium size; nil: they are in files
 }
 
 // Body is a whole request body. One of Inline and File is set. Release frees both.
 type Body struct {
 	Length int64
 	Inline []byte
-	File   *os.File // the body starts at offset 0
+	Memory *gateway.Memory // has Inline; nil if it is only in this process
+	File   *os.File        // the body starts at offset 0
 
-	chunk *chunk
-	disk  *budget.Account // what File holds; nil without a bound
+	chunk  *chunk
+	memory *memoryFile
+	from   *Memory
+	disk   *budget.Account // what File holds; nil without a bound
 }
 
 // chunk is memory that is used again.
@@ -56,16 +60,16 @@ func ReadBody(src io.Reader, length int64, o Options) (*Body, error) {
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
 		b.Inline, b.Length = b.chunk.p[:n], int64(n)
 	case err != nil:
-		b.Release()
+		b.Release(false)
 		return nil, err
 	default:
-		if err := b.spill(src, o); err != nil {
-			b.Release()
+		if err := b.readLong(src, length, o); err != nil {
+			b.Release(false)
 			return nil, err
 		}
 	}
 	if o.Max > 0 && b.Length > o.Max {
-		b.Release()
+		b.Release(false)
 		return nil, tooLarge()
 	}
 	if b.Length == 0 {
@@ -76,25 +80,66 @@ func ReadBody(src io.Reader, length int64, o Options) (*Body, error) {
 
 func tooLarge() error { return &gateway.BadRequest{Status: 413, Reason: "request body too large"} }
 
-// spill writes the body into a file: first the full memory, then the rest of src.
-func (b *Body) spill(src io.Reader, o Options) (err error) {
-	if b.File, err = tempFile(o.Dir); err != nil {
-		return err
-	}
+// readLong reads a body that fills the chunk, and maybe goes on in src. It goes into
+// memory if it is of medium size and there is room for it, else into a file.
+func (b *Body) readLong(src io.Reader, length int64, o Options) error {
 	if o.Max > 0 {
 		src = io.LimitReader(src, max(0, o.Max+1-inlineMost))
 	}
-	in := io.MultiReader(bytes.NewReader(bytes.Clone(b.chunk.p[:])), src)
+	b.from = o.Memory
+	got := b.chunk.p[:]
+	for f := b.from.take(max(length, inlineMost+1)); f != nil; f = b.from.take(int64(len(got) + 1)) {
+		n := copy(f.mem, got)
+		b.drop(false)
+		b.memory = f
+		m, err := io.ReadFull(src, f.mem[n:])
+		got = f.mem[:n+m]
+		switch {
+		case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+			b.Inline, b.Memory, b.Length = got, &f.Memory, int64(len(got))
+			return nil
+		case err != nil:
+			return err
+		}
+	}
+	return b.spill(got, src, o)
+}
+
+// spill writes the body into a file: first what was read already, then the rest of src.
+func (b *Body) spill(got []byte, src io.Reader, o Options) (err error) {
+	if b.File, err = tempFile(o.Dir); err != nil {
+		return err
+	}
 	if o.Disk != nil {
 		b.disk = o.Disk.Account()
 	}
 	out := &fileWriter{f: b.File, disk: b.disk, wait: o.Wait}
-	if b.Length, err = io.CopyBuffer(struct{ io.Writer }{out}, in, b.chunk.p[:]); err != nil {
+	if _, err = out.Write(got); err != nil {
 		return err
 	}
-	chunks.Put(b.chunk)
-	b.chunk = nil
+	if b.chunk == nil {
+		b.drop(false)
+		b.chunk = chunks.Get().(*chunk)
+	}
+	n, err := io.CopyBuffer(struct{ io.Writer }{out}, struct{ io.Reader }{src}, b.chunk.p[:])
+	if err != nil {
+		return err
+	}
+	b.Length = int64(len(got)) + n
+	b.drop(false)
 	return nil
+}
+
+// drop gives the memory back. If it is lent, a worker may still read it.
+func (b *Body) drop(lent bool) {
+	if b.chunk != nil {
+		chunks.Put(b.chunk)
+		b.chunk = nil
+	}
+	if b.memory != nil {
+		b.from.give(b.memory, lent)
+		b.memory = nil
+	}
 }
 
 // fileWriter writes to a file. Its errors differ from those of the source.
@@ -121,12 +166,11 @@ func (w *fileWriter) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// Release frees the memory and closes the file.
-func (b *Body) Release() {
-	if b.chunk != nil {
-		chunks.Put(b.chunk)
-		b.chunk, b.Inline = nil, nil
-	}
+// Release frees the memory and closes the file. lent says that a worker may still read
+// Memory.
+func (b *Body) Release(lent bool) {
+	b.drop(lent)
+	b.Inline, b.Memory = nil, nil
 	if b.File != nil {
 		b.File.Close()
 		b.File = nil

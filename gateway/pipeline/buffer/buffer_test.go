@@ -42,7 +42,7 @@ func TestReadBody(t *testing.T) {
 		if inFile := b.File != nil; inFile != (size >= inlineMost) {
 			t.Errorf("%d bytes: in a file %v", size, inFile)
 		}
-		b.Release()
+		b.Release(false)
 	}
 }
 
@@ -58,7 +58,7 @@ func TestReadBodyKeepsToItsBound(t *testing.T) {
 			t.Errorf("%d of %d bytes: %v", c.size, c.max, err)
 		}
 		if b != nil {
-			b.Release()
+			b.Release(false)
 		}
 	}
 	if _, err := ReadBody(neverEnding('x'), 11, Options{Max: 10}); err == nil {
@@ -91,7 +91,7 @@ func TestTemporaryFilesHaveNoName(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer b.Release()
+	defer b.Release(false)
 	if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) > 0 {
 		t.Errorf("left: %v", left)
 	}
@@ -300,13 +300,13 @@ func TestBodiesShareTheRoomInFiles(t *testing.T) {
 		for total.Waiting() == 0 {
 			time.Sleep(time.Millisecond)
 		}
-		first.Release()
+		first.Release(false)
 	}()
 	second, err := ReadBody(bytes.NewReader(make([]byte, 200<<10)), -1, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if second.Release(); total.Used() != 0 {
+	if second.Release(false); total.Used() != 0 {
 		t.Errorf("%d bytes are used at the end", total.Used())
 	}
 }

@@ -38,6 +38,13 @@ func (x *Exchange) encode(m *wire.Marshal, app string, form int64) {
 		m.ByteSlice(r.Body.Inline)
 		return
 	}
+	if form == wire.FormMemory {
+		m.Tuple(3)
+		m.Int(form)
+		m.Int(r.Body.Length)
+		m.Uint(r.Body.Memory.ID)
+		return
+	}
 	m.Tuple(2)
 	m.Int(form)
 	m.Int(r.Body.Length)
@@ -85,8 +92,19 @@ func (x *Exchange) Encode(m *wire.Marshal, app string, fetch bool) bool {
 		m.Uint(x.Number)
 		return true
 	}
-	EncodeRequest(m, x.Number, x.Request, app, x.env)
+	m.Tuple(items)
+	x.encode(m, app, x.inMemory())
 	return true
+}
+
+// inMemory returns the form of a body that is in memory or empty. A worker gets to read
+// it if it is in a file. The caller holds x.mu.
+func (x *Exchange) inMemory() (form int64) {
+	if x.Request.Body.Memory == nil {
+		return 0
+	}
+	x.lent = true
+	return wire.FormMemory
 }
 
 // EncodeRequest writes a request with its body in memory as a tuple.
@@ -123,6 +141,9 @@ func (x *Exchange) Offer(link *Link, app string, pipes bool) error {
 	var err error
 	begin := func() {} // starts to copy the body, after the request was sent
 	switch {
+	case body.Memory != nil:
+		form = x.inMemory()
+		file, err = duplicate(body.Memory.File)
 	case body.File != nil:
 		form = wire.FormFile
 		file, err = duplicate(body.File)

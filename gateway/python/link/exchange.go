@@ -37,7 +37,7 @@ type Exchange struct {
 	sent     time.Time     // when it was given to a worker; zero before
 	link     *Link         // to the worker that has it, once that is known
 	claimed  time.Duration // from began until that worker took it; 0 if not known
-	feed     *feed         // copies the body to the worker; nil if none
+	passing                // the request's body
 	handover *handover     // the socket that the app may take; nil if it is not offered
 	waiting  []delivery
 	bytes    int   // of the payloads in waiting
@@ -50,6 +50,12 @@ type Exchange struct {
 	resume *resumed     // how far the answer had come on the loop; nil if it had not begun
 	first  firstPayload // used by the link
 	flow                // used by Run
+}
+
+// passing is how the body gets to the worker, if it is not in the request's slot.
+type passing struct {
+	feed *feed // copies it; nil if none
+	lent bool  // a worker may read the file in memory that it is in
 }
 
 // flow is the flow control in both directions.
@@ -202,9 +208,18 @@ func (x *Exchange) Run(ctx context.Context) error {
 		x.Request.WorkerPID, x.Request.Slot = l.PID, l.Slot // by now, Request is the one of Run's caller
 	}
 	x.leave()
+	x.Request.Body.Lent = x.Request.Body.Lent || x.keepsBody()
 	x.hangUp()
 	x.endFeed()
 	return err
+}
+
+// keepsBody reports whether a worker may read the file in memory that the request's body
+// is in, and has not finished.
+func (x *Exchange) keepsBody() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.lent && !x.over
 }
 
 // Drop implements gateway.Begun. Nobody runs the exchange, since its client has gone.

@@ -162,6 +162,9 @@ func (l *Link) sendOp(op int64, number uint64) {
 	})
 }
 
+// Forget tells the worker that a file in memory is not used any more.
+func (l *Link) Forget(id uint64) { l.sendOp(wire.OpForget, id) }
+
 // Credit tells the worker that the client has taken n bytes of an answer.
 func (l *Link) Credit(number uint64, n int) {
 	l.out.add(nil, func(m *wire.Marshal) {

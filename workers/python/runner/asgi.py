@@ -125,6 +125,8 @@ class Exchange:
                 await self.wait()
             return {"type": "http.disconnect"}
         if self.file is not None:
+            if self.ended and type(self.file) is request_body.SharedBody:
+                return {"type": "http.disconnect"}
             return self.read_file()
         while not self.parts:
             if self.gone or self.ended:
@@ -137,13 +139,13 @@ class Exchange:
         return {"type": "http.request", "body": data, "more_body": bool(more)}
 
     def read_file(self) -> dict:
-        """A part of a body that is in a file or a pipe; a file is read at the speed of memory."""
+        """A part of a body in a file, which is read at the speed of memory, or in a pipe; or a whole one in memory."""
         try:
             data = self.file.read(CHUNK)
         except request_body.ClientGone:
             self.gone = True
             return {"type": "http.disconnect"}
-        if len(data) < CHUNK:
+        if len(data) < CHUNK or type(self.file) is request_body.SharedBody:
             self.body = 1
             self.file.close()
         return {"type": "http.request", "body": data, "more_body": not self.body}

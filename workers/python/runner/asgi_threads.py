@@ -8,7 +8,7 @@ import threading
 from . import loader, memory, request_body
 from .asgi import Exchange
 from .asgi_websocket import EXCHANGES
-from .frames import HTTP
+from .frames import HTTP, MEMORY
 from .lifespan import Lifespan
 
 
@@ -47,6 +47,8 @@ class Threaded:
         if kind == HTTP:
             if type(body) is bytes:
                 exchange.inline = body
+            elif body[0] == MEMORY:
+                exchange.inline = request_body.SharedBody(plane, body, fds).read()
             else:
                 exchange.file = request_body.open_body(body, fds)
         carrier.serve(exchange, self.asgi)

@@ -301,7 +301,7 @@ class Worker(Crowd):
             response.input = request_body.FrameBody(self.link, response)
             environ["wsgi.input"] = io.BufferedReader(response.input)
         else:
-            environ["wsgi.input"] = request_body.open_body(body, fds)
+            environ["wsgi.input"] = request_body.open_body(body, fds, self.plane)
         response.offer_socket(environ, body, fds)
         close_all(fds)
         self.link.exchanges[number] = response

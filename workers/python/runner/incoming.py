@@ -105,6 +105,9 @@ class Incoming:
         if op == frames.OP_DRAINED:
             self.end_taking()
             return
+        if op == frames.OP_FORGET:
+            self.link.deliver(message, fds)
+            return
         exchange = self.exchanges.get(message[1])
         if exchange is None:
             if op == frames.OP_CANCEL and message[1] in self.fetching:

@@ -154,6 +154,10 @@ class Link:
                 if exchange.number >> frames.EPOCH_SHIFT != number:
                     exchange.cancel()  # its gateway is gone
             return
+        if op == frames.OP_FORGET:
+            if self.plane is not None:
+                self.plane.forget_body(number)
+            return
         exchange = self.exchanges.get(number)
         if exchange is None:
             return

@@ -171,6 +171,8 @@ class Worker(Incoming, Outgoing, Batches, Crowd):
         exchange = EXCHANGES[kind](self, number, request_id, scope, now, self.plane, token)
         if type(body) is bytes:
             exchange.inline = body
+        elif body[0] == frames.MEMORY:
+            exchange.file = request_body.SharedBody(self.plane, body, fds)
         elif body[0] == frames.FILE:
             exchange.file = request_body.open_body(body, fds)
         if self.lifespan.state is not None:
@@ -187,7 +189,7 @@ class Worker(Incoming, Outgoing, Batches, Crowd):
             body_in = response.input = request_body.FrameBody(self.link, response)
             environ["wsgi.input"] = io.BufferedReader(body_in)
         else:
-            environ["wsgi.input"] = request_body.open_body(body, fds)
+            environ["wsgi.input"] = request_body.open_body(body, fds, self.plane)
         response.offer_socket(environ, body, fds)
         future = self.loop.run_in_executor(self.pool, self.call_wsgi, response, request_id, environ)
         future.add_done_callback(lambda _: self.end(response.number))

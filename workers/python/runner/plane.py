@@ -70,6 +70,7 @@ class Plane:
         self.large = list(range(answers + large - 1, answers - 1, -1)), deque()
         self.large_size = large_size
         self.lock = Lock()
+        self.bodies: dict[int, mmap.mmap] = {}  # files in memory with bodies of requests, by their ids
         planes.add(self)
 
     def load(self, token: int):
@@ -79,7 +80,25 @@ class Plane:
         if view is None:
             at = slot * self.request_size
             view = self.views[slot] = self.memory[at : at + self.request_size]
-        return loads(view)
+        message = loads(view)
+        if type(message) is tuple and type(message[4]) is tuple and message[4][2] not in self.bodies:
+            return message[0]  # its body comes with it
+        return message
+
+    def body(self, body: tuple, fds: list[int]) -> mmap.mmap:
+        """Returns the memory that a request's body is in. It has come with the request, if it is new."""
+        memory = self.bodies.get(body[2])
+        if memory is None:
+            fd = fds.pop(0)
+            try:
+                memory = self.bodies[body[2]] = mmap.mmap(fd, 0, mmap.MAP_SHARED, mmap.PROT_READ)
+            finally:
+                close(fd)
+        return memory
+
+    def forget_body(self, number: int) -> None:
+        """Forgets memory of bodies. A request that has one there keeps it."""
+        self.bodies.pop(number, None)
 
     def read_batch(self, token: int) -> tuple[list, bytes]:
         """The tuples of a batch, and the token that says that it was read."""
@@ -175,6 +194,7 @@ class Plane:
         for view in self.batches:
             view.release()
         self.batches = []
+        self.bodies.clear()
         self.memory.release()
         self.control.release()
         self.requests.close()

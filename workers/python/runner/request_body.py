@@ -97,13 +97,30 @@ class FrameBody(io.RawIOBase):
         return n
 
 
-def open_body(body, fds: list[int]):
+class SharedBody:
+    """A request body in memory of the gateway's. Another body may come there once the response has ended."""
+
+    def __init__(self, plane, body: tuple, fds):
+        self.memory = plane.body(body, fds)
+        self.length = body[1]
+
+    def read(self, _=0) -> bytes:
+        """Returns the whole body."""
+        return self.memory[: self.length]
+
+    def close(self) -> None:
+        self.memory = b""
+
+
+def open_body(body, fds, plane=None):
     """Returns wsgi.input for a body that is inline, in a file, or in a pipe."""
     if type(body) is bytes:
         return io.BytesIO(body)
-    form, length = body
+    form, length = body[:2]
     if form == frames.SOCKET:
         return io.BytesIO()
+    if form == frames.MEMORY:
+        return io.BytesIO(SharedBody(plane, body, fds).read())
     fd = fds.pop(0)
     if form == frames.FILE:
         os.lseek(fd, 0, os.SEEK_SET)

@@ -182,7 +182,7 @@ class Server:
     def call_wsgi(
         self, number: int, request_id: str, kind: int, environ: dict, body, fds, begun: int, plane, token: int
     ) -> None:
-        environ["wsgi.input"] = request_body.open_body(body, fds)
+        environ["wsgi.input"] = request_body.open_body(body, fds, plane)
         response = wsgi.Response(self.link, number, begun, plane, token)
         if fds:
             response.offer_socket(environ, body, fds)
