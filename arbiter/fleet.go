@@ -2,6 +2,7 @@ package arbiter
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -110,6 +111,17 @@ type history struct {
 	gaveUp    *BootError
 	ends      map[string]int // counts workers that have ended, by reason
 	bootTime  time.Duration  // how long the last worker took to become ready
+	limited   time.Duration  // when a log line is next due that names a limit of processes
+}
+
+// limitLevel is the level of a line about a limit of processes: as long as it lasts, one
+// now and then is enough.
+func (h *history) limitLevel(now time.Duration) slog.Level {
+	if now < h.limited {
+		return slog.LevelDebug
+	}
+	h.limited = now + limitEvery
+	return slog.LevelError
 }
 
 // reloaded is what has become of a fleet's reloads.
@@ -161,9 +173,8 @@ func (f *fleet) start(s *position, gen *Generation, now time.Duration) (w *worke
 	}
 	f.history.starts++
 	if errors.Is(err, syscall.EAGAIN) {
-		// Other processes may end and make room. It is not the app's fault, and no reason to give up.
-		s.notBefore = now + s.restart.nextDelay(now, 0, false, f.random())
-		f.log.Error("cannot start "+f.role+": trying again", f.role, s.id, "in", (s.notBefore - now).Round(time.Millisecond),
+		s.notBefore = now + limitDelay(f.random())
+		f.log.Log(context.Background(), f.history.limitLevel(now), "cannot start "+f.role+": trying again", f.role, s.id,
 			"error", err, "code", "GON041")
 		return nil, false
 	}

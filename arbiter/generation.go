@@ -136,6 +136,9 @@ type Output interface {
 	Tail() []string
 	// Done is closed when everything written has been logged.
 	Done() <-chan struct{}
+	// Limit names the limit because of which the process got no thread and ended, if it
+	// has written that.
+	Limit() string
 	// Close stops reading and frees the pipe.
 	Close() error
 }

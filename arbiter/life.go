@@ -1,7 +1,9 @@
 package arbiter
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -240,7 +242,14 @@ func (f *fleet) exited(exit proc.Exit, why string, now time.Duration) *worker {
 	if w.said.fault != "" {
 		why += ": " + w.said.fault
 	}
-	f.log.Error(f.role+" lost", f.role, w.place.ID, "pid", w.pid, "exit", why, "was", was.String(),
+	level := slog.LevelError
+	if limit := w.limit(); limit != "" {
+		why += ": it got no thread: " + limit
+		if w.starved() && f.history.limitLevel(now) < level {
+			level = slog.LevelInfo
+		}
+	}
+	f.log.Log(context.Background(), level, f.role+" lost", f.role, w.place.ID, "pid", w.pid, "exit", why, "was", was.String(),
 		"age", (now - w.started).Round(time.Millisecond), "code", "GON041")
 	f.move(w, gone, reason{byCrash, why})
 	f.history.ends[w.end()]++

@@ -93,6 +93,11 @@ func (f *fleet) fillPositions(now time.Duration) time.Duration {
 // vacated decides when a position that lost its worker gets the next one, and
 // whether to give up.
 func (f *fleet) vacated(s *position, w *worker, now time.Duration) {
+	if w.starved() {
+		s.notBefore = now + limitDelay(f.random())
+		f.history.restarts++
+		return
+	}
 	settings := w.gen.Settings
 	delay := s.restart.nextDelay(now, w.readyAt, settings.RestartImmediately, f.random())
 	s.notBefore = now + delay

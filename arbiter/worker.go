@@ -30,6 +30,18 @@ type worker struct {
 	reaped   bool       // the kernel may reuse the pid
 }
 
+// limit names the limit because of which the process got no thread; empty if it got all.
+func (w *worker) limit() string {
+	if w.output == nil {
+		return ""
+	}
+	return w.output.Limit()
+}
+
+// starved reports whether the process has ended before it was ready because it got no
+// thread.
+func (w *worker) starved() bool { return w.readyAt == 0 && w.limit() != "" }
+
 // leaving is why and how a worker leaves.
 type leaving struct {
 	because  reason        // why it was told to go, or ended

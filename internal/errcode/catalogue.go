@@ -182,7 +182,7 @@ func runCodes() []entry {
 		{
 			code: "GON041", title: "a worker was lost (log)",
 			meaning: "A worker ended although nobody had told it to: its exit code or signal is in the line. Another one takes its place. " +
-				"If a limit of processes or threads prevents that, the line names the limit, and gonicorn tries again.",
+				"If a limit of processes or threads prevents that, a line names the limit every 10 s, and gonicorn tries again until there is room.",
 			remedy: "SIGKILL often comes from the kernel when memory runs out: max_memory replaces a worker before that.",
 		},
 		{

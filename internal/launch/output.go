@@ -37,17 +37,13 @@ func (h *Host) Read(role string, fd, id, pid int) arbiter.Output {
 	if role != "worker" {
 		log = h.Logs.Output.With("role", role, "pid", pid)
 	}
-	emit := func(line string) { log.Info(line) }
-	if role == "guard" || role == "monitor" {
-		cut := &crash{role: role, log: h.Logs.Own.With("pid", pid)}
-		emit = func(line string) {
-			if !cut.take(line) {
-				log.Info(line)
-			}
+	cut := &crash{role: role, log: h.Logs.Own.With("pid", pid)}
+	emit := func(line string) {
+		if !cut.take(line) {
+			log.Info(line)
 		}
 	}
 	if role == "gateway" {
-		cut := &crash{role: role, log: h.Logs.Own.With("pid", pid)}
 		own := h.Logs.Own.With("role", role)
 		emit = func(line string) {
 			if !relay(own, line) && !cut.take(line) {
@@ -64,9 +60,14 @@ func (h *Host) Read(role string, fd, id, pid int) arbiter.Output {
 		delete(h.pipes, fd)
 	})}
 	if role == "worker" || role == "template" || role == "hooks" {
-		return logging.NewRecords(file, func(r logging.Record) { r.Log(log) })
+		lacks := &starved{log: log}
+		return &lines{logging.NewRecords(file, func(r logging.Record) {
+			if !lacks.take(r.Message) {
+				r.Log(log)
+			}
+		}), &lacks.reached}
 	}
-	return logging.NewLines(file, emit)
+	return &lines{logging.NewLines(file, emit), &cut.reached}
 }
 
 // output is the pipe that a process writes its output to.
@@ -80,6 +81,15 @@ func (o *output) Close() error {
 	o.closed()
 	return o.File.Close()
 }
+
+// lines is what a process writes. It implements arbiter.Output.
+type lines struct {
+	*logging.Lines
+	limit *reached
+}
+
+// Limit implements arbiter.Output.
+func (l *lines) Limit() string { return l.limit.limit() }
 
 // relay logs a line if another process of gonicorn has logged it as JSON (see
 // log/slog), and reports whether it did.
