@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/gonicorn/gonicorn/internal/operatorapi"
 	"github.com/gonicorn/gonicorn/internal/status"
 )
 
@@ -26,9 +25,14 @@ const fresh = 250 * time.Millisecond
 // answerTimeout is how long the arbiter may take to answer.
 const answerTimeout = 3 * time.Second
 
+// asker is a client of the operator API.
+type asker interface {
+	Get(ctx context.Context, path string, into any) error
+}
+
 // source asks the arbiter. It implements Source.
 type source struct {
-	client *operatorapi.Client
+	client asker
 
 	mu       sync.Mutex
 	status   *status.Status
@@ -36,7 +40,7 @@ type source struct {
 	asked    [2]time.Time
 }
 
-func newSource(client *operatorapi.Client) *source {
+func newSource(client asker) *source {
 	return &source{client: client}
 }
 

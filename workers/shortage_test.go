@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // scarce is a listener that fails for lack of descriptors a few times, and then
@@ -30,17 +32,31 @@ func (s *scarce) Accept() (net.Conn, error) {
 
 func (s *scarce) Close() error { return nil }
 
-func TestListenersOutliveAShortage(t *testing.T) {
+func TestListenersOutliveAShortage(t *testing.T) { synctest.Test(t, listenersOutliveAShortage) }
+
+func listenersOutliveAShortage(t *testing.T) {
 	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS} {
 		var said bytes.Buffer
-		l := Patient([]net.Listener{&scarce{fails: 3, with: errno}}, slog.New(slog.NewTextHandler(&said, nil)))[0]
-		c, err := l.Accept()
-		if err != nil {
-			t.Fatalf("%v ends accepting: %v", errno, err)
-		}
-		c.Close()
-		if n := strings.Count(said.String(), "out of file descriptors"); n != 1 {
-			t.Errorf("%v is said %d times, want once: %s", errno, n, said.String())
+		under := &scarce{with: errno}
+		l := Patient([]net.Listener{under}, slog.New(slog.NewTextHandler(&said, nil)))[0]
+		for n, fails := range []int{3, 3, int(shortageSaid / shortageRest), 1} {
+			under.fails = fails
+			began := time.Now()
+			c, err := l.Accept()
+			if err != nil {
+				t.Fatalf("%v ends accepting: %v", errno, err)
+			}
+			c.Close()
+			if took := time.Since(began); took != time.Duration(fails)*shortageRest {
+				t.Errorf("%v: %d failures took %v", errno, fails, took)
+			}
+			want := 1
+			if n >= 2 {
+				want = 2 // a minute has passed
+			}
+			if n := strings.Count(said.String(), "out of file descriptors"); n != want {
+				t.Errorf("%v is said %d times, want %d: %s", errno, n, want, said.String())
+			}
 		}
 	}
 }

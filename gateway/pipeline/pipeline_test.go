@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
@@ -280,22 +281,24 @@ func TestResponsesFlow(t *testing.T) {
 	}
 }
 
-func TestTimeRunsOnlyUntilTheAnswerBegins(t *testing.T) {
+func TestTimeRunsOnlyUntilTheAnswerBegins(t *testing.T) { synctest.Test(t, timeRunsUntilTheAnswer) }
+
+func timeRunsUntilTheAnswer(t *testing.T) {
+	const limit = time.Minute
+	within := func(o *Options) { o.RequestTimeout = limit }
 	begun := &backend{serve: func(_ int, ctx context.Context, _ *gateway.Request, w gateway.Reply) error {
+		time.Sleep(limit - time.Millisecond)
 		if err := w.Head(200, "", []gateway.Field{{Name: "content-type", Value: "text/event-stream"}}, -1); err != nil {
 			return err
 		}
-		late := time.NewTimer(200 * time.Millisecond)
-		defer late.Stop()
-		select {
-		case <-ctx.Done():
+		time.Sleep(time.Hour)
+		if ctx.Err() != nil {
 			return context.Cause(ctx)
-		case <-late.C:
-			return w.End(nil)
 		}
+		return w.End(nil)
 	}}
 	w := newClient()
-	newPipeline(t, begun, func(o *Options) { o.RequestTimeout = 50 * time.Millisecond }).Serve(t.Context(), request("GET"), w)
+	newPipeline(t, begun, within).Serve(t.Context(), request("GET"), w)
 	if w.status != 200 || !w.ended {
 		t.Errorf("a stream was ended by the timeout: %d", w.status)
 	}
@@ -303,10 +306,15 @@ func TestTimeRunsOnlyUntilTheAnswerBegins(t *testing.T) {
 		<-ctx.Done()
 		return context.Cause(ctx)
 	}}
-	w = newClient()
-	newPipeline(t, never, func(o *Options) { o.RequestTimeout = 50 * time.Millisecond }).Serve(t.Context(), request("GET"), w)
-	if w.status != 504 {
-		t.Errorf("status %d, want 504", w.status)
+	for waited, want := range map[time.Duration]time.Duration{0: limit, limit / 3: limit * 2 / 3} {
+		w, r, began := newClient(), request("GET"), time.Now()
+		if waited > 0 {
+			r.Asked = began.Add(-waited) // it was given to the backend then
+		}
+		newPipeline(t, never, within).Serve(t.Context(), r, w)
+		if took := time.Since(began); w.status != 504 || took != want {
+			t.Errorf("status %d after %v, want 504 after %v", w.status, took, want)
+		}
 	}
 }
 

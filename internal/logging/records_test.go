@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // recordsOf are the records of what a program prints, in Gunicorn's form and as
@@ -106,5 +108,42 @@ func TestJSONLinesPassAsTheyAre(t *testing.T) {
 		if got != line+"\n" {
 			t.Errorf("%s", got)
 		}
+	}
+}
+
+// A traceback after which nothing comes is a record after a moment: a longer one
+// where its error is missing.
+func TestATracebackEndsWithTime(t *testing.T) { synctest.Test(t, tracebackEnds) }
+
+func tracebackEnds(t *testing.T) {
+	var got []Record
+	g := &grouper{emit: func(r Record) { got = append(got, r) }}
+	for name, c := range map[string]struct {
+		lines []string
+		wait  time.Duration
+		want  string
+	}{
+		"whole":    {[]string{"Traceback (most recent call last):", `  File "a.py", line 1, in f`, "KeyError: 'x'"}, tracebackTime, "KeyError: 'x'"},
+		"no error": {[]string{"Traceback (most recent call last):", `  File "a.py", line 1, in f`}, 20 * tracebackTime, `File "a.py", line 1, in f`},
+	} {
+		got = nil
+		for _, line := range c.lines {
+			time.Sleep(tracebackTime - time.Millisecond) // each goes on in time
+			g.put(line)
+		}
+		time.Sleep(c.wait - time.Millisecond)
+		synctest.Wait()
+		if len(got) != 0 {
+			t.Fatalf("%s: a record too early: %+v", name, got)
+		}
+		time.Sleep(time.Millisecond)
+		synctest.Wait()
+		if len(got) != 1 || got[0].Message != c.want || got[0].Traceback != strings.Join(c.lines, "\n") {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	g.put("another line")
+	if len(got) != 2 || got[1].Level != slog.LevelInfo {
+		t.Errorf("the line behind: %+v", got)
 	}
 }

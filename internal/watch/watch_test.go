@@ -203,27 +203,6 @@ func TestFollowsFilesLater(t *testing.T) {
 	}
 }
 
-// A burst of saves is reported once; where a busy machine makes pauses in it, a
-// few times.
-func TestReportsABurstOnce(t *testing.T) {
-	dir := t.TempDir()
-	changes := watching(t, Options{Folders: []string{dir}})
-	for range 50 {
-		write(t, filepath.Join(dir, "a"))
-	}
-	next(t, changes)
-	for more := 0; ; more++ {
-		select {
-		case <-changes:
-		case <-time.After(300 * time.Millisecond): // several times what a burst may pause
-			if more > 3 {
-				t.Errorf("a burst of saves was reported %d times more", more)
-			}
-			return
-		}
-	}
-}
-
 func TestSingleFileSurvivesSavingByRename(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "gunicorn.toml")

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"testing/synctest"
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
@@ -285,23 +286,24 @@ func TestSpoolWaitsWithoutRoom(t *testing.T) {
 	}
 }
 
-func TestBodiesShareTheRoomInFiles(t *testing.T) {
+func TestBodiesShareTheRoomInFiles(t *testing.T) { synctest.Test(t, bodiesShareTheRoom) }
+
+func bodiesShareTheRoom(t *testing.T) {
+	const wait = 10 * time.Second
 	total := budget.New(300 << 10)
-	o := Options{Dir: t.TempDir(), Disk: total, Wait: 10 * time.Millisecond}
+	o := Options{Dir: t.TempDir(), Disk: total, Wait: wait}
 	first, err := ReadBody(bytes.NewReader(make([]byte, 200<<10)), -1, o)
 	if err != nil || total.Used() != 200<<10 {
 		t.Fatalf("%v, %d used", err, total.Used())
 	}
+	began := time.Now()
 	if _, err := ReadBody(bytes.NewReader(make([]byte, 200<<10)), -1, o); !errors.Is(err, ErrFull) || total.Used() != 200<<10 {
 		t.Fatalf("%v, %d used", err, total.Used())
 	}
-	o.Wait = time.Minute
-	go func() {
-		for total.Waiting() == 0 {
-			time.Sleep(time.Millisecond)
-		}
-		first.Release(false)
-	}()
+	if took := time.Since(began); took != wait {
+		t.Errorf("it waited %v for room, want %v", took, wait)
+	}
+	time.AfterFunc(wait-time.Millisecond, func() { first.Release(false) })
 	second, err := ReadBody(bytes.NewReader(make([]byte, 200<<10)), -1, o)
 	if err != nil {
 		t.Fatal(err)
