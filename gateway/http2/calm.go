@@ -5,6 +5,8 @@ import "time"
 const (
 	idleMost   = 10000 // frames without content that are allowed a second
 	resetsMost = 400   // resets of requests that are allowed a second, at least
+
+	settingsMost = 100 // frames of settings that are allowed a second: each may touch all streams
 )
 
 // calm limits what costs a client little and the server much: frames without content,
@@ -13,6 +15,7 @@ const (
 type calm struct {
 	second        int64
 	frames, given int
+	settled       int
 }
 
 // begin starts new counts if now is in another second.
@@ -26,6 +29,12 @@ func (k *calm) begin(now time.Time) {
 func (k *calm) idle() bool {
 	k.frames++
 	return k.frames <= idleMost
+}
+
+// settings counts a frame of settings. False means that there are too many.
+func (k *calm) settings() bool {
+	k.settled++
+	return k.settled <= settingsMost
 }
 
 // reset counts a request that the client has reset. False means that there are too

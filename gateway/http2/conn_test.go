@@ -141,6 +141,12 @@ func TestFaults(t *testing.T) {
 			}
 			return nil
 		}, "away ENHANCE_YOUR_CALM"},
+		"settings without an end": {func(e *end) error {
+			for range settingsMost + 1 {
+				_ = e.framer.WriteSettings(h2.Setting{ID: h2.SettingInitialWindowSize, Val: 1})
+			}
+			return nil
+		}, "away ENHANCE_YOUR_CALM"},
 		"empty continuations": {func(e *end) error {
 			_ = e.framer.WriteHeaders(h2.HeadersFrameParam{StreamID: 1})
 			for range 100 {
@@ -309,4 +315,23 @@ func TestMalformedIsToldWhy(t *testing.T) {
 	}
 	e.drain()
 	want(t, "outcome", strings.Join(e.seen, " "), "200 end reset PROTOCOL_ERROR")
+}
+
+// Of several sizes of the window in one frame the last one counts: the streams are
+// looked at once, since a frame may have many.
+func TestLastWindowOfAFrameCounts(t *testing.T) {
+	e := begin(t, bounds)
+	e.answer = func(*request) {}
+	e.head(true, get()...)
+	e.turn()
+	all := []h2.Setting{}
+	for i := range uint32(98) {
+		all = append(all, h2.Setting{ID: h2.SettingInitialWindowSize, Val: 1<<31 - 1 - i})
+	}
+	e.do(e.framer.WriteWindowUpdate(1, 1000)) // one of the above would be too much with it
+	e.do(e.framer.WriteSettings(append(all, h2.Setting{ID: h2.SettingInitialWindowSize, Val: 10})...))
+	e.turn()
+	if e.conn.Dead() || e.opened[0].window != 1010 || e.conn.initial != 10 {
+		t.Errorf("a window of %d, of new streams %d, the connection has ended: %v", e.opened[0].window, e.conn.initial, e.conn.Dead())
+	}
 }

@@ -6,8 +6,8 @@ import (
 	h2 "golang.org/x/net/http2"
 )
 
-// settingsMost is how many settings one frame may have.
-const settingsMost = 100
+// settingsInFrame is how many settings one frame may have.
+const settingsInFrame = 100
 
 // tableMost is how many bytes of fields the encoder remembers.
 const tableMost = 4096
@@ -41,13 +41,14 @@ func (c *Conn) settings(f *h2.SettingsFrame) error {
 		return nil
 	}
 	c.settled = true
-	if !c.calm.idle() {
+	if !c.calm.settings() || f.NumSettings() > settingsInFrame {
 		return h2.ConnectionError(h2.ErrCodeEnhanceYourCalm)
 	}
-	if f.NumSettings() > settingsMost {
-		return h2.ConnectionError(h2.ErrCodeEnhanceYourCalm)
-	}
+	initial := c.initial
 	if err := f.ForeachSetting(c.setting); err != nil {
+		return err
+	}
+	if err := c.enlarge(c.initial - initial); err != nil {
 		return err
 	}
 	c.codec.settingsAck(c)
@@ -62,15 +63,23 @@ func (c *Conn) setting(s h2.Setting) error {
 	case h2.SettingHeaderTableSize:
 		c.encoder.SetMaxDynamicTableSize(min(s.Val, tableMost))
 	case h2.SettingInitialWindowSize:
-		more := int64(s.Val) - c.initial
 		c.initial = int64(s.Val)
-		for _, stream := range c.streams {
-			if stream.window += more; stream.window > math.MaxInt32 {
-				return h2.ConnectionError(h2.ErrCodeFlowControl)
-			}
-		}
 	case h2.SettingMaxFrameSize:
 		c.frame = int(s.Val)
+	}
+	return nil
+}
+
+// enlarge enlarges the windows of all streams. It is called once for a frame: the size
+// of new windows may be in it many times.
+func (c *Conn) enlarge(more int64) error {
+	if more == 0 {
+		return nil
+	}
+	for _, stream := range c.streams {
+		if stream.window += more; stream.window > math.MaxInt32 {
+			return h2.ConnectionError(h2.ErrCodeFlowControl)
+		}
 	}
 	return nil
 }
