@@ -335,3 +335,38 @@ func TestLastWindowOfAFrameCounts(t *testing.T) {
 		t.Errorf("a window of %d, of new streams %d, the connection has ended: %v", e.opened[0].window, e.conn.initial, e.conn.Dead())
 	}
 }
+
+// Nothing stays of a large head once it was read, whatever became of it: a connection
+// without a request holds little.
+func TestHeadsLeaveNothing(t *testing.T) {
+	many := get()
+	for range 100 {
+		many = append(many, "x", "0123456789")
+	}
+	for name, do := range map[string]func(e *end){
+		"answered":  func(e *end) { e.head(true, many...) },
+		"refused":   func(e *end) { e.refuse = true; e.head(true, many...) },
+		"malformed": func(e *end) { e.head(true, append([]string{"X", "y"}, many...)...) },
+		"trailers":  func(e *end) { e.head(false, get()...); e.next = 1; e.head(true, many[8:]...) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := begin(t, bounds)
+			do(e)
+			e.turn()
+			b := &e.conn.block
+			for _, f := range b.fields[:cap(b.fields)] {
+				if f.Name != "" || f.Value != "" {
+					t.Fatalf("a field is held: %v", f)
+				}
+			}
+			if cap(b.fields) > fieldsKept || b.head.Path != "" {
+				t.Errorf("room for %d fields is held, and %q", cap(b.fields), b.head.Path)
+			}
+			for _, r := range e.opened {
+				if r.Forget(); cap(r.kept) > fieldsKept {
+					t.Errorf("room for %d fields is held with a stream", cap(r.kept))
+				}
+			}
+		})
+	}
+}

@@ -14,6 +14,7 @@ const (
 	continuations = 32      // CONTINUATION frames that every head may have
 	oneContinues  = 1 << 10 // a head may have one more for so many bytes of Bounds.HeaderList
 	fieldRoom     = 24      // fields that there is room for initially
+	fieldsKept    = 96      // fields that a connection or a stream keeps room for
 	fieldExtra    = 32      // bytes that a field counts beyond its name and value (RFC 7541, 4.1)
 )
 
@@ -105,6 +106,7 @@ func (c *Conn) fragment(p []byte, last bool) error {
 	c.decoder.SetEmitEnabled(true)
 	id := b.id
 	b.id = 0
+	defer b.forget()
 	switch {
 	case b.ignored:
 		return nil
@@ -114,6 +116,14 @@ func (c *Conn) fragment(p []byte, last bool) error {
 		return c.request(id)
 	}
 	return c.bodyEnds(c.streams[id])
+}
+
+// forget drops what is left of a block that has been read.
+func (b *block) forget() {
+	b.head = Head{}
+	if clear(b.fields); cap(b.fields) > fieldsKept {
+		b.fields = nil
+	}
 }
 
 // field takes a decoded field.

@@ -57,7 +57,9 @@ type queue = fifo.List[*Stream]
 
 // Forget drops the request's data. It is called after Closed.
 func (s *Stream) Forget() {
-	clear(s.kept)
+	if clear(s.kept); cap(s.kept) > fieldsKept {
+		s.kept = nil
+	}
 	s.Head = Head{}
 }
 
