@@ -1,7 +1,6 @@
 package http1
 
 import (
-	"net"
 	"sync"
 	"time"
 
@@ -250,10 +249,7 @@ func (r *reply) finish() bool {
 		_ = r.send(nil) // the client gets what there is, and then notices the cut
 	}
 	if !r.ended && !r.chunked && !r.bodyless && r.length < 0 {
-		// The body ends with the connection: only a reset shows that it was cut.
-		if c, ok := r.x.c.Conn.(*net.TCPConn); ok {
-			_ = c.SetLinger(0)
-		}
+		r.x.tear()
 	}
 	return r.ended && !r.broken && !r.last
 }

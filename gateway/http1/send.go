@@ -99,6 +99,22 @@ func (x *serverConn) writeBoth(a, b []byte) error {
 	return nil
 }
 
+// tear ends the connection in the middle of a body that ends with it. Only a reset shows
+// that it was cut; over TLS, that no record says that nothing follows.
+func (x *serverConn) tear() {
+	for c := x.c.Conn; ; {
+		if tcp, is := c.(*net.TCPConn); is {
+			_ = tcp.SetLinger(0) // if this fails, nothing shows it
+		}
+		on, is := c.(interface{ NetConn() net.Conn })
+		if !is {
+			c.Close()
+			return
+		}
+		c = on.NetConn()
+	}
+}
+
 // writeFile sends n bytes of f from off.
 func (x *serverConn) writeFile(f *os.File, off, n int64) error {
 	if x.raw != nil {
