@@ -20,7 +20,7 @@ const stuckAfter = 100 * time.Millisecond
 
 // stuckMost is how many of them go to goroutines in that time: each holds up to
 // the window in memory until it is where it belongs.
-const stuckMost = 64
+const stuckMost = 32
 
 // mostVectors is how many pieces of memory are written at once.
 const mostVectors = 64

@@ -32,7 +32,7 @@ const (
 	// stuckAfter is how often a client is checked while its answer is in its worker's
 	// memory. If the client is too slow, the rest of the answer leaves that memory.
 	stuckAfter = 100 * time.Millisecond
-	stuckMost  = 64       // answers that may leave in stuckAfter: each may be as long as the window
+	stuckMost  = 32       // answers that may leave in stuckAfter: each may be as long as the window
 	restMost   = 64 << 10 // bytes of a rest that is copied to the stream; a longer one goes to a goroutine
 )
 

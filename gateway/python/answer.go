@@ -177,7 +177,7 @@ func (d *Call) Taken(n int) {
 	c := &d.call
 	c.untaken -= n
 	c.owed += n
-	if c.owed >= wire.MemoryWindow/4 && c.stage == given && c.worker.link != nil {
+	if c.owed >= wire.MemoryWindow/2 && c.stage == given && c.worker.link != nil {
 		c.worker.link.Credit(c.number, c.owed)
 		c.owed = 0
 	}

@@ -17,9 +17,9 @@ import (
 // takes at once. shared says that it takes one request a thread.
 func slots(shared bool, capacity int) (small, large int) {
 	if shared {
-		return max(32, 2*capacity), max(8, min(3*capacity, 64))
+		return max(32, 2*capacity), max(16, min(6*capacity, 64))
 	}
-	return 256, 32
+	return 256, 64
 }
 
 // member is a worker that is known from Update, from attach, or from both. It belongs

@@ -36,7 +36,7 @@ const (
 	EpochShift  = 40        // the bits of a number from this one up are the epoch
 	FrameHeader = 24        // bytes of a frame's header
 
-	MemoryWindow = 512 << 10 // like Window, for an answer in shared memory
+	MemoryWindow = 1 << 20 // like Window, for an answer in shared memory
 )
 
 // Kind says what the app is called with.

@@ -24,6 +24,7 @@ from .frames import (
     Malformed,
     pack,
 )
+from .link import NAP, NAPS
 from .logs import current
 from .request_body import ClientGone
 from .stacks import log_exception
@@ -212,6 +213,9 @@ class Exchange:
             if not isinstance(data, (bytes, bytearray, memoryview)):
                 raise Malformed("body of %s instead of bytes" % type(data).__name__)
             data = bytes(data)
+        self.send_part(data, end)
+
+    def send_part(self, data: bytes | memoryview, end: bool) -> None:
         if self.gone:
             self.ended = self.ended or end
             return
@@ -260,29 +264,41 @@ class Exchange:
         await self.turn()
         try:
             await self.room()
-            if len(data) > PART and isinstance(data, (bytes, bytearray, memoryview)):
+            if len(data) <= PART or not isinstance(data, (bytes, bytearray, memoryview)):
+                self.send_body(data, end)
+            else:
                 data = bytes(data)
                 if not self.started and end and not any(name.lower() == b"content-length" for name, _ in self.headers):
                     self.headers = [*self.headers, (b"content-length", b"%d" % len(data))]
-                data = await self.send_long_body(data)
-            self.send_body(data, end)
+                await self.send_long_body(data, end)
         finally:
             self.pass_turn()
 
-    async def send_long_body(self, data: bytes) -> bytes:
-        """Sends all but the last part of a long body."""
+    async def send_long_body(self, data: bytes, end: bool) -> None:
+        """Sends a part of the body that is longer than a slot."""
         if not self.started:
             self.send_body(b"", False)
             await self.room()
         if self.ended:
             raise Malformed("http.response.body after the end of the response")
         rest, at = memoryview(data), 0
-        while len(data) - at > CHUNK and not self.gone:
+        while not self.gone:
             size = LARGE if self.token else CHUNK
+            if self.token and not self.plane.room():
+                await self.slot()
+            if len(data) - at <= size:
+                break
             self.emit(rest[at : at + size], 0)
             at += size
             await self.room()
-        return data[at:]
+        self.send_part(rest[at:], end)
+
+    async def slot(self) -> None:
+        """Waits a moment until there is a large slot, as Link.await_room does."""
+        for _ in range(NAPS):
+            await asyncio.sleep(NAP)
+            if self.plane.room():
+                return
 
     def send_trailers(self, message: dict) -> None:
         if not self.trailers:

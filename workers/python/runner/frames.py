@@ -10,7 +10,7 @@ from time import monotonic_ns
 MAX_MESSAGE = 128 << 10  # bytes of one message
 CHUNK = 64 << 10  # bytes of a body that one frame carries
 WINDOW = 256 << 10  # bytes of a body that may be sent and not read yet
-MEMORY_WINDOW = 512 << 10  # the same for a body that goes through shared memory
+MEMORY_WINDOW = 1 << 20  # the same for a body that goes through shared memory
 EPOCH_SHIFT = 40
 ANCILLARY = 64  # room for descriptors that come with a message
 FRAME_HEADER = 24  # bytes

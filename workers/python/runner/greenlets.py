@@ -85,10 +85,12 @@ class Wire(Link):
     """The worker's own socket. The hub reads for all; each greenlet waits for messages about its request."""
 
     def __init__(self, sock, worker: Worker):
+        from gevent import sleep
         from gevent.event import Event
         from gevent.socket import wait_write
 
         super().__init__(sock, loader.WSGI, external=True)
+        self.nap = sleep
         self.worker = worker
         self.fd = sock.fileno()
         self.event, self.wait_write = Event, wait_write

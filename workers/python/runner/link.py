@@ -11,11 +11,14 @@ from array import array
 from os import close  # before gevent patches it
 from socket import socket as Socket  # before anything patches it
 from threading import Condition
+from time import sleep
 
 from . import frames
 from .packets import NOSIGNAL, wrap
 from .packets import descriptors as passed
 from .plane import Plane
+
+NAP, NAPS = 0.0005, 10  # seconds of one wait for a slot, and how many there are
 
 
 def decode(buffer: bytearray, fds: list[int]):
@@ -63,6 +66,8 @@ class Link:
     The first thread that needs to read becomes the leader and reads for all. With
     `external`, another reader always does it.
     """
+
+    nap = staticmethod(sleep)
 
     def __init__(self, sock, interface: str, external: bool = False):
         self.sock = sock
@@ -169,6 +174,14 @@ class Link:
             exchange.request(message, fds)
         else:
             exchange.message(message)
+
+    def await_room(self, plane: Plane) -> bool:
+        """Waits a moment until there is a large slot: the gateway reads them faster than what comes over its socket."""
+        for _ in range(NAPS):
+            if plane.room():
+                return True
+            self.nap(NAP)
+        return plane.room()
 
     def fetch(self, number: int) -> tuple[tuple | None, list[int]]:
         """Asks for a request, and waits for it. None means that its answer is no longer needed."""

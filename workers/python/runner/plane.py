@@ -133,6 +133,14 @@ class Plane:
         except IndexError:
             return -1
 
+    def room(self) -> bool:
+        """Tells whether there is a large slot."""
+        free, sent = self.large
+        try:
+            return bool(free) or not self.control[sent[0]]
+        except IndexError:  # another thread was faster
+            return False
+
     def put(self, token: int, head: bytes, data=b"") -> bytes:
         """Writes a frame of head and data, which may be a memoryview.
 

@@ -224,18 +224,28 @@ class Response:
             if end and self.left < 0 and self.status not in (204, 304):  # this is the whole body
                 self.block += b"\nContent-Length\n%d" % size
                 self.count += 1
+        tokens = b""
         while True:
             part = rest[at : at + LARGE] if size > LARGE else rest
             last = at + len(part) == size
             flags = END if end and last else 0
             was = self.sent
             head = pack(len(part), BODY, flags, 0, self.number, 0, 0, 0) if was else self.head(len(part), flags)
-            if not plane.answer(self.token, head, part):
+            token = plane.put(self.token, head, part)
+            if not token:
+                plane.tell(tokens)
+                tokens = b""
+                token = self.link.await_room(plane) and plane.put(self.token, head, part)
+            if not token:
                 self.sent, self.token = was, 0
                 return rest[at:]
+            tokens += token
             at += len(part)
             self.spent += len(part)
             self.behind = BEHIND
+            if last or self.spent >= self.granted:  # the gateway is woken once for all parts
+                plane.tell(tokens)
+                tokens = b""
             if last:
                 self.ended = end
                 return b""
