@@ -74,12 +74,29 @@ func TestWorkersAreLimited(t *testing.T) {
 	}
 }
 
+// The check is for classes with many connections, by whatever name somebody asks
+// for one, and where the app asks for it.
 func TestTooFewDescriptorsAreSaid(t *testing.T) {
 	t.Parallel()
-	s := web(t, options{}, "-k", "event-loop", "--rlimit-nofile", "100")
-	s.expect(`rlimit_nofile: 100 descriptors are too few for worker_connections = 1000, which needs 1064`)
-	if code := s.wait(); code != 1 {
-		t.Errorf("exit code %d, want 1", code)
+	few := []string{"--rlimit-nofile", "100"}
+	for name, start := range map[string]func(*testing.T) *server{
+		"command":           func(t *testing.T) *server { return web(t, options{}, append(few, "-k", "event-loop")...) },
+		"command, an alias": func(t *testing.T) *server { return web(t, options{}, append(few, "-k", "asgi")...) },
+		"Go, an alias":      func(t *testing.T) *server { return demo(t, append(few, "-k", "asgi")...) },
+		"Python, an alias":  func(t *testing.T) *server { return python(t, "plain:app", append(few, "-k", "asgi")...) },
+		"Python, uvicorn's": func(t *testing.T) *server {
+			return python(t, "plain:app", append(few, "-k", "uvicorn.workers.UvicornWorker")...)
+		},
+		"Python, by its ASGI": func(t *testing.T) *server { return python(t, "starlette_app:app", few...) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t)
+			s.expect(`rlimit_nofile: 100 descriptors are too few for worker_connections = 1000, which needs 1064`)
+			if code := s.wait(); code != 1 {
+				t.Errorf("exit code %d, want 1", code)
+			}
+		})
 	}
 }
 
