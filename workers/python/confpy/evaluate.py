@@ -1,7 +1,9 @@
-"""Evaluates a gunicorn.conf.py and prints, as one line of JSON, the names that were asked for.
+"""Evaluates a gunicorn.conf.py, or looks at a worker class, and prints the result as one line of JSON.
 
-Its arguments are the file, or python:module, and a JSON list of names; or class:module.Class, of a worker class, and a
-JSON list of folders where it may be.
+There are two ways to call it:
+
+    evaluate.py FILE|python:MODULE '["bind", "workers", ...]'   the values of these names
+    evaluate.py class:MODULE.CLASS '["folder", ...]'            what the class derives from; folders go before sys.path
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import sys
 import traceback
 
 SIMPLE = (str, int, float, bool)
-BASES = ("gonicorn", "gunicorn", "uvicorn", "uvicorn_worker")  # which workers have, whether they are installed or not
+BASES = ("gonicorn", "gunicorn", "uvicorn", "uvicorn_worker")  # importable in workers, installed or not
 
 
 def main(path: str, names: list[str]) -> dict:
@@ -42,7 +44,7 @@ def main(path: str, names: list[str]) -> dict:
 
 
 def unread(source: str, values: dict, names: list[str], lines: dict[str, int]) -> dict[str, int]:
-    """The line of each name that the file gives a value, that is not a setting, and that nothing in the file reads."""
+    """The lines of names that may be misspelt settings: the file sets such a name, and nothing in it reads it."""
     if not source:
         return {}
     tree = ast.parse(source)
@@ -54,7 +56,7 @@ def unread(source: str, values: dict, names: list[str], lines: dict[str, int]) -
 
 
 def positions(path: str) -> dict[str, int]:
-    """The line of each name that is bound at the top of a file, or in its ifs, loops and tries."""
+    """The line where each module-level name is bound, also inside if, for, while, with and try."""
     try:
         with open(path, encoding="utf-8") as f:
             tree = ast.parse(f.read())
@@ -78,7 +80,7 @@ def positions(path: str) -> dict[str, int]:
 
 
 def describe(value, line: int) -> dict:
-    """A value in the form that a TOML file could have it, else what it is."""
+    """The value, if TOML could express it, or else what kind of object it is."""
     try:
         return {"line": line, "value": plain(value)}
     except TypeError:
@@ -92,7 +94,7 @@ def describe(value, line: int) -> dict:
 
 
 def arity(function) -> dict:
-    """How many positional arguments a function must and may have; nothing if Python does not know."""
+    """The fewest and the most positional arguments that a function takes; nothing if Python cannot tell."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
@@ -105,9 +107,10 @@ def arity(function) -> dict:
 
 
 def worker_class(name: str) -> dict | None:
-    """What a worker class of Python's has: what it derives from, and its CONFIG_KWARGS.
+    """The bases, the CONFIG_KWARGS and the methods of a worker class.
 
-    The file is read, where that is enough: its imports may need what is not installed any more.
+    Its file is parsed and, if possible, not imported: it may import packages that are no longer installed. None means
+    that the file has to be imported, and that one of BASES is missing for that.
     """
     module, _, cls = name.replace(":", ".").rpartition(".")
     found = in_source(module, cls)
@@ -122,7 +125,7 @@ def worker_class(name: str) -> dict | None:
 
 
 def of_class(cls: type) -> dict:
-    """The same of a class that is imported."""
+    """The same for an imported class."""
     bases = ["%s.%s" % (c.__module__, c.__qualname__) for c in cls.__mro__[1:]]
     bases = [b.replace("uvicorn_worker._workers.", "uvicorn_worker.") for b in bases]
     own = [c for c in cls.__mro__ if c.__module__.partition(".")[0] not in ("builtins", *BASES)]
@@ -135,7 +138,7 @@ def of_class(cls: type) -> dict:
 
 
 def in_source(module: str, cls: str) -> dict | None:
-    """The same of a class whose file says all of it; None where it does not."""
+    """The same from the source of the class; None if the source does not say everything."""
     for folder in sys.path:
         path = os.path.join(folder, *module.split("."))
         for file in (path + ".py", os.path.join(path, "__init__.py")):
@@ -188,7 +191,7 @@ def plain(value):
 
 
 def failure(e: BaseException, path: str) -> dict:
-    """What went wrong, and where in the file."""
+    """The error, and its line in the file."""
     if isinstance(e, SyntaxError) and e.filename == path:
         return {"error": "syntax error: %s" % e.msg, "line": e.lineno or 0}
     line = 0
@@ -205,7 +208,7 @@ def failure(e: BaseException, path: str) -> dict:
 
 if __name__ == "__main__":
     out = os.dup(1)
-    os.dup2(2, 1)  # what the file prints is none of the answer
+    os.dup2(2, 1)  # what the file prints must not get into the answer
     try:
         answer = main(sys.argv[1], json.loads(sys.argv[2]))
     except BaseException as e:
