@@ -44,6 +44,7 @@ func effects() map[string]Effect {
 		"factory":                            NewWorkers,
 		"forwarded_allow_ips":                NewGateway,
 		"forwarder_headers":                  NewGateway,
+		"gateway_loops":                      NewGateway,
 		"graceful_timeout":                   NewWorkers | NewGateway,
 		"group":                              NewWorkers | NewGateway,
 		"header_map":                         NewGateway,

@@ -33,6 +33,8 @@ type Gateway struct {
 	MaxBufferTotal    int64 // bytes
 	Sendfile          bool
 
+	GatewayLoops int // event loops
+
 	// Protocols
 	Protocol                  string
 	HTTPProtocols             []string // h1, h2

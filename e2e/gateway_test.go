@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -17,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/coder/websocket"
 
 	"github.com/gonicorn/gonicorn/internal/platform"
 )
@@ -201,6 +204,294 @@ func TestIdleConnectionsTakeNoCapacity(t *testing.T) {
 	}
 	if status, _ := get(t, s.addr(), "/"); status != 200 {
 		t.Errorf("beside 50 idle connections: %d", status)
+	}
+	s.stop()
+}
+
+func TestConnectionsSurviveReloads(t *testing.T) {
+	t.Parallel()
+	s := web(t, options{}, "-w", "2", "--keep-alive", "30").ready()
+	gateway := gatewayPID(s)
+	k := dial(t, s.addr())
+	k.get("/")
+	for i := range 3 {
+		mark := s.log.mark()
+		s.signal(syscall.SIGHUP)
+		s.expectFrom(mark, `new generation serves`)
+		eventually(t, "the new generation answers", func() bool {
+			resp, body := k.get("/")
+			if resp.StatusCode != 200 {
+				t.Fatalf("after reload %d: %d %q", i+1, resp.StatusCode, body)
+			}
+			return strings.Contains(body, fmt.Sprintf("generation %d", i+2))
+		})
+	}
+	if gatewayPID(s) != gateway {
+		t.Error("the gateway was exchanged although no setting of it changed")
+	}
+	s.stop()
+}
+
+func TestReloadsFailNoRequest(t *testing.T) {
+	t.Parallel()
+	s := web(t, options{}, "-w", "2", "-k", "event-loop").ready()
+	l := startLoad(t, s.addr(), 4)
+	for range 5 {
+		mark := s.log.mark()
+		s.signal(syscall.SIGHUP)
+		s.expectFrom(mark, `new generation serves`)
+	}
+	l.stop()
+	if l.failed.Load() > 0 || l.done.Load() == 0 {
+		t.Fatalf("%d of %d requests failed, the first with %v", l.failed.Load(), l.done.Load(), l.first.Load())
+	}
+	s.stop()
+}
+
+func TestChangedGatewayIsExchangedWithoutLoss(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "gunicorn.toml")
+	write := func(size int) {
+		if err := os.WriteFile(file, fmt.Appendf(nil, "queue_size = %d\n", size), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(500)
+	s := web(t, options{dir: dir}, "-w", "2", "-k", "event-loop").ready()
+	old := gatewayPID(s)
+	l := startLoad(t, s.addr(), 4)
+	for i := range 3 {
+		write(600 + i)
+		mark := s.log.mark()
+		s.signal(syscall.SIGHUP)
+		s.expectFrom(mark, `gateway gone`)
+		s.expectFrom(mark, `worker gone`)
+	}
+	l.stop()
+	if l.failed.Load() > 0 || l.done.Load() == 0 {
+		t.Fatalf("%d of %d requests failed, the first with %v", l.failed.Load(), l.done.Load(), l.first.Load())
+	}
+	if gatewayPID(s) == old {
+		t.Error("the gateway was not exchanged")
+	}
+	s.stop()
+}
+
+func TestKilledWorkersFailNoGET(t *testing.T) {
+	t.Parallel()
+	s := web(t, options{}, "-w", "3", "-k", "event-loop").ready()
+	l := startLoad(t, s.addr(), 4)
+	for range 5 {
+		mark := s.log.mark()
+		if err := syscall.Kill(anyOf(s.pids()), syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		s.expectFrom(mark, `worker ready`)
+	}
+	l.stop()
+	if l.failed.Load() > 0 || l.done.Load() == 0 {
+		t.Fatalf("%d of %d requests failed, the first with %v", l.failed.Load(), l.done.Load(), l.first.Load())
+	}
+	s.stop()
+}
+
+func TestRequestOfADeadWorkerIsReplayedOnlyWhereSafe(t *testing.T) {
+	t.Parallel()
+	for method, want := range map[string]int{"GET": 200, "OPTIONS": 200, "POST": 502, "DELETE": 502} {
+		t.Run(method, func(t *testing.T) {
+			t.Parallel()
+			s := web(t, options{env: []string{"E2E_ONCE=" + newOnce(t.TempDir())}}, "-w", "2").ready()
+			k := dial(t, s.addr())
+			k.send(method + " /crash-once HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
+			if resp, body := k.answer(method); resp.StatusCode != want {
+				t.Errorf("%d %q, want %d", resp.StatusCode, body, want)
+			}
+			s.stop()
+		})
+	}
+}
+
+func TestKilledGatewayComesBack(t *testing.T) {
+	t.Parallel()
+	s := web(t, options{}, "-w", "1").ready()
+	k := dial(t, s.addr())
+	k.get("/")
+	mark := s.log.mark()
+	if err := syscall.Kill(gatewayPID(s), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if status, body := get(t, s.addr(), "/"); status != 200 { // waits in the backlog meanwhile
+		t.Fatalf("%d %q", status, body)
+	}
+	s.expectFrom(mark, `gateway lost`)
+	s.expectFrom(mark, `gateway ready`)
+	s.stop()
+}
+
+func TestHungRequestIsAnsweredAndItsWorkerReplaced(t *testing.T) {
+	t.Parallel()
+	s := web(t, options{}, "-w", "1", "-k", "sync", "--timeout", "2s").ready()
+	old := anyOf(s.pids())
+	k := dial(t, s.addr())
+	resp, _ := k.get("/hang")
+	if resp.StatusCode != 504 {
+		t.Fatalf("status %d, want 504", resp.StatusCode)
+	}
+	s.expect(`worker hangs.*pid=` + strconv.Itoa(old))
+	if status, body := get(t, s.addr(), "/"); status != 200 || pidIn(t, body) == old {
+		t.Fatalf("%d %q", status, body)
+	}
+	s.stop()
+}
+
+func TestEventLoopWorkerOutlivesASlowRequest(t *testing.T) {
+	t.Parallel()
+	s := web(t, options{}, "-w", "1", "-k", "event-loop", "--request-timeout", "200ms").ready()
+	old := anyOf(s.pids())
+	if resp, _ := dial(t, s.addr()).get("/hang"); resp.StatusCode != 504 {
+		t.Fatalf("status %d, want 504", resp.StatusCode)
+	}
+	if _, body := get(t, s.addr(), "/"); pidIn(t, body) != old {
+		t.Errorf("another worker answers: %q, want %d", body, old)
+	}
+	s.stop()
+}
+
+func TestSlowClientsHoldNoWorker(t *testing.T) {
+	t.Parallel()
+	s := web(t, options{}, "-w", "1").ready()
+	upload := dial(t, s.addr())
+	upload.send("POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n" + strings.Repeat("x", 500000))
+	reader := dial(t, s.addr())
+	reader.send("GET /big?mb=64 HTTP/1.1\r\nHost: localhost\r\n\r\n") // and reads nothing
+	s.expect(`big is written`)
+	for range 20 {
+		if status, _ := get(t, s.addr(), "/"); status != 200 {
+			t.Fatalf("status %d", status)
+		}
+	}
+	upload.send(strings.Repeat("x", 500000))
+	if resp, body := upload.answer("POST"); resp.StatusCode != 200 || len(body) != 1000000 {
+		t.Errorf("upload: %d, %d bytes back", resp.StatusCode, len(body))
+	}
+	if resp, body := reader.answer("GET"); resp.StatusCode != 200 || len(body) != 64<<20 {
+		t.Errorf("download: %d, %d bytes", resp.StatusCode, len(body))
+	}
+	s.stop()
+}
+
+func TestEventsFlowAndAreHeldBack(t *testing.T) {
+	t.Parallel()
+	s := web(t, options{}, "-k", "event-loop").ready()
+	k := dial(t, s.addr())
+	k.send("GET /events?once=1 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	resp, err := http.ReadResponse(k.in, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(resp.Body).ReadString('\n')
+	if err != nil || !strings.HasPrefix(line, "data: 0") {
+		t.Fatalf("first event %q, %v", line, err)
+	}
+	endless := dial(t, s.addr())
+	endless.send("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	if _, err := endless.in.Peek(10); err != nil {
+		t.Fatal(err)
+	}
+	get(t, s.addr(), "/") // the gateway is not held either
+	if mb := residentMiB(t, gatewayPID(s)); mb > 200 {
+		t.Errorf("the gateway holds %d MiB for a client that reads nothing", mb)
+	}
+	k.conn.Close()
+	endless.conn.Close()
+	s.stop()
+}
+
+func residentMiB(t *testing.T, pid int) int {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return int(number(string(text), `VmRSS:\s+(\d+) kB`)) / 1024
+}
+
+func TestBodiesStreamBothWays(t *testing.T) {
+	t.Parallel()
+	s := web(t, options{}, "--no-request-buffering").ready()
+	k := dial(t, s.addr())
+	k.send("POST /duplex HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+	resp, err := http.ReadResponse(k.in, &http.Request{Method: "POST"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, part := range []string{"hello", "again"} {
+		if i > 0 {
+			k.send("5\r\n" + part + "\r\n")
+		}
+		got := make([]byte, 5)
+		if _, err := io.ReadFull(resp.Body, got); err != nil || string(got) != part {
+			t.Fatalf("part %d: %q, %v", i, got, err)
+		}
+	}
+	k.send("0\r\n\r\n")
+	if rest, err := io.ReadAll(resp.Body); err != nil || len(rest) > 0 {
+		t.Errorf("%q behind the end, %v", rest, err)
+	}
+	s.stop()
+}
+
+func TestAppHearsThatTheClientIsGone(t *testing.T) {
+	t.Parallel()
+	s := web(t, options{}).ready()
+	k := dial(t, s.addr())
+	k.send("GET /gone HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	s.expect(`waiting for the client to go`)
+	k.conn.Close()
+	s.expect(`the client is gone`)
+	s.stop()
+}
+
+func TestWebSocketIsTunnelledAndSentAwayOnReload(t *testing.T) {
+	t.Parallel()
+	s := web(t, options{}, "-w", "1", "-k", "event-loop", "--graceful-timeout", "5").ready()
+	ctx, cancel := context.WithTimeout(t.Context(), bound)
+	defer cancel()
+	c, _, err := websocket.Dial(ctx, "ws://"+s.addr()+"/ws", &websocket.DialOptions{Subprotocols: []string{"echo"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.CloseNow()
+	if c.Subprotocol() != "echo" {
+		t.Errorf("subprotocol %q", c.Subprotocol())
+	}
+	if err := c.Write(ctx, websocket.MessageText, []byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	if _, p, err := c.Read(ctx); err != nil || string(p) != "hello" {
+		t.Fatalf("%q, %v", p, err)
+	}
+	s.signal(syscall.SIGHUP)
+	if _, _, err := c.Read(ctx); websocket.CloseStatus(err) != websocket.StatusServiceRestart {
+		t.Errorf("the socket ended with %v, want 1012 (service restart)", err)
+	}
+	s.expect(`worker gone`)
+	s.stop()
+}
+
+func TestEarlyHintsAndTrailersPass(t *testing.T) {
+	t.Parallel()
+	s := web(t, options{}).ready()
+	k := dial(t, s.addr())
+	k.send("GET /early HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	resp, _ := k.answer("GET")
+	if resp.StatusCode != 103 || resp.Header.Get("Link") == "" {
+		t.Fatalf("first answer %d %v, want 103", resp.StatusCode, resp.Header)
+	}
+	resp, body := k.answer("GET")
+	if resp.StatusCode != 200 || body != "after the hint" || resp.Trailer.Get("X-Sum") != "42" {
+		t.Fatalf("%d %q, trailers %v", resp.StatusCode, body, resp.Trailer)
 	}
 	s.stop()
 }

@@ -13,10 +13,16 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
+	"time"
+
+	"github.com/coder/websocket"
 )
 
 // interpreter is the Python of the tests' virtual environment, which make test
@@ -95,6 +101,276 @@ func uploaded(t testing.TB, url string, n int) map[string]any {
 	return got
 }
 
+func TestFastAPI(t *testing.T) {
+	t.Parallel()
+	s := python(t, "fastapi_app:app", "-w", "2").ready()
+	s.expect(`worker class: event-loop`)
+	url := "http://" + s.addr()
+	if resp, body := fetch(t, "GET", url+"/", nil); resp.StatusCode != 200 || !strings.Contains(body, `"thread":"MainThread"`) {
+		t.Errorf("async endpoint: %d %s", resp.StatusCode, body)
+	}
+	if _, body := fetch(t, "GET", url+"/sync", nil); !strings.Contains(body, "AnyIO worker thread") {
+		t.Errorf("sync endpoint: %s", body)
+	}
+	if _, body := fetch(t, "GET", url+"/stream?n=100", nil); strings.Count(body, "\n") != 100 {
+		t.Errorf("stream: %q", body)
+	}
+	fetch(t, "GET", url+"/background", nil)
+	s.expect(`background task ran`)
+	if got := uploaded(t, url+"/upload", 50<<20); got["size"] != float64(50<<20) {
+		t.Errorf("upload: %v", got)
+	}
+	resp, _ := fetch(t, "GET", url+"/fail", nil)
+	if resp.StatusCode != 500 {
+		t.Errorf("failing endpoint: %d", resp.StatusCode)
+	}
+	s.expect(`error in request ` + resp.Header.Get("X-Request-Id"))
+	s.expect(`RuntimeError: this endpoint fails`)
+	events(t, s)
+	echoSocket(t, "ws://"+s.addr()+"/ws")
+	s.stop()
+	s.expect(`startup`)
+	s.expect(`shutdown`)
+}
+
+// events reads a few events and leaves.
+func events(t *testing.T, s *server) {
+	t.Helper()
+	k := dial(t, s.addr())
+	k.send("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	resp, err := http.ReadResponse(k.in, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 20)
+	if _, err := io.ReadFull(resp.Body, buf); err != nil || !strings.HasPrefix(string(buf), "data: 0\n\ndata: 1") {
+		t.Errorf("events: %q, %v", buf, err)
+	}
+	k.conn.Close()
+	s.expect(`events ended`)
+}
+
+func echoSocket(t *testing.T, url string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), bound)
+	defer cancel()
+	c, _, err := websocket.Dial(ctx, url, &websocket.DialOptions{CompressionMode: websocket.CompressionNoContextTakeover})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.CloseNow()
+	c.SetReadLimit(1 << 20)
+	for _, text := range []string{"hello", strings.Repeat("long ", 40000)} {
+		if err := c.Write(ctx, websocket.MessageText, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		if _, p, err := c.Read(ctx); err != nil || string(p) != "echo "+text {
+			t.Fatalf("%d bytes back, %v", len(p), err)
+		}
+	}
+	if err := c.Close(websocket.StatusNormalClosure, "bye"); err != nil {
+		t.Errorf("close: %v", err)
+	}
+}
+
+func TestStarlette(t *testing.T) {
+	t.Parallel()
+	for _, class := range []string{"event-loop", "sync", "threaded"} {
+		t.Run(class, func(t *testing.T) {
+			t.Parallel()
+			s := python(t, "starlette_app:app", "-k", class, "--threads", "2").ready()
+			url := "http://" + s.addr()
+			if resp, body := fetch(t, "GET", url+"/", nil); resp.StatusCode != 200 || body != "hello from /" {
+				t.Errorf("%d %s", resp.StatusCode, body)
+			}
+			if _, body := fetch(t, "POST", url+"/echo", bytes.NewReader(make([]byte, 1<<20))); !strings.Contains(body, `"size":1048576,"client":"127.0.0.1"`) {
+				t.Errorf("echo: %s", body)
+			}
+			if _, body := fetch(t, "GET", url+"/file", nil); !strings.Contains(body, "FileResponse") {
+				t.Errorf("file: %q", body)
+			}
+			doubleSocket(t, "ws://"+s.addr())
+			s.stop()
+		})
+	}
+}
+
+func doubleSocket(t *testing.T, url string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), bound)
+	defer cancel()
+	c, _, err := websocket.Dial(ctx, url+"/ws", &websocket.DialOptions{Subprotocols: []string{"chat"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.CloseNow()
+	if err := c.Write(ctx, websocket.MessageBinary, []byte("ab")); err != nil {
+		t.Fatal(err)
+	}
+	if _, p, err := c.Read(ctx); err != nil || string(p) != "abab" || c.Subprotocol() != "chat" {
+		t.Fatalf("%q, %v, subprotocol %q", p, err, c.Subprotocol())
+	}
+	_, _, err = c.Read(ctx)
+	if websocket.CloseStatus(err) != 4000 {
+		t.Errorf("closed with %v, want 4000", err)
+	}
+	if _, resp, err := websocket.Dial(ctx, url+"/denied", nil); err == nil || resp == nil || resp.StatusCode != 403 {
+		t.Errorf("a denied socket was answered %v, %v", resp, err)
+	}
+}
+
+func TestDjango(t *testing.T) {
+	t.Parallel()
+	for _, app := range []string{"djangoproj.wsgi", "djangoproj.asgi:application"} {
+		t.Run(app, func(t *testing.T) {
+			t.Parallel()
+			s := python(t, app).ready()
+			url := "http://" + s.addr()
+			if resp, body := fetch(t, "GET", url+"/", nil); resp.StatusCode != 200 || body != "django says hello to 127.0.0.1" {
+				t.Errorf("%d %s", resp.StatusCode, body)
+			}
+			if got := uploaded(t, url+"/upload", 5<<20); got["size"] != float64(5<<20) {
+				t.Errorf("upload: %v", got)
+			}
+			if _, body := fetch(t, "GET", url+"/stream", nil); strings.Count(body, "\n") != 100 {
+				t.Errorf("stream: %q", body)
+			}
+			if _, body := fetch(t, "GET", url+"/file", nil); !strings.Contains(body, "urlpatterns") {
+				t.Errorf("file: %q", body)
+			}
+			if resp, _ := fetch(t, "GET", url+"/fail", nil); resp.StatusCode != 500 {
+				t.Errorf("failing view: %d", resp.StatusCode)
+			}
+			s.stop()
+		})
+	}
+}
+
+func TestFlask(t *testing.T) {
+	t.Parallel()
+	for _, app := range []string{"flask_app:app", "flask_app:create_app()", "flask_app:create_named(name='y')"} {
+		t.Run(app, func(t *testing.T) {
+			t.Parallel()
+			s := python(t, app, "--threads", "2").ready()
+			url := "http://" + s.addr()
+			if _, body := fetch(t, "GET", url+"/", nil); !strings.Contains(body, `"multithread":true`) || !strings.Contains(body, `"remote":"127.0.0.1"`) {
+				t.Errorf("%s", body)
+			}
+			if got := uploaded(t, url+"/upload", 5<<20); got["size"] != float64(5<<20) {
+				t.Errorf("upload: %v", got)
+			}
+			if _, body := fetch(t, "GET", url+"/stream", nil); strings.Count(body, "\n") != 100 {
+				t.Errorf("stream: %q", body)
+			}
+			s.stop()
+		})
+	}
+	s := python(t, "flask_app:create_app", "--factory").ready()
+	s.stop()
+}
+
+func TestWSGI(t *testing.T) {
+	t.Parallel()
+	for _, class := range []string{"sync", "threaded", "event-loop"} {
+		t.Run(class, func(t *testing.T) {
+			t.Parallel()
+			s := python(t, "plain:app", "-k", class, "--threads", "2").ready()
+			url := "http://" + s.addr()
+			for path, want := range map[string]string{
+				"/write": "written and returned", "/replaced": "replaced", "/closing": "to be closed",
+			} {
+				if _, body := fetch(t, "GET", url+path, nil); body != want {
+					t.Errorf("%s: %q, want %q", path, body, want)
+				}
+			}
+			s.expect(`closed`)
+			if resp, body := fetch(t, "GET", url+"/file", nil); !strings.Contains(body, "file_wrapper") || resp.ContentLength < 1000 {
+				t.Errorf("file: %d bytes, length %d", len(body), resp.ContentLength)
+			}
+			for _, n := range []int{0, 10, 70000, 3 << 20} {
+				want := strings.Repeat("x", n)
+				if _, body := fetch(t, "POST", url+"/echo", strings.NewReader(want)); body != want {
+					t.Errorf("echo of %d bytes: %d came back", n, len(body))
+				}
+				if _, body := fetch(t, "POST", url+"/echo", io.MultiReader(strings.NewReader(want))); body != want { // chunked
+					t.Errorf("chunked echo of %d bytes: %d came back", n, len(body))
+				}
+			}
+			environ(t, url)
+			faults(t, s, url)
+			s.stop()
+		})
+	}
+}
+
+// environ checks what PEP 3333 asks for.
+func environ(t *testing.T, url string) {
+	t.Helper()
+	_, body := fetch(t, "GET", url+"/environ?a=b%20c", nil, "X-Own", "v", "Content-Type", "text/x")
+	var got map[string]any
+	if err := json.Unmarshal([]byte(body), &got); err != nil {
+		t.Fatalf("%v in %q", err, body)
+	}
+	for key, want := range map[string]any{
+		"REQUEST_METHOD": "GET", "SCRIPT_NAME": "", "PATH_INFO": "/environ", "QUERY_STRING": "a=b%20c", "SERVER_PROTOCOL": "HTTP/1.1",
+		"REMOTE_ADDR": "127.0.0.1", "HTTP_X_OWN": "v", "CONTENT_TYPE": "text/x", "wsgi.url_scheme": "http",
+		"wsgi.input_terminated": true, "wsgi.run_once": false, "wsgi.file_wrapper": "type",
+	} {
+		if got[key] != want {
+			t.Errorf("%s is %v, want %v", key, got[key], want)
+		}
+	}
+	for _, key := range []string{"SERVER_NAME", "SERVER_PORT", "REMOTE_PORT", "wsgi.version", "wsgi.errors", "wsgi.input", "HTTP_X_REQUEST_ID", "gonicorn.request_id"} {
+		if _, ok := got[key]; !ok {
+			t.Errorf("there is no %s", key)
+		}
+	}
+}
+
+// faults has the app misbehave: 500 or a cut answer, a line in the log, and the
+// worker lives.
+func faults(t *testing.T, s *server, url string) {
+	t.Helper()
+	pids := len(s.pids())
+	for path, want := range map[string]string{
+		"/none": `the app returned None`, "/bad-header": `line break in a header field`, "/bad-status": `status`,
+		"/long": `Content-Length`, "/text": `body of str`, "/no-start": `body before start_response`, "/fail": `RuntimeError: this app fails`,
+	} {
+		mark := s.log.mark()
+		if resp, body := fetch(t, "GET", url+path, nil); resp.StatusCode != 500 && !strings.HasPrefix(body, "cut: ") {
+			t.Errorf("%s: %d %q", path, resp.StatusCode, body)
+		}
+		s.expectFrom(mark, want)
+	}
+	for _, path := range []string{"/short", "/late"} {
+		if resp, body := fetch(t, "GET", url+path, nil); !strings.HasPrefix(body, "cut: ") && resp.StatusCode < 500 {
+			t.Errorf("%s: %q, want a cut answer", path, body)
+		}
+	}
+	if n := len(s.pids()); n != pids {
+		t.Errorf("%d workers are left of %d", n, pids)
+	}
+	if resp, _ := fetch(t, "GET", url+"/", nil); resp.StatusCode != 200 {
+		t.Errorf("afterwards: %d", resp.StatusCode)
+	}
+}
+
+func TestWSGIIsValid(t *testing.T) {
+	t.Parallel()
+	s := python(t, "plain:validated").ready()
+	for _, method := range []string{"GET", "HEAD", "POST"} {
+		if resp, body := fetch(t, method, "http://"+s.addr()+"/a%2Fb?c", strings.NewReader("")); resp.StatusCode != 200 {
+			t.Errorf("%s: %d %q", method, resp.StatusCode, body)
+		}
+	}
+	s.stop()
+	for _, line := range s.log.lines(0) {
+		if strings.Contains(line, "AssertionError") {
+			t.Error(line)
+		}
+	}
+}
+
 func TestASGIFaults(t *testing.T) {
 	t.Parallel()
 	for _, class := range []string{"event-loop", "threaded"} {
@@ -149,6 +425,145 @@ func TestPythonAppHearsThatTheClientIsGone(t *testing.T) {
 	k.conn.Close()
 	s.expect(`endless ended`)
 	s.stop()
+}
+
+// What the log must say of a worker that hangs.
+func TestHangsAreDiagnosed(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ app, path, want string }{
+		{"plain:app", "/sleep?30", `in sleep`},
+		{"plain:app", "/spin", `in spin`},
+		{"plain:app", "/deadlock", `in deadlock`},
+		{"plain:app", "/native", `in native`},
+		{"fastapi_app:app", "/stall?s=30", `in stall`},
+		{"fastapi_app:app", "/spin", `in spin`},
+	} {
+		t.Run(c.app+c.path, func(t *testing.T) {
+			t.Parallel()
+			s := python(t, c.app, "-w", "2", "--timeout", "2").ready()
+			resp := make(chan int, 1)
+			go func() {
+				r, _ := fetch(t, "GET", "http://"+s.addr()+c.path, nil)
+				resp <- r.StatusCode
+			}()
+			old := s.expect(`worker hangs.* pid=(\d+)`)[1]
+			s.expect(regexp.QuoteMeta(c.want))
+			for range 10 {
+				if r, _ := fetch(t, "GET", "http://"+s.addr()+"/", nil); r.StatusCode != 200 {
+					t.Errorf("meanwhile: %d", r.StatusCode)
+				}
+			}
+			s.expect(`worker gone .*pid=` + old)
+			if status := <-resp; status != 504 && status != 502 {
+				t.Errorf("the request that hung got %d", status)
+			}
+			s.stop()
+			if n := strings.Count(s.log.text(), "worker hangs"); n != 1 {
+				t.Errorf("%d workers hung on one request", n)
+			}
+		})
+	}
+}
+
+func TestStalledLoopGetsNothing(t *testing.T) {
+	t.Parallel()
+	s := python(t, "fastapi_app:app", "-w", "3", "--stall-warning", "300ms").ready()
+	k := dial(t, s.addr())
+	k.send("GET /spin HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	s.expect(`event loop is blocked`)
+	for i := range 100 {
+		began := time.Now()
+		if r, _ := fetch(t, "GET", "http://"+s.addr()+"/", nil); r.StatusCode != 200 {
+			t.Fatalf("request %d: %d", i, r.StatusCode)
+		}
+		if took := time.Since(began); took > 10*time.Second {
+			t.Fatalf("request %d took %s", i, took)
+		}
+	}
+	s.signal(syscall.SIGQUIT)
+	s.wait()
+}
+
+// Three workers of four threads hold twelve requests at once.
+func TestTwelveAtOnce(t *testing.T) {
+	t.Parallel()
+	s := python(t, "plain:app", "-w", "3", "--threads", "4").ready()
+	for pid := range s.pids() {
+		eventually(t, "a worker has its threads, and the one that watches", func() bool {
+			tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", pid))
+			return len(tasks) == 5
+		})
+	}
+	// On a busy machine the first may have ended before the last has begun.
+	eventually(t, "twelve requests at once", func() bool {
+		w := startWatch()
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		seen := map[string]int{}
+		for range 12 {
+			wg.Go(func() {
+				_, body := fetch(t, "GET", "http://"+s.addr()+"/sleep?1", nil)
+				mu.Lock()
+				seen[body]++
+				mu.Unlock()
+			})
+		}
+		wg.Wait()
+		took := w.took()
+		t.Logf("twelve requests of a second took %s, answers by worker: %v", took, seen)
+		return took < 1900*time.Millisecond && len(seen) == 3
+	})
+	s.stop()
+}
+
+func TestPythonWorkersAreReplacedByAgeWithoutLoss(t *testing.T) {
+	t.Parallel()
+	for _, app := range []string{"plain:app", "plain:asgi"} {
+		t.Run(app, func(t *testing.T) {
+			t.Parallel()
+			s := python(t, app, "-w", "2", "--max-requests", "50").ready()
+			l := startLoad(t, s.addr(), 4)
+			s.expect(`worker is told to finish.*max_requests`)
+			s.expect(`worker gone.*max_requests`)
+			l.stop()
+			if l.failed.Load() > 0 {
+				t.Errorf("%d of %d requests failed: %v", l.failed.Load(), l.done.Load(), l.first.Load())
+			}
+			s.stop()
+		})
+	}
+}
+
+func TestPythonReloadsWithoutLossAndKilledWorkersToo(t *testing.T) {
+	t.Parallel()
+	for _, app := range []string{"plain:app", "plain:asgi"} {
+		t.Run(app, func(t *testing.T) {
+			t.Parallel()
+			s := python(t, app, "-w", "2").ready()
+			l := startLoad(t, s.addr(), 4)
+			for range 3 {
+				mark := s.log.mark()
+				s.signal(syscall.SIGHUP)
+				s.expectFrom(mark, `new generation serves`)
+			}
+			for range 3 {
+				mark := s.log.mark()
+				_ = syscall.Kill(newestOf(t, s), syscall.SIGKILL)
+				s.expectFrom(mark, `worker ready`)
+			}
+			mark := s.log.mark()
+			l.stop()
+			if l.failed.Load() > 0 {
+				t.Errorf("%d of %d requests failed: %v", l.failed.Load(), l.done.Load(), l.first.Load())
+			}
+			_ = syscall.Kill(gatewayPID(s), syscall.SIGKILL)
+			s.expectFrom(mark, `gateway ready`)
+			if r, _ := fetch(t, "GET", "http://"+s.addr()+"/", nil); r.StatusCode != 200 {
+				t.Errorf("after the gateway's death: %d", r.StatusCode)
+			}
+			s.stop()
+		})
+	}
 }
 
 // Mistakes in naming an app: one error, exit code 4, and what to type.
@@ -208,6 +623,17 @@ func TestFailedStartupIsABootFailure(t *testing.T) {
 	s.expect(`the app's startup failed: no database`)
 }
 
+// newestOf is the worker that was ready last.
+func newestOf(t *testing.T, s *server) int {
+	t.Helper()
+	all := regexp.MustCompile(`worker ready .*pid=(\d+)`).FindAllStringSubmatch(s.log.text(), -1)
+	if len(all) == 0 {
+		t.Fatal("no worker has been ready")
+	}
+	pid, _ := strconv.Atoi(all[len(all)-1][1])
+	return pid
+}
+
 func TestModuleStateIsPerProcess(t *testing.T) {
 	t.Parallel()
 	s := python(t, "fastapi_app:app", "-w", "2").ready()
@@ -240,6 +666,54 @@ func TestModuleStateIsPerProcess(t *testing.T) {
 	if len(counts) != 2 || sum != asked {
 		t.Errorf("counts by process after %v requests: %v", asked, counts)
 	}
+	s.stop()
+}
+
+func TestPythonReloadShowsChangedCode(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write := func(text string) {
+		if err := os.WriteFile(filepath.Join(dir, "main.py"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	code := func(v int) string {
+		return "def app(e, s):\n    s('200 OK', [])\n    return [b'version " + strconv.Itoa(v) + "']\n"
+	}
+	write(code(1))
+	s := startWith(t, options{dir: dir, env: []string{"PYTHONDONTWRITEBYTECODE=1"}}, "main:app", "-b", "127.0.0.1:0", "--reload", "--python", interpreter(t)).ready()
+	answers := func(want string) func() bool {
+		return func() bool { _, body := fetch(t, "GET", "http://"+s.addr()+"/", nil); return body == want }
+	}
+	eventually(t, "version 1", answers("version 1"))
+	mark := s.log.mark()
+	write("def app(e, s:\n")
+	s.expectFrom(mark, `syntax error in main.py:1`)
+	write(code(2))
+	eventually(t, "version 2", answers("version 2"))
+	s.stop()
+}
+
+func TestPythonReloadWatchesImportedModules(t *testing.T) {
+	t.Parallel()
+	dir, lib := t.TempDir(), t.TempDir()
+	app := "import outside\ndef app(e, s):\n    s('200 OK', [])\n    return [outside.TEXT]\n"
+	if err := os.WriteFile(filepath.Join(dir, "main.py"), []byte(app), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	write := func(text string) {
+		if err := os.WriteFile(filepath.Join(lib, "outside.py"), []byte("TEXT = b'"+text+"'\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("first")
+	s := startWith(t, options{dir: dir, env: []string{"PYTHONDONTWRITEBYTECODE=1"}}, "main:app", "-b", "127.0.0.1:0", "--reload",
+		"--pythonpath", lib, "--python", interpreter(t)).ready()
+	write("second")
+	eventually(t, "the changed module serves", func() bool {
+		_, body := fetch(t, "GET", "http://"+s.addr()+"/", nil)
+		return body == "second"
+	})
 	s.stop()
 }
 

@@ -78,6 +78,9 @@ func startProgram(t testing.TB, o options, argv ...string) *server {
 		cmd.Dir = t.TempDir()
 	}
 	cmd.Env = append(cleanEnv(), o.env...)
+	if n := os.Getenv("E2E_LOOPS"); n != "" { // the suite with several event loops in the gateway
+		cmd.Env = append(cmd.Env, "GONICORN_GATEWAY_LOOPS="+n)
+	}
 	cmd.SysProcAttr = o.attr
 	cmd.Stdin = o.stdin
 	out, err := cmd.StderrPipe()

@@ -28,6 +28,7 @@ func TestWebSocketOnEveryWay(t *testing.T) {
 		first        string // what a client sends first
 	}{
 		{name: "plain", scheme: "ws"},
+		{name: "several loops", scheme: "ws", args: []string{"--gateway-loops", "3"}},
 		{name: "TLS", scheme: "wss", args: []string{"--certfile", cert, "--keyfile", key}, tls: &tls.Config{RootCAs: a.Pool, ServerName: "one.example"}},
 		{name: "PROXY protocol", scheme: "ws", args: []string{"--proxy-protocol", "v1"}, first: "PROXY TCP4 192.0.2.1 192.0.2.2 1000 80\r\n"},
 	} {

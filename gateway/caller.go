@@ -92,6 +92,9 @@ type Begun interface {
 	// Add hands over the next part of the body, and copies it; end says that it is
 	// the last.
 	Add(body []byte, end bool)
+	// Owe says that the client has taken n bytes of the answer for which Call.Taken was
+	// called too late.
+	Owe(n int)
 	// Drop releases what was taken for the request, if nobody continues with it.
 	Drop()
 }

@@ -15,7 +15,7 @@ const acceptPause = 50 * time.Millisecond
 // of a unix socket, or empty.
 func (s *Server) Serve(l net.Listener, unix string) {
 	if s.onLoop != nil && s.o.TLS == nil {
-		if err := s.onLoop.Listen(l, unix); err != nil {
+		if err := s.onLoop[0].Listen(l, unix); err != nil {
 			s.LogAcceptError(l.Addr().String(), err)
 		}
 		return
@@ -90,8 +90,8 @@ func (s *Server) stopAccepting() {
 	for l := range s.listeners {
 		l.Close()
 	}
-	if s.onLoop != nil {
-		s.onLoop.StopAccepting()
+	for _, l := range s.onLoop {
+		l.StopAccepting()
 	}
 }
 

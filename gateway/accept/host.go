@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway/http1"
-	"github.com/gonicorn/gonicorn/gateway/http2loop"
 )
 
 // Host is what a LoopServer needs of the Server.
@@ -22,8 +21,6 @@ type Host interface {
 	// HandOver serves a connection of the loop in the caller's goroutine, and releases it
 	// at the end, unless the loop has adopted it. Without a connection it only releases.
 	HandOver(c http1.Conn)
-	// HTTP2 serves HTTP/2 connections; nil if HTTP/2 is off.
-	HTTP2() *http2loop.Server
 	// LogFull and LogAcceptError log why no connections are accepted.
 	LogFull()
 	LogAcceptError(listener string, err error)

@@ -1,6 +1,8 @@
 package accept
 
 import (
+	"sync/atomic"
+
 	"github.com/gonicorn/gonicorn/gateway/http1"
 	"github.com/gonicorn/gonicorn/gateway/http2"
 	"github.com/gonicorn/gonicorn/gateway/http2loop"
@@ -25,13 +27,13 @@ func (s *Server) setUpHTTP2() {
 	if b.HeaderList <= 0 {
 		b.HeaderList = defaultHeaderList
 	}
-	s.http2 = http2loop.New(http2loop.Options{
-		Loop: o.Events.Loop, HTTP: o.HTTP1, Bounds: b, Greet: o.HandshakeTimeout, Backend: o.Events.Backend, Pipeline: o.Events.Pipeline, Log: o.Log,
-	})
+	held := new(atomic.Int64)
+	for _, e := range o.Loops {
+		s.http2 = append(s.http2, http2loop.New(http2loop.Options{
+			Loop: e.Loop, HTTP: o.HTTP1, Bounds: b, Greet: o.HandshakeTimeout, Backend: e.Backend, Pipeline: e.Pipeline, Held: held, Log: o.Log,
+		}))
+	}
 }
-
-// HTTP2 implements Host.
-func (s *Server) HTTP2() *http2loop.Server { return s.http2 }
 
 // sniffHTTP2 reports whether a connection begins with HTTP/2's preface, which
 // it takes off (RFC 9113, 3.4).

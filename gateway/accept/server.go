@@ -31,7 +31,6 @@ type Options struct {
 	TLS   *TLS          // nil for plain connections
 
 	NoHTTP1        bool // speak HTTP/2 only
-	Events         Events
 	HTTP2          bool // over TLS, by ALPN
 	HTTP2Cleartext bool // without TLS, by prior knowledge (RFC 9113, 3.3)
 	Streams        int  // requests at once on one HTTP/2 connection
@@ -45,9 +44,9 @@ type Options struct {
 	Uwsgi      bool                       // speak the uwsgi protocol in place of HTTP
 	UwsgiAllow func(peer netip.Addr) bool // who may; unix sockets' peers always
 
-	// LoopServer, which may be nil, serves plain connections that speak HTTP/1 from
-	// their first byte, without a goroutine for each.
-	LoopServer func(Host) LoopServer
+	// Loops are the event loops, which take turns in getting a new connection. HTTP/2
+	// needs one at least.
+	Loops []Events
 
 	// MaxConnections bounds the connections that are open; more wait in the
 	// kernel's backlog. 0 leaves it to the limit of open files. Each listener
@@ -57,12 +56,16 @@ type Options struct {
 	Log              *slog.Logger
 }
 
-// Events is the event loop, which is needed where HTTP/2 is spoken. Backend and
-// Pipeline, which may be nil, answer common requests on it.
+// Events is an event loop. Backend and Pipeline, which may be nil, answer common
+// requests on it.
 type Events struct {
 	Loop     *loop.Loop
 	Backend  gateway.Looped
 	Pipeline *pipeline.Pipeline
+	// Server, which may be nil, makes what serves connections that speak HTTP/1 from
+	// their first byte, without a goroutine for each. If they turn out to speak HTTP/2
+	// they are version2's, which is nil if that is off.
+	Server func(h Host, version2 *http2loop.Server) LoopServer
 }
 
 // Protocols are what to offer by ALPN.
@@ -79,6 +82,7 @@ func (o Options) Protocols() []string {
 
 // LoopServer serves connections on an event loop (package http1loop).
 type LoopServer interface {
+	// Listen accepts on a listener, which it closes, for itself and the others of all.
 	Listen(l net.Listener, unix string) error
 	// Take serves a connection from which nothing has been read; version2 says that it
 	// speaks HTTP/2. If it returns false, the connection is still the caller's.
@@ -87,12 +91,18 @@ type LoopServer interface {
 	Drain(ctx context.Context)
 }
 
+// loops are what serves connections on the event loops, in the order of Options.Loops.
+type loops struct {
+	onLoop []LoopServer        // nil: every connection has a goroutine
+	http2  []*http2loop.Server // nil: it is not spoken
+	turn   atomic.Uint32       // counts connections: the loops take turns
+}
+
 // Server accepts connections and serves them.
 type Server struct {
-	o      Options
-	onLoop LoopServer        // nil: every connection has a goroutine
-	http2  *http2loop.Server // nil: it is not spoken
-	limit  connLimit
+	o Options
+	loops
+	limit connLimit
 
 	acceptFailed, noFiles, full, badProxy logLimiter // their log lines
 
@@ -117,11 +127,28 @@ func New(o Options) (*Server, error) {
 	if o.HTTP2 || o.HTTP2Cleartext {
 		s.setUpHTTP2()
 	}
-	if o.LoopServer != nil && !s.proxied() && !o.Uwsgi && (!o.NoHTTP1 || o.TLS != nil) {
-		s.onLoop = o.LoopServer(s)
+	if !s.proxied() && !o.Uwsgi && (!o.NoHTTP1 || o.TLS != nil) {
+		s.makeLoopServers()
 	}
 	return s, nil
 }
+
+// makeLoopServers makes what serves connections on the loops.
+func (s *Server) makeLoopServers() {
+	for i, e := range s.o.Loops {
+		if e.Server == nil {
+			return
+		}
+		var version2 *http2loop.Server
+		if s.http2 != nil {
+			version2 = s.http2[i]
+		}
+		s.onLoop = append(s.onLoop, e.Server(s, version2))
+	}
+}
+
+// next is which of the loops gets a connection.
+func (s *Server) next() int { return int(s.turn.Add(1)) % len(s.o.Loops) }
 
 // serve serves one connection. It reports whether the loop has taken it over; the
 // loop releases it then.
@@ -167,11 +194,11 @@ func (s *Server) pass(raw net.Conn, c http1.Conn, protocol string) (taken bool) 
 	if !version2 && s.o.NoHTTP1 && !s.o.Uwsgi {
 		return false
 	}
-	if s.onLoop != nil && s.o.TLS != nil && s.onLoop.Take(&c, version2) {
+	if s.onLoop != nil && s.o.TLS != nil && s.onLoop[s.next()].Take(&c, version2) {
 		return true
 	}
 	if version2 {
-		s.http2.Serve(c, protocol == "h2c")
+		s.http2[s.next()].Serve(c, protocol == "h2c")
 		return false
 	}
 	s.untrack(raw)
@@ -230,10 +257,12 @@ func (s *Server) untrack(c net.Conn) {
 func (s *Server) Drain(ctx context.Context) {
 	s.stopAccepting()
 	if s.onLoop != nil {
-		early := make(chan struct{})
-		go func() { defer close(early); s.drainConns(ctx) }()
-		s.onLoop.Drain(ctx) // what it hands over meanwhile is waited for below
-		<-early
+		var early sync.WaitGroup
+		early.Go(func() { s.drainConns(ctx) })
+		for _, l := range s.onLoop {
+			early.Go(func() { l.Drain(ctx) }) // what it hands over meanwhile is waited for below
+		}
+		early.Wait()
 	}
 	done := make(chan struct{})
 	go func() { s.wg.Wait(); close(done) }()
@@ -250,8 +279,8 @@ func (s *Server) Drain(ctx context.Context) {
 		c.Close()
 	}
 	s.mu.Unlock()
-	if s.onLoop != nil {
-		s.onLoop.Drain(ctx) // closes those that came to it meanwhile
+	for _, l := range s.onLoop {
+		l.Drain(ctx) // closes those that came to it meanwhile
 	}
 	s.drainConns(ctx) // those that have been accepted meanwhile
 	timer := time.NewTimer(lastMoment)
@@ -265,8 +294,8 @@ func (s *Server) Drain(ctx context.Context) {
 // drainConns drains HTTP/1 and HTTP/2 connections at the same time.
 func (s *Server) drainConns(ctx context.Context) {
 	var other sync.WaitGroup
-	if s.http2 != nil {
-		other.Go(func() { s.http2.Drain(ctx) })
+	for _, h := range s.http2 {
+		other.Go(func() { h.Drain(ctx) })
 	}
 	s.o.HTTP1.Drain(ctx)
 	other.Wait()

@@ -87,7 +87,7 @@ func startOn(t testing.TB, o accept.Options, l net.Listener, unix string) *site 
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.Events.Loop = events
+	o.Loops = []accept.Events{{Loop: events}}
 	f, err := accept.New(o)
 	if err != nil {
 		t.Fatal(err)

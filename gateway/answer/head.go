@@ -34,7 +34,9 @@ func (h *Head) Read(p *pipeline.Pipeline, r *gateway.Request, call gateway.Call,
 	switch {
 	case h.Bodyless && !end:
 		return false
-	case !h.Bodyless && h.Length >= 0 && (first > h.Length || end && first != h.Length):
+	case !h.Bodyless && !Fits(h.Length, first, end):
+		return false
+	case !h.Bodyless && h.Length < 0 && r.Major == 1 && r.Minor == 0: // its end is the connection's
 		return false
 	}
 	h.Fields = h.Fields[:0]
@@ -49,6 +51,12 @@ func (h *Head) Read(p *pipeline.Pipeline, r *gateway.Request, call gateway.Call,
 	}
 	h.Fields = append(h.Fields, gateway.Field{Name: "x-request-id", Value: r.ID})
 	return true
+}
+
+// Fits reports whether a body of length bytes may have got bytes so far; end says that
+// these are all. A length of -1 is not known.
+func Fits(length, got int64, end bool) bool {
+	return length < 0 || got <= length && (!end || got == length)
 }
 
 // took computes how long the request has waited for a worker, and how long the

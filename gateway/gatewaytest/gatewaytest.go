@@ -4,6 +4,7 @@ package gatewaytest
 import (
 	"log/slog"
 	"net"
+	"sync"
 	"testing"
 	"time"
 
@@ -11,10 +12,12 @@ import (
 	"github.com/gonicorn/gonicorn/gateway/accept"
 	"github.com/gonicorn/gonicorn/gateway/http1"
 	"github.com/gonicorn/gonicorn/gateway/http1loop"
+	"github.com/gonicorn/gonicorn/gateway/http2loop"
 	"github.com/gonicorn/gonicorn/gateway/loop"
 	"github.com/gonicorn/gonicorn/gateway/pipeline"
 	"github.com/gonicorn/gonicorn/gateway/pipeline/buffer"
 	"github.com/gonicorn/gonicorn/gateway/pipeline/forward"
+	"github.com/gonicorn/gonicorn/gateway/relay"
 )
 
 // Timeout bounds every wait of a test.
@@ -26,12 +29,30 @@ type Untouched struct{}
 
 func (Untouched) Resume(int64, int64, int) {}
 func (Untouched) Add([]byte, bool)         {}
+func (Untouched) Owe(int)                  {}
 func (Untouched) Drop()                    {}
 
 // Backend serves requests on the loop and off it.
 type Backend interface {
 	gateway.Backend
 	gateway.Looped
+}
+
+// Way is how common requests are served.
+type Way string
+
+// The ways.
+const (
+	InGoroutines Way = "" // each has a goroutine
+	OnLoop       Way = "on the backend's loop"
+	OnOtherLoop  Way = "on another loop than the backend's" // through package relay
+)
+
+// OnEachLoop runs a test for the ways of event loops.
+func OnEachLoop(t *testing.T, test func(t *testing.T, way Way)) {
+	for _, way := range []Way{OnLoop, OnOtherLoop} {
+		t.Run(string(way), func(t *testing.T) { test(t, way) })
+	}
 }
 
 // Site is a gateway that is to listen. What it has may be changed until Listen.
@@ -41,7 +62,7 @@ type Site struct {
 	Pipeline *pipeline.Pipeline
 	HTTP1    *http1.Server
 	Options  accept.Options
-	Looped   bool // common requests are the loop's; else each has a goroutine
+	Way      Way
 }
 
 // New makes one before a backend.
@@ -68,11 +89,20 @@ func New(t testing.TB, l *loop.Loop, b Backend, forwarding forward.Options) *Sit
 // served, end is called, while the loop still runs.
 func (s *Site) Listen(t testing.TB, end func()) (*accept.Server, string) {
 	t.Helper()
-	if s.Looped {
-		s.Options.LoopServer = func(h accept.Host) accept.LoopServer {
-			return http1loop.New(http1loop.Options{Loop: s.Loop, Backend: s.Backend, HTTP: s.HTTP1, Pipeline: s.Pipeline, Host: h})
+	loops := []*loop.Loop{s.Loop}
+	events := accept.Events{Loop: s.Loop}
+	switch s.Way {
+	case OnLoop:
+		events = s.events(s.Loop, s.Backend)
+	case OnOtherLoop:
+		here, err := loop.New()
+		if err != nil {
+			t.Fatal(err)
 		}
+		loops = append(loops, here)
+		events = s.events(here, relay.New(relay.Options{Here: here, There: s.Loop, Backend: s.Backend, Pipeline: s.Pipeline}))
 	}
+	s.Options.Loops = []accept.Events{events}
 	f, err := accept.New(s.Options)
 	if err != nil {
 		t.Fatal(err)
@@ -81,15 +111,27 @@ func (s *Site) Listen(t testing.TB, end func()) (*accept.Server, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ended, served := make(chan struct{}), make(chan struct{})
-	go func() { defer close(ended); s.Loop.Run() }()
+	var ended sync.WaitGroup
+	served := make(chan struct{})
+	for _, l := range loops {
+		ended.Go(l.Run)
+	}
 	go func() { defer close(served); f.Serve(listener, "") }()
 	t.Cleanup(func() {
 		f.Close()
 		<-served
 		end()
-		s.Loop.Stop()
-		<-ended
+		for _, l := range loops {
+			l.Stop()
+		}
+		ended.Wait()
 	})
 	return f, listener.Addr().String()
+}
+
+// events has a loop serve common requests.
+func (s *Site) events(l *loop.Loop, b gateway.Looped) accept.Events {
+	return accept.Events{Loop: l, Backend: b, Pipeline: s.Pipeline, Server: func(h accept.Host, version2 *http2loop.Server) accept.LoopServer {
+		return http1loop.New(http1loop.Options{Loop: l, Backend: b, HTTP: s.HTTP1, Pipeline: s.Pipeline, Host: h, HTTP2: version2})
+	}}
 }

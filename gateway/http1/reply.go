@@ -105,10 +105,11 @@ func (r *reply) Head(status int, reason string, fields []gateway.Field, length i
 	r.mu.Lock()
 	r.headed = true
 	r.frame(status, length)
+	last := r.last // half may set it meanwhile
 	r.mu.Unlock()
 	r.statusLine(status, reason)
 	r.out = appendResponseFields(r.out, fields, r.x.s.OwnAt(time.Now()))
-	r.out = Framing{Minor: r.x.head.Minor, Bodyless: r.bodyless, Chunked: r.chunked, Last: r.last}.append(r.out, status, length)
+	r.out = Framing{Minor: r.x.head.Minor, Bodyless: r.bodyless, Chunked: r.chunked, Last: last}.append(r.out, status, length)
 	return nil
 }
 

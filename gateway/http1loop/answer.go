@@ -2,6 +2,7 @@ package http1loop
 
 import (
 	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/gateway/answer"
 	"github.com/gonicorn/gonicorn/gateway/http1"
 	"github.com/gonicorn/gonicorn/gateway/loop"
 	"github.com/gonicorn/gonicorn/gateway/pipeline"
@@ -10,20 +11,26 @@ import (
 
 // Answer implements gateway.Caller.
 func (c *conn) Answer(a *gateway.Answer, part gateway.Part, end bool) bool {
+	if !c.answer.Read(c.s.o.Pipeline, &c.req, c.call, a, int64(len(part.Body)), end, c.s.o.Loop.Now()) {
+		return false
+	}
+	c.Respond(part, end)
+	return true
+}
+
+// AnswerHead implements relay.Caller.
+func (c *conn) AnswerHead() *answer.Head { return &c.answer }
+
+// Respond implements relay.Caller.
+func (c *conn) Respond(part gateway.Part, end bool) {
 	s, body, h := c.s, int64(len(part.Body)), &c.answer
-	if !h.Read(s.o.Pipeline, &c.req, c.call, a, body, end, s.o.Loop.Now()) {
-		return false
-	}
 	chunked := h.Length < 0 && !h.Bodyless
-	if chunked && c.head.Minor == 0 {
-		return false
-	}
 	c.last = c.last || s.draining
 	framing := http1.Framing{Minor: c.head.Minor, Bodyless: h.Bodyless, Chunked: chunked, Last: c.last}
 	s.out = http1.AppendResponseHead(s.out[:0], h.Status, h.Reason, h.Fields, h.Length, framing, s.o.HTTP.OwnAt(s.o.Loop.Now()))
 	if !end {
 		c.beginLong(h.Status, h.Length, framing.Chunked, h.Plain, h.Queue, part)
-		return true
+		return
 	}
 	sent := int64(0)
 	if !framing.Bodyless {
@@ -38,7 +45,6 @@ func (c *conn) Answer(a *gateway.Answer, part gateway.Part, end bool) bool {
 	s.o.Pipeline.Finish(&pipeline.Record{
 		Request: &c.req, Status: h.Status, Sent: sent, Fields: h.Fields, Begun: c.received, Asked: true, App: h.App, Last: h.App,
 	})
-	return true
 }
 
 // send writes a response. It keeps what the client does not take now.

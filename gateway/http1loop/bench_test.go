@@ -9,7 +9,6 @@ import (
 	"github.com/gonicorn/gonicorn/gateway"
 	"github.com/gonicorn/gonicorn/gateway/accept"
 	"github.com/gonicorn/gonicorn/gateway/http1"
-	"github.com/gonicorn/gonicorn/gateway/http2loop"
 	"github.com/gonicorn/gonicorn/gateway/loop"
 	"github.com/gonicorn/gonicorn/gateway/pipeline"
 	"github.com/gonicorn/gonicorn/gateway/pipeline/forward"
@@ -39,8 +38,6 @@ func (c *prompted) Worker() (slot, pid int) { return -1, 0 }
 
 // nobody is a host that has nothing to do.
 type nobody struct{ accept.Host }
-
-func (nobody) HTTP2() *http2loop.Server { return nil }
 
 // exchange is a connection on a loop that nobody runs, and its client.
 type exchange struct {

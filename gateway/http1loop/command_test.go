@@ -100,7 +100,7 @@ type gate struct {
 	backend *counted
 }
 
-func openGate(t *testing.T, looped bool, worker net.Addr) *gate {
+func openGate(t *testing.T, way gatewaytest.Way, worker net.Addr) *gate {
 	t.Helper()
 	l, err := loop.New()
 	if err != nil {
@@ -109,7 +109,7 @@ func openGate(t *testing.T, looped bool, worker net.Addr) *gate {
 	b := &counted{Backend: proxy.New(proxy.Options{Loop: l, Pool: dispatch.New(100, testTimeout)})}
 	b.Update([]gateway.Worker{{PID: 1000, Network: worker.Network(), Address: worker.String(), Capacity: 16}})
 	site := gatewaytest.New(t, l, b, forward.Options{Append: true})
-	site.HTTP1.MaxBody, site.Looped = 0, looped
+	site.HTTP1.MaxBody, site.Way = 0, way
 	t.Cleanup(func() {
 		if st := b.Pool.Stats(); st.InFlight != 0 {
 			t.Errorf("left behind: %+v", st)
@@ -167,7 +167,9 @@ func head(p []byte) string { return fmt.Sprintf("%.200s", p) }
 
 // What a client gets of a command's answer does not depend on who carries it. Of
 // each case it is said whether the loop does.
-func TestBothWaysCarryCommands(t *testing.T) {
+func TestBothWaysCarryCommands(t *testing.T) { gatewaytest.OnEachLoop(t, testBothWaysCarryCommands) }
+
+func testBothWaysCarryCommands(t *testing.T, way gatewaytest.Way) {
 	const ok, chunked = "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 	large := strings.Repeat("0123456789abcdef", 1<<16)
 	chunks := strings.Repeat("1000\r\n"+strings.Repeat("x", 4096)+"\r\n", 100)
@@ -213,7 +215,7 @@ func TestBothWaysCarryCommands(t *testing.T) {
 		"/bothframings": {ok + "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
 	}
 	worker := command(t, scripts)
-	loops, goroutines := openGate(t, true, worker), openGate(t, false, worker)
+	loops, goroutines := openGate(t, way, worker), openGate(t, gatewaytest.InGoroutines, worker)
 	for name, c := range map[string]struct {
 		method, path, body string
 		looped             int64 // of two requests; -1: it may be either
@@ -286,6 +288,10 @@ func TestBothWaysCarryCommands(t *testing.T) {
 // A client that takes nothing of a long answer holds up its worker for a moment only,
 // and gets all of it when it goes on.
 func TestSlowClientHoldsNoCommand(t *testing.T) {
+	gatewaytest.OnEachLoop(t, testSlowClientHoldsNoCommand)
+}
+
+func testSlowClientHoldsNoCommand(t *testing.T, way gatewaytest.Way) {
 	const size = 16 << 20
 	body := bytes.Repeat([]byte("0123456789abcdef"), size/16)
 	for name, framed := range map[string]script{
@@ -293,7 +299,7 @@ func TestSlowClientHoldsNoCommand(t *testing.T) {
 		"chunked": {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", size, body)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			g := openGate(t, true, command(t, map[string]script{"/large": framed}))
+			g := openGate(t, way, command(t, map[string]script{"/large": framed}))
 			c, err := net.Dial("tcp", g.addr)
 			if err != nil {
 				t.Fatal(err)

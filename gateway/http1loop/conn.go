@@ -75,9 +75,9 @@ func (c *conn) about() http1.Conn {
 }
 
 // add serves a connection that was accepted.
-func (s *Server) add(fd int, from netip.AddrPort, l *listener) {
-	c := &conn{s: s, fd: fd, ends: ends{remote: from, unix: l.unix, peer: gateway.Peer{Addr: from.Addr(), Unix: l.unix != ""}}}
-	if l.unix == "" {
+func (s *Server) add(fd int, from netip.AddrPort, unixPath string) {
+	c := &conn{s: s, fd: fd, ends: ends{remote: from, unix: unixPath, peer: gateway.Peer{Addr: from.Addr(), Unix: unixPath != ""}}}
+	if unixPath == "" {
 		c.local = localAddr(fd)
 	}
 	s.enter(c, s.first)
@@ -311,6 +311,10 @@ func (c *conn) hand(begun *http1.Begun, unsent []byte) {
 
 // Promote implements gateway.Caller: the request goes on in a goroutine.
 func (c *conn) Promote(x gateway.Begun) {
+	if c.state != busy && c.state != sendingLong { // the answer was sent before the backend had heard of it
+		x.Drop()
+		return
+	}
 	b := &http1.Begun{Number: c.req.Number, ID: c.req.ID, Asked: c.call.Began(), With: x}
 	var unsent []byte
 	if c.parts != nil {

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"github.com/gonicorn/gonicorn/gateway/gatewaytest"
 )
 
 // held is a client's socket. What is written to it waits from the second time on until
@@ -68,9 +70,13 @@ func lastAnswer(t *testing.T, c net.Conn) {
 
 // A client that is in its TLS handshake when the server begins to drain is served.
 func TestDrainWaitsForHandshakes(t *testing.T) {
-	for name, looped := range map[string]bool{"loop": true, "goroutines": false} {
+	gatewaytest.OnEachLoop(t, testDrainWaitsForHandshakes)
+}
+
+func testDrainWaitsForHandshakes(t *testing.T, way gatewaytest.Way) {
+	for name, way := range map[string]gatewaytest.Way{"loop": way, "other loop": gatewaytest.OnOtherLoop, "goroutines": gatewaytest.InGoroutines} {
 		t.Run(name, func(t *testing.T) {
-			s := startSecure(t, looped, nil)
+			s := startSecure(t, way, nil)
 			raw, err := net.Dial("tcp", s.addr)
 			if err != nil {
 				t.Fatal(err)
@@ -101,11 +107,15 @@ func TestDrainWaitsForHandshakes(t *testing.T) {
 // A client that has connected just before has some time to send its first request:
 // no other attempt follows if that fails.
 func TestDrainWaitsForTheFirstRequest(t *testing.T) {
+	gatewaytest.OnEachLoop(t, testDrainWaitsForTheFirstRequest)
+}
+
+func testDrainWaitsForTheFirstRequest(t *testing.T, way gatewaytest.Way) {
 	for name, start := range map[string]func(*testing.T) *service{
-		"plain, loop":       func(t *testing.T) *service { return start(t, true, nil) },
-		"plain, goroutines": func(t *testing.T) *service { return start(t, false, nil) },
-		"TLS, loop":         func(t *testing.T) *service { return startSecure(t, true, nil) },
-		"TLS, goroutines":   func(t *testing.T) *service { return startSecure(t, false, nil) },
+		"plain, loop":       func(t *testing.T) *service { return start(t, way, nil) },
+		"plain, goroutines": func(t *testing.T) *service { return start(t, gatewaytest.InGoroutines, nil) },
+		"TLS, loop":         func(t *testing.T) *service { return startSecure(t, way, nil) },
+		"TLS, goroutines":   func(t *testing.T) *service { return startSecure(t, gatewaytest.InGoroutines, nil) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

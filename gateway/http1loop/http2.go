@@ -13,7 +13,7 @@ import (
 // greets looks whether a connection begins with HTTP/2's preface, and gives it to
 // who serves that. False means that it speaks HTTP/1.
 func (c *conn) greets() bool {
-	if c.served || c.s.http2 == nil || c.n == 0 {
+	if c.served || c.s.o.HTTP2 == nil || c.n == 0 {
 		return false
 	}
 	n := min(c.n, len(http2.Preface))
@@ -47,7 +47,7 @@ type transport interface {
 
 // enterHTTP2 serves a connection that speaks HTTP/2, which is counted already.
 func (s *Server) enterHTTP2(t transport, about http1.Conn, ahead []byte) {
-	h := t.serves(s.http2.Enter(t, about, ahead, false, s.o.Host.ReleaseConn))
+	h := t.serves(s.o.HTTP2.Enter(t, about, ahead, false, s.o.Host.ReleaseConn))
 	if t.descriptor() < 0 {
 		return // it is over already
 	}

@@ -7,14 +7,19 @@ import (
 	"runtime"
 	"testing"
 
+	"github.com/gonicorn/gonicorn/gateway/gatewaytest"
 	"golang.org/x/sys/unix"
 )
 
 // What waits for its next request holds little: the heap may be twice as large as
 // what is in use of it, and 10,000 such connections are to cost 2 KiB each.
 func TestIdleConnectionsAreSmall(t *testing.T) {
+	gatewaytest.OnEachLoop(t, testIdleConnectionsAreSmall)
+}
+
+func testIdleConnectionsAreSmall(t *testing.T, way gatewaytest.Way) {
 	const connections, most = 1000, 1 << 10
-	s := start(t, true, nil)
+	s := start(t, way, nil)
 	dialIdle(t, s) // has what all share made
 	before := heap()
 	for range connections {

@@ -120,7 +120,7 @@ func (c *conn) beginLong(status int, length int64, chunked, plain bool, queue ti
 func (c *conn) Part(p gateway.Part, end bool) bool {
 	st := c.parts
 	got := st.got + int64(len(p.Body))
-	if st.length >= 0 && (got > st.length || end && got != st.length) {
+	if !answer.Fits(st.length, got, end) {
 		return false
 	}
 	st.got, st.ended = got, end

@@ -16,10 +16,6 @@ import (
 // for a client that does not read.
 const sealMost = 32 << 10
 
-// owedMost is how many bytes may wait for a client of what TLS itself has to say, such
-// as new keys: a client that reads has taken it long before.
-const owedMost = 64 << 10
-
 // Take serves a connection whose TLS handshake is done, if it can. The connection
 // is counted already. version2 says that it speaks HTTP/2.
 func (s *Server) Take(from *http1.Conn, version2 bool) bool {
@@ -60,33 +56,12 @@ func (c *conn) receive(p []byte) (int, syscall.Errno) {
 		c.sec.Heard()
 	}
 	n, err := c.sec.Receive(p)
-	if owed := c.sec.Owed(); len(owed) > 0 && !c.owe(owed) {
-		return 0, syscall.EPIPE
-	}
-	return n, err
-}
-
-// owe sends records that TLS itself wants sent. While a client has not taken everything
-// else, they wait behind that. It returns false if the client has long read nothing.
-func (c *conn) owe(p []byte) bool {
-	if len(c.out) == 0 {
-		n, err := loop.Write(c.fd, p)
-		switch {
-		case err == 0:
-			p = p[n:]
-		case err != unix.EAGAIN && err != unix.EINTR:
-			return false
+	if owed := c.sec.Owed(); len(owed) > 0 {
+		if m, errno := loop.Write(c.fd, owed); errno != 0 || m < len(owed) {
+			return 0, syscall.EPIPE // a few bytes that do not fit: the client has long read nothing
 		}
 	}
-	switch {
-	case len(p) == 0:
-		return true
-	case c.state != upgraded || len(c.out)+len(p) > sealMost+owedMost:
-		return false
-	}
-	c.out = append(c.out, p...)
-	c.Soon()
-	return true
+	return n, err
 }
 
 // drained reports whether a read of n bytes, with room for more, was the last that
@@ -237,9 +212,8 @@ func (t *sealed) Read(p []byte) (int, syscall.Errno) {
 	}
 	n, err := t.sec.Receive(p)
 	if owed := t.sec.Owed(); len(owed) > 0 {
-		if t.out = append(t.out, owed...); !t.flush() && len(t.out) > sealMost+owedMost {
-			return 0, syscall.EPIPE
-		}
+		t.out = append(t.out, owed...)
+		t.flush()
 	}
 	return n, err
 }

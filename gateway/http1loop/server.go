@@ -7,6 +7,7 @@ package http1loop
 import (
 	"context"
 	"net"
+	"net/netip"
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
@@ -39,6 +40,7 @@ type Options struct {
 	HTTP     *http1.Server
 	Pipeline *pipeline.Pipeline
 	Host     accept.Host
+	HTTP2    *http2loop.Server // for connections that speak HTTP/2, on the same loop; nil: none may
 }
 
 // Server serves connections. Fields with the comment "loop" belong to the loop's
@@ -46,7 +48,8 @@ type Options struct {
 type Server struct {
 	o         Options
 	rules     *http1.Rules
-	http2     *http2loop.Server  // of connections that speak HTTP/2; nil: none may
+	all       []*Server          // that take turns in getting a connection; nil: there is no other
+	turn      int                // loop: in all
 	listeners []*listener        // loop
 	conns     map[*conn]struct{} // loop
 	draining  bool               // loop
@@ -72,7 +75,7 @@ type writers struct {
 
 // New makes a server. It is called before the loop runs.
 func New(o Options) *Server {
-	s := &Server{o: o, rules: &o.HTTP.Rules, http2: o.Host.HTTP2(), conns: map[*conn]struct{}{}, out: make([]byte, 0, 128<<10), buffers: buffers{works: works{backend: o.Backend}}}
+	s := &Server{o: o, rules: &o.HTTP.Rules, conns: map[*conn]struct{}{}, out: make([]byte, 0, 128<<10), buffers: buffers{works: works{backend: o.Backend}}}
 	s.first = o.Loop.Deadlines(o.HTTP.HeaderTimeout)
 	s.kept = o.Loop.Deadlines(o.HTTP.KeepAlive)
 	s.head = o.Loop.Deadlines(o.HTTP.HeaderTimeout)
@@ -100,6 +103,29 @@ type listener struct {
 	name    string
 	unix    string
 	watched bool
+}
+
+// Share has what one of the servers accepts served by all of them in turns. It is called
+// before the loops run.
+func Share(all []*Server) {
+	for _, s := range all {
+		s.all = all
+	}
+}
+
+// deal serves a connection that was accepted, or gives it to the server whose turn it is.
+func (s *Server) deal(fd int, from netip.AddrPort, l *listener) {
+	to := s
+	if len(s.all) > 1 {
+		s.turn = (s.turn + 1) % len(s.all)
+		to = s.all[s.turn]
+	}
+	if to == s {
+		s.add(fd, from, l.unix)
+		return
+	}
+	unixPath := l.unix
+	to.o.Loop.Post(func() { to.add(fd, from, unixPath) })
 }
 
 // Listen accepts on a listener, which it closes, until StopAccepting. unixPath is
@@ -179,7 +205,7 @@ func (l *listener) Ready(loop.Events) {
 			}
 			return
 		}
-		s.add(fd, from, l)
+		s.deal(fd, from, l)
 	}
 }
 

@@ -35,13 +35,13 @@ type service struct {
 	front  *accept.Server
 }
 
-func start(t *testing.T, looped bool, change func(*http1.Server)) *service {
+func start(t *testing.T, way gatewaytest.Way, change func(*http1.Server)) *service {
 	t.Helper()
-	return startWith(t, looped, nil, change)
+	return startWith(t, way, nil, change)
 }
 
 // startSecure is start with TLS.
-func startSecure(t *testing.T, looped bool, change func(*http1.Server)) *service {
+func startSecure(t *testing.T, way gatewaytest.Way, change func(*http1.Server)) *service {
 	t.Helper()
 	a := testca.New(t)
 	cert, key := a.Now("server", "a.example")
@@ -53,12 +53,12 @@ func startSecure(t *testing.T, looped bool, change func(*http1.Server)) *service
 	if err := over.Set(bundle); err != nil {
 		t.Fatal(err)
 	}
-	s := startWith(t, looped, over, change)
+	s := startWith(t, way, over, change)
 	s.tls = a.Trust("a.example", "http/1.1")
 	return s
 }
 
-func startWith(t *testing.T, looped bool, over *accept.TLS, change func(*http1.Server)) *service {
+func startWith(t *testing.T, way gatewaytest.Way, over *accept.TLS, change func(*http1.Server)) *service {
 	t.Helper()
 	l, err := loop.New()
 	if err != nil {
@@ -69,7 +69,7 @@ func startWith(t *testing.T, looped bool, over *accept.TLS, change func(*http1.S
 	if change != nil {
 		change(site.HTTP1)
 	}
-	site.Options.TLS, site.Looped = over, looped
+	site.Options.TLS, site.Way = over, way
 	f, addr := site.Listen(t, func() {})
 	return &service{addr: addr, direct: a.Direct, front: f}
 }
@@ -114,19 +114,22 @@ const end = "\r\n\r\n"
 // What a client gets does not depend on who serves it. Of each case it is said
 // whether the loop serves it.
 func TestBothWaysAnswerTheSame(t *testing.T) {
-	bothWays(t, start)
+	t.Parallel()
+	gatewaytest.OnEachLoop(t, func(t *testing.T, way gatewaytest.Way) { bothWays(t, way, start) })
 }
 
 // With TLS it does not either.
 func TestBothWaysAnswerTheSameWithTLS(t *testing.T) {
-	bothWays(t, startSecure)
+	t.Parallel()
+	gatewaytest.OnEachLoop(t, func(t *testing.T, way gatewaytest.Way) { bothWays(t, way, startSecure) })
 }
 
-func bothWays(t *testing.T, start func(*testing.T, bool, func(*http1.Server)) *service) {
+func bothWays(t *testing.T, way gatewaytest.Way, start func(*testing.T, gatewaytest.Way, func(*http1.Server)) *service) {
+	t.Parallel()
 	hurry := func(h *http1.Server) {
 		h.KeepAlive, h.HeaderTimeout, h.BodyTimeout = 100*time.Millisecond, 300*time.Millisecond, 300*time.Millisecond
 	}
-	loops, goroutines := start(t, true, hurry), start(t, false, hurry)
+	loops, goroutines := start(t, way, hurry), start(t, gatewaytest.InGoroutines, hurry)
 	long := strings.Repeat("x", 30<<10)
 	for name, c := range map[string]struct {
 		parts  []string
@@ -192,9 +195,11 @@ func bothWays(t *testing.T, start func(*testing.T, bool, func(*http1.Server)) *s
 }
 
 // A connection whose request was not common comes back to the loop.
-func TestConnectionComesBack(t *testing.T) {
-	for name, start := range map[string]func(*testing.T, bool, func(*http1.Server)) *service{"plain": start, "TLS": startSecure} {
-		t.Run(name, func(t *testing.T) { comesBack(t, start(t, true, nil)) })
+func TestConnectionComesBack(t *testing.T) { gatewaytest.OnEachLoop(t, testConnectionComesBack) }
+
+func testConnectionComesBack(t *testing.T, way gatewaytest.Way) {
+	for name, start := range map[string]func(*testing.T, gatewaytest.Way, func(*http1.Server)) *service{"plain": start, "TLS": startSecure} {
+		t.Run(name, func(t *testing.T) { comesBack(t, start(t, way, nil)) })
 	}
 }
 
@@ -228,18 +233,22 @@ func comesBack(t *testing.T, s *service) {
 }
 
 // What the loop gives up goes on where it was.
-func TestPromotedRequestGoesOn(t *testing.T) {
-	s := start(t, true, nil)
+func TestPromotedRequestGoesOn(t *testing.T) { gatewaytest.OnEachLoop(t, testPromotedRequestGoesOn) }
+
+func testPromotedRequestGoesOn(t *testing.T, way gatewaytest.Way) {
+	s := start(t, way, nil)
 	if got := s.ask(t, "POST /promote HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nConnection: close"+end+"abc"); !strings.HasSuffix(got, "POST /promote a abc") {
 		t.Errorf("got %q", got)
 	}
 }
 
 // Connections that bring nothing are closed after keepalive, and with drain.
-func TestIdleConnectionsEnd(t *testing.T) {
+func TestIdleConnectionsEnd(t *testing.T) { gatewaytest.OnEachLoop(t, testIdleConnectionsEnd) }
+
+func testIdleConnectionsEnd(t *testing.T, way gatewaytest.Way) {
 	for name, limit := range map[string]time.Duration{"keepalive": 50 * time.Millisecond, "drain": testTimeout} {
 		t.Run(name, func(t *testing.T) {
-			s := start(t, true, func(h *http1.Server) { h.KeepAlive = limit })
+			s := start(t, way, func(h *http1.Server) { h.KeepAlive = limit })
 			c, err := net.Dial("tcp", s.addr)
 			if err != nil {
 				t.Fatal(err)
@@ -265,7 +274,11 @@ func TestIdleConnectionsEnd(t *testing.T) {
 
 // A client that takes nothing of its response is cut off after write_timeout.
 func TestClientThatDoesNotReadIsCutOff(t *testing.T) {
-	s := start(t, true, func(h *http1.Server) { h.WriteTimeout = 100 * time.Millisecond })
+	gatewaytest.OnEachLoop(t, testClientThatDoesNotReadIsCutOff)
+}
+
+func testClientThatDoesNotReadIsCutOff(t *testing.T, way gatewaytest.Way) {
+	s := start(t, way, func(h *http1.Server) { h.WriteTimeout = 100 * time.Millisecond })
 	c, err := net.Dial("tcp", s.addr)
 	if err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package http2loop
 
 import (
 	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/gateway/answer"
 	"github.com/gonicorn/gonicorn/gateway/pipeline"
 	"github.com/gonicorn/gonicorn/internal/scoreboard"
 	h2 "golang.org/x/net/http2"
@@ -20,9 +21,25 @@ type parts struct {
 
 // Answer implements gateway.Caller.
 func (st *stream) Answer(a *gateway.Answer, p gateway.Part, end bool) bool {
-	c, h := st.c, &st.answer
-	if !h.Read(c.s.o.Pipeline, &st.req, st.call, a, int64(len(p.Body)), end, c.now()) {
+	c := st.c
+	if !st.answer.Read(c.s.o.Pipeline, &st.req, st.call, a, int64(len(p.Body)), end, c.now()) {
 		return false
+	}
+	st.Respond(p, end)
+	return true
+}
+
+// AnswerHead implements relay.Caller.
+func (st *stream) AnswerHead() *answer.Head { return &st.answer }
+
+// Respond implements relay.Caller.
+func (st *stream) Respond(p gateway.Part, end bool) {
+	c, h := st.c, &st.answer
+	if st.lost {
+		p.Release()
+		st.found()
+		st.cut()
+		return
 	}
 	st.state = answering
 	st.deadline.Disarm()
@@ -45,14 +62,13 @@ func (st *stream) Answer(a *gateway.Answer, p gateway.Part, end bool) bool {
 	if end && len(st.parts.waiting) == 0 {
 		st.record("")
 	}
-	return true
 }
 
 // Part implements gateway.Caller.
 func (st *stream) Part(p gateway.Part, end bool) bool {
 	a, length := &st.parts, st.answer.Length
 	got := a.got + int64(len(p.Body))
-	if length >= 0 && (got > length || end && got != length) {
+	if !answer.Fits(length, got, end) {
 		return false
 	}
 	a.got, a.ended = got, end

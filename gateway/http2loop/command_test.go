@@ -43,11 +43,13 @@ func letters(t *testing.T, n int) net.Addr {
 // answers that others get meanwhile.
 func TestAnswersOfCommandsStayApart(t *testing.T) {
 	for _, n := range []int{100, 3000, 30000} {
-		t.Run(fmt.Sprintf("%d bytes", n), func(t *testing.T) { staysApart(t, n) })
+		t.Run(fmt.Sprintf("%d bytes", n), func(t *testing.T) {
+			gatewaytest.OnEachLoop(t, func(t *testing.T, way gatewaytest.Way) { staysApart(t, way, n) })
+		})
 	}
 }
 
-func staysApart(t *testing.T, n int) {
+func staysApart(t *testing.T, way gatewaytest.Way, n int) {
 	l, err := loop.New()
 	if err != nil {
 		t.Fatal(err)
@@ -58,8 +60,7 @@ func staysApart(t *testing.T, n int) {
 	site := gatewaytest.New(t, l, b, forward.Options{})
 	o := &site.Options
 	o.HTTP2Cleartext, o.Streams, o.Window, o.Frame, o.HeaderList = true, 20, 65535, 16384, 65536
-	site.Looped = true
-	o.Events.Loop, o.Events.Backend, o.Events.Pipeline = l, b, site.Pipeline
+	site.Way = way
 	_, addr := site.Listen(t, func() { b.Update(nil) })
 	s := &service{addr: addr}
 	slow := s.dial(t, http2.Setting{ID: http2.SettingInitialWindowSize, Val: 10})

@@ -54,6 +54,7 @@ type conn struct {
 type goroutines struct {
 	tasks   int // all
 	orphans int // those whose streams have ended
+	lost    int // streams that have ended, and whose requests another loop has
 }
 
 // timeouts are a connection's timeouts.
@@ -93,7 +94,7 @@ func (s *Server) Enter(t Transport, about http1.Conn, ahead []byte, preface bool
 
 // Open implements http2.Events.
 func (c *conn) Open() *http2.Stream {
-	if c.wire.Streams()+c.orphans >= c.s.o.Bounds.Streams {
+	if c.wire.Streams()+c.orphans+c.lost >= c.s.o.Bounds.Streams {
 		return nil
 	}
 	st := c.s.stream()
@@ -303,7 +304,7 @@ func (c *conn) close() {
 
 // finish calls done once the connection and all its goroutines have ended.
 func (c *conn) finish() {
-	if c.gone && c.tasks == 0 && c.done != nil {
+	if c.gone && c.tasks == 0 && c.lost == 0 && c.done != nil {
 		c.done()
 		c.done = nil
 	}

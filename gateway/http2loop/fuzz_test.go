@@ -77,6 +77,7 @@ type nothing struct{}
 
 func (nothing) Resume(int64, int64, int) {}
 func (nothing) Add([]byte, bool)         {}
+func (nothing) Owe(int)                  {}
 func (nothing) Drop()                    {}
 
 // go on with each request, by what it asks for.
@@ -180,7 +181,7 @@ func FuzzServer(f *testing.F) {
 			t.Fatal("something goes on behind the end of the connection")
 		}
 		l.Do(func() {
-			if len(back.calls) > 0 || len(s.conns) > 0 || s.inUse != 0 || s.held != 0 || c.(*conn).held != 0 {
+			if len(back.calls) > 0 || len(s.conns) > 0 || s.inUse != 0 || s.o.Held.Load() != 0 || c.(*conn).held != 0 {
 				t.Errorf("%d calls, %d connections, %d bodies and %d bytes are left", len(back.calls), len(s.conns), s.inUse, c.(*conn).held)
 			}
 			if back.taken > 0 {

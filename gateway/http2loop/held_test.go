@@ -22,9 +22,11 @@ func heap() int {
 
 // Clients that take nothing of many answers make the gateway hold no more than a
 // total, and nothing once they have left.
-func TestAnswersThatNobodyTakes(t *testing.T) {
+func TestAnswersThatNobodyTakes(t *testing.T) { gatewaytest.OnEachLoop(t, testAnswersThatNobodyTakes) }
+
+func testAnswersThatNobodyTakes(t *testing.T, way gatewaytest.Way) {
 	const clients, each, size = 100, 20, 60000
-	s := start(t, true, nil)
+	s := start(t, way, nil)
 	before := heap()
 	var all []*client
 	for range clients {

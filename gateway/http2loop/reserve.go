@@ -12,17 +12,17 @@ const (
 // reserve counts n bytes of memory. It returns false if that exceeds the total.
 func (c *conn) reserve(n int) bool {
 	more := max(0, c.held+n-heldEach) - max(0, c.held-heldEach)
-	if c.s.held+more > heldTotal {
+	if more > 0 && c.s.o.Held.Add(int64(more)) > heldTotal {
+		c.s.o.Held.Add(int64(-more))
 		return false
 	}
 	c.held += n
-	c.s.held += more
 	return true
 }
 
 // unreserve gives n reserved bytes back.
 func (c *conn) unreserve(n int) {
-	c.s.held -= max(0, c.held-heldEach) - max(0, c.held-n-heldEach)
+	c.s.o.Held.Add(-int64(max(0, c.held-heldEach) - max(0, c.held-n-heldEach)))
 	c.held -= n
 }
 

@@ -7,6 +7,7 @@ package http2loop
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/gonicorn/gonicorn/gateway"
@@ -45,6 +46,7 @@ type Options struct {
 	Greet    time.Duration      // for a client's preface and settings; 0 is 10 s
 	Backend  gateway.Looped     // nil: every request has a goroutine
 	Pipeline *pipeline.Pipeline // nil if Backend is
+	Held     *atomic.Int64      // bytes that the connections of all servers have reserved; nil: it is the only one
 	Log      *slog.Logger
 }
 
@@ -70,7 +72,6 @@ type lent struct {
 	bodies [][]byte // free buffers for bodies
 	inUse  int      // buffers for bodies in use
 	free   []*stream
-	held   int // reserved bytes, beyond heldEach of each connection
 
 	leaving *loop.Pace // limits how many answers leave workers' memory
 }
@@ -82,6 +83,9 @@ type times struct{ greet, idle, moment, head, body, answer, write, stuck, linger
 func New(o Options) *Server {
 	if o.Greet <= 0 {
 		o.Greet = greetTime
+	}
+	if o.Held == nil {
+		o.Held = new(atomic.Int64)
 	}
 	s := &Server{
 		o: o, codec: http2.NewCodec(), conns: map[*conn]struct{}{}, names: map[string]string{},

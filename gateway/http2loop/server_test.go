@@ -41,9 +41,11 @@ func (a aCase) say(t *testing.T, s *service) string {
 
 // What a client gets does not depend on who serves it. Of each case it is said
 // whether the loop does.
-func TestBothWaysAnswerTheSame(t *testing.T) {
+func TestBothWaysAnswerTheSame(t *testing.T) { gatewaytest.OnEachLoop(t, testBothWaysAnswerTheSame) }
+
+func testBothWaysAnswerTheSame(t *testing.T, way gatewaytest.Way) {
 	hurry := func(o *accept.Options) { o.HTTP1.BodyTimeout = 300 * time.Millisecond }
-	loops, goroutines := start(t, true, hurry), start(t, false, hurry)
+	loops, goroutines := start(t, way, hurry), start(t, gatewaytest.InGoroutines, hurry)
 	for name, c := range map[string]aCase{
 		"get":                 {ask("GET", "/a?b=c"), nil, 1},
 		"head":                {ask("HEAD", "/"), nil, 1},
@@ -95,8 +97,10 @@ func TestBothWaysAnswerTheSame(t *testing.T) {
 }
 
 // Streams of one connection do not wait for each other.
-func TestManyStreams(t *testing.T) {
-	s := start(t, true, nil)
+func TestManyStreams(t *testing.T) { gatewaytest.OnEachLoop(t, testManyStreams) }
+
+func testManyStreams(t *testing.T, way gatewaytest.Way) {
+	s := start(t, way, nil)
 	web := s.over(t)
 	var all sync.WaitGroup
 	for i := range 200 {
@@ -121,8 +125,10 @@ func TestManyStreams(t *testing.T) {
 
 // A client that gives a request up that a worker has is one that has left; no more
 // are in flight than may be.
-func TestResetsReachTheBackend(t *testing.T) {
-	s := start(t, true, nil)
+func TestResetsReachTheBackend(t *testing.T) { gatewaytest.OnEachLoop(t, testResetsReachTheBackend) }
+
+func testResetsReachTheBackend(t *testing.T, way gatewaytest.Way) {
+	s := start(t, way, nil)
 	c := s.dial(t)
 	for range 20 {
 		id := c.send(true, ask("GET", "/hold")...)
@@ -137,7 +143,11 @@ func TestResetsReachTheBackend(t *testing.T) {
 
 // A connection that ends takes its requests along.
 func TestConnectionEndsWithRequests(t *testing.T) {
-	s := start(t, true, nil)
+	gatewaytest.OnEachLoop(t, testConnectionEndsWithRequests)
+}
+
+func testConnectionEndsWithRequests(t *testing.T, way gatewaytest.Way) {
+	s := start(t, way, nil)
 	c := s.dial(t)
 	for range 5 {
 		c.send(true, ask("GET", "/hold")...)
@@ -152,7 +162,11 @@ func TestConnectionEndsWithRequests(t *testing.T) {
 // What a client does not take of its responses waits for its windows, and is given
 // up in time.
 func TestResponsesWaitForWindows(t *testing.T) {
-	s := start(t, true, func(o *accept.Options) { o.HTTP1.WriteTimeout = 300 * time.Millisecond })
+	gatewaytest.OnEachLoop(t, testResponsesWaitForWindows)
+}
+
+func testResponsesWaitForWindows(t *testing.T, way gatewaytest.Way) {
+	s := start(t, way, func(o *accept.Options) { o.HTTP1.WriteTimeout = 300 * time.Millisecond })
 	c := s.dial(t, http2.Setting{ID: http2.SettingInitialWindowSize, Val: 10})
 	slow, gone := c.send(true, ask("GET", "/long/50")...), c.send(true, ask("GET", "/long/60")...)
 	got := 0
@@ -181,7 +195,11 @@ func TestResponsesWaitForWindows(t *testing.T) {
 
 // An answer in parts of which the client takes nothing more is dropped with it.
 func TestResetInTheMiddleOfParts(t *testing.T) {
-	s := start(t, true, nil)
+	gatewaytest.OnEachLoop(t, testResetInTheMiddleOfParts)
+}
+
+func testResetInTheMiddleOfParts(t *testing.T, way gatewaytest.Way) {
+	s := start(t, way, nil)
 	c := s.dial(t, http2.Setting{ID: http2.SettingInitialWindowSize, Val: 10})
 	for range 5 {
 		id := c.send(true, ask("GET", "/parts/300")...)
@@ -200,8 +218,10 @@ func TestResetInTheMiddleOfParts(t *testing.T) {
 }
 
 // Draining answers what is in flight and what comes before the client knows.
-func TestDrain(t *testing.T) {
-	s := start(t, true, nil)
+func TestDrain(t *testing.T) { gatewaytest.OnEachLoop(t, testDrain) }
+
+func testDrain(t *testing.T, way gatewaytest.Way) {
+	s := start(t, way, nil)
 	c := s.dial(t)
 	c.send(true, ask("GET", "/hold")...)
 	gatewaytest.Wait(t, "request", s.app.Began)
@@ -220,8 +240,10 @@ func TestDrain(t *testing.T) {
 }
 
 // A body that comes with its trailers goes to a goroutine, as they do.
-func TestTrailersLeaveTheLoop(t *testing.T) {
-	s := start(t, true, nil)
+func TestTrailersLeaveTheLoop(t *testing.T) { gatewaytest.OnEachLoop(t, testTrailersLeaveTheLoop) }
+
+func testTrailersLeaveTheLoop(t *testing.T, way gatewaytest.Way) {
+	s := start(t, way, nil)
 	q, err := http.NewRequestWithContext(t.Context(), "POST", "http://"+s.addr+"/", io.NopCloser(strings.NewReader("abc")))
 	if err != nil {
 		t.Fatal(err)
@@ -238,8 +260,10 @@ func TestTrailersLeaveTheLoop(t *testing.T) {
 }
 
 // HTTP/1 is served on the same port, in whatever pieces it comes.
-func TestBothVersionsOnOnePort(t *testing.T) {
-	s := start(t, true, nil)
+func TestBothVersionsOnOnePort(t *testing.T) { gatewaytest.OnEachLoop(t, testBothVersionsOnOnePort) }
+
+func testBothVersionsOnOnePort(t *testing.T, way gatewaytest.Way) {
+	s := start(t, way, nil)
 	for _, parts := range [][]string{{"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"}, {"P", "RI /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"}} {
 		c := s.dialPlain(t)
 		for _, p := range parts {

@@ -32,11 +32,19 @@ type stream struct {
 	body     []byte // that was collected; nil if none
 	headed   bool   // the response has begun
 	held     int    // reserved bytes
+	losing
 	handing
 	slowness
 	answer answer.Head
 	parts  parts
 	rest   []byte // the rest of an answer, copied out of its worker's memory
+}
+
+// losing is for a stream whose client has left while the backend had the request. A
+// backend that belongs to another loop says later what becomes of it.
+type losing struct {
+	lost  bool
+	cause error
 }
 
 // handing is for a stream with a goroutine.
@@ -186,10 +194,16 @@ func (st *stream) Sent() {
 
 // Closed implements http2.Owner.
 func (st *stream) Closed(err error) {
+	c := st.c
 	st.deadline.Disarm()
 	switch st.state {
 	case busy:
 		st.call.Promote() // the goroutine finds that its client has gone
+		if st.state == busy {
+			st.lost, st.cause = true, err
+			c.lost++
+			return
+		}
 	case answering:
 		if err != nil {
 			st.cut()
@@ -203,10 +217,24 @@ func (st *stream) Closed(err error) {
 		st.pending = nil
 		p.finish(gateway.ErrClientGone)
 	}
+	st.end(err)
+}
+
+// end is called when the stream has ended. A goroutine may still have its request.
+func (st *stream) end(err error) {
 	if t := st.task; t != nil {
 		t.closed(err)
 	}
 	st.release()
+}
+
+// found says what has become of a request whose client has left: a goroutine has it, or
+// it was answered.
+func (st *stream) found() {
+	c := st.c
+	st.lost = false
+	c.lost--
+	c.finish()
 }
 
 // release gives the stream back.
@@ -266,6 +294,10 @@ func (st *stream) waits() {
 
 // Promote implements gateway.Caller: the request goes on in a goroutine.
 func (st *stream) Promote(x gateway.Begun) {
+	if st.state != busy && st.state != answering { // the answer was sent before the backend had heard of it
+		x.Drop()
+		return
+	}
 	st.req.Begun, st.req.Asked = x, st.call.Began()
 	if st.state == answering {
 		st.handParts(x)
@@ -273,6 +305,10 @@ func (st *stream) Promote(x gateway.Begun) {
 	st.state = collecting
 	st.hand(nil)
 	st.call = nil // it must not be used again
+	if st.lost {
+		st.found()
+		st.end(st.cause)
+	}
 }
 
 // toBad returns err as a *gateway.BadRequest, or nil if it is something else.

@@ -35,7 +35,7 @@ type service struct {
 }
 
 // start begins a service; looped has common requests served by the loop.
-func start(t *testing.T, looped bool, change func(*accept.Options)) *service {
+func start(t *testing.T, way gatewaytest.Way, change func(*accept.Options)) *service {
 	t.Helper()
 	l, err := loop.New()
 	if err != nil {
@@ -44,13 +44,11 @@ func start(t *testing.T, looped bool, change func(*accept.Options)) *service {
 	a := gatewaytest.NewApp(l)
 	site := gatewaytest.New(t, l, a, forward.Options{})
 	o := &site.Options
-	o.Events.Loop, o.HTTP2Cleartext, o.Streams, o.Window, o.Frame, o.HeaderList = l, true, 20, 65535, 16384, 65536
+	o.HTTP2Cleartext, o.Streams, o.Window, o.Frame, o.HeaderList = true, 20, 65535, 16384, 65536
 	if change != nil {
 		change(o)
 	}
-	if site.Looped = looped; looped {
-		o.Events.Backend, o.Events.Pipeline = a, site.Pipeline
-	}
+	site.Way = way
 	f, addr := site.Listen(t, func() {})
 	return &service{addr: addr, app: a, front: f}
 }

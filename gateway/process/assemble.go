@@ -12,6 +12,7 @@ import (
 	"github.com/gonicorn/gonicorn/gateway/budget"
 	"github.com/gonicorn/gonicorn/gateway/http1"
 	"github.com/gonicorn/gonicorn/gateway/http1loop"
+	"github.com/gonicorn/gonicorn/gateway/http2loop"
 	"github.com/gonicorn/gonicorn/gateway/loop"
 	"github.com/gonicorn/gonicorn/gateway/pipeline"
 	"github.com/gonicorn/gonicorn/gateway/pipeline/buffer"
@@ -21,8 +22,10 @@ import (
 	"github.com/gonicorn/gonicorn/gateway/proxy"
 	"github.com/gonicorn/gonicorn/gateway/python"
 	"github.com/gonicorn/gonicorn/gateway/python/link"
+	"github.com/gonicorn/gonicorn/gateway/relay"
 	"github.com/gonicorn/gonicorn/gateway/websocket"
 	"github.com/gonicorn/gonicorn/internal/listen"
+	"github.com/gonicorn/gonicorn/internal/proc"
 )
 
 // spoolMemory bounds the memory of all responses that slow clients have not taken,
@@ -142,14 +145,13 @@ func (p *process) makeBackend() error {
 		Inbox: budget.New(messageMemory),
 	}
 	p.restart = env.Sockets.Restart
-	var err error
-	if p.loop, err = loop.New(); err != nil {
+	if err := p.makeLoops(); err != nil {
 		return err
 	}
 	switch p.set.Backend {
 	case Shared, Own:
 		b, err := python.New(python.Options{
-			Loop: p.loop, Env: env, Shared: p.set.Backend == Shared, QueueSize: p.set.QueueSize, QueueTimeout: p.set.QueueTimeout,
+			Loop: p.loops[0], Env: env, Shared: p.set.Backend == Shared, QueueSize: p.set.QueueSize, QueueTimeout: p.set.QueueTimeout,
 			StallAfter: p.set.StallWarning, Sockets: p.set.WebSocketConnections, OnIdle: p.link.reportIdle, RequestPipe: p.from.RequestPipe[:],
 		})
 		if err != nil {
@@ -160,7 +162,7 @@ func (p *process) makeBackend() error {
 		return nil
 	case Upstream:
 		b := proxy.New(proxy.Options{
-			Loop: p.loop, Pool: p.pool, Board: p.from.Board, Log: p.log, DrainTimeout: p.set.GracefulTimeout, HoldHung: p.set.HoldsHung,
+			Loop: p.loops[0], Pool: p.pool, Board: p.from.Board, Log: p.log, DrainTimeout: p.set.GracefulTimeout, HoldHung: p.set.HoldsHung,
 			Timeout: p.set.Timeout, Sockets: p.set.WebSocketConnections, HealthPath: p.set.HealthPath,
 		})
 		p.backend, p.link.inFlight, p.look = b, b.InFlight, b.Look
@@ -193,19 +195,51 @@ func (p *process) makeFront(handler *pipeline.Pipeline) error {
 		Streams: s.HTTP2MaxConcurrentStreams, Window: s.HTTP2InitialWindowSize, Frame: s.HTTP2MaxFrameSize, HeaderList: s.HTTP2MaxHeaderListSize,
 		Proxy: s.ProxyProtocol, ProxyAllow: proxies.Contains, Log: p.log,
 	}
-	o.Events.Loop = p.loop
-	o.Events.Backend, o.Events.Pipeline = p.backend, handler
-	o.LoopServer = func(host accept.Host) accept.LoopServer {
-		return http1loop.New(http1loop.Options{Loop: p.loop, Backend: p.backend, HTTP: server, Pipeline: handler, Host: host})
+	var servers []*http1loop.Server
+	for i := range p.loops {
+		e := p.events(i, handler)
+		e.Server = func(host accept.Host, version2 *http2loop.Server) accept.LoopServer {
+			made := http1loop.New(http1loop.Options{Loop: e.Loop, Backend: e.Backend, HTTP: server, Pipeline: handler, Host: host, HTTP2: version2})
+			servers = append(servers, made)
+			return made
+		}
+		o.Loops = append(o.Loops, e)
 	}
 	if s.TLS {
 		p.tls = accept.NewTLS(o.Protocols())
 		o.TLS, p.link.certify = p.tls, p.tls.Set
 	}
-	if p.server, err = accept.New(o); err == nil {
-		go p.loop.Run() // everything that uses it is set up
+	if p.server, err = accept.New(o); err != nil {
+		return err
 	}
-	return err
+	http1loop.Share(servers)
+	for _, l := range p.loops { // everything that uses them is set up
+		go l.Run()
+	}
+	return nil
+}
+
+// events describes a loop. The backend belongs to the first one; what others ask of it
+// is relayed.
+func (p *process) events(i int, handler *pipeline.Pipeline) accept.Events {
+	e := accept.Events{Loop: p.loops[i], Backend: p.backend, Pipeline: handler}
+	if i > 0 {
+		e.Backend = relay.New(relay.Options{Here: e.Loop, There: p.loops[0], Backend: p.backend, Pipeline: handler})
+	}
+	return e
+}
+
+// makeLoops makes the event loops.
+func (p *process) makeLoops() error {
+	proc.ReserveThreads(p.set.GatewayLoops)
+	for range p.set.GatewayLoops {
+		l, err := loop.New()
+		if err != nil {
+			return err
+		}
+		p.loops = append(p.loops, l)
+	}
+	return nil
 }
 
 // rules returns the limits and rules for HTTP/1. A request line limit of 0 becomes

@@ -64,7 +64,7 @@ type process struct {
 	access   *accesslog.Log                 // nil without an access log
 	backend  backend
 	python   *python.Backend // the backend, if it is for Python workers
-	loop     *loop.Loop      // the event loop
+	loops    []*loop.Loop    // the event loops; the first is the backend's too
 	backlogs []int           // listening sockets, for statsd
 	restart  func()          // tells clients of WebSockets that this process ends
 	look     func()          // the backend's regular checks; may be nil

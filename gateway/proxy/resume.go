@@ -10,6 +10,9 @@ import (
 // Resume implements gateway.Begun.
 func (c *Call) Resume(int64, int64, int) {}
 
+// Owe implements gateway.Begun. The worker's own connection limits how fast it answers.
+func (c *Call) Owe(int) {}
+
 // Add implements gateway.Begun.
 func (c *Call) Add(body []byte, _ bool) { c.unsent = append(c.unsent, body...) }
 

@@ -149,9 +149,8 @@ func (x *Exchange) Resume(length, sent int64, taken int) {
 	x.credit += taken
 }
 
-// Owe sets how many bytes of the answer the client has taken and the worker was not
-// told of. It is called before Run.
-func (x *Exchange) Owe(bytes int) { x.credit = bytes }
+// Owe implements gateway.Begun. It is called before Run.
+func (x *Exchange) Owe(n int) { x.credit += n }
 
 // Add implements gateway.Begun.
 func (x *Exchange) Add(body []byte, end bool) {

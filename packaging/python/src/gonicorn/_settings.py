@@ -105,6 +105,7 @@ SETTINGS: dict[str, str] = {
     "max_buffer": "max-buffer",
     "max_buffer_total": "max-buffer-total",
     "tmp_upload_dir": "tmp-upload-dir",
+    "gateway_loops": "gateway-loops",
     "sendfile": "sendfile",
     "sendfile_roots": "sendfile-root",
     "response_headers": "header",
