@@ -132,16 +132,20 @@ func (p planned) unheard() string {
 // notifySocket is where workers speak to the arbiter, or where one of them does.
 func (p planned) notifySocket() string {
 	p.t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", anyOf(p.pids())))
-	if err == nil {
-		for _, kv := range strings.Split(string(text), "\x00") {
+	found := ""
+	eventually(p.test, "a worker has a NOTIFY_SOCKET", func() bool {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", anyOf(p.pids())))
+		if err != nil { // it has gone since
+			return false
+		}
+		for kv := range strings.SplitSeq(string(text), "\x00") {
 			if addr, is := strings.CutPrefix(kv, "NOTIFY_SOCKET="); is {
-				return addr
+				found = addr
 			}
 		}
-	}
-	p.t.Fatalf("no NOTIFY_SOCKET: %v", err)
-	return ""
+		return found != ""
+	})
+	return found
 }
 
 func startPlanned(t *testing.T) (p planned, before, after func(more string) string) {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/internal/text"
 )
 
 // RequestHead is a parsed request head. Its strings share one allocation. The zero
@@ -21,6 +22,8 @@ type RequestHead struct {
 	KeepAlive    bool            // the client allows the connection to be used again
 	Continue     bool            // the client waits for 100 (Continue) before it sends the body
 	Upgrade      string          // the first protocol of Upgrade, in lower case; empty if the request cannot be upgraded
+
+	Text *text.Memory // for the strings; nil: the head has memory of its own
 
 	lines   fieldLines
 	started bool // the request line has been parsed
@@ -40,7 +43,7 @@ type framing struct {
 // Reset makes h ready for the next request. It keeps the memory of Fields.
 func (h *RequestHead) Reset() {
 	clear(h.Fields) // or they would keep the head's text in memory
-	*h = RequestHead{Fields: h.Fields[:0], lines: h.lines}
+	*h = RequestHead{Fields: h.Fields[:0], lines: h.lines, Text: h.Text}
 	h.lines.reset()
 }
 
@@ -73,7 +76,7 @@ func (h *RequestHead) Parse(buf []byte, rules *Rules, trusted bool) (int, error)
 				return 0, err
 			}
 		case from == to:
-			return h.line, h.finish(string(buf[:h.line]), rules)
+			return h.line, h.finish(h.Text.String(buf[:h.line]), rules)
 		default:
 			kept, err := h.lines.add(buf, from, to, rules, &limits, trusted)
 			if err != nil {

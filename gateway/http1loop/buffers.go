@@ -4,6 +4,7 @@ import (
 	"github.com/gonicorn/gonicorn/gateway"
 	"github.com/gonicorn/gonicorn/gateway/answer"
 	"github.com/gonicorn/gonicorn/gateway/http1"
+	"github.com/gonicorn/gonicorn/internal/text"
 )
 
 // buffers are memory for requests that is used again.
@@ -50,6 +51,7 @@ type work struct {
 type works struct {
 	backend gateway.Looped
 	free    []*work
+	text    text.Memory // for the strings of requests
 }
 
 func (w *works) takeWork() *work {
@@ -58,7 +60,7 @@ func (w *works) takeWork() *work {
 		w.free = w.free[:n-1]
 		return k
 	}
-	return &work{call: w.backend.NewCall()}
+	return &work{head: http1.RequestHead{Text: &w.text}, call: w.backend.NewCall()}
 }
 
 // giveWork takes back one whose call the backend does not have.

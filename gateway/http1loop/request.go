@@ -85,7 +85,7 @@ func (c *conn) room() bool {
 func (c *conn) begin() {
 	s := c.s
 	c.describe()
-	if err := s.o.Pipeline.Forward.Apply(&c.req); err != nil || c.req.Upgrade != "" && !s.sockets.Takes(&c.req) {
+	if err := s.o.Pipeline.Forward.Apply(&c.req, &s.text); err != nil || c.req.Upgrade != "" && !s.sockets.Takes(&c.req) {
 		c.hand(nil, nil)
 		return
 	}

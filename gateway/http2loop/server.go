@@ -15,6 +15,7 @@ import (
 	"github.com/gonicorn/gonicorn/gateway/http2"
 	"github.com/gonicorn/gonicorn/gateway/loop"
 	"github.com/gonicorn/gonicorn/gateway/pipeline"
+	"github.com/gonicorn/gonicorn/internal/text"
 )
 
 const (
@@ -67,10 +68,11 @@ type Server struct {
 
 // lent is memory that is used again. It belongs to the loop.
 type lent struct {
-	output [][]byte // free buffers for what is to be sent
-	spare  int      // bytes of output
-	bodies [][]byte // free buffers for bodies
-	inUse  int      // buffers for bodies in use
+	output [][]byte    // free buffers for what is to be sent
+	spare  int         // bytes of output
+	text   text.Memory // for the ids of requests
+	bodies [][]byte    // free buffers for bodies
+	inUse  int         // buffers for bodies in use
 	free   []*stream
 
 	leaving *loop.Pace // limits how many answers leave workers' memory

@@ -116,7 +116,7 @@ func (st *stream) serve() {
 	if len(st.body) > 0 {
 		st.req.Body.Inline, st.req.Body.Length = st.body, int64(len(st.body))
 	}
-	if err := s.o.Pipeline.Forward.Apply(&st.req); err != nil {
+	if err := s.o.Pipeline.Forward.Apply(&st.req, &s.text); err != nil {
 		st.hand(nil)
 		return
 	}

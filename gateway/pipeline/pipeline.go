@@ -73,7 +73,7 @@ func (p *Pipeline) Serve(ctx context.Context, r *gateway.Request, w gateway.Repl
 	if r.Resumed != nil {
 		e.resume(r.Resumed)
 	}
-	if err := p.Forward.Apply(r); err != nil {
+	if err := p.Forward.Apply(r, nil); err != nil {
 		e.failed(ctx, err)
 		return
 	}
@@ -211,7 +211,7 @@ func (e *transaction) failed(ctx context.Context, err error) {
 		worker   *gateway.WorkerError
 	)
 	if e.r.ID == "" { // it was refused before it got an id
-		e.r.ID = forward.NewID()
+		e.r.ID = forward.NewID(nil)
 	}
 	if e.Started() && e.r.Upgrade == "" {
 		e.cut = cutBy(ctx, err)

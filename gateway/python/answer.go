@@ -160,7 +160,7 @@ func (b *Backend) head(c *call, f *wire.Frame, body int) (*gateway.Answer, bool)
 	a := &b.told
 	*a = gateway.Answer{Status: int(f.Status), AppTime: f.AppTime.Duration()}
 	var err error
-	if a.Reason, b.fields, err = link.ParseFields(f, b.fields[:0]); err != nil {
+	if a.Reason, b.fields, err = link.ParseFields(f, b.fields[:0], &b.text); err != nil {
 		return nil, false
 	}
 	if a.Fields, a.Length, err = link.TakeLength(b.fields); err != nil {

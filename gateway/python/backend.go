@@ -16,6 +16,7 @@ import (
 	"github.com/gonicorn/gonicorn/gateway/python/link"
 	"github.com/gonicorn/gonicorn/gateway/shm"
 	"github.com/gonicorn/gonicorn/internal/fifo"
+	"github.com/gonicorn/gonicorn/internal/text"
 	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
@@ -68,6 +69,7 @@ type said struct {
 	scratch [shm.AnswerSize]byte // a copy of the head
 	told    gateway.Answer
 	fields  []gateway.Field
+	text    text.Memory // for their strings
 }
 
 // New makes a backend without workers.

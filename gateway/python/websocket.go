@@ -80,7 +80,7 @@ func (b *Backend) Takes(r *gateway.Request) bool {
 // goroutine.
 func (b *Backend) accept(c *call, f *wire.Frame) bool {
 	up, is := c.onLoop.caller.(gateway.Upgrader)
-	_, fields, err := link.ParseFields(f, nil)
+	_, fields, err := link.ParseFields(f, nil, nil)
 	if !is || err != nil {
 		return false
 	}

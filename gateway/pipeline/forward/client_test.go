@@ -56,7 +56,7 @@ func TestPass(t *testing.T) {
 				if c.remote != "" {
 					q.Remote = netip.MustParseAddrPort(c.remote + ":5")
 				}
-				if err := r.Apply(q); err != nil {
+				if err := r.Apply(q, nil); err != nil {
 					t.Fatal(err)
 				}
 				r.Answered(q)
@@ -91,7 +91,7 @@ func TestMistrustedAreBounded(t *testing.T) {
 	for i := range 200 {
 		for _, net := range []byte{10, 8} {
 			q := &gateway.Request{Peer: gateway.Peer{Addr: netip.AddrFrom4([4]byte{net, 0, 0, byte(i)})}, Header: parse("x-forwarded-for: 1.2.3.4")}
-			if err := r.Apply(q); err != nil {
+			if err := r.Apply(q, nil); err != nil {
 				t.Fatal(err)
 			}
 		}

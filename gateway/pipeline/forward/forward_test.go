@@ -44,7 +44,7 @@ func TestApply(t *testing.T) {
 				q.Remote = netip.MustParseAddrPort(c.peer)
 				q.Peer.Addr = q.Remote.Addr()
 			}
-			if err := rules(t, "10.0.0.0/8").Apply(q); err != nil {
+			if err := rules(t, "10.0.0.0/8").Apply(q, nil); err != nil {
 				t.Fatal(err)
 			}
 			if q.Scheme != c.scheme {
@@ -89,7 +89,7 @@ func count(fields []gateway.Field, name string) int {
 func TestContradictionIsRefused(t *testing.T) {
 	q := &gateway.Request{Peer: gateway.Peer{Addr: netip.MustParseAddr("10.0.0.1")}, Header: parse("x-forwarded-proto: https; x-forwarded-ssl: off")}
 	var bad *gateway.BadRequest
-	if err := rules(t, "*").Apply(q); !errors.As(err, &bad) || bad.Status != 400 {
+	if err := rules(t, "*").Apply(q, nil); !errors.As(err, &bad) || bad.Status != 400 {
 		t.Fatalf("error %v", err)
 	}
 }
@@ -100,7 +100,7 @@ func TestRequestIDs(t *testing.T) {
 		strings.Repeat("x", 129): false, "ä": false,
 	} {
 		q := &gateway.Request{Peer: gateway.Peer{Addr: netip.MustParseAddr("10.0.0.1")}, Header: []gateway.Field{{Name: "x-request-id", Value: given}}}
-		if err := rules(t, "10.0.0.1").Apply(q); err != nil {
+		if err := rules(t, "10.0.0.1").Apply(q, nil); err != nil {
 			t.Fatal(err)
 		}
 		if (q.ID == given) != kept {
@@ -131,7 +131,7 @@ func TestStrangersClaimNothing(t *testing.T) {
 	for peer, reach := range map[string]int{"192.0.2.1:5": 0, "10.0.0.1:5": 1} {
 		for _, name := range append(claims, "x-request-id", "user-agent", "x-forward") {
 			q := &gateway.Request{Scheme: "http", Host: "h", Peer: gateway.Peer{Addr: netip.MustParseAddrPort(peer).Addr()}, Header: []gateway.Field{{Name: name, Value: "claim"}}}
-			if err := r.Apply(q); err != nil {
+			if err := r.Apply(q, nil); err != nil {
 				t.Fatal(err)
 			}
 			want := reach
@@ -168,7 +168,7 @@ func FuzzApply(f *testing.F) {
 			Scheme: "http", Host: "h", Remote: netip.MustParseAddrPort("192.0.2.1:5"),
 			Header: []gateway.Field{{Name: strings.ToLower(n1), Value: v1}, {Name: strings.ToLower(n2), Value: v2}},
 		}
-		if err := r.Apply(q); err != nil {
+		if err := r.Apply(q, nil); err != nil {
 			t.Fatal(err)
 		}
 		if q.Scheme != "http" || q.Get("x-forwarded-for") != "192.0.2.1" || q.Get("x-forwarded-proto") != "http" ||
@@ -190,7 +190,7 @@ func BenchmarkApply(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		q := gateway.Request{Scheme: "http", Host: "example.org", Remote: netip.MustParseAddrPort("192.0.2.1:5"), Header: header[:4]}
-		if err := r.Apply(&q); err != nil {
+		if err := r.Apply(&q, nil); err != nil {
 			b.Fatal(err)
 		}
 	}

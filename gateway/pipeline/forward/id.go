@@ -4,20 +4,22 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"math/rand/v2"
+
+	"github.com/gonicorn/gonicorn/internal/text"
 )
 
 // maxID is the largest length of a request id from outside.
 const maxID = 128
 
-// NewID makes a request id: 32 hexadecimal digits that no client can guess
+// NewID makes a request id in memory, which may be nil: 32 hexadecimal digits that no client can guess
 // (math/rand/v2's generator is ChaCha8, seeded by the system).
-func NewID() string {
+func NewID(memory *text.Memory) string {
 	var raw [16]byte
 	binary.LittleEndian.PutUint64(raw[:], rand.Uint64())
 	binary.LittleEndian.PutUint64(raw[8:], rand.Uint64())
-	var text [32]byte
-	hex.Encode(text[:], raw[:])
-	return string(text[:])
+	var digits [32]byte
+	hex.Encode(digits[:], raw[:])
+	return memory.String(digits[:])
 }
 
 // valid reports whether an id from outside can be passed on into logs, and into headers

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/internal/text"
 )
 
 // Options name the trusted proxies, as Gunicorn's settings do.
@@ -47,8 +48,9 @@ func (r *Rules) Trusts(peer netip.Addr, unix bool) bool { return unix || r.peers
 // Apply gives the request an id, and determines its scheme and its client. With
 // Options.Append, which is for commands, it adds the fields that a proxy adds. Python
 // apps get the addresses otherwise, so their fields stay as the proxy sent them.
-// Contradictory fields are a *gateway.BadRequest.
-func (r *Rules) Apply(q *gateway.Request) error {
+// Contradictory fields are a *gateway.BadRequest. The id is made in memory, which may
+// be nil.
+func (r *Rules) Apply(q *gateway.Request, memory *text.Memory) error {
 	trusted, scheme := r.Trusts(q.Peer.Addr, q.Peer.Unix), q.Scheme
 	if trusted {
 		if err := r.scheme(q); err != nil {
@@ -57,7 +59,7 @@ func (r *Rules) Apply(q *gateway.Request) error {
 	}
 	if !r.append {
 		q.Client = r.client(q, scheme)
-		return r.pass(q, trusted)
+		return r.pass(q, trusted, memory)
 	}
 	var before said
 	kept := q.Header[:0]
@@ -71,7 +73,7 @@ func (r *Rules) Apply(q *gateway.Request) error {
 	}
 	if q.ID == "" { // otherwise an earlier call has given it one
 		if q.ID = before.id; !valid(q.ID) {
-			q.ID = NewID()
+			q.ID = NewID(memory)
 		}
 	}
 	q.Header = before.append(kept, q)
@@ -79,7 +81,7 @@ func (r *Rules) Apply(q *gateway.Request) error {
 }
 
 // pass leaves the fields as the proxy sent them.
-func (r *Rules) pass(q *gateway.Request, trusted bool) error {
+func (r *Rules) pass(q *gateway.Request, trusted bool, memory *text.Memory) error {
 	kept := q.Header[:0]
 	for _, f := range q.Header {
 		switch {
@@ -91,7 +93,7 @@ func (r *Rules) pass(q *gateway.Request, trusted bool) error {
 		}
 	}
 	if !valid(q.ID) {
-		q.ID = NewID()
+		q.ID = NewID(memory)
 	}
 	q.Header = append(kept, gateway.Field{Name: "x-request-id", Value: q.ID})
 	return nil

@@ -116,7 +116,7 @@ func (a *answer) head(f *wire.Frame) error {
 	if a.started {
 		return errOrder
 	}
-	reason, fields, err := ParseFields(f, a.fields[:0])
+	reason, fields, err := ParseFields(f, a.fields[:0], nil)
 	if err != nil {
 		return err
 	}
@@ -216,7 +216,7 @@ func (a *answer) trailers(f *wire.Frame) error {
 	if !a.started {
 		return errOrder
 	}
-	_, fields, err := ParseFields(f, nil)
+	_, fields, err := ParseFields(f, nil, nil)
 	if err != nil {
 		return err
 	}
@@ -227,7 +227,7 @@ func (a *answer) interim(f *wire.Frame) error {
 	if a.started {
 		return errOrder
 	}
-	_, fields, err := ParseFields(f, nil)
+	_, fields, err := ParseFields(f, nil, nil)
 	if err != nil {
 		return err
 	}

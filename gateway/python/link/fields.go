@@ -6,29 +6,30 @@ import (
 	"strings"
 
 	"github.com/gonicorn/gonicorn/gateway"
+	"github.com/gonicorn/gonicorn/internal/text"
 	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
 // ParseFields parses the fields at the start of a frame's payload: names and values
 // alternate, one a line. The lines are counted, so an app cannot turn one field into
-// two with a line break.
-func ParseFields(f *wire.Frame, into []gateway.Field) (reason string, fields []gateway.Field, err error) {
-	text := string(f.Payload[:f.FieldBytes])
+// two with a line break. Their strings are made in memory, which may be nil.
+func ParseFields(f *wire.Frame, into []gateway.Field, memory *text.Memory) (reason string, fields []gateway.Field, err error) {
+	lines := memory.String(f.Payload[:f.FieldBytes])
 	want := 2 * int(f.Fields)
 	if f.Flags&wire.FlagReason != 0 {
 		want++
 	}
 	if want == 0 {
-		if text != "" {
+		if lines != "" {
 			return "", nil, fmt.Errorf("fields that were not announced: %w", ErrMalformed)
 		}
 		return "", into, nil
 	}
-	if got := strings.Count(text, "\n") + 1; got != want {
+	if got := strings.Count(lines, "\n") + 1; got != want {
 		return "", nil, fmt.Errorf("line break in a header field, or one that is no pair: %w", ErrMalformed)
 	}
 	line := func() (s string) {
-		s, text, _ = strings.Cut(text, "\n")
+		s, lines, _ = strings.Cut(lines, "\n")
 		return s
 	}
 	if f.Flags&wire.FlagReason != 0 {

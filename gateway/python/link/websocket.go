@@ -34,7 +34,7 @@ func (a *answer) accept(_ context.Context, f *wire.Frame) error {
 	if a.started || a.socket != nil || x.Request.Upgrade != "websocket" {
 		return errOrder
 	}
-	_, fields, err := ParseFields(f, nil)
+	_, fields, err := ParseFields(f, nil, nil)
 	if err != nil {
 		return err
 	}
