@@ -132,8 +132,8 @@ func (st *stream) serve() {
 func (st *stream) Data(p []byte) {
 	c := st.c
 	switch {
-	case st.state == handed && st.task.body != nil:
-		st.task.body.add(p)
+	case st.reader() != nil:
+		st.reader().add(p)
 		return
 	case st.state != collecting:
 	case c.s.o.HTTP.MaxBody > 0 && st.Got() > c.s.o.HTTP.MaxBody:
@@ -145,6 +145,15 @@ func (st *stream) Data(p []byte) {
 		return
 	}
 	c.wire.Consumed(&st.Stream, len(p))
+}
+
+// reader is the body of a request whose goroutine may read it; nil if nobody does: the
+// goroutine may have answered, and ended, before the client has sent all of it.
+func (st *stream) reader() *body {
+	if st.state != handed || st.task == nil {
+		return nil
+	}
+	return st.task.body
 }
 
 // collect keeps a part of a body; false means that it is too much for the loop.
@@ -164,8 +173,8 @@ func (st *stream) collect(p []byte) bool {
 // End implements http2.Owner.
 func (st *stream) End(trailers []gateway.Field) {
 	switch {
-	case st.state == handed && st.task.body != nil:
-		st.task.body.end(st.Short(), trailers)
+	case st.reader() != nil:
+		st.reader().end(st.Short(), trailers)
 	case st.state != collecting:
 	case st.Short():
 		st.hand(&gateway.BadRequest{Status: 400, Reason: "body shorter than its Content-Length"})
