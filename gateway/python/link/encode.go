@@ -78,10 +78,11 @@ func Refuse(r *gateway.Request, w gateway.Reply, app string) (bool, error) {
 	return x.refuse(app)
 }
 
-// Encode writes the request as a tuple for an app with this interface. It writes only
-// the number, so that the worker fetches the request, if the body is not in memory, or
-// if fetch says that WebSockets go over the worker's own socket and this is for one.
-// False means that nobody waits for the answer any more.
+// Encode writes the request as a tuple for an app with this interface, or as a list if
+// its body is in a file in memory. It writes only the number, so that the worker fetches
+// the request, if the body is not in memory, or if fetch says that WebSockets go over the
+// worker's own socket and this is for one. False means that nobody waits for the answer
+// any more.
 func (x *Exchange) Encode(m *wire.Marshal, app string, fetch bool) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -92,8 +93,13 @@ func (x *Exchange) Encode(m *wire.Marshal, app string, fetch bool) bool {
 		m.Uint(x.Number)
 		return true
 	}
-	m.Tuple(items)
-	x.encode(m, app, x.inMemory())
+	form := x.inMemory()
+	if form == wire.FormMemory {
+		m.List(items)
+	} else {
+		m.Tuple(items)
+	}
+	x.encode(m, app, form)
 	return true
 }
 

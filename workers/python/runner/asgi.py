@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
+from time import monotonic_ns
 
 from . import frames, request_body
 from .frames import (
@@ -170,6 +171,8 @@ class Exchange:
             end = not message.get("more_body", False) and not self.trailers
             if self.sending or self.window <= 0 or self.carrier.congested or len(data) > PART:
                 await self.send_in_turn(data, end)
+            elif type(data) is bytes:
+                self.send_part(data, end)
             else:
                 self.send_body(data, end)
         elif kind == "http.response.start":
@@ -236,7 +239,9 @@ class Exchange:
             head = pack(size, BODY, flags, 0, self.number, 0, 0, 0)
         else:
             self.started = True
-            block, held = self.block, frames.held(self.start)
+            block, held = self.block, (monotonic_ns() - self.start) // 10_000
+            if held >= 0x1000:
+                held = frames.held(self.start)
             block_size = len(block)
             head = pack(block_size + size, HEAD, flags, self.status, self.number, block_size, self.count, held) + block
         self.window -= size

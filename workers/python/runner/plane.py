@@ -11,7 +11,7 @@ import mmap
 import os
 import weakref
 from collections import deque
-from os import close  # as it is before gevent patches it
+from os import close, write  # as they are before gevent patches it
 from struct import Struct
 from threading import Lock
 
@@ -81,8 +81,8 @@ class Plane:
             at = slot * self.request_size
             view = self.views[slot] = self.memory[at : at + self.request_size]
         message = loads(view)
-        if type(message) is tuple and type(message[4]) is tuple and message[4][2] not in self.bodies:
-            return message[0]  # its body comes with it
+        if type(message) is list:  # its body is in memory; where that is new, it has to be fetched too
+            return tuple(message) if message[4][2] in self.bodies else message[0]
         return message
 
     def body(self, body: tuple, fds: list[int]) -> mmap.mmap:
@@ -118,16 +118,14 @@ class Plane:
     def take(self, kind: tuple[list[int], deque[int]]) -> int:
         """A slot, -1 if the gateway has not read enough of them."""
         free, sent = kind
-        if sent:
-            try:
-                slot = sent.popleft()
-            except IndexError:  # another thread was faster
-                slot = -1
-            if slot >= 0:
-                if not self.control[slot]:
-                    self.control[slot] = 1
-                    return slot
-                sent.appendleft(slot)
+        try:
+            slot = sent.popleft()
+            if not self.control[slot]:
+                self.control[slot] = 1
+                return slot
+            sent.appendleft(slot)
+        except IndexError:  # nothing was sent, or another thread was faster
+            pass
         try:
             return free.pop()
         except IndexError:
@@ -169,6 +167,23 @@ class Plane:
             self.region[middle : at + size] = data
         kind[1].append(slot)
         return pack_token(token | slot << ANSWER)
+
+    def answer_short(self, token: int, frame: bytes) -> bool:
+        """Is answer() for a frame that fits into a small slot, in one call."""
+        size = len(frame)
+        if size > self.answer_size:  # in a child that the app has forked, the memory is not its own
+            return False
+        slot = self.take(self.small)
+        if slot < 0:
+            return False
+        at = self.at[slot]
+        self.region[at : at + size] = frame
+        self.small[1].append(slot)
+        try:
+            write(self.answer_pipe, pack_token(token | slot << ANSWER))
+        except OSError:
+            pass  # as in tell()
+        return True
 
     def answer(self, token: int, head: bytes, data=b"") -> bool:
         """Writes a frame and tells the gateway; false if there is no room for it."""

@@ -165,11 +165,6 @@ class Ledger:
         self.draining = True
         self.slot[STATE] = DRAINING
 
-    def full(self) -> bool:
-        """Tells whether the worker has served max_requests."""
-        most = self.slot[MAX_REQUESTS]
-        return 0 < most <= self.slot[REQUESTS]
-
 
 class Sole(Ledger):
     """The ledger of a worker with one thread. It needs no lock: readers read one word at a time."""

@@ -6,13 +6,14 @@ import os
 import select
 import signal
 import threading
+from io import BytesIO
 
 from . import frames, own_class, packets, request_body, request_head, wsgi
 from .lifecycle import Lifecycle
 from .link import Link, attach
 from .plane import TOKEN
 from .settings import Settings
-from .slot import FIRST_CLAIM, MAX_THREADS, READY, STATE, TAKING, Ledger, open_slot
+from .slot import FIRST_CLAIM, MAX_REQUESTS, MAX_THREADS, READY, STATE, TAKING, Ledger, open_slot
 from .stacks import aborter
 from .watch import Held, Watch
 
@@ -147,9 +148,10 @@ class Server:
             try:
                 call(number, request_id, kind, environ, body, fds, begun, plane, token)
             finally:
-                close(fds)
+                if fds:
+                    close(fds)
                 done = ledger.end(thread)
-                if ledger.full():
+                if 0 < slot[MAX_REQUESTS] <= done:
                     life.retire()
                 elif 0 < promote_after <= done:
                     life.retire("refork_after")
@@ -182,7 +184,7 @@ class Server:
     def call_wsgi(
         self, number: int, request_id: str, kind: int, environ: dict, body, fds, begun: int, plane, token: int
     ) -> None:
-        environ["wsgi.input"] = request_body.open_body(body, fds, plane)
+        environ["wsgi.input"] = BytesIO(body) if type(body) is bytes else request_body.open_body(body, fds, plane)
         response = wsgi.Response(self.link, number, begun, plane, token)
         if fds:
             response.offer_socket(environ, body, fds)

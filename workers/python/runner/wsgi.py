@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
+from functools import lru_cache
 from io import FileIO
+from time import monotonic_ns
 
 from . import frames
 from .frames import (
@@ -30,6 +32,14 @@ from .request_body import ClientGone
 from .stacks import log_exception
 
 HEAD_MOST = 3 << 10  # bytes of headers that fit into a large slot together with a part of the body
+
+
+@lru_cache(maxsize=64)
+def parse_status(status: str) -> tuple[int, str]:
+    """Returns the code and the reason."""
+    if status[3:4] not in ("", " "):
+        raise Malformed("status that is none: %.80r" % status)
+    return int(status[:3]), status[4:]
 
 
 class FileWrapper:
@@ -85,6 +95,7 @@ class Response:
     greenlet = None  # the greenlet that works on it
     request_id = ""
     socket = None  # the client's socket, on which the app may speak WebSocket itself
+    offered = False  # the app got it
     taken = False  # the app says that it has done so
     environ: dict
 
@@ -98,6 +109,7 @@ class Response:
     def offer_socket(self, environ: dict, body, fds: list) -> None:
         """Gives the app the client's socket, as Gunicorn does, if it came with the request."""
         if type(body) is tuple and body[0] == frames.SOCKET:
+            self.offered = True
             environ["gunicorn.socket"] = self.socket = self.link.client(fds.pop(0))
 
     def hang_up(self) -> None:
@@ -124,16 +136,12 @@ class Response:
         try:
             if type(headers) is not list:
                 headers = list(headers)  # it is read more than once
-            self.status = int(status[:3])
-            block = "\n".join(flatten(headers))
-            reason = status[4:]
-            self.block = ("%s\n%s" % (reason, block) if headers else reason).encode("latin-1")
+            self.status, reason = parse_status(status)
+            self.block = "\n".join([reason, *flatten(headers)]).encode("latin-1")
         except UnicodeEncodeError:
             raise Malformed("status or headers that are not latin-1: %.80r %.200r" % (status, headers)) from None
         except (TypeError, ValueError):
             raise Malformed("status or headers that are none: %.80r %.200r" % (status, headers)) from None
-        if status[3:4] not in ("", " "):
-            raise Malformed("status that is none: %.80r" % status)
         self.count = len(headers)
         if self.left >= 0:  # from an earlier start_response
             self.left = -1
@@ -203,8 +211,11 @@ class Response:
         size = len(block) + len(data)
         if size > PART:
             return False
-        head = pack(size, HEAD, END | REASON, self.status, self.number, len(block), self.count, frames.held(self.begun))
-        self.ended = self.sent = self.plane.answer(self.token, head + block + data)
+        held = (monotonic_ns() - self.begun) // 10_000
+        if held >= 0x1000:
+            held = frames.held(self.begun)
+        head = pack(size, HEAD, END | REASON, self.status, self.number, len(block), self.count, held)
+        self.ended = self.sent = self.plane.answer_short(self.token, head + block + data)
         if self.ended:
             self.spent = len(data)  # for hooks and access lines
         return self.ended
@@ -382,8 +393,9 @@ def run(app, response: Response, request_id: str, environ: dict) -> None:
         log_exception(e, request_id, environ)
         response.fail()
     finally:
-        if response.socket is not None:
-            response.hang_up()
-        environ.pop("gunicorn.socket", None)
+        if response.offered:
+            if response.socket is not None:
+                response.hang_up()
+            environ.pop("gunicorn.socket", None)
         response.link.exchanges.pop(response.number, None)
 
