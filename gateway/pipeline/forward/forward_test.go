@@ -109,7 +109,7 @@ func TestRequestIDs(t *testing.T) {
 	}
 	seen := map[string]bool{}
 	for range 10000 {
-		if id := NewID(); seen[id] || len(id) != 32 {
+		if id := NewID(nil); seen[id] || len(id) != 32 {
 			t.Fatalf("id %q", id)
 		} else {
 			seen[id] = true
