@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"github.com/gonicorn/gonicorn/gateway"
-	"github.com/gonicorn/gonicorn/internal/text"
+	"github.com/gonicorn/gonicorn/gateway/text"
 )
 
 // RequestHead is a parsed request head. Its strings share one allocation. The zero
@@ -23,14 +23,19 @@ type RequestHead struct {
 	Continue     bool            // the client waits for 100 (Continue) before it sends the body
 	Upgrade      string          // the first protocol of Upgrade, in lower case; empty if the request cannot be upgraded
 
-	Text *text.Memory // for the strings; nil: the head has memory of its own
+	Memory
 
-	lines   fieldLines
 	started bool // the request line has been parsed
 	line    int  // where the current line starts
 	scanned int  // how far the search for line ends has come
 	spans   struct{ method, target int }
 	seen    framing
+}
+
+// Memory is what a head is made in. Reset keeps it.
+type Memory struct {
+	Text  *text.Memory // for the strings; nil: each head has its own
+	lines fieldLines
 }
 
 // framing is what the fields say about the body and the connection.
@@ -43,7 +48,7 @@ type framing struct {
 // Reset makes h ready for the next request. It keeps the memory of Fields.
 func (h *RequestHead) Reset() {
 	clear(h.Fields) // or they would keep the head's text in memory
-	*h = RequestHead{Fields: h.Fields[:0], lines: h.lines, Text: h.Text}
+	*h = RequestHead{Fields: h.Fields[:0], Memory: h.Memory}
 	h.lines.reset()
 }
 

@@ -4,7 +4,7 @@ import (
 	"github.com/gonicorn/gonicorn/gateway"
 	"github.com/gonicorn/gonicorn/gateway/answer"
 	"github.com/gonicorn/gonicorn/gateway/http1"
-	"github.com/gonicorn/gonicorn/internal/text"
+	"github.com/gonicorn/gonicorn/gateway/text"
 )
 
 // buffers are memory for requests that is used again.
@@ -60,7 +60,7 @@ func (w *works) takeWork() *work {
 		w.free = w.free[:n-1]
 		return k
 	}
-	return &work{head: http1.RequestHead{Text: &w.text}, call: w.backend.NewCall()}
+	return &work{head: http1.RequestHead{Memory: http1.Memory{Text: &w.text}}, call: w.backend.NewCall()}
 }
 
 // giveWork takes back one whose call the backend does not have.

@@ -15,7 +15,7 @@ import (
 	"github.com/gonicorn/gonicorn/gateway/http2"
 	"github.com/gonicorn/gonicorn/gateway/loop"
 	"github.com/gonicorn/gonicorn/gateway/pipeline"
-	"github.com/gonicorn/gonicorn/internal/text"
+	"github.com/gonicorn/gonicorn/gateway/text"
 )
 
 const (

@@ -15,8 +15,8 @@ import (
 	"github.com/gonicorn/gonicorn/gateway/loop"
 	"github.com/gonicorn/gonicorn/gateway/python/link"
 	"github.com/gonicorn/gonicorn/gateway/shm"
+	"github.com/gonicorn/gonicorn/gateway/text"
 	"github.com/gonicorn/gonicorn/internal/fifo"
-	"github.com/gonicorn/gonicorn/internal/text"
 	"github.com/gonicorn/gonicorn/internal/wire"
 )
 

@@ -5,7 +5,7 @@ import (
 	"encoding/hex"
 	"math/rand/v2"
 
-	"github.com/gonicorn/gonicorn/internal/text"
+	"github.com/gonicorn/gonicorn/gateway/text"
 )
 
 // maxID is the largest length of a request id from outside.

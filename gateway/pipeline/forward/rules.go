@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/gonicorn/gonicorn/gateway"
-	"github.com/gonicorn/gonicorn/internal/text"
+	"github.com/gonicorn/gonicorn/gateway/text"
 )
 
 // Options name the trusted proxies, as Gunicorn's settings do.

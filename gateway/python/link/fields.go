@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/gonicorn/gonicorn/gateway"
-	"github.com/gonicorn/gonicorn/internal/text"
+	"github.com/gonicorn/gonicorn/gateway/text"
 	"github.com/gonicorn/gonicorn/internal/wire"
 )
 
