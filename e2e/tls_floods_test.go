@@ -19,6 +19,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/net/http2"
 )
 
 // records makes the records of a client of TLS 1.3 from the secret that its keys
@@ -171,4 +173,35 @@ func TestKeyUpdatesAreTaken(t *testing.T) {
 			t.Fatalf("request %d: %d bytes, %v", i, n, err)
 		}
 	}
+}
+
+// What a client has TLS itself answer, and does not read, has a bound: between records
+// that bring a byte of HTTP it may change its keys again and again.
+func TestUnreadKeyUpdatesHaveABound(t *testing.T) {
+	t.Parallel()
+	a := newAuthority(t)
+	cert, key := a.issue("unread", "localhost", time.Now().Add(time.Hour))
+	s := web(t, options{}, "--certfile", cert, "--keyfile", key, "--http-protocols", "h2", "--keep-alive", "60").ready()
+	raw, r := rawTLS(t, a, tlsAddr(s), "h2")
+	hello := append([]byte(http2.ClientPreface), 0, 0, 0, 4, 0, 0, 0, 0, 0) // and empty settings
+	if _, err := raw.Write(r.append(nil, 23, hello...)); err != nil {
+		t.Fatal(err)
+	}
+	const most = 400_000 // 11 MB of answers
+	for sent := 0; sent < most; sent += 100 {
+		var p []byte
+		for range 10 {
+			for range 10 {
+				p = r.appendUpdate(t, p, 1)
+			}
+			p = r.append(p, 23, 0, 0, 4, 8, 0, 0, 0, 0, 0, 0, 0, 0, 1) // WINDOW_UPDATE, which needs no answer
+		}
+		if _, err := raw.Write(p); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatalf("%d key updates were taken, and the connection is open", sent)
+		} else if err != nil {
+			t.Logf("cut off after %d key updates", sent)
+			return
+		}
+	}
+	t.Errorf("%d key updates were taken whose answers nobody reads", most)
 }

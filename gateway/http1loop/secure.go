@@ -16,6 +16,10 @@ import (
 // for a client that does not read.
 const sealMost = 32 << 10
 
+// owedMost is how many bytes may wait for a client of what TLS itself has to say, such
+// as new keys: a client that reads has taken it long before.
+const owedMost = 64 << 10
+
 // Take serves a connection whose TLS handshake is done, if it can. The connection
 // is counted already. version2 says that it speaks HTTP/2.
 func (s *Server) Take(from *http1.Conn, version2 bool) bool {
@@ -212,8 +216,9 @@ func (t *sealed) Read(p []byte) (int, syscall.Errno) {
 	}
 	n, err := t.sec.Receive(p)
 	if owed := t.sec.Owed(); len(owed) > 0 {
-		t.out = append(t.out, owed...)
-		t.flush()
+		if t.out = append(t.out, owed...); !t.flush() && len(t.out) > sealMost+owedMost {
+			return 0, syscall.EPIPE
+		}
 	}
 	return n, err
 }
