@@ -60,12 +60,33 @@ func (c *conn) receive(p []byte) (int, syscall.Errno) {
 		c.sec.Heard()
 	}
 	n, err := c.sec.Receive(p)
-	if owed := c.sec.Owed(); len(owed) > 0 {
-		if m, errno := loop.Write(c.fd, owed); errno != 0 || m < len(owed) {
-			return 0, syscall.EPIPE // a few bytes that do not fit: the client has long read nothing
-		}
+	if owed := c.sec.Owed(); len(owed) > 0 && !c.owe(owed) {
+		return 0, syscall.EPIPE
 	}
 	return n, err
+}
+
+// owe sends records that TLS itself wants sent. While a client has not taken everything
+// else, they wait behind that. It returns false if the client has long read nothing.
+func (c *conn) owe(p []byte) bool {
+	if len(c.out) == 0 {
+		n, err := loop.Write(c.fd, p)
+		switch {
+		case err == 0:
+			p = p[n:]
+		case err != unix.EAGAIN && err != unix.EINTR:
+			return false
+		}
+	}
+	switch {
+	case len(p) == 0:
+		return true
+	case c.state != upgraded || len(c.out)+len(p) > sealMost+owedMost:
+		return false
+	}
+	c.out = append(c.out, p...)
+	c.Soon()
+	return true
 }
 
 // drained reports whether a read of n bytes, with room for more, was the last that
