@@ -22,30 +22,50 @@ const (
 
 // serverConn is one connection being served.
 type serverConn struct {
-	s       *Server
-	c       Conn
-	raw     syscall.RawConn // of c if that is a plain socket, else nil
-	trusted bool            // the peer may send forwarder headers
-	in      Reader
-	head    RequestHead
-	req     gateway.Request
-	body    body
-	reply   reply
-	grown   *budget.Account // in s.Heads; nil without a bound
-	watch   watcher
+	s *Server
+	peer
+	in    Reader
+	head  RequestHead
+	req   gateway.Request
+	body  body
+	reply reply
+	grown *budget.Account // in s.Heads; nil without a bound
+	watch watcher
 
 	begun    *Begun // what was done for the first request; nil afterwards
 	returned bool   // Conn.Return has taken the connection back
 
 	times
+	pausing
+
+	probing
+	writing
+}
+
+// pausing says whether the connection waits for a request.
+type pausing struct {
 	hurried sync.Mutex
 	idle    bool // the connection waits for a request; guarded by hurried
+}
 
+// writing is memory for a write of several parts.
+type writing struct {
+	parts  [2][]byte // of a write
+	vector net.Buffers
+}
+
+// probing looks for bytes without a wait.
+type probing struct {
 	tryRead func(fd uintptr) bool // x.try, made once
 	tryErr  error                 // its result
 	one     [1]byte
-	parts   [2][]byte // of a write
-	vector  net.Buffers
+}
+
+// peer is the other end.
+type peer struct {
+	c       Conn
+	raw     syscall.RawConn // of c if that is a plain socket, else nil
+	trusted bool            // the peer may send forwarder headers
 }
 
 // times are a connection's.
@@ -55,7 +75,7 @@ type times struct {
 }
 
 func newServerConn(s *Server, c Conn) *serverConn {
-	x := &serverConn{s: s, c: c, raw: rawSocket(c.Conn), times: times{opened: time.Now()}}
+	x := &serverConn{s: s, peer: peer{c: c, raw: rawSocket(c.Conn)}, times: times{opened: time.Now()}}
 	x.trusted = s.Trusted != nil && s.Trusted(c.Peer.Addr, c.Peer.Unix)
 	x.in.src = c.Conn
 	x.in.w = len(c.Ahead)

@@ -18,7 +18,12 @@ type reply struct {
 	headed bool       // the final response has begun
 	awaits bool       // the client waits for 100 (Continue) before it sends the body
 
-	length   int64 // of the body as announced; -1 if it is not known
+	length int64 // of the body as announced; -1 if it is not known
+	answered
+}
+
+// answered is how far the final response has come, and how it ended.
+type answered struct {
 	sent     int64 // bytes of the body
 	flushed  bool  // bytes of the final response were sent
 	ended    bool

@@ -37,15 +37,19 @@ type Server struct {
 	Trusted func(peer netip.Addr, unix bool) bool
 	Log     *slog.Logger // nil is slog.Default
 
+	state
+}
+
+// state is what a server keeps of its connections.
+type state struct {
 	blocks   blocks
 	idle     atomic.Int64 // connections that wait for a request
 	number   atomic.Uint64
 	date     atomic.Pointer[date]
 	draining atomic.Bool
-
-	mu    sync.Mutex
-	conns map[*serverConn]struct{}
-	empty chan struct{} // closed when the last connection ends while draining
+	mu       sync.Mutex
+	conns    map[*serverConn]struct{}
+	empty    chan struct{} // closed when the last connection ends while draining
 }
 
 // Conn is one connection from a client.

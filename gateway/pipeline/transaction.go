@@ -24,34 +24,49 @@ type transaction struct {
 	r *gateway.Request
 	w gateway.Reply
 
-	timer   *time.Timer // runs until the answer begins; may be nil
-	status  int
-	reason  string
-	fields  []gateway.Field
-	length  int64
+	timings
+	saidHead
+	carried
+	upload *upload // nil unless the body goes to the app as it comes
+	spool  *buffer.Spool
+	sender chan error // gets the result of sending the spool
+}
+
+// timings says when what has happened.
+type timings struct {
+	timer  *time.Timer // runs until the answer begins; may be nil
+	begun  time.Time
+	app    time.Duration // how long workers have had the request
+	last   time.Duration // how long the last worker has had it
+	asked  time.Time     // when the backend got it
+	waited time.Duration // QueueWait at that time
+}
+
+// carried is how far the answer has come.
+type carried struct {
 	plain   bool // nothing is held back
 	headed  bool // Head was called
 	ended   bool // End was called
 	sent    int64
-	body    []byte // held back
-	trailer []gateway.Field
-	file    string  // the file to send in place of the body
-	upload  *upload // nil unless the body goes to the app as it comes
-	spool   *buffer.Spool
-	sender  chan error  // gets the result of sending the spool
+	body    []byte      // held back
 	started atomic.Bool // something may have been sent
-	begun   time.Time
-	app     time.Duration // how long workers have had the request
-	last    time.Duration // how long the last worker has had it
-	asked   time.Time     // when the backend got it
-	waited  time.Duration // QueueWait at that time
-	cut     string        // who cut the response; empty if it is complete
+	cut     string      // who cut the response; empty if it is complete
+}
+
+// saidHead is the answer as the worker has announced it.
+type saidHead struct {
+	status  int
+	reason  string
+	fields  []gateway.Field
+	length  int64
+	trailer []gateway.Field
+	file    string // the file to send in place of the body
 }
 
 var errNotEnded = errors.New("the answer has no end")
 
 func newTransaction(p *Pipeline, r *gateway.Request, w gateway.Reply) *transaction {
-	return &transaction{p: p, r: r, w: w, plain: !p.ResponseBuffering, begun: r.Received}
+	return &transaction{p: p, r: r, w: w, carried: carried{plain: !p.ResponseBuffering}, timings: timings{begun: r.Received}}
 }
 
 // resume continues an answer that was begun on the loop.

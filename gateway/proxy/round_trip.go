@@ -21,37 +21,46 @@ const (
 type roundTrip struct {
 	*response // read through the exchange from conn
 
-	b     *Backend
-	out   []byte // the request's head, and its body if that is small
+	b *Backend
+	asking
 	buf   []byte // for the response's body
 	own   entry
 	entry *entry // own, or that of a request that the loop has begun
 
-	ctx     context.Context
-	r       *gateway.Request
-	w       gateway.Reply
-	begun   *Call // what the loop has done for it; nil once that was taken over
-	worker  *worker
-	upgrade string // what the worker may switch to
-	method  string // as the worker got it
-	ownKey  bool   // the WebSocket's key is the gateway's
-	inline  bool   // the body is in out
+	ctx    context.Context
+	r      *gateway.Request
+	w      gateway.Reply
+	begun  *Call // what the loop has done for it; nil once that was taken over
+	worker *worker
 
-	conn     *workerConn
-	sender   *sender // sends the body meanwhile; may be nil
-	pending  []byte  // out, until the first read
-	answered bool    // the worker has sent something
-	dirty    bool    // the reply has something that was not flushed
-	free     bool    // the worker has been given back
-	leave    func()  // gives back the place of a WebSocket; nil for a request
-	readErr  error   // of the connection, not of the parser
-	replyErr error   // of the reply
+	conn *workerConn
+	outcome
+}
 
-	tunnelled bool // the reply was ended by an upgrade
+// outcome is what has come of it.
+type outcome struct {
+	answered  bool   // the worker has sent something
+	dirty     bool   // the reply has something that was not flushed
+	free      bool   // the worker has been given back
+	leave     func() // gives back the place of a WebSocket; nil for a request
+	readErr   error  // of the connection, not of the parser
+	replyErr  error  // of the reply
+	tunnelled bool   // the reply was ended by an upgrade
+}
+
+// asking is the request as the worker gets it.
+type asking struct {
+	out     []byte  // the request's head, and its body if that is small
+	upgrade string  // what the worker may switch to
+	method  string  // as the worker got it
+	ownKey  bool    // the WebSocket's key is the gateway's
+	inline  bool    // the body is in out
+	sender  *sender // sends the body meanwhile; may be nil
+	pending []byte  // out, until the first read
 }
 
 func newRoundTrip(b *Backend) *roundTrip {
-	x := &roundTrip{b: b, out: make([]byte, 0, 1024), response: newResponse()}
+	x := &roundTrip{b: b, asking: asking{out: make([]byte, 0, 1024)}, response: newResponse()}
 	x.src, x.entry = x, &x.own
 	return x
 }
@@ -59,7 +68,7 @@ func newRoundTrip(b *Backend) *roundTrip {
 // recycle gives the exchange back, with clean buffers.
 func (x *roundTrip) recycle() {
 	x.response.recycle()
-	*x = roundTrip{b: x.b, response: x.response, out: x.out[:0], buf: x.buf}
+	*x = roundTrip{b: x.b, response: x.response, asking: asking{out: x.out[:0]}, buf: x.buf}
 	if cap(x.out) > atOnce+firstBuffer*2 {
 		x.out = make([]byte, 0, 1024)
 	}

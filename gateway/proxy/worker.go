@@ -23,14 +23,10 @@ const (
 
 // worker is one worker process and the connections to it.
 type worker struct {
-	b      *Backend
-	slot   int
-	pid    int
+	b    *Backend
+	slot int
+	life
 	ledger ledger
-	gone   atomic.Bool // the process has been reaped
-	mute   atomic.Bool // it does not react
-	ctx    context.Context
-	end    context.CancelFunc // of ctx, when the process has been reaped
 
 	liveness liveness
 
@@ -44,6 +40,15 @@ type worker struct {
 	hung     int // requests that nobody waits for, and that the pool still counts
 }
 
+// life is the process and its end.
+type life struct {
+	pid  int
+	gone atomic.Bool // the process has been reaped
+	mute atomic.Bool // it does not react
+	ctx  context.Context
+	end  context.CancelFunc // of ctx, when the process has been reaped
+}
+
 // workerConns are the connections to a worker. Those of the loop are in links.
 type workerConns struct {
 	open   map[*workerConn]struct{}
@@ -54,7 +59,7 @@ type workerConns struct {
 }
 
 func newWorker(b *Backend, spec gateway.Worker) *worker {
-	w := &worker{b: b, slot: spec.Slot, pid: spec.PID, spec: spec, workerConns: workerConns{open: map[*workerConn]struct{}{}}, tunnels: map[*tunnel.Tunnel]struct{}{}}
+	w := &worker{b: b, slot: spec.Slot, life: life{pid: spec.PID}, spec: spec, workerConns: workerConns{open: map[*workerConn]struct{}{}}, tunnels: map[*tunnel.Tunnel]struct{}{}}
 	w.links.all = map[*loopConn]struct{}{}
 	w.keeps.Store(int32(w.idleMost()))
 	w.ctx, w.end = context.WithCancel(context.Background())

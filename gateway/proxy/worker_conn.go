@@ -41,7 +41,11 @@ type workerConn struct {
 	keepAlive time.Duration // what the worker has promised, less a margin; 0 for nothing
 	asked     bool          // whether it has was looked at
 
-	// of the step in progress
+	currentStep
+}
+
+// currentStep is the step in progress.
+type currentStep struct {
 	request []byte // to write once the connection has proved to be silent
 	wrote   int    // of it
 	into    []byte

@@ -45,23 +45,38 @@ type Backend struct {
 	loop     *loop.Loop
 	env      *link.Env
 	registry *link.Registry
-	requests *shm.Requests          // loop
-	calls    []*call                // loop: by slot in requests
-	members  map[int]*member        // loop: by slot on the scoreboard
-	order    []*member              // loop: members, sorted by slot
-	next     int                    // loop: the index in order where the next search starts
-	links    map[*link.Link]*member // loop: until Closed, also for workers that are gone
-	waiting  fifo.List[*call]       // loop
-	late     *loop.Deadlines        // loop: for the calls in waiting
-	shared   *pipe                  // loop: the pipe that workers share; nil unless Options.Shared
-	taking   bool                   // loop: requests are taken, until TakeNoMore
-	search   lostSearch             // loop
-	recheck  *loop.Timer            // loop: calls admit again
-	said                            // loop
-	sockets                         // loop
-	tokens   []byte                 // loop: the buffer for reading tokens
-	app      atomic.Pointer[string] // the app's interface, once a worker has said it
-	known    chan struct{}          // closed when app is set
+	requests *shm.Requests // loop
+	calls    []*call       // loop: by slot in requests
+	roster
+	late *loop.Deadlines // loop: for the calls in waiting
+	queue
+	sharing
+	said                           // loop
+	sockets                        // loop
+	tokens  []byte                 // loop: the buffer for reading tokens
+	app     atomic.Pointer[string] // the app's interface, once a worker has said it
+	known   chan struct{}          // closed when app is set
+}
+
+// sharing is the pipe that workers share, and the search for requests that were lost in it.
+type sharing struct {
+	shared *pipe      // loop: the pipe that workers share; nil unless Options.Shared
+	taking bool       // loop: requests are taken, until TakeNoMore
+	search lostSearch // loop
+}
+
+// queue is the calls that wait for a worker.
+type queue struct {
+	waiting fifo.List[*call] // loop
+	recheck *loop.Timer      // loop: calls admit again
+}
+
+// roster is the workers that the backend knows. All of it belongs to the loop.
+type roster struct {
+	members map[int]*member        // loop: by slot on the scoreboard
+	order   []*member              // loop: members, sorted by slot
+	next    int                    // loop: the index in order where the next search starts
+	links   map[*link.Link]*member // loop: until Closed, also for workers that are gone
 }
 
 // said is the head of the answer that is being parsed.
@@ -80,8 +95,8 @@ func New(o Options) (*Backend, error) {
 	}
 	b := &Backend{
 		o: o, loop: o.Loop, env: o.Env, registry: link.NewRegistry(o.Env), requests: requests,
-		calls: make([]*call, requests.Len()), members: map[int]*member{}, links: map[*link.Link]*member{},
-		taking: true, tokens: make([]byte, tokenBatch), known: make(chan struct{}),
+		calls: make([]*call, requests.Len()), roster: roster{members: map[int]*member{}, links: map[*link.Link]*member{}},
+		sharing: sharing{taking: true}, tokens: make([]byte, tokenBatch), known: make(chan struct{}),
 	}
 	if o.Shared {
 		if b.shared, err = sharedPipe(o.RequestPipe); err != nil {

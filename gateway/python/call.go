@@ -67,16 +67,21 @@ type call struct {
 	socket   bool           // it is for a WebSocket
 	upgraded bool           // it is a WebSocket, and does not count as a request any more
 
-	stage     stage
-	began     time.Time
-	sent      time.Time
+	stage stage
+	began time.Time
+	sent  time.Time
+	placement
+	progress
+
+	late loop.Deadline
+	turn fifo.Place[*call] // in Backend.waiting
+}
+
+// placement is where the request is.
+type placement struct {
 	slot      int     // in shared memory, while it is given
 	worker    *member // the worker that has it, if that is known
 	place     *member // the worker with the place it takes; nil for workers that share a pipe
 	order     uint64  // its number in the shared pipe, from 1; 0 if it is not there
 	takenBack bool    // workers skip it if none has begun it
-	progress
-
-	late loop.Deadline
-	turn fifo.Place[*call] // in Backend.waiting
 }
