@@ -32,18 +32,10 @@ type conn struct {
 	fd       int
 	state    state
 	deadline loop.Deadline
-	more     bool // there may be bytes to read
-	hungUp   bool // the client has sent its last byte, or is gone
-	last     bool // no request follows this one
-	trusted  bool // the peer may send forwarder headers
-	served   bool // it has had a response
+	flags
 
-	in       []byte // in[:n] was read and is not used yet; nil if there is nothing
-	n        int
-	headLen  int       // of the request at the front of in; 0 while it is not whole
-	total    int       // of the request, with its body
-	received time.Time // the first byte of the request; of none so far, the connection
-	*work              // nil as long as in is
+	input
+	*work // nil as long as in is
 
 	out   []byte      // of the response, what the client has not taken
 	parts *longAnswer // nil except while sendingLong
@@ -52,6 +44,24 @@ type conn struct {
 	sec     *tlsconn.Conn // nil without TLS
 	follows bool          // of an answer that leaves the loop, something will be written behind what is not sent
 	ends
+}
+
+// flags says what is known of the client.
+type flags struct {
+	more    bool // there may be bytes to read
+	hungUp  bool // the client has sent its last byte, or is gone
+	last    bool // no request follows this one
+	trusted bool // the peer may send forwarder headers
+	served  bool // it has had a response
+}
+
+// input is what was read and is not used yet.
+type input struct {
+	in       []byte // in[:n] was read and is not used yet; nil if there is nothing
+	n        int
+	headLen  int       // of the request at the front of in; 0 while it is not whole
+	total    int       // of the request, with its body
+	received time.Time // the first byte of the request; of none so far, the connection
 }
 
 // ends are the addresses of a connection; unix is the path of a unix socket.
@@ -342,7 +352,7 @@ func (s *Server) takeBack(from *http1.Conn) bool {
 	if err != nil {
 		return false
 	}
-	c := &conn{s: s, fd: fd, ends: ends{from.Remote, from.Local, from.LocalUnix, from.Peer, nil}, served: true}
+	c := &conn{s: s, fd: fd, ends: ends{from.Remote, from.Local, from.LocalUnix, from.Peer, nil}, flags: flags{served: true}}
 	s.o.Host.Adopt()
 	s.o.Loop.Post(func() { s.enter(c, s.kept) })
 	return true

@@ -37,7 +37,7 @@ func (s *Server) Take(from *http1.Conn, version2 bool) bool {
 }
 
 func (s *Server) admit(fd int, sec *tlsconn.Conn, from *http1.Conn, version2 bool) {
-	c := &conn{s: s, fd: fd, sec: sec, ends: ends{from.Remote, from.Local, from.LocalUnix, from.Peer, from.TLS}, served: from.Served}
+	c := &conn{s: s, fd: fd, sec: sec, ends: ends{from.Remote, from.Local, from.LocalUnix, from.Peer, from.TLS}, flags: flags{served: from.Served}}
 	if version2 {
 		s.enterHTTP2(&sealed{socket: socket{loop: s.o.Loop, fd: fd}, s: s, sec: sec}, c.about(), nil)
 		return

@@ -57,18 +57,33 @@ type process struct {
 	tls    *accept.TLS // nil without TLS
 	peers  *forward.Rules
 
+	toStatsd
+	known
+	access *accesslog.Log // nil without an access log
+	behind
+	loops  []*loop.Loop // the event loops; the first is the backend's too
+	memory int64        // the memory limit that follows from the cgroup's, in bytes; 0 is none
+}
+
+// toStatsd is what statsd gets.
+type toStatsd struct {
 	statsd   *statsd.Client // nil without statsd
-	workers  atomic.Int64   // how many workers take requests
-	serving  atomic.Pointer[[]gateway.Worker]
-	trial    atomic.Pointer[gateway.Worker] // the worker on trial; nil if there is none
-	access   *accesslog.Log                 // nil without an access log
-	backend  backend
-	python   *python.Backend // the backend, if it is for Python workers
-	loops    []*loop.Loop    // the event loops; the first is the backend's too
-	backlogs []int           // listening sockets, for statsd
-	restart  func()          // tells clients of WebSockets that this process ends
-	look     func()          // the backend's regular checks; may be nil
-	memory   int64           // the memory limit that follows from the cgroup's, in bytes; 0 is none
+	backlogs []int          // listening sockets, for statsd
+}
+
+// behind is what answers requests, and how it is told things.
+type behind struct {
+	backend backend
+	python  *python.Backend // the backend, if it is for Python workers
+	restart func()          // tells clients of WebSockets that this process ends
+	look    func()          // the backend's regular checks; may be nil
+}
+
+// known is what other goroutines may read of the workers.
+type known struct {
+	workers atomic.Int64 // how many workers take requests
+	serving atomic.Pointer[[]gateway.Worker]
+	trial   atomic.Pointer[gateway.Worker] // the worker on trial; nil if there is none
 }
 
 // Main is the gateway's process. It serves until it is told to stop, and returns the

@@ -25,31 +25,46 @@ type Exchange struct {
 	// called when the WebSocket is over, even if the app goes on.
 	Upgraded func(conn net.Conn, h *websocket.Handshake, over func()) Socket
 
-	env      *Env
-	reply    gateway.Reply
-	ended    func(x *Exchange)
-	wake     chan struct{} // has one element when there is something new
-	out      atomic.Bool   // it is not in the registry any more
-	attached chan struct{} // closed by Attach; nil if Attach is not needed
-	began    time.Time     // when it started to wait for a worker
+	env   *Env
+	reply gateway.Reply
+	notices
 
-	mu       sync.Mutex
-	sent     time.Time     // when it was given to a worker; zero before
-	link     *Link         // to the worker that has it, once that is known
-	claimed  time.Duration // from began until that worker took it; 0 if not known
-	passing                // the request's body
-	handover *handover     // the socket that the app may take; nil if it is not offered
-	waiting  []delivery
-	bytes    int   // of the payloads in waiting
-	failure  error // why nothing more will come; nil if more may
-	begun    bool  // the answer has begun
-	left     bool  // Run has returned; nobody wants what comes
-	over     bool  // the last frame has come
-	told     bool  // the worker was told that nobody wants the answer
+	mu sync.Mutex // guards what follows, down to inbound, but for began
+	taker
+	passing            // the request's body
+	handover *handover // the socket that the app may take; nil if it is not offered
+	inbound
 
 	resume *resumed     // how far the answer had come on the loop; nil if it had not begun
 	first  firstPayload // used by the link
 	flow                // used by Run
+}
+
+// inbound is what the worker has sent, and how it ended.
+type inbound struct {
+	waiting []delivery
+	bytes   int   // of the payloads in waiting
+	failure error // why nothing more will come; nil if more may
+	begun   bool  // the answer has begun
+	left    bool  // Run has returned; nobody wants what comes
+	over    bool  // the last frame has come
+	told    bool  // the worker was told that nobody wants the answer
+}
+
+// taker is the worker that has the request.
+type taker struct {
+	began   time.Time     // when it started to wait for a worker
+	sent    time.Time     // when it was given to a worker; zero before
+	link    *Link         // to the worker that has it, once that is known
+	claimed time.Duration // from began until that worker took it; 0 if not known
+}
+
+// notices is how others hear of the exchange.
+type notices struct {
+	ended    func(x *Exchange)
+	wake     chan struct{} // has one element when there is something new
+	out      atomic.Bool   // it is not in the registry any more
+	attached chan struct{} // closed by Attach; nil if Attach is not needed
 }
 
 // passing is how the body gets to the worker, if it is not in the request's slot.

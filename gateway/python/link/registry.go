@@ -33,7 +33,7 @@ func (r *Registry) NextNumber() uint64 { return r.last.Add(1) }
 // request. ended is called once: when the worker has sent the last frame, or after Fail
 // or Over.
 func (r *Registry) New(number uint64, began time.Time, req *gateway.Request, w gateway.Reply, call any, ended func(x *Exchange)) *Exchange {
-	x := &Exchange{Number: number, Request: req, Call: call, began: began, reply: w, env: r.env, ended: ended, wake: make(chan struct{}, 1)}
+	x := &Exchange{Number: number, Request: req, Call: call, taker: taker{began: began}, reply: w, env: r.env, notices: notices{ended: ended, wake: make(chan struct{}, 1)}}
 	if w == nil {
 		x.attached = make(chan struct{})
 	}
