@@ -6,7 +6,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/tls"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -25,7 +24,6 @@ import (
 	"github.com/gonicorn/gonicorn/gateway/pipeline/forward"
 	"github.com/gonicorn/gonicorn/gateway/proxy"
 	"go.uber.org/goleak"
-	"golang.org/x/net/http2"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -74,12 +72,10 @@ func clientsLeave(t *testing.T, way gatewaytest.Way) {
 	var clients sync.WaitGroup
 	var whole, left atomic.Int64
 	for i := range 24 {
-		client := &http.Client{Transport: &http.Transport{}}
-		if i%2 == 0 {
-			client.Transport = &http2.Transport{AllowHTTP: true, DialTLSContext: func(ctx context.Context, network, addr string, _ *tls.Config) (net.Conn, error) {
-				return new(net.Dialer).DialContext(ctx, network, addr)
-			}}
-		}
+		spoken := new(http.Protocols)
+		spoken.SetHTTP1(i%2 == 0)
+		spoken.SetUnencryptedHTTP2(i%2 == 1)
+		client := &http.Client{Transport: &http.Transport{Protocols: spoken}}
 		clients.Go(func() {
 			defer client.CloseIdleConnections()
 			for range 40 {
