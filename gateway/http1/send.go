@@ -30,14 +30,20 @@ func (x *serverConn) readUntil(t time.Time) {
 	}
 	x.readBy = t
 	_ = x.c.SetReadDeadline(t) // if this fails, so does the read
+	if x.c.TLS != nil && !t.IsZero() { // crypto/tls answers a change of keys while it reads
+		x.writeWithin(time.Until(t) + x.s.WriteTimeout)
+	}
 }
 
 // writeDeadline starts the write timeout again.
-func (x *serverConn) writeDeadline() {
+func (x *serverConn) writeDeadline() { x.writeWithin(x.s.WriteTimeout) }
+
+// writeWithin sets the timeout of writes, if they have one.
+func (x *serverConn) writeWithin(d time.Duration) {
 	if x.s.WriteTimeout <= 0 {
 		return
 	}
-	if t := time.Now().Add(x.s.WriteTimeout); !closeTo(x.writeBy, t) {
+	if t := time.Now().Add(d); !closeTo(x.writeBy, t) {
 		x.writeBy = t
 		_ = x.c.SetWriteDeadline(t) // if this fails, so does the write
 	}

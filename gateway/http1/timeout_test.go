@@ -2,6 +2,7 @@ package http1_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -286,4 +287,29 @@ func (c *telling) Read(p []byte) (int, error) {
 		c.read <- struct{}{}
 	}
 	return n, err
+}
+
+// rekeyed answers a change of keys whenever it is read from, as crypto/tls does.
+type rekeyed struct{ net.Conn }
+
+func (c rekeyed) Read(p []byte) (int, error) {
+	if _, err := c.Write([]byte("new keys")); err != nil {
+		return 0, err
+	}
+	return c.Conn.Read(p)
+}
+
+// A client that changes keys and reads nothing is given up, although no response has
+// been written to it yet.
+func TestUnreadChangesOfKeysEnd(t *testing.T) {
+	s := gatewaytest.Lasting(app(repeat))
+	s.HeaderTimeout, s.WriteTimeout = short, short
+	theirs, ours := net.Pipe() // a write waits until it is read
+	defer theirs.Close()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		s.ServeConn(t.Context(), http1.Conn{Conn: rekeyed{ours}, Scheme: "https", TLS: &tls.ConnectionState{}})
+	}()
+	gatewaytest.Wait(t, "the connection's end", ended)
 }
