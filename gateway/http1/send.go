@@ -29,7 +29,7 @@ func (x *serverConn) readUntil(t time.Time) {
 		return
 	}
 	x.readBy = t
-	_ = x.c.SetReadDeadline(t) // if this fails, so does the read
+	_ = x.c.SetReadDeadline(t)         // if this fails, so does the read
 	if x.c.TLS != nil && !t.IsZero() { // crypto/tls answers a change of keys while it reads
 		x.writeWithin(time.Until(t) + x.s.WriteTimeout)
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -116,8 +117,20 @@ func TestJSONLinesPassAsTheyAre(t *testing.T) {
 func TestATracebackEndsWithTime(t *testing.T) { synctest.Test(t, tracebackEnds) }
 
 func tracebackEnds(t *testing.T) {
-	var got []Record
-	g := &grouper{emit: func(r Record) { got = append(got, r) }}
+	var mu sync.Mutex // a timer's goroutine emits
+	var all []Record
+	g := &grouper{emit: func(r Record) {
+		mu.Lock()
+		defer mu.Unlock()
+		all = append(all, r)
+	}}
+	taken := func() []Record {
+		mu.Lock()
+		defer mu.Unlock()
+		got := all
+		all = nil
+		return got
+	}
 	for name, c := range map[string]struct {
 		lines []string
 		wait  time.Duration
@@ -126,24 +139,23 @@ func tracebackEnds(t *testing.T) {
 		"whole":    {[]string{"Traceback (most recent call last):", `  File "a.py", line 1, in f`, "KeyError: 'x'"}, tracebackTime, "KeyError: 'x'"},
 		"no error": {[]string{"Traceback (most recent call last):", `  File "a.py", line 1, in f`}, 20 * tracebackTime, `File "a.py", line 1, in f`},
 	} {
-		got = nil
 		for _, line := range c.lines {
 			time.Sleep(tracebackTime - time.Millisecond) // each goes on in time
 			g.put(line)
 		}
 		time.Sleep(c.wait - time.Millisecond)
 		synctest.Wait()
-		if len(got) != 0 {
+		if got := taken(); len(got) != 0 {
 			t.Fatalf("%s: a record too early: %+v", name, got)
 		}
 		time.Sleep(time.Millisecond)
 		synctest.Wait()
-		if len(got) != 1 || got[0].Message != c.want || got[0].Traceback != strings.Join(c.lines, "\n") {
+		if got := taken(); len(got) != 1 || got[0].Message != c.want || got[0].Traceback != strings.Join(c.lines, "\n") {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
 	g.put("another line")
-	if len(got) != 2 || got[1].Level != slog.LevelInfo {
+	if got := taken(); len(got) != 1 || got[0].Level != slog.LevelInfo {
 		t.Errorf("the line behind: %+v", got)
 	}
 }
