@@ -44,11 +44,15 @@ func TestLimitOfThreadsKillsNothing(t *testing.T) {
 	if err != nil {
 		t.Skip("there is no /usr/bin/python3: apt-get install python3")
 	}
-	dir, err := os.Getwd()
+	text, err := os.ReadFile("python/faults_app.py")
 	if err != nil {
 		t.Fatal(err)
 	}
-	app := []string{"--python", python, "--chdir", dir + "/python"}
+	dir := openFolder(t) // the other user may not be able to enter this one
+	if err := os.WriteFile(filepath.Join(dir, "faults_app.py"), text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	app := []string{"--python", python, "--chdir", dir}
 	for i, kind := range []struct {
 		name string
 		args []string

@@ -78,10 +78,12 @@ func TestHungWorkerAnswers504(t *testing.T) {
 		t.Run(class, func(t *testing.T) {
 			t.Parallel()
 			s := python(t, "hangs:wsgi", append([]string{"-w", "1", "--timeout", "2", "-k"}, strings.Fields(class)...)...).ready()
+			mark := s.log.mark()
 			resp, _ := fetch(t, "POST", "http://"+s.addr()+"/gil?60", strings.NewReader("once"))
 			if resp.StatusCode != 504 {
 				t.Errorf("POST to a worker that hung: %d", resp.StatusCode)
 			}
+			s.expectFrom(mark, `worker ready`) // on a busy machine the next request would time out before that
 			done := make(chan int, 1)
 			go func() {
 				resp, _ := fetch(t, "POST", "http://"+s.addr()+"/told?60", strings.NewReader("once"))
