@@ -8,6 +8,7 @@ from collections import deque
 from time import monotonic_ns
 
 from . import frames, request_body
+from .asgi_turns import Turns
 from .frames import (
     BEHIND,
     BODY,
@@ -31,7 +32,7 @@ from .request_body import ClientGone
 from .stacks import log_exception
 
 
-class Exchange:
+class Exchange(Turns):
     """One request: its receive() and send() as the specification has them (asgi.readthedocs.io).
 
     `carrier` sends frames: post(frame bytes, descriptor or -1), and parts of an answer: answer(exchange, head, data),
@@ -51,9 +52,6 @@ class Exchange:
     window = WINDOW
     gone = False  # the client is
     waiters = ()  # receive() waits on each
-    sending = False  # somebody has the turn to send
-    turns = ()  # those who wait for it, in the order in which they came
-    writer = None  # who has the turn waits on it for the gateway
     inline = None  # the whole body
     parts = ()  # of the body, or messages of the WebSocket
     body = 0  # 1 once the last part was delivered
@@ -331,38 +329,6 @@ class Exchange:
             self.post(pack(len(payload), SENDFILE, END, 0, self.number, 0, 0, 0) + payload, fd)
         finally:
             os.close(fd)
-
-    # Whose turn it is to send, and whether there is room.
-
-    async def turn(self) -> None:
-        """Waits until nobody else sends; who came first goes first."""
-        if not self.sending:
-            self.sending = True
-            return
-        if not self.turns:
-            self.turns = deque()
-        waiter = self.carrier.loop.create_future()
-        self.turns.append(waiter)
-        try:
-            await waiter
-        except asyncio.CancelledError:
-            if waiter.done() and not waiter.cancelled():
-                self.pass_turn()
-            raise
-
-    def pass_turn(self) -> None:
-        while self.turns:
-            waiter = self.turns.popleft()
-            if not waiter.done():
-                waiter.set_result(None)
-                return
-        self.sending = False
-
-    async def room(self) -> None:
-        """Waits until the gateway wants more, or nothing any more. Only who has the turn may."""
-        while (self.window <= 0 or self.carrier.congested) and not self.gone:
-            self.writer = self.carrier.loop.create_future()
-            await self.writer
 
     # The end.
 

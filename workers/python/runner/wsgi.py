@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from functools import lru_cache
-from io import FileIO
 from time import monotonic_ns
 
 from . import frames
+from .file_wrapper import FileWrapper
 from .frames import (
     BEHIND,
     BODY,
@@ -40,39 +39,6 @@ def parse_status(status: str) -> tuple[int, str]:
     if status[3:4] not in ("", " "):
         raise Malformed("status that is none: %.80r" % status)
     return int(status[:3]), status[4:]
-
-
-class FileWrapper:
-    """wsgi.file_wrapper: a real file goes to the client by sendfile(2)."""
-
-    def __init__(self, filelike, block_size: int = 8192):
-        self.filelike = filelike
-        self.block_size = block_size
-        if hasattr(filelike, "close"):
-            self.close = filelike.close
-
-    def __iter__(self):
-        return iter(lambda: self.filelike.read(self.block_size), b"")
-
-    def region(self) -> tuple[int, int, int] | None:
-        """Returns descriptor, offset and length, or None if read() does not return the bytes of a regular file.
-
-        Objects such as gzip's have a fileno() too, but it is that of the compressed file.
-        """
-        try:
-            read = self.filelike.read
-            file = getattr(read, "__wrapped__", read).__self__  # unwraps tempfile's wrapper and Django's File
-            if type(file) is not FileIO and type(getattr(file, "raw", None)) is not FileIO:
-                return None
-            file.flush()
-            fd = file.fileno()
-            offset = file.tell()
-            size = os.fstat(fd)
-        except (AttributeError, OSError, ValueError):
-            return None
-        if size.st_mode & 0o170000 != 0o100000:
-            return None
-        return fd, offset, max(size.st_size - offset, 0)
 
 
 class Response:
