@@ -45,10 +45,7 @@ func TestReloadsFailNoRequest(t *testing.T) {
 		s.signal(syscall.SIGHUP)
 		s.expectFrom(mark, `new generation serves`)
 	}
-	l.stop()
-	if l.failed.Load() > 0 || l.done.Load() == 0 {
-		t.Fatalf("%d of %d requests failed, the first with %v", l.failed.Load(), l.done.Load(), l.first.Load())
-	}
+	l.expectNoFailure(t)
 	s.stop()
 }
 
@@ -72,10 +69,7 @@ func TestChangedGatewayIsExchangedWithoutLoss(t *testing.T) {
 		s.expectFrom(mark, `gateway gone`)
 		s.expectFrom(mark, `worker gone`)
 	}
-	l.stop()
-	if l.failed.Load() > 0 || l.done.Load() == 0 {
-		t.Fatalf("%d of %d requests failed, the first with %v", l.failed.Load(), l.done.Load(), l.first.Load())
-	}
+	l.expectNoFailure(t)
 	if gatewayPID(s) == old {
 		t.Error("the gateway was not exchanged")
 	}
@@ -93,10 +87,7 @@ func TestKilledWorkersFailNoGET(t *testing.T) {
 		}
 		s.expectFrom(mark, `worker ready`)
 	}
-	l.stop()
-	if l.failed.Load() > 0 || l.done.Load() == 0 {
-		t.Fatalf("%d of %d requests failed, the first with %v", l.failed.Load(), l.done.Load(), l.first.Load())
-	}
+	l.expectNoFailure(t)
 	s.stop()
 }
 

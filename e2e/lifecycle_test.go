@@ -103,7 +103,7 @@ func (l *load) served(t *testing.T, n int64) {
 func (l *load) expectNoFailure(t *testing.T) {
 	t.Helper()
 	l.stop()
-	if n := l.failed.Load(); n > 0 {
+	if n := l.failed.Load(); n > 0 || l.done.Load() == 0 {
 		t.Fatalf("%d of %d requests failed; the first: %v", n, l.done.Load(), l.first.Load())
 	}
 }

@@ -82,7 +82,8 @@ func (o Options) Protocols() []string {
 
 // LoopServer serves connections on an event loop (package http1loop).
 type LoopServer interface {
-	// Listen accepts on a listener, which it closes, for itself and the others of all.
+	// Listen accepts on a listener, which it closes. The servers of all loops get the
+	// connections in turns.
 	Listen(l net.Listener, unix string) error
 	// Take serves a connection from which nothing has been read; version2 says that it
 	// speaks HTTP/2. If it returns false, the connection is still the caller's.

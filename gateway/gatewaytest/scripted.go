@@ -2,10 +2,34 @@ package gatewaytest
 
 import (
 	"bufio"
+	"fmt"
 	"net"
+	"net/http"
 	"sync"
 	"testing"
 )
+
+// Command is a worker that answers each request by its path, with a Content-Length,
+// until the test ends.
+func Command(t testing.TB, answer func(path string) []byte) net.Addr {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Scripted(t, l, func(_ int, c net.Conn, in *bufio.Reader) {
+		for {
+			r, err := http.ReadRequest(in)
+			if err != nil {
+				return
+			}
+			body := answer(r.URL.Path)
+			if _, err := fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(body), body); err != nil {
+				return
+			}
+		}
+	})
+}
 
 // Scripted handles each connection of a listener by a script, until the test
 // ends; n counts them from 0.

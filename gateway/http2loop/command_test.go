@@ -3,10 +3,8 @@
 package http2loop_test
 
 import (
-	"bufio"
+	"bytes"
 	"fmt"
-	"net"
-	"net/http"
 	"strings"
 	"testing"
 
@@ -18,26 +16,6 @@ import (
 	"github.com/gonicorn/gonicorn/gateway/proxy"
 	"golang.org/x/net/http2"
 )
-
-// letters is a command that answers /a with many a's, and so on.
-func letters(t *testing.T, n int) net.Addr {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return gatewaytest.Scripted(t, l, func(_ int, c net.Conn, in *bufio.Reader) {
-		for {
-			r, err := http.ReadRequest(in)
-			if err != nil {
-				return
-			}
-			text := strings.Repeat(r.URL.Path[1:2], n)
-			if _, err := fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", n, text); err != nil {
-				return
-			}
-		}
-	})
-}
 
 // A client that takes a command's answer bit by bit gets that answer, and nothing of the
 // answers that others get meanwhile.
@@ -54,7 +32,7 @@ func staysApart(t *testing.T, way gatewaytest.Way, n int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	worker := letters(t, n)
+	worker := gatewaytest.Command(t, func(path string) []byte { return bytes.Repeat([]byte(path[1:]), n) }) // /a is many a's
 	b := proxy.New(proxy.Options{Loop: l, Pool: dispatch.New(100, testTimeout)})
 	b.Update([]gateway.Worker{{PID: 1000, Network: worker.Network(), Address: worker.String(), Capacity: 16}})
 	site := gatewaytest.New(t, l, b, forward.Options{})

@@ -27,7 +27,7 @@ type shown struct {
 // Submit implements gateway.Call.
 func (c *Call) Submit(from gateway.Caller, q *gateway.Request) {
 	c.caller = from.(Caller)
-	if c.trip == nil || c.trip.wanted {
+	if c.trip == nil || c.trip.promoting {
 		c.trip = &trip{r: c.r, call: c} // the backend may still use the old one
 	}
 	now := c.r.o.Here.Now()
@@ -39,9 +39,9 @@ func (c *Call) Submit(from gateway.Caller, q *gateway.Request) {
 // Promote implements gateway.Call. The backend calls Promote later, or answers before
 // that.
 func (c *Call) Promote() {
-	if t := c.trip; t != nil && !t.wanted {
-		t.wanted = true
-		c.r.asks.add(message{kind: wanted, trip: t})
+	if t := c.trip; t != nil && !t.promoting {
+		t.promoting = true
+		c.r.asks.add(message{kind: promoting, trip: t})
 	}
 }
 

@@ -14,7 +14,7 @@ const (
 	// From the connections to the backend.
 	submitted kind = iota // a request
 	taken                 // the client has taken n bytes of the answer
-	wanted                // the request is to go on in a goroutine
+	promoting             // the request is to go on in a goroutine
 	abandoned             // the client has gone
 	returned              // the part's memory is not used any more
 	// From the backend to the connections.

@@ -60,7 +60,7 @@ func (r *Relay) serve(m *message) {
 	case m.kind == taken:
 		t.heard += m.n
 		t.inner.Taken(m.n)
-	case m.kind == wanted:
+	case m.kind == promoting:
 		t.inner.Promote()
 	case m.kind == abandoned && !t.over:
 		t.inner.Abandon()

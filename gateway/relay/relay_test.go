@@ -3,13 +3,11 @@
 package relay_test
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"strconv"
 	"sync"
@@ -28,26 +26,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// lengths is a command: /N is answered with N bytes, all of them the last digit of N.
-func lengths(t *testing.T) net.Addr {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return gatewaytest.Scripted(t, l, func(_ int, c net.Conn, in *bufio.Reader) {
-		for {
-			r, err := http.ReadRequest(in)
-			if err != nil {
-				return
-			}
-			n, _ := strconv.Atoi(r.URL.Path[1:])
-			if _, err := fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", n, body(n)); err != nil {
-				return
-			}
-		}
-	})
-}
-
+// body is the answer to /n: n bytes, all of them the last digit of n.
 func body(n int) []byte { return bytes.Repeat([]byte{byte('0' + n%10)}, n) }
 
 // Clients that leave at any moment, and slow ones, harm nobody else: whatever one end of
@@ -60,7 +39,10 @@ func clientsLeave(t *testing.T, way gatewaytest.Way) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	worker := lengths(t)
+	worker := gatewaytest.Command(t, func(path string) []byte {
+		n, _ := strconv.Atoi(path[1:])
+		return body(n)
+	})
 	b := proxy.New(proxy.Options{Loop: l, Pool: dispatch.New(1000, gatewaytest.Timeout)})
 	b.Update([]gateway.Worker{{PID: 1000, Network: worker.Network(), Address: worker.String(), Capacity: 8}})
 	site := gatewaytest.New(t, l, b, forward.Options{})

@@ -20,10 +20,10 @@ type there struct {
 // belong to the thread of the connections, those of there to the backend's. It
 // implements gateway.Caller.
 type trip struct {
-	r      *Relay
-	call   *Call
-	told   int  // here: bytes of the answer for which taken was sent
-	wanted bool // here: it was to go on in a goroutine
+	r         *Relay
+	call      *Call
+	told      int  // here: bytes of the answer for which taken was sent
+	promoting bool // here: it was to go on in a goroutine
 
 	// A copy of the request: written here, and read there once it was submitted.
 	request gateway.Request
