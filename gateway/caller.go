@@ -12,7 +12,7 @@ type Looped interface {
 }
 
 // Caller is a connection on the event loop, or one of its streams. A backend answers its requests
-// without a goroutine. Its methods are called on the loop's thread.
+// without a goroutine. Its methods are called on the loop's goroutine.
 type Caller interface {
 	// Answer takes the head of an answer, which is valid during the call only, and
 	// the first part of its body; end says that no other part follows. False means
@@ -31,7 +31,7 @@ type Caller interface {
 
 // Call is a Caller's request at a backend. It belongs to the backend from Submit
 // until Done or Promote. After Done, any Caller may use it again. Its methods are
-// called on the loop's thread.
+// called on the loop's goroutine.
 type Call interface {
 	// Submit gives the backend a request of c's. It may call c before it returns.
 	Submit(c Caller, r *Request)

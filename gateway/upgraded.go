@@ -15,7 +15,7 @@ type Upgrader interface {
 }
 
 // Upgraded serves a connection that has left HTTP. Its methods are called on the
-// loop's thread.
+// loop's goroutine.
 type Upgraded interface {
 	// Feed takes bytes that the client has sent, and may change them. It returns how
 	// many it took. It is called again with the rest after Raw.Resume.
@@ -29,7 +29,7 @@ type Upgraded interface {
 }
 
 // Raw is a connection that has left HTTP. Its methods are called on the loop's
-// thread.
+// goroutine.
 type Raw interface {
 	// Soon makes the loop send Unsent at the end of its turn.
 	Soon()

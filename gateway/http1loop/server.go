@@ -44,7 +44,7 @@ type Options struct {
 }
 
 // Server serves connections. Fields with the comment "loop" belong to the loop's
-// thread.
+// goroutine.
 type Server struct {
 	o         Options
 	rules     *http1.Rules

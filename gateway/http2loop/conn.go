@@ -73,7 +73,7 @@ type leaving struct {
 }
 
 // Enter serves a connection whose first bytes were already read. It is called on the
-// loop's thread. The loop has to report events to the result; done is called at the
+// loop's goroutine. The loop has to report events to the result; done is called at the
 // end.
 func (s *Server) Enter(t Transport, about http1.Conn, ahead []byte, preface bool, done func()) loop.Handler {
 	c := &conn{s: s, t: t, about: about, done: done}

@@ -52,7 +52,7 @@ type Options struct {
 }
 
 // Server serves connections. Fields with the comment "loop" belong to the loop's
-// thread.
+// goroutine.
 type Server struct {
 	o      Options
 	codec  *http2.Codec

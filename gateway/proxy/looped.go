@@ -48,7 +48,7 @@ func (b *Backend) giveResponse(r *response) {
 	}
 }
 
-// onLoop has f called on the loop's thread, if there is one.
+// onLoop has f called on the loop's goroutine, if there is one.
 func (b *Backend) onLoop(f func()) {
 	if b.Loop != nil {
 		b.Loop.Post(f)

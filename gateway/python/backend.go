@@ -39,7 +39,7 @@ type Options struct {
 }
 
 // Backend implements gateway.Backend. Fields with the comment "loop" are used only on
-// the loop's thread.
+// the loop's goroutine.
 type Backend struct {
 	o        Options
 	loop     *loop.Loop

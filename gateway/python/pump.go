@@ -20,7 +20,7 @@ const (
 )
 
 // pump is a gateway.Raw for a connection that goroutines read and write, such as an
-// HTTP/2 stream. Fields with the comment "loop" are used only on the loop's thread.
+// HTTP/2 stream. Fields with the comment "loop" are used only on the loop's goroutine.
 type pump struct {
 	loop    *loop.Loop
 	conn    net.Conn
