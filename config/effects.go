@@ -14,6 +14,7 @@ func effects() map[string]Effect {
 		"asgi_loop":                          NewWorkers,
 		"asgi_pathsend":                      NewGateway,
 		"backlog":                            NewWorkers,
+		"batch_scheduling":                   NewWorkers | NewGateway,
 		"bind":                               NewWorkers | NewGateway,
 		"body_timeout":                       NewGateway,
 		"boot_grace":                         NewWorkers,

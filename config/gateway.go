@@ -33,7 +33,8 @@ type Gateway struct {
 	MaxBufferTotal    int64 // bytes
 	Sendfile          bool
 
-	GatewayLoops int // event loops
+	GatewayLoops    int // event loops
+	BatchScheduling bool
 
 	// Protocols
 	Protocol                  string

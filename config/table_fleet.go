@@ -79,6 +79,11 @@ func resourceSettings() []Setting {
 			Help: "The workers' nice value; below 0 needs privileges.",
 		},
 		Setting{
+			Name: "batch_scheduling", Negated: "no-batch-scheduling", Kind: Bool, Default: "true", Own: true,
+			Help: "While the gateway or a Python worker has much to do, the kernel schedules it as a batch process (SCHED_BATCH): it does not " +
+				"interrupt another process when it is woken. On CPUs that are all taken, that saves up to a third of the CPU a request.",
+		},
+		Setting{
 			Name: "cpu_affinity", Kind: String, Own: true,
 			Help: "The CPUs that workers run on: a list such as 0-3,6; auto gives each worker one in turn; " +
 				"empty leaves it to the kernel.",

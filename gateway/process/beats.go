@@ -25,6 +25,7 @@ func (p *process) beats(done <-chan struct{}) {
 	var memory memoryReturn
 	lean := newLean(p.memory)
 	full := &full{log: p.log}
+	batch := newBatch(p.set.BatchScheduling, p.loops, p.log)
 	for {
 		select {
 		case <-done:
@@ -38,6 +39,7 @@ func (p *process) beats(done <-chan struct{}) {
 			}
 			memory.look(time.Now())
 			lean.look(time.Now())
+			batch.look(time.Now())
 			p.showPending()
 			waiting, oldest := p.showQueue()
 			full.look(waiting, oldest, int(p.workers.Load()), time.Now())

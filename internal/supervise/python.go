@@ -147,6 +147,7 @@ func (a *pythonApp) settings(c *config.Config, class string) python.Settings {
 		StallWarning: c.StallWarning.Seconds(), RequestWarning: c.RequestWarning().Seconds(),
 		ReforkSockets: c.ReforkOpenSockets,
 		Portable:      platform.Portable,
+		Batch:         c.BatchScheduling,
 		Captured:      c.CaptureOutput, Loglevel: c.Loglevel, Logconfig: c.Logconfig, LogconfigJSON: c.LogconfigJSON, LogconfigDict: c.LogconfigDict,
 	}
 	set.PasteGlobal = c.RawPasteGlobalConf

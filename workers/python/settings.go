@@ -29,6 +29,7 @@ type Settings struct {
 	Develop         bool     `json:"develop,omitempty"`  // an app that cannot be loaded answers with its traceback
 	Reloaded        bool     `json:"reloaded,omitempty"` // it served before
 	Portable        bool     `json:"portable,omitempty"` // a signal goes to the process, not to one of its threads
+	Batch           bool     `json:"batch_scheduling"`   // SCHED_BATCH while it is busy
 	Loglevel        string   `json:"loglevel"`
 	StallWarning    float64  `json:"stall_warning"`   // seconds that the event loop may be blocked before the log says where
 	RequestWarning  float64  `json:"request_warning"` // seconds that a request may take until the log says where it is

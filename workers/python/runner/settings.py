@@ -41,6 +41,7 @@ class Settings:
     multiprocess: bool = False
     stall_warning: float = 1.0  # seconds; 0 is never
     request_warning: float = 5.0
+    batch_scheduling: bool = False  # see batch.py
     loglevel: str = "info"
     logconfig: str = ""  # a file for logging.config.fileConfig
     logconfig_json: str = ""  # a JSON file for dictConfig

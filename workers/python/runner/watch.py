@@ -20,8 +20,9 @@ from time import monotonic_ns
 from typing import NamedTuple
 
 from . import where
+from .batch import Batch
 from .notify import notify
-from .slot import ASKED, PULSE, WATCHER
+from .slot import ASKED, PULSE, REQUESTS, WATCHER
 
 SHOW = signal.SIGUSR2  # asks for stacks written by Python
 # Asks for stacks written by C code; see internal/wire/dump_linux.go.
@@ -87,6 +88,7 @@ class Watch:
         self.writing = allocate_lock()
         self.written = 0  # when all stacks were written last
         self.stood = 0  # when this thread went on after C code had written the stacks
+        self.batch = Batch(chosen.batch_scheduling)
         self.ended = allocate_lock()
         self.asked, self.ask = os.pipe()
         for fd in (self.asked, self.ask):
@@ -114,6 +116,7 @@ class Watch:
         self.slot[WATCHER] = 0
         os.write(self.ask, b"\0")
         self.ended.acquire()
+        self.batch.end()
         os.close(self.ask)
         os.close(self.asked)
 
@@ -141,6 +144,7 @@ class Watch:
                     self.write()
                     continue
                 now = monotonic_ns()
+                self.batch.look(self.slot[REQUESTS], now)
                 if now - before - self.tick * 1_000_000 >= HELD:
                     self.stood = now
                 if now - before > self.late and not passed:

@@ -37,6 +37,7 @@ SETTINGS: dict[str, str] = {
     "canary_max_slowdown": "canary-max-slowdown",
     "canary_min_answers": "canary-min-answers",
     "nice": "nice",
+    "batch_scheduling": "batch-scheduling",
     "cpu_affinity": "cpu-affinity",
     "rlimit_nofile": "rlimit-nofile",
     "rlimit_core": "rlimit-core",

@@ -1,0 +1,135 @@
+//go:build linux
+
+package e2e
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// batchPolicy is SCHED_BATCH (sched(7)).
+const batchPolicy = 3
+
+// The gateway and Python workers are batch processes while they have much to do, and
+// normal ones when they have not, if the setting allows it.
+func TestBusyProcessesAreBatchProcesses(t *testing.T) { // not parallel: it needs its share of the CPUs
+	for _, c := range []struct {
+		name     string
+		of       subject
+		args     []string
+		gateway  bool // becomes a batch process
+		worker   bool
+		reforked bool // the worker is replaced by a copy of a busy one
+	}{
+		{name: "sync", of: subject{"wsgi", "sync", 1}, gateway: true, worker: true},
+		{name: "threaded", of: subject{"wsgi", "threaded", 3}, gateway: true, worker: true},
+		{name: "event-loop", of: subject{"asgi", "event-loop", 9}, gateway: true, worker: true},
+		{name: "wsgi on a loop", of: subject{"wsgi", "event-loop", 9}, gateway: true, worker: true},
+		{name: "gevent", of: subject{"wsgi", "gevent", 9}, gateway: true, worker: true},
+		{name: "copies", of: subject{"wsgi", "sync", 1}, args: []string{"--preload", "--refork-after", "12000"}, gateway: true, worker: true, reforked: true},
+		{name: "command", of: subject{"command", "event-loop", 9}, gateway: true},
+		{name: "not wanted", of: subject{"wsgi", "sync", 1}, args: []string{"--no-batch-scheduling"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := c.of.start(t, options{}, c.args...)
+			if got := append(policies(gatewayPID(s)), workerPolicies(s)...); slices.Contains(got, batchPolicy) {
+				t.Errorf("policies of an idle gonicorn: %v", got)
+			}
+			served, stop := hammer(t, s.addr())
+			if c.gateway {
+				eventually(t, "the gateway is a batch process", func() bool { return !slices.Contains(policies(gatewayPID(s)), 0) })
+			}
+			if c.worker {
+				eventually(t, "the worker is a batch process", func() bool { return slices.Contains(workerPolicies(s), batchPolicy) })
+			}
+			if c.reforked {
+				eventually(t, "the worker is a copy", func() bool { return s.count(0, "worker gone") == 2 && len(s.pids()) == 1 })
+			}
+			if !c.gateway {
+				eventually(t, "there was load", func() bool { return served() > 4000 })
+				if got := append(policies(gatewayPID(s)), workerPolicies(s)...); slices.Contains(got, batchPolicy) {
+					t.Errorf("policies: %v", got)
+				}
+			}
+			stop()
+			eventually(t, "all are normal processes again", func() bool {
+				got := append(policies(gatewayPID(s)), workerPolicies(s)...)
+				got = append(got, policies(s.process("template"))...)
+				return len(got) > 1 && !slices.Contains(got, batchPolicy)
+			})
+			s.stop()
+		})
+	}
+}
+
+// hammer has four clients ask without a pause until stop is called.
+func hammer(t *testing.T, addr string) (served func() int, stop func()) {
+	t.Helper()
+	var mu sync.Mutex
+	var clients sync.WaitGroup
+	n, over := 0, make(chan struct{})
+	for range 4 {
+		conn, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		clients.Go(func() {
+			defer conn.Close()
+			for r := bufio.NewReader(conn); ; {
+				select {
+				case <-over:
+					return
+				default:
+				}
+				if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+					t.Error(err)
+					return
+				}
+				resp, err := http.ReadResponse(r, nil)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				_, _ = io.Copy(io.Discard, resp.Body)
+				mu.Lock()
+				n++
+				mu.Unlock()
+			}
+		})
+	}
+	stop = sync.OnceFunc(func() { close(over); clients.Wait() })
+	t.Cleanup(stop)
+	return func() int { mu.Lock(); defer mu.Unlock(); return n }, stop
+}
+
+// policies are those of a process's threads, as sched(7) numbers them, but for the
+// thread that watches a worker.
+func policies(pid int) (all []int) {
+	dir := fmt.Sprintf("/proc/%d/task", pid)
+	tasks, _ := os.ReadDir(dir)
+	for _, task := range tasks {
+		text, err := os.ReadFile(dir + "/" + task.Name() + "/stat")
+		name, rest, found := strings.Cut(string(text), ") ")
+		if fields := strings.Fields(rest); err == nil && found && len(fields) > 38 && !strings.HasSuffix(name, "(gonicorn-watch") {
+			policy, _ := strconv.Atoi(fields[38]) // field 41 of proc_pid_stat(5)
+			all = append(all, policy)
+		}
+	}
+	return all
+}
+
+func workerPolicies(s *server) (all []int) {
+	for pid := range s.pids() {
+		all = append(all, policies(pid)...)
+	}
+	return all
+}

@@ -1,0 +1,69 @@
+package process
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/gonicorn/gonicorn/gateway/loop"
+	"github.com/gonicorn/gonicorn/internal/proc"
+)
+
+// A gateway is busy from so many events a second, until there are fewer than the
+// second number. A request has one to three of them.
+const (
+	busyFrom  = 2000
+	calmBelow = 1000
+)
+
+// batch makes the kernel schedule the gateway as a batch process while it is busy
+// (sched(7)). Then the gateway does not interrupt a worker when it is woken, if all
+// CPUs are taken: it runs when a worker waits, or at the end of its time slice, and
+// finds more to do at once. Otherwise each request interrupts a worker twice, which
+// costs as much as a third of the CPU time of a request that takes 100 µs. While there
+// is little to do, latency is all that counts, and other programs on the machine may
+// take their time: so the gateway runs at once then.
+//
+// Workers do the same: workers/python/runner/batch.py.
+type batch struct {
+	handled func() uint64 // events since the start
+	set     func(on bool) error
+	log     *slog.Logger
+
+	on     bool
+	before uint64
+	looked time.Time
+}
+
+// newBatch returns nil if the kernel has no such policy, or somebody has chosen one.
+func newBatch(wanted bool, loops []*loop.Loop, log *slog.Logger) *batch {
+	if !wanted || !proc.Schedules() {
+		return nil
+	}
+	handled := func() (n uint64) {
+		for _, l := range loops {
+			n += l.Handled()
+		}
+		return n
+	}
+	return &batch{handled: handled, set: proc.ScheduleBatch, log: log, looked: time.Now()}
+}
+
+// look is called several times a second.
+func (b *batch) look(now time.Time) {
+	if b == nil || b.set == nil {
+		return
+	}
+	handled, passed := b.handled(), now.Sub(b.looked).Seconds()
+	rate := float64(handled-b.before) / passed
+	b.before, b.looked = handled, now
+	on := rate >= busyFrom || b.on && rate >= calmBelow
+	if passed <= 0 || on == b.on {
+		return
+	}
+	if err := b.set(on); err != nil {
+		b.log.Debug("the gateway cannot be scheduled as a batch process", "error", err)
+		b.set = nil
+		return
+	}
+	b.on = on
+}
