@@ -85,7 +85,6 @@ const (
 // gateway.Backend. Update with no workers closes all it has open.
 type Backend struct {
 	Options
-	clock     clock
 	exchanges sync.Pool
 
 	// The loop's.
@@ -104,7 +103,7 @@ type Backend struct {
 
 // New makes a backend without workers. It is called before the loop runs.
 func New(o Options) *Backend {
-	b := &Backend{Options: o.withDefaults(), clock: newClock()}
+	b := &Backend{Options: o.withDefaults()}
 	b.exchanges.New = func() any { return newRoundTrip(b) }
 	b.workers.Store(&map[int]*worker{})
 	b.prepareLoop()
@@ -233,7 +232,7 @@ func (x *roundTrip) acquire() (slot int, waited time.Duration, err error) {
 
 // InFlight lists the requests whose answer is waited for.
 func (b *Backend) InFlight() (all []wire.InFlight) {
-	now := b.clock.now()
+	now := scoreboard.Now()
 	for _, w := range *b.workers.Load() {
 		for _, h := range w.ledger.inFlight(now) {
 			h.Slot, h.PID = w.slot, w.pid

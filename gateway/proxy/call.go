@@ -9,6 +9,7 @@ import (
 	"github.com/gonicorn/gonicorn/gateway/dispatch"
 	"github.com/gonicorn/gonicorn/gateway/http1"
 	"github.com/gonicorn/gonicorn/gateway/loop"
+	"github.com/gonicorn/gonicorn/internal/scoreboard"
 )
 
 // stage is where a call is.
@@ -124,7 +125,7 @@ func (c *Call) begin(at int) {
 		return
 	}
 	c.worker, c.by, c.sent = w, w, c.b.Loop.Now()
-	w.ledger.begin(&c.entry, c.r, c.b.clock.at(c.sent), true)
+	w.ledger.begin(&c.entry, c.r, scoreboard.At(c.sent), true)
 	for l := w.links.take(c.sent); l != nil; l = w.links.take(c.sent) {
 		if c.ask(l) {
 			return
@@ -245,7 +246,7 @@ func (c *Call) finish() {
 // release gives the worker back.
 func (c *Call) release(answered bool) {
 	w := c.worker
-	w.ledger.end(&c.entry, c.b.clock.at(c.b.Loop.Now()), answered)
+	w.ledger.end(&c.entry, scoreboard.At(c.b.Loop.Now()), answered)
 	c.worker, c.stage = nil, idle
 	c.b.Pool.Release(w.slot)
 }

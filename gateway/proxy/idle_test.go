@@ -5,6 +5,8 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"github.com/gonicorn/gonicorn/internal/scoreboard"
 )
 
 // pooling is a worker that says when its idle connection was closed.
@@ -53,7 +55,7 @@ func TestNoMoreIdleConnectionsThanAllowed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer w.put(c, s.clock.now())
+		defer w.put(c, scoreboard.Now())
 	}
 	t.Cleanup(func() { within(t, "one is closed", closed) })
 }
@@ -68,7 +70,7 @@ func TestPromisedTimeIsKept(t *testing.T) {
 	if s.looped {
 		s.Loop.Do(func() { used = w.links.take(time.Now().Add(600*time.Millisecond)) != nil })
 	} else {
-		used = w.take(s.clock.now()+int64(600*time.Millisecond)) != nil
+		used = w.take(scoreboard.Now()+int64(600*time.Millisecond)) != nil
 	}
 	if used {
 		t.Error("it would be used")

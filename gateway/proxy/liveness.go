@@ -5,6 +5,8 @@ import (
 	"io"
 	"sync/atomic"
 	"time"
+
+	"github.com/gonicorn/gonicorn/internal/scoreboard"
 )
 
 // liveness distinguishes a process that hangs, because it loops or was stopped, from
@@ -37,7 +39,7 @@ func (b *Backend) Look() {
 	}
 	b.updating.Lock() // so that no slot gets another worker meanwhile
 	defer b.updating.Unlock()
-	now := b.clock.now()
+	now := scoreboard.Now()
 	for _, w := range *b.workers.Load() {
 		w.look(now)
 	}

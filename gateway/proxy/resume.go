@@ -5,6 +5,7 @@ import (
 
 	"github.com/gonicorn/gonicorn/gateway"
 	"github.com/gonicorn/gonicorn/internal/listen"
+	"github.com/gonicorn/gonicorn/internal/scoreboard"
 )
 
 // Resume implements gateway.Begun.
@@ -59,7 +60,7 @@ func (c *Call) Drop() {
 		if c.link != nil {
 			c.link.discard()
 		}
-		c.worker.ledger.end(&c.entry, c.b.clock.now(), false)
+		c.worker.ledger.end(&c.entry, scoreboard.Now(), false)
 		c.b.Pool.Release(c.worker.slot)
 	case c.stage == waits:
 		c.b.Pool.Leave(&c.waiter)

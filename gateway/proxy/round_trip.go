@@ -8,6 +8,7 @@ import (
 
 	"github.com/gonicorn/gonicorn/gateway"
 	"github.com/gonicorn/gonicorn/gateway/http1"
+	"github.com/gonicorn/gonicorn/internal/scoreboard"
 )
 
 const (
@@ -101,7 +102,7 @@ func (x *roundTrip) carry(w *worker) error {
 		x.entry = &x.begun.entry
 	} else {
 		x.entry = &x.own
-		w.ledger.begin(x.entry, x.r, x.b.clock.now(), x.inline || x.r.Body.Stream == nil)
+		w.ledger.begin(x.entry, x.r, scoreboard.Now(), x.inline || x.r.Body.Stream == nil)
 	}
 	defer x.release()
 	for fresh := false; ; {
@@ -136,7 +137,7 @@ func (x *roundTrip) connect(fresh bool) (*workerConn, error) {
 		}
 	}
 	if !fresh {
-		if c := x.worker.take(x.b.clock.now()); c != nil {
+		if c := x.worker.take(scoreboard.Now()); c != nil {
 			return c, nil
 		}
 	}
@@ -170,7 +171,7 @@ func (x *roundTrip) over(c *workerConn) error {
 		reusable = x.sender.finished() && reusable
 	}
 	if reusable {
-		x.worker.put(c, x.b.clock.now())
+		x.worker.put(c, scoreboard.Now())
 	} else {
 		c.discard()
 	}
@@ -198,7 +199,7 @@ func (x *roundTrip) release() {
 	if x.b.HoldHung && !x.answered && errors.Is(context.Cause(x.ctx), gateway.ErrTimeout) && x.worker.keepHung(x.entry) {
 		return
 	}
-	x.worker.ledger.end(x.entry, x.b.clock.now(), x.answered)
+	x.worker.ledger.end(x.entry, scoreboard.Now(), x.answered)
 	if x.leave != nil {
 		x.leave()
 		x.leave = nil

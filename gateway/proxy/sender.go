@@ -6,6 +6,7 @@ import (
 
 	"github.com/gonicorn/gonicorn/gateway"
 	"github.com/gonicorn/gonicorn/gateway/http1"
+	"github.com/gonicorn/gonicorn/internal/scoreboard"
 )
 
 // sendBuffer is what is read of a streamed body at once: bytes.
@@ -33,7 +34,7 @@ func (x *roundTrip) send(c *workerConn) {
 			c.discard()
 			return
 		}
-		w.ledger.await(e, w.b.clock.now())
+		w.ledger.await(e, scoreboard.Now())
 	}()
 }
 

@@ -81,7 +81,7 @@ func (w *worker) update(spec gateway.Worker) {
 	w.mu.Unlock()
 	if spec.Draining {
 		w.b.onLoop(w.closeIdleLinks)
-		w.closeIdle(w.b.clock.now(), true)
+		w.closeIdle(scoreboard.Now(), true)
 	}
 	if began {
 		w.eachTunnel(func(t *tunnel.Tunnel) { t.Drain(w.b.DrainTimeout) })
@@ -102,7 +102,7 @@ func (w *worker) vanish() {
 	}
 	w.ledger.close()
 	w.b.onLoop(w.abandonLinks)
-	w.closeIdle(w.b.clock.now(), true)
+	w.closeIdle(scoreboard.Now(), true)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for c := range w.open {
@@ -173,7 +173,7 @@ func (w *worker) put(c *workerConn, now int64) {
 	w.mu.Unlock()
 }
 
-func (w *worker) sweepIdle() { w.closeIdle(w.b.clock.now(), false) }
+func (w *worker) sweepIdle() { w.closeIdle(scoreboard.Now(), false) }
 
 // closeIdle closes idle connections whose time has come, or all.
 func (w *worker) closeIdle(now int64, all bool) {

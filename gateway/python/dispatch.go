@@ -39,7 +39,7 @@ func (b *Backend) capacity() (places, workers int) {
 // its turn has come. Otherwise it is the worker with the fewest requests whose loop
 // runs. Of equals it is the one that was chosen last, since its caches are warm.
 func (b *Backend) choose(socket bool) (best *member, ok bool) {
-	now, trial := scoreboard.Now(), b.onTrial()
+	now, trial := scoreboard.At(b.loop.Now()), b.onTrial()
 	bestLate, at, n := false, b.next, len(b.order)
 	for i := range n {
 		j := (b.next + i) % n

@@ -253,10 +253,3 @@ func isSize(fd, size int) error {
 	}
 	return nil
 }
-
-// Now is the monotonic time in nanoseconds, the same as time.monotonic_ns() in Python.
-func Now() int64 {
-	var ts unix.Timespec
-	_ = unix.ClockGettime(monotonic, &ts) // cannot fail with a valid clock and pointer
-	return ts.Nano()
-}
