@@ -85,6 +85,11 @@ func TestTopInATerminal(t *testing.T) {
 	top.shows(`workers +3 of 3`)
 	top.press("-")
 	top.shows(`workers +2 of 2`)
+	s.expect(`worker gone .*reason="scaled down"`) // its requests would not stay on the screen
+	row := regexp.MustCompile(`(?m)^\W*\d+ +\d+ +[a-z]+ `)
+	eventually(t, "the screen has a row for each of two workers", func() bool {
+		return len(row.FindAllString(top.tmux("capture-pane", "-p"), -1)) == 2
+	})
 	top.press("Up", "Up", "Up", "Enter")
 	top.shows(`requests? in flight`)
 	top.press("Escape")
