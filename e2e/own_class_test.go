@@ -97,6 +97,7 @@ func TestOwnWorkerClass(t *testing.T) {
 			s.expectFrom(mark, `runs True`)
 			s.expectFrom(mark, `told to finish 15`)
 			s.expectFrom(mark, `after the last request`)
+			s.expectFrom(mark, `worker gone`)
 			mark = s.log.mark()
 			for pid := range s.pids() {
 				if err := syscall.Kill(pid, syscall.SIGQUIT); err != nil {
