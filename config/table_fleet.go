@@ -80,8 +80,8 @@ func resourceSettings() []Setting {
 		},
 		Setting{
 			Name: "batch_scheduling", Negated: "no-batch-scheduling", Kind: Bool, Default: "true", Own: true,
-			Help: "While the gateway or a Python worker has much to do, the kernel schedules it as a batch process (SCHED_BATCH): it does not " +
-				"interrupt another process when it is woken. On CPUs that are all taken, that saves up to a third of the CPU a request.",
+			Help: "While Python workers and their gateway have much to do, the kernel schedules them as batch processes (SCHED_BATCH): they do not " +
+				"interrupt others when they are woken. On CPUs that are all taken, that saves up to a third of the CPU a request.",
 		},
 		Setting{
 			Name: "cpu_affinity", Kind: String, Own: true,

@@ -19,7 +19,7 @@ import (
 // batchPolicy is SCHED_BATCH (sched(7)).
 const batchPolicy = 3
 
-// The gateway and Python workers are batch processes while they have much to do, and
+// Python workers and their gateway are batch processes while they have much to do, and
 // normal ones when they have not, if the setting allows it.
 func TestBusyProcessesAreBatchProcesses(t *testing.T) { // not parallel: it needs its share of the CPUs
 	for _, c := range []struct {
@@ -36,7 +36,7 @@ func TestBusyProcessesAreBatchProcesses(t *testing.T) { // not parallel: it need
 		{name: "wsgi on a loop", of: subject{"wsgi", "event-loop", 9}, gateway: true, worker: true},
 		{name: "gevent", of: subject{"wsgi", "gevent", 9}, gateway: true, worker: true},
 		{name: "copies", of: subject{"wsgi", "sync", 1}, args: []string{"--preload", "--refork-after", "12000"}, gateway: true, worker: true, reforked: true},
-		{name: "command", of: subject{"command", "event-loop", 9}, gateway: true},
+		{name: "command", of: subject{"command", "event-loop", 9}},
 		{name: "not wanted", of: subject{"wsgi", "sync", 1}, args: []string{"--no-batch-scheduling"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -25,7 +25,7 @@ func (p *process) beats(done <-chan struct{}) {
 	var memory memoryReturn
 	lean := newLean(p.memory)
 	full := &full{log: p.log}
-	batch := newBatch(p.set.BatchScheduling, p.loops, p.log)
+	batch := newBatch(p.set.BatchScheduling && p.python != nil, p.loops, p.log)
 	for {
 		select {
 		case <-done:
