@@ -16,8 +16,9 @@ const (
 	recheck = 50 * time.Millisecond
 	// ahead is how many requests for each worker may be in the shared pipe beyond those
 	// in flight, so that a worker that has finished one finds the next at once. They
-	// belong to no worker until one takes them.
-	ahead = 16
+	// belong to no worker until one takes them. A worker must have slots for as many
+	// short answers: see slots.
+	ahead = 28
 	// spare is how many of them, for each worker, do not count as waiting.
 	spare = 2
 )

@@ -17,7 +17,7 @@ import (
 // takes at once. shared says that it takes one request a thread.
 func slots(shared bool, capacity int) (small, large int) {
 	if shared {
-		return max(32, 2*capacity), max(16, min(6*capacity, 64))
+		return max(64, 2*capacity), max(16, min(6*capacity, 64))
 	}
 	return 256, 64
 }
