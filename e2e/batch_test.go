@@ -9,11 +9,16 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // batchPolicy is SCHED_BATCH (sched(7)).
@@ -69,6 +74,59 @@ func TestBusyProcessesAreBatchProcesses(t *testing.T) { // not parallel: it need
 			s.stop()
 		})
 	}
+}
+
+// roleFiltered makes this test binary become another program under a filter for system
+// calls that kills a process which changes how it is scheduled.
+const roleFiltered = "filtered"
+
+// Where a filter for system calls would kill the gateway and the workers for it, they
+// stay normal processes.
+func TestBatchSchedulingIsForbidden(t *testing.T) {
+	s := startProgram(t, options{env: []string{envRole + "=" + roleFiltered, "PYTHONDONTWRITEBYTECODE=1"}}, append([]string{os.Getenv("E2E_APP"), binary()},
+		subject{"wsgi", "sync", 1}.command(t, &options{}, "-b", "127.0.0.1:0")...)...).ready()
+	s.expect(`batch_scheduling is off`)
+	mark := s.log.mark()
+	before := s.pids()
+	served, stop := hammer(t, s.addr())
+	eventually(t, "there was load", func() bool { return served() > 8000 })
+	s.signal(syscall.SIGHUP)
+	s.expectFrom(mark, `worker gone`)
+	n := served()
+	eventually(t, "there was load after a reload", func() bool { return served() > n+8000 })
+	if got := append(policies(gatewayPID(s)), workerPolicies(s)...); slices.Contains(got, batchPolicy) {
+		t.Errorf("policies: %v", got)
+	}
+	stop()
+	if lost := s.count(0, "lost"); lost != 0 || len(before) != 1 {
+		t.Errorf("%d processes were lost", lost)
+	}
+	s.stop()
+}
+
+// playFiltered becomes the program in its arguments.
+func playFiltered() {
+	nr := func(op uint16, k uint32, jt, jf uint8) unix.SockFilter {
+		return unix.SockFilter{Code: op, Jt: jt, Jf: jf, K: k}
+	}
+	filter := []unix.SockFilter{ // seccomp(2); seccomp_data begins with the number of the call
+		nr(unix.BPF_LD|unix.BPF_W|unix.BPF_ABS, 0, 0, 0),
+		nr(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, unix.SYS_SCHED_SETSCHEDULER, 0, 1),
+		nr(unix.BPF_RET|unix.BPF_K, unix.SECCOMP_RET_KILL_PROCESS, 0, 0),
+		nr(unix.BPF_RET|unix.BPF_K, unix.SECCOMP_RET_ALLOW, 0, 0),
+	}
+	runtime.LockOSThread()
+	err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+	if err == nil {
+		program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+		err = unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&program)), 0, 0)
+	}
+	os.Unsetenv(envRole)
+	if err == nil {
+		err = syscall.Exec(os.Args[1], os.Args[1:], os.Environ())
+	}
+	fmt.Fprintln(os.Stderr, err)
+	os.Exit(1)
 }
 
 // hammer has four clients ask without a pause until stop is called.

@@ -65,6 +65,8 @@ func Role(o Options) (code int, is bool) {
 	switch os.Getenv(wire.EnvRole) {
 	case wire.RoleExec:
 		return proc.RunExec(), true
+	case wire.RoleTryBatch:
+		return proc.TryBatch(), true
 	case wire.RoleGuard:
 		return guard.Main(), true
 	case wire.RoleGateway:

@@ -41,7 +41,7 @@ type Loop struct {
 	now     time.Time // when this turn began
 	ready   []event
 	stopped bool
-	yielded time.Time     // when other goroutines had their turn last
+	pacing  pacing
 	handled atomic.Uint64 // events since the start
 
 	mu     sync.Mutex
@@ -49,6 +49,12 @@ type Loop struct {
 	asleep bool // the loop waits, or is about to
 	closed bool
 	taken  []func() // a list that is used again
+}
+
+// pacing is how Run uses the threads of the system.
+type pacing struct {
+	pinned  bool      // it stays on one
+	yielded time.Time // when other goroutines had their turn last
 }
 
 // file is what the loop knows of a descriptor. A generation tells events of a
@@ -155,13 +161,21 @@ func (l *Loop) Do(f func()) {
 // Stop ends Run once what was posted before has been done.
 func (l *Loop) Stop() { l.Post(func() { l.stopped = true }) }
 
+// KeepThread makes Run stay on one thread of the system. That is better beside programs
+// that interrupt this one, as commands do, and worse beside busy Python workers.
+func (l *Loop) KeepThread() { l.pacing.pinned = true }
+
 // Run serves until Stop.
 func (l *Loop) Run() {
+	if l.pacing.pinned {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+	}
 	for !l.stopped {
 		l.turn()
-		if l.now.Sub(l.yielded) >= yieldAfter {
+		if l.now.Sub(l.pacing.yielded) >= yieldAfter {
 			runtime.Gosched()
-			l.yielded = l.now
+			l.pacing.yielded = l.now
 		}
 	}
 	l.mu.Lock()

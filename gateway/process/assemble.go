@@ -214,6 +214,9 @@ func (p *process) makeFront(handler *pipeline.Pipeline) error {
 	}
 	http1loop.Share(servers)
 	for _, l := range p.loops { // everything that uses them is set up
+		if p.python == nil {
+			l.KeepThread()
+		}
 		go l.Run()
 	}
 	return nil

@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"strconv"
+	"strings"
 	"unsafe"
 
+	"github.com/gonicorn/gonicorn/internal/wire"
 	"golang.org/x/sys/unix"
 )
 
@@ -17,6 +20,35 @@ const (
 	schedOther = 0
 	schedBatch = 3
 )
+
+// MayScheduleBatch reports whether processes that are started from here may use
+// Schedules and ScheduleBatch. A filter for system calls may end a process that does
+// (seccomp(2), SystemCallFilter in systemd.exec(5)): where there is a filter, a child
+// tries. Nothing else may wait for children meanwhile.
+func MayScheduleBatch() bool {
+	if !filtered() {
+		return true
+	}
+	try := exec.Command(Self())
+	try.Env = append(os.Environ(), wire.EnvRole+"="+wire.RoleTryBatch)
+	return try.Run() == nil
+}
+
+// filtered reports whether a filter for system calls is in force, or nobody knows
+// (proc_pid_status(5)).
+func filtered() bool {
+	text, err := os.ReadFile("/proc/self/status")
+	_, mode, found := strings.Cut(string(text), "\nSeccomp:\t")
+	return err != nil || !found || !strings.HasPrefix(mode, "0")
+}
+
+// TryBatch is the role of the child that tries. The exit code is 0 if it may.
+func TryBatch() int {
+	if !Schedules() || ScheduleBatch(true) != nil {
+		return 1
+	}
+	return 0
+}
 
 // Schedules reports whether the kernel schedules this process by SCHED_OTHER, so
 // that nobody has chosen another policy for it.

@@ -40,6 +40,25 @@ type Start struct {
 // config is the config that this process was started with.
 func (s *Start) config() *config.Config { return &s.Config.Config }
 
+// forbidBatch turns batch_scheduling off for good if the system would end processes
+// that make use of it. It reports whether it did.
+func (s *Start) forbidBatch() bool {
+	if _, is := s.App.(*pythonApp); !is || proc.MayScheduleBatch() {
+		return false
+	}
+	reread := s.Reread
+	s.Reread = func(ctx context.Context, helpers *proc.Helpers) (*config.Loaded, error) {
+		l, err := reread(ctx, helpers)
+		if err == nil {
+			l.Config.BatchScheduling = false
+		}
+		return l, err
+	}
+	was := s.config().BatchScheduling
+	s.config().BatchScheduling = false
+	return was
+}
+
 // supervisor owns everything in one run of gonicorn except the workers. It builds
 // the generations that the arbiter starts.
 type supervisor struct {
@@ -69,6 +88,7 @@ func Run(ctx context.Context, start Start) (err error) {
 	}()
 	first := start.Config
 	ownThreads(start.IsHandler)
+	forbidden := start.forbidBatch()
 	s := &supervisor{given: start, began: time.Now(), inbox: newInbox()}
 	s.holdings.manager = servicemanager.New()
 	handed, err := upgrade.Inherit()
@@ -113,6 +133,9 @@ func Run(ctx context.Context, start Start) (err error) {
 	}
 	defer s.hooks.Close()
 	s.banner(p)
+	if forbidden {
+		s.log.Info("batch_scheduling is off: the filter for system calls does not let processes use sched_setscheduler(2)")
+	}
 	for _, warning := range first.Warnings {
 		s.log.Warn(warning)
 	}

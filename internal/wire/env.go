@@ -48,6 +48,8 @@ const (
 	RoleWorker  = "worker"  // serves a Go handler
 	RoleGateway = "gateway" // HTTP in front of the workers
 	RoleMonitor = "monitor" // metrics, probes and the status page
+
+	RoleTryBatch = "try-batch" // ends with 0 if it may be a batch process
 )
 
 // Fields of a notification in addition to sd_notify(3)'s, as KEY=VALUE lines.
