@@ -3,17 +3,15 @@
 package e2e
 
 import (
-	"bufio"
+	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"runtime"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"unsafe"
@@ -49,7 +47,7 @@ func TestBusyProcessesAreBatchProcesses(t *testing.T) { // not parallel: it need
 			if got := append(policies(gatewayPID(s)), workerPolicies(s)...); slices.Contains(got, batchPolicy) {
 				t.Errorf("policies of an idle gonicorn: %v", got)
 			}
-			served, stop := hammer(t, s.addr())
+			l := hammer(t, s.addr())
 			if c.gateway {
 				eventually(t, "the gateway is a batch process", func() bool { return !slices.Contains(policies(gatewayPID(s)), 0) })
 			}
@@ -60,12 +58,12 @@ func TestBusyProcessesAreBatchProcesses(t *testing.T) { // not parallel: it need
 				eventually(t, "the worker is a copy", func() bool { return s.count(0, "worker gone") == 2 && len(s.pids()) == 1 })
 			}
 			if !c.gateway {
-				eventually(t, "there was load", func() bool { return served() > 4000 })
+				l.served(t, 4000)
 				if got := append(policies(gatewayPID(s)), workerPolicies(s)...); slices.Contains(got, batchPolicy) {
 					t.Errorf("policies: %v", got)
 				}
 			}
-			stop()
+			l.expectNoFailure(t)
 			eventually(t, "all are normal processes again", func() bool {
 				got := append(policies(gatewayPID(s)), workerPolicies(s)...)
 				got = append(got, policies(s.process("template"))...)
@@ -87,18 +85,16 @@ func TestBatchSchedulingIsForbidden(t *testing.T) {
 		subject{"wsgi", "sync", 1}.command(t, &options{}, "-b", "127.0.0.1:0")...)...).ready()
 	s.expect(`batch_scheduling is off`)
 	mark := s.log.mark()
-	before := s.pids()
-	served, stop := hammer(t, s.addr())
-	eventually(t, "there was load", func() bool { return served() > 8000 })
+	l := hammer(t, s.addr())
+	l.served(t, 8000)
 	s.signal(syscall.SIGHUP)
 	s.expectFrom(mark, `worker gone`)
-	n := served()
-	eventually(t, "there was load after a reload", func() bool { return served() > n+8000 })
+	l.served(t, 8000)
 	if got := append(policies(gatewayPID(s)), workerPolicies(s)...); slices.Contains(got, batchPolicy) {
 		t.Errorf("policies: %v", got)
 	}
-	stop()
-	if lost := s.count(0, "lost"); lost != 0 || len(before) != 1 {
+	l.expectNoFailure(t)
+	if lost := s.count(0, "lost"); lost != 0 {
 		t.Errorf("%d processes were lost", lost)
 	}
 	s.stop()
@@ -106,14 +102,11 @@ func TestBatchSchedulingIsForbidden(t *testing.T) {
 
 // playFiltered becomes the program in its arguments.
 func playFiltered() {
-	nr := func(op uint16, k uint32, jt, jf uint8) unix.SockFilter {
-		return unix.SockFilter{Code: op, Jt: jt, Jf: jf, K: k}
-	}
 	filter := []unix.SockFilter{ // seccomp(2); seccomp_data begins with the number of the call
-		nr(unix.BPF_LD|unix.BPF_W|unix.BPF_ABS, 0, 0, 0),
-		nr(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, unix.SYS_SCHED_SETSCHEDULER, 0, 1),
-		nr(unix.BPF_RET|unix.BPF_K, unix.SECCOMP_RET_KILL_PROCESS, 0, 0),
-		nr(unix.BPF_RET|unix.BPF_K, unix.SECCOMP_RET_ALLOW, 0, 0),
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: unix.SYS_SCHED_SETSCHEDULER, Jf: 1},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_KILL_PROCESS},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
 	}
 	runtime.LockOSThread()
 	err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
@@ -129,44 +122,32 @@ func playFiltered() {
 	os.Exit(1)
 }
 
-// hammer has four clients ask without a pause until stop is called.
-func hammer(t *testing.T, addr string) (served func() int, stop func()) {
+// hammer has four clients ask without a pause, each over one connection.
+func hammer(t *testing.T, addr string) *load {
 	t.Helper()
-	var mu sync.Mutex
-	var clients sync.WaitGroup
-	n, over := 0, make(chan struct{})
+	ctx, cancel := context.WithCancel(context.Background())
+	l := &load{cancel: cancel}
 	for range 4 {
-		conn, err := net.Dial("tcp", addr)
-		if err != nil {
-			t.Fatal(err)
-		}
-		clients.Go(func() {
-			defer conn.Close()
-			for r := bufio.NewReader(conn); ; {
-				select {
-				case <-over:
-					return
-				default:
+		transport := &http.Transport{}
+		t.Cleanup(transport.CloseIdleConnections)
+		client := &http.Client{Transport: transport, Timeout: bound}
+		l.wg.Go(func() {
+			for ctx.Err() == nil {
+				resp, err := client.Get("http://" + addr + "/")
+				if err == nil {
+					_, err = io.Copy(io.Discard, resp.Body)
+					resp.Body.Close()
 				}
-				if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
-					t.Error(err)
-					return
+				l.done.Add(1)
+				if err != nil || resp.StatusCode != http.StatusOK {
+					l.failed.Add(1)
+					l.first.CompareAndSwap(nil, fmt.Sprint(resp, err))
 				}
-				resp, err := http.ReadResponse(r, nil)
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				_, _ = io.Copy(io.Discard, resp.Body)
-				mu.Lock()
-				n++
-				mu.Unlock()
 			}
 		})
 	}
-	stop = sync.OnceFunc(func() { close(over); clients.Wait() })
-	t.Cleanup(stop)
-	return func() int { mu.Lock(); defer mu.Unlock(); return n }, stop
+	t.Cleanup(l.stop)
+	return l
 }
 
 // policies are those of a process's threads, as sched(7) numbers them, but for the

@@ -8,8 +8,8 @@ import (
 	"github.com/gonicorn/gonicorn/internal/proc"
 )
 
-// A gateway is busy from so many events a second, until there are fewer than the
-// second number. A request has one to three of them.
+// A gateway becomes busy at busyFrom events a second, and is busy until there are fewer
+// than calmBelow. A request has one to three events.
 const (
 	busyFrom  = 2000
 	calmBelow = 1000
@@ -35,9 +35,10 @@ type batch struct {
 	looked time.Time
 }
 
-// newBatch returns nil if the kernel has no such policy, or somebody has chosen one.
+// newBatch returns nil if it is not wanted, if the kernel has no such policy, or if
+// somebody has chosen a policy for this process.
 func newBatch(wanted bool, loops []*loop.Loop, log *slog.Logger) *batch {
-	if !wanted || !proc.Schedules() {
+	if !wanted || !proc.ScheduledNormally() {
 		return nil
 	}
 	handled := func() (n uint64) {
@@ -51,7 +52,7 @@ func newBatch(wanted bool, loops []*loop.Loop, log *slog.Logger) *batch {
 
 // look is called several times a second.
 func (b *batch) look(now time.Time) {
-	if b == nil || b.set == nil {
+	if b == nil {
 		return
 	}
 	handled, passed := b.handled(), now.Sub(b.looked).Seconds()
@@ -61,9 +62,8 @@ func (b *batch) look(now time.Time) {
 	if passed <= 0 || on == b.on {
 		return
 	}
-	if err := b.set(on); err != nil {
-		b.log.Debug("the gateway cannot be scheduled as a batch process", "error", err)
-		b.set = nil
+	if err := b.set(on); err != nil { // the next look tries again: there may be no descriptor now
+		b.log.Debug("cannot change how the gateway is scheduled", "batch", on, "error", err)
 		return
 	}
 	b.on = on

@@ -36,16 +36,23 @@ func TestBatchFollowsTheLoad(t *testing.T) {
 	}
 }
 
-func TestBatchIsGivenUp(t *testing.T) {
+// What fails once, such as for want of a descriptor, is tried again.
+func TestBatchTriesAgain(t *testing.T) {
 	t.Parallel()
 	var events uint64
 	tries := 0
-	b := &batch{looked: time.Unix(0, 0), log: slog.New(slog.DiscardHandler), handled: func() uint64 { events += 10_000; return events }, set: func(bool) error { tries++; return errors.ErrUnsupported }}
-	for i := range int64(4) {
+	set := func(bool) error {
+		if tries++; tries < 3 {
+			return errors.ErrUnsupported
+		}
+		return nil
+	}
+	b := &batch{looked: time.Unix(0, 0), log: slog.New(slog.DiscardHandler), handled: func() uint64 { events += 10_000; return events }, set: set}
+	for i := range int64(5) {
 		b.look(time.Unix(i+1, 0))
 	}
-	if tries != 1 {
-		t.Errorf("%d tries", tries)
+	if tries != 3 || !b.on {
+		t.Errorf("%d tries, on %v", tries, b.on)
 	}
 	var none *batch
 	none.look(time.Unix(9, 0))

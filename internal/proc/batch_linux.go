@@ -15,14 +15,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The policies of sched(7) between which ScheduleBatch changes.
+// The policies that ScheduleBatch changes between (sched(7)).
 const (
 	schedOther = 0
 	schedBatch = 3
 )
 
 // MayScheduleBatch reports whether processes that are started from here may use
-// Schedules and ScheduleBatch. A filter for system calls may end a process that does
+// ScheduledNormally and ScheduleBatch. A filter for system calls may end a process that does
 // (seccomp(2), SystemCallFilter in systemd.exec(5)): where there is a filter, a child
 // tries. Nothing else may wait for children meanwhile.
 func MayScheduleBatch() bool {
@@ -34,7 +34,7 @@ func MayScheduleBatch() bool {
 	return try.Run() == nil
 }
 
-// filtered reports whether a filter for system calls is in force, or nobody knows
+// filtered reports whether this process has a filter for system calls, or cannot tell
 // (proc_pid_status(5)).
 func filtered() bool {
 	text, err := os.ReadFile("/proc/self/status")
@@ -42,17 +42,18 @@ func filtered() bool {
 	return err != nil || !found || !strings.HasPrefix(mode, "0")
 }
 
-// TryBatch is the role of the child that tries. The exit code is 0 if it may.
+// TryBatch is what the child of MayScheduleBatch does. It returns the exit code: 0 if
+// nothing forbade it.
 func TryBatch() int {
-	if !Schedules() || ScheduleBatch(true) != nil {
+	if ScheduledNormally() && ScheduleBatch(true) != nil {
 		return 1
 	}
 	return 0
 }
 
-// Schedules reports whether the kernel schedules this process by SCHED_OTHER, so
-// that nobody has chosen another policy for it.
-func Schedules() bool {
+// ScheduledNormally reports whether the kernel schedules this process by SCHED_OTHER.
+// Otherwise somebody has chosen another policy, and ScheduleBatch must not change it.
+func ScheduledNormally() bool {
 	policy, _, errno := unix.RawSyscall(unix.SYS_SCHED_GETSCHEDULER, 0, 0, 0)
 	return errno == 0 && policy == schedOther
 }

@@ -8,11 +8,12 @@ import "errors"
 // ScheduleBatch.
 func MayScheduleBatch() bool { return true }
 
-// TryBatch is the role of a child that tries.
-func TryBatch() int { return 1 }
+// TryBatch has nothing to try here.
+func TryBatch() int { return 0 }
 
-// Schedules reports whether ScheduleBatch may be used: there is nothing like it here.
-func Schedules() bool { return false }
+// ScheduledNormally reports whether ScheduleBatch may be used. There is nothing like it
+// here.
+func ScheduledNormally() bool { return false }
 
 // ScheduleBatch cannot be used here.
 func ScheduleBatch(bool) error { return errors.ErrUnsupported }

@@ -134,7 +134,8 @@ func Run(ctx context.Context, start Start) (err error) {
 	defer s.hooks.Close()
 	s.banner(p)
 	if forbidden {
-		s.log.Info("batch_scheduling is off: the filter for system calls does not let processes use sched_setscheduler(2)")
+		s.log.Info("batch_scheduling is off: a filter for system calls forbids sched_setscheduler(2); " +
+			"under systemd, SystemCallFilter=sched_setscheduler allows it")
 	}
 	for _, warning := range first.Warnings {
 		s.log.Warn(warning)

@@ -6,7 +6,8 @@ import os
 from threading import get_native_id
 from time import monotonic_ns
 
-BUSY, CALM = 1000, 500  # requests per second from which a worker is busy, and below which it is not any more
+BUSY = 1000  # requests per second; from here on a worker is busy
+CALM = 500  # requests per second; below it is not busy any more
 
 
 class Batch:
@@ -20,7 +21,7 @@ class Batch:
         self.on = False
         self.requests = 0
         self.looked = monotonic_ns()
-        self.possible = wanted and hasattr(os, "SCHED_BATCH") and schedules()
+        self.possible = wanted and hasattr(os, "SCHED_BATCH") and scheduled_normally()
 
     def look(self, requests: int, now: int) -> None:
         """Called several times a second by the watch thread, whose own policy stays. now is in nanoseconds."""
@@ -35,23 +36,25 @@ class Batch:
         if on != self.on:
             try:
                 schedule(on, get_native_id())
-            except OSError:  # the system does not allow it, or its C library cannot
-                self.possible = False
-            else:
                 self.on = on
+            except OSError:  # the next look tries again: there may be no descriptor now
+                pass
 
     def end(self) -> None:
         """Makes the process what it was: it may become the template of others."""
         if self.on:
             self.on = False
-            schedule(False)
+            try:
+                schedule(False)
+            except OSError:  # as in look
+                pass
 
 
-def schedules() -> bool:
-    """Tells whether the policy is the normal one, so that nobody has chosen another."""
+def scheduled_normally() -> bool:
+    """Tells whether the kernel schedules this process by SCHED_OTHER. Otherwise somebody has chosen another policy."""
     try:
         return os.sched_getscheduler(0) == os.SCHED_OTHER
-    except OSError:
+    except OSError:  # musl has no such call
         return False
 
 
