@@ -50,15 +50,28 @@ func readVitals(s *scoreboard.Slot, account *scoreboard.Measure, now time.Durati
 		errors:       min(account.Errors.Load(), most),
 	}
 	for i := range s.Claim {
-		if s.Claim[i].ID.Load() > scoreboard.Taking {
-			start := past(s.Claim[i].Start.Load(), now)
-			if start == 0 {
-				start = now // not visible yet: only x86 keeps the order in which Python stores the two
-			}
-			v.claims = append(v.claims, start)
-		}
+		v.add(&s.Claim[i], now)
 	}
 	return v
+}
+
+// add adds what one thread of the worker shows.
+func (v *vitals) add(c *scoreboard.Claim, now time.Duration) {
+	v.requests = min(v.requests+min(c.Done.Load(), most), most)
+	v.busy = min(v.busy+past(c.Busy.Load(), most*time.Microsecond), most*time.Microsecond)
+	id := c.ID.Load()
+	if id <= scoreboard.Taking {
+		return
+	}
+	start := past(c.Start.Load(), now)
+	if start == 0 {
+		start = now // not visible yet: only x86 keeps the order in which Python stores the two
+	}
+	v.claims = append(v.claims, start)
+	v.inFlight = max(v.inFlight, int64(len(v.claims)))
+	if v.requestStart == 0 || start < v.requestStart {
+		v.requestStart, v.requestID = start, id
+	}
 }
 
 // past limits a time or a duration to the range from 0 to now.

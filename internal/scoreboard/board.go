@@ -18,7 +18,7 @@ const Slots = 4096
 
 const (
 	magic   = 0x676f6e69636f726e // "gonicorn"
-	version = 3
+	version = 4
 )
 
 // ErrForeign says that a descriptor is not a scoreboard of this version.

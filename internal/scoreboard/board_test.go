@@ -11,7 +11,7 @@ import (
 	"github.com/gonicorn/gonicorn/internal/platform"
 )
 
-func TestSlotFillsOnePage(t *testing.T) {
+func TestLayoutOfASlot(t *testing.T) {
 	if size := unsafe.Sizeof(Slot{}); size != PageSize {
 		t.Fatalf("a slot has %d bytes, want %d", size, PageSize)
 	}
@@ -19,9 +19,11 @@ func TestSlotFillsOnePage(t *testing.T) {
 		"Heartbeat": {unsafe.Offsetof(Slot{}.Heartbeat), 48},
 		"Requests":  {unsafe.Offsetof(Slot{}.Requests), 72},
 		"LoopLag":   {unsafe.Offsetof(Slot{}.LoopLag), 120},
-		"Claim":     {unsafe.Offsetof(Slot{}.Claim), 128},
+		"Claim":     {unsafe.Offsetof(Slot{}.Claim), 576},
+		"Pulse":     {unsafe.Offsetof(Slot{}.Pulse), 528},
+		"Share":     {unsafe.Offsetof(Slot{}.Share), 512},
 		"Asked":     {unsafe.Offsetof(Slot{}.Asked), 32},
-		"Waiting":   {unsafe.Offsetof(Slot{}.Waiting), 4080},
+		"Waiting":   {unsafe.Offsetof(Slot{}.Waiting), 544},
 	} {
 		if pair[0] != pair[1] {
 			t.Errorf("offset of %s is %d, the layout says %d", name, pair[0], pair[1])

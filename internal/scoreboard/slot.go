@@ -3,11 +3,11 @@ package scoreboard
 import "sync/atomic"
 
 // PageSize is the size of a slot, in bytes.
-const PageSize = 4096
+const PageSize = 8192
 
 // Claims is how many requests one worker can claim: one for each thread that takes
-// requests from the shared pipe. 128 + 221*16 + 432 = 4096.
-const Claims = 221
+// requests from the shared pipe. 576 + 238*32 = 8192.
+const Claims = 238
 
 // State is what a worker is doing.
 type State uint64
@@ -45,16 +45,20 @@ func (s State) String() string {
 // may have a request whose number is not known yet. No request has this number.
 const Taking = 1
 
-// Claim is one request that a thread of the worker has taken.
+// Claim is what one thread of the worker shows of its requests. Nobody else writes it,
+// so threads need no lock. Readers add up what all claims show.
 type Claim struct {
-	ID    atomic.Uint64 // the request's number, Taking, or 0 if the thread is idle
+	ID    atomic.Uint64 // the number of the request that it has taken, Taking, or 0 if the thread is idle
 	Start atomic.Int64  // when it was taken
+	Done  atomic.Uint64 // requests that it has finished
+	Busy  atomic.Int64  // nanoseconds that it has spent on them
 }
 
 // Slot is one worker's page. The worker can write anything to it. Every field is 8
 // bytes, little endian, at the offset that its comment gives; the Python runner
 // uses the same offsets. The arbiter writes some fields for the worker to read, and
-// never reads them back.
+// never reads them back. A worker whose threads make claims leaves Requests, InFlight,
+// BusyNanos and the oldest request to them.
 type Slot struct {
 	_            [4]atomic.Uint64 // 0: unused
 	Asked        atomic.Uint64    // 32: how often the worker's stacks were asked for, on systems where no signal reaches a single thread; for the worker to read
@@ -69,13 +73,14 @@ type Slot struct {
 	Beats        atomic.Uint64    // 104: 1 once the process keeps its own heartbeat
 	BusyNanos    atomic.Int64     // 112: total time with a request in flight
 	LoopLag      atomic.Int64     // 120: last measured lag of the event loop, in nanoseconds
-	Claim        [Claims]Claim    // 128: one for each thread
-	Own          Measure          // 3664: of a Go worker's own requests
-	Share        atomic.Int64     // 4048: share of new connections, per mille, while it is on trial; for the worker to read
-	Yield        atomic.Int64     // 4056: share of new connections, per mille, that is left to a worker on trial; likewise
-	Pulse        atomic.Int64     // 4064: when the interpreter last ran gonicorn's watcher thread, 0 without one
-	Watcher      atomic.Int64     // 4072: id of the watcher thread
-	Queue                         // 4080: used in a gateway's own slot
+	Own          Measure          // 128: of a Go worker's own requests
+	Share        atomic.Int64     // 512: share of new connections, per mille, while it is on trial; for the worker to read
+	Yield        atomic.Int64     // 520: share of new connections, per mille, that is left to a worker on trial; likewise
+	Pulse        atomic.Int64     // 528: when the interpreter last ran gonicorn's watcher thread, 0 without one
+	Watcher      atomic.Int64     // 536: id of the watcher thread
+	Queue                         // 544: used in a gateway's own slot
+	_            [2]atomic.Uint64 // 560: unused
+	Claim        [Claims]Claim    // 576: one for each thread
 }
 
 // Queue describes the requests that wait for a worker.

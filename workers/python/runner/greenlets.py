@@ -54,7 +54,7 @@ def after_fork() -> None:
 def serve(app, interface: str, chosen: Settings) -> None:
     worker = Worker(app, chosen)
     worker.life.install(chosen.lifeline_fd)
-    watch = Watch(worker.slot, chosen, worker.held, worker.stands)
+    watch = Watch(worker.slot, chosen, worker.held, worker.finished, worker.stands)
     watch.loop = "hub"
     worker.life.forks.handle(signal.SIGABRT, aborter(watch, chosen.own_hooks))
     watch.start(worker.life.forks)

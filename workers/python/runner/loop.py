@@ -55,7 +55,7 @@ def serve(app, interface: str, chosen: Settings) -> None:
     asyncio.set_event_loop(loop)
     worker = Worker(app, interface, chosen, loop)
     worker.life.install(chosen.lifeline_fd)
-    watch = Watch(worker.slot, chosen, worker.held, worker.stands)
+    watch = Watch(worker.slot, chosen, worker.held, worker.finished, worker.stands)
     worker.life.forks.handle(signal.SIGABRT, aborter(watch, chosen.own_hooks))
     watch.start(worker.life.forks)
     own_class.tick_on_loop(chosen.own_hooks, worker.life, loop)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import mmap
-from threading import Lock
 from time import monotonic_ns
 
-PAGE = 4096
-CLAIMS = 221
+PAGE = 8192
+CLAIMS = 238
 MAX_THREADS = CLAIMS
 
 ASKED = 4
 STATE, HEARTBEAT, REQUEST_ID, REQUEST_START, REQUESTS, IN_FLIGHT = range(5, 11)
-MAX_REQUESTS, BEATS, BUSY_NANOS, LOOP_LAG, FIRST_CLAIM = 12, 13, 14, 15, 16
-PULSE, WATCHER = 508, 509
+MAX_REQUESTS, BEATS, BUSY_NANOS, LOOP_LAG = range(12, 16)
+PULSE, WATCHER = 66, 67
+FIRST_CLAIM, CLAIM = 72, 4  # where the threads' claims begin, and how many words each has
+STARTED, DONE, SPENT = 1, 2, 3  # words of a claim after the request's number
 
-READY, BUSY, DRAINING = 2, 3, 4
+READY, DRAINING = 2, 4
 
 TAKING = 1  # the claim of a thread that looks for a request: it may have one and not have claimed it yet
 
@@ -76,6 +77,10 @@ class Crowd:
         elif 0 < self.promote_after <= done:
             self.life.retire("refork_after")
 
+    def finished(self) -> int:
+        """Returns how many requests the worker has finished."""
+        return self.requests
+
     def rest(self) -> None:
         """Called when nothing is in flight any more."""
 
@@ -99,95 +104,38 @@ class Crowd:
 class Ledger:
     """The requests that a worker's threads have in flight, shown on the slot.
 
-    `held` has (start, request id, environ or scope) for each thread, for
-    diagnosis, and None for an idle thread.
+    Each thread writes words of its own, which readers add up. A lock would be held now and then by a thread that has
+    lost the GIL, and from then on each request would wait for it.
+
+    `held` has (start, request id, environ or scope) for each thread, for diagnosis, and None for an idle thread.
     """
 
     def __init__(self, slot: memoryview, threads: int):
         self.slot = slot
-        self.lock = Lock()
         self.held: list[tuple | None] = [None] * threads
-        self.busy = 0
-        self.draining = False
+        self.done = [0] * threads  # requests that each thread has finished
 
     def begin(self, thread: int, number: int, request_id: str, environ: dict) -> int:
         """Claims a request for a thread, before the app runs. Returns the time of the claim in nanoseconds."""
-        slot = self.slot
-        now = monotonic_ns()
-        claim = FIRST_CLAIM + 2 * thread
-        slot[claim + 1] = now
+        slot, claim, now = self.slot, FIRST_CLAIM + CLAIM * thread, monotonic_ns()
+        slot[claim + STARTED] = now
         slot[claim] = number
         self.held[thread] = (now, request_id, environ)
-        with self.lock:
-            self.busy += 1
-            slot[IN_FLIGHT] = self.busy
-            if self.busy == 1:
-                slot[REQUEST_ID] = number
-                slot[REQUEST_START] = now
-                if not self.draining:
-                    slot[STATE] = BUSY
         return now
 
-    def end(self, thread: int) -> int:
-        """Ends the claim and returns how many requests the worker has finished."""
-        slot = self.slot
-        claim = FIRST_CLAIM + 2 * thread
-        number, start = slot[claim], slot[claim + 1]
-        slot[claim] = slot[claim + 1] = 0  # a reader may see the next request's number before its start
+    def end(self, thread: int) -> None:
+        """Ends the claim."""
+        slot, claim = self.slot, FIRST_CLAIM + CLAIM * thread
+        start = slot[claim + STARTED]
+        slot[claim] = slot[claim + STARTED] = 0  # a reader may see the next request's number before its start
         self.held[thread] = None
-        with self.lock:
-            self.busy -= 1
-            slot[IN_FLIGHT] = self.busy
-            slot[BUSY_NANOS] += monotonic_ns() - start
-            done = slot[REQUESTS] = slot[REQUESTS] + 1
-            if slot[REQUEST_ID] == number:
-                self.oldest()
-        return done
+        slot[claim + SPENT] += monotonic_ns() - start
+        self.done[thread] = slot[claim + DONE] = self.done[thread] + 1
 
-    @staticmethod
-    def of(slot: memoryview, threads: int) -> Ledger:
-        """Makes the ledger for this many threads."""
-        return Ledger(slot, threads) if threads > 1 else Sole(slot, 1)
-
-    def oldest(self) -> None:
-        slot, number, start = self.slot, 0, 0
-        if self.busy:
-            for claim in range(FIRST_CLAIM, FIRST_CLAIM + 2 * len(self.held), 2):
-                if slot[claim] and (not start or slot[claim + 1] < start):
-                    number, start = slot[claim], slot[claim + 1]
-        slot[REQUEST_ID] = number
-        slot[REQUEST_START] = start
-        if not number and not self.draining:
-            slot[STATE] = READY
+    def finished(self) -> int:
+        """Returns how many requests the worker has finished."""
+        return sum(self.done)
 
     def drain(self) -> None:
-        """Shows that the worker drains. A signal handler calls it, perhaps while this thread holds the lock."""
-        self.draining = True
+        """Shows that the worker drains. A signal handler calls it, in the middle of anything."""
         self.slot[STATE] = DRAINING
-
-
-class Sole(Ledger):
-    """The ledger of a worker with one thread. It needs no lock: readers read one word at a time."""
-
-    def begin(self, thread: int, number: int, request_id: str, environ: dict) -> int:
-        slot = self.slot
-        now = monotonic_ns()
-        slot[FIRST_CLAIM + 1] = slot[REQUEST_START] = now
-        slot[FIRST_CLAIM] = slot[REQUEST_ID] = number
-        self.held[0] = (now, request_id, environ)
-        slot[IN_FLIGHT] = 1
-        if not self.draining:
-            slot[STATE] = BUSY
-        return now
-
-    def end(self, thread: int) -> int:
-        slot = self.slot
-        start = slot[FIRST_CLAIM + 1]
-        slot[FIRST_CLAIM] = slot[FIRST_CLAIM + 1] = 0
-        self.held[0] = None
-        slot[IN_FLIGHT] = slot[REQUEST_ID] = slot[REQUEST_START] = 0
-        slot[BUSY_NANOS] += monotonic_ns() - start
-        done = slot[REQUESTS] = slot[REQUESTS] + 1
-        if not self.draining:
-            slot[STATE] = READY
-        return done

@@ -13,7 +13,7 @@ from .lifecycle import Lifecycle
 from .link import Link, attach
 from .plane import TOKEN
 from .settings import Settings
-from .slot import FIRST_CLAIM, MAX_REQUESTS, MAX_THREADS, READY, STATE, TAKING, Ledger, open_slot
+from .slot import CLAIM, FIRST_CLAIM, MAX_REQUESTS, MAX_THREADS, READY, STATE, TAKING, Ledger, open_slot
 from .stacks import aborter
 from .watch import Held, Watch
 
@@ -28,9 +28,9 @@ def serve(app, interface: str, chosen: Settings) -> None:
     """Serves until the worker is told to finish. The main thread is one of the threads."""
     threads = min(max(1, chosen.threads), MAX_THREADS)
     slot = open_slot(chosen.slot_fd)
-    server = Server(app, interface, chosen, threads, Ledger.of(slot, threads))
+    server = Server(app, interface, chosen, threads, Ledger(slot, threads))
     server.life.install(chosen.lifeline_fd)
-    watch = Watch(slot, chosen, server.held)
+    watch = Watch(slot, chosen, server.held, server.ledger.finished)
     server.life.forks.handle(signal.SIGABRT, aborter(watch, chosen.own_hooks))
     run = server.run
     if interface == "asgi":
@@ -101,13 +101,12 @@ class Server:
         look for a request before it leaves: no other thread would.
         """
         self.threads[thread] = threading.get_ident()
-        life, ledger, call, promote_after = self.life, self.ledger, self.call, self.promote_after
-        describe = self.describe
-        link, read, integer = self.link, os.read, int.from_bytes
+        life, ledger, link, promote_after = self.life, self.ledger, self.link, self.promote_after
+        describe, call, read, integer = self.describe, self.call, os.read, int.from_bytes
         poller = self.poller()
         plane = link.plane
         request_pipe = self.change(poller, plane, -1)
-        slot, claim = ledger.slot, FIRST_CLAIM + 2 * thread
+        slot, claim = ledger.slot, FIRST_CLAIM + CLAIM * thread
         while True:
             slot[claim] = TAKING
             try:
@@ -150,13 +149,19 @@ class Server:
             finally:
                 if fds:
                     close(fds)
-                done = ledger.end(thread)
-                if 0 < slot[MAX_REQUESTS] <= done:
-                    life.retire()
-                elif 0 < promote_after <= done:
-                    life.retire("refork_after")
+                ledger.end(thread)
+                if slot[MAX_REQUESTS] or promote_after:
+                    self.retire()
             if life.draining:
                 return
+
+    def retire(self) -> None:
+        """Asks for a successor if the worker has finished enough requests."""
+        done = self.ledger.finished()
+        if 0 < self.ledger.slot[MAX_REQUESTS] <= done:
+            self.life.retire()
+        elif 0 < self.promote_after <= done:
+            self.life.retire("refork_after")
 
     def change(self, poller, plane, old: int) -> int:
         """Makes the poller wait for the requests of another gateway, if there is one."""

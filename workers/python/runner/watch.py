@@ -22,7 +22,7 @@ from typing import NamedTuple
 from . import where
 from .batch import Batch
 from .notify import notify
-from .slot import ASKED, PULSE, REQUESTS, WATCHER
+from .slot import ASKED, PULSE, WATCHER
 
 SHOW = signal.SIGUSR2  # asks for stacks written by Python
 # Asks for stacks written by C code; see internal/wire/dump_linux.go.
@@ -67,11 +67,23 @@ class Late(NamedTuple):
 class Watch:
     """Looks at the requests in flight a few times a second."""
 
-    def __init__(self, slot, chosen, held: Callable[[], Iterable[Held]], blocked: Callable[[], int] = lambda: 0):
-        """held yields requests, the oldest first. blocked says for how many ns the event loop has not turned."""
+    def __init__(
+        self,
+        slot,
+        chosen,
+        held: Callable[[], Iterable[Held]],
+        finished: Callable[[], int],
+        blocked: Callable[[], int] = lambda: 0,
+    ):
+        """Makes the watch. It does not look before start().
+
+        held yields the requests in flight, the oldest first. finished counts those that have ended. blocked says for
+        how many nanoseconds the event loop has not turned.
+        """
         self.loop = "loop"  # or hub: the name that reports use
         self.slot = slot
         self.held = held
+        self.finished = finished
         self.blocked = blocked
         self.loop_after = int(chosen.stall_warning * 1e9)
         self.request_after = int(chosen.request_warning * 1e9)
@@ -144,7 +156,7 @@ class Watch:
                     self.write()
                     continue
                 now = monotonic_ns()
-                self.batch.look(self.slot[REQUESTS], now)
+                self.batch.look(self.finished(), now)
                 if now - before - self.tick * 1_000_000 >= HELD:
                     self.stood = now
                 if now - before > self.late and not passed:

@@ -17,7 +17,7 @@ def looker(monkeypatch):
     """A Watch at 100 s, and what sets its clock."""
     clock = SimpleNamespace(now=100 * SECOND)
     monkeypatch.setattr(watch, "monotonic_ns", lambda: clock.now)
-    made = watch.Watch({PULSE: clock.now}, Settings(), lambda: ())
+    made = watch.Watch({PULSE: clock.now}, Settings(), lambda: (), lambda: 0)
     yield made, clock
 
 
