@@ -1,4 +1,4 @@
-"""What a worker's loop sends: all answers and messages of one turn of the loop together."""
+"""What a worker's loop sends: answers and messages of one turn of the loop together."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from .asgi import Exchange
 from .frames import MAX_MESSAGE
 from .packets import NOSIGNAL
 from .slot import REQUESTS
+
+TOLD = 8  # answers of which the gateway is told at once: it sends them while the loop makes the others of this turn
 
 
 class Outgoing:
@@ -42,16 +44,23 @@ class Outgoing:
             self.loop.call_soon(self.flush)
 
     def answer(self, exchange: Exchange, head: bytes, data) -> bool:
-        """Sends a part of an answer through shared memory, together with all others of this turn of the loop."""
+        """Sends a part of an answer through shared memory, together with some others of this turn of the loop."""
         told = exchange.plane.put(exchange.token, head, data)
         if not told:
             return False
         if exchange.plane is self.plane:
             self.tokens.append(told)
+            if len(self.tokens) >= TOLD:
+                self.tell()
         if not self.flushing:
             self.flushing = True
             self.loop.call_soon(self.flush)
         return True
+
+    def tell(self) -> None:
+        """Tells the gateway of the answers in shared memory."""
+        self.plane.tell(b"".join(self.tokens))
+        self.tokens.clear()
 
     def seal(self, fd: int = -1) -> None:
         """Makes one message of the frames that have been posted."""
@@ -67,8 +76,7 @@ class Outgoing:
             self.congested = True
             self.retry_later()
         if self.tokens:
-            self.plane.tell(b"".join(self.tokens))
-            self.tokens.clear()
+            self.tell()
         self.seal()
         out = self.out
         while out:
