@@ -19,7 +19,7 @@ func slots(shared bool, capacity int) (small, large int) {
 	if shared {
 		return max(64, 2*capacity), max(16, min(6*capacity, 64))
 	}
-	return 256, 64
+	return 256, 32
 }
 
 // member is a worker that is known from Update, from attach, or from both. It belongs

@@ -26,7 +26,6 @@ from .frames import (
     Malformed,
     pack,
 )
-from .link import NAP, NAPS
 from .logs import current
 from .request_body import ClientGone
 from .stacks import log_exception
@@ -36,8 +35,8 @@ class Exchange(Turns):
     """One request: its receive() and send() as the specification has them (asgi.readthedocs.io).
 
     `carrier` sends frames: post(frame bytes, descriptor or -1), and parts of an answer: answer(exchange, head, data),
-    if there is room for them in shared memory; and it knows the loop. `carrier.known` says that the
-    gateway knows who has the request, `carrier.closing` that WebSockets are to be closed.
+    if there is room for them in shared memory. `carrier.slots` says who may write a long part there. It knows the loop.
+    `carrier.known` says that the gateway knows who has the request, `carrier.closing` that WebSockets are to be closed.
     """
 
     status = 0
@@ -287,21 +286,14 @@ class Exchange(Turns):
         rest, at = memoryview(data), 0
         while not self.gone:
             size = LARGE if self.token else CHUNK
-            if self.token and not self.plane.room():
-                await self.slot()
+            if self.token and not self.carrier.slots.free(self.plane):
+                await self.carrier.slots.wait(self.plane, at > 0)
             if len(data) - at <= size:
                 break
             self.emit(rest[at : at + size], 0)
             at += size
             await self.room()
         self.send_part(rest[at:], end)
-
-    async def slot(self) -> None:
-        """Waits a moment until there is a large slot, as Link.await_room does."""
-        for _ in range(NAPS):
-            await asyncio.sleep(NAP)
-            if self.plane.room():
-                return
 
     def send_trailers(self, message: dict) -> None:
         if not self.trailers:

@@ -10,6 +10,8 @@ from .asgi import Exchange
 from .asgi_websocket import EXCHANGES
 from .frames import HTTP, MEMORY
 from .lifespan import Lifespan
+from .link import LONGEST_NAP
+from .slot_queue import SlotQueue
 
 
 class Threaded:
@@ -39,8 +41,8 @@ class Threaded:
         loop = getattr(self.local, "loop", None)
         if loop is None:
             loop = self.main if threading.current_thread() is threading.main_thread() else asyncio.new_event_loop()
-            self.local.loop = loop
-        carrier = Blocking(loop, self.link, self.life)
+            self.local.loop, self.local.slots = loop, SlotQueue(loop, LONGEST_NAP)
+        carrier = Blocking(loop, self.local.slots, self.link, self.life)
         exchange = EXCHANGES[kind](carrier, number, request_id, scope, begun, plane, token)
         if self.lifespan.state is not None:
             scope["state"] = self.lifespan.state.copy()
@@ -63,8 +65,9 @@ class Blocking:
     closing = False
     large = False  # memory is to be given back
 
-    def __init__(self, loop, link, life):
+    def __init__(self, loop, slots: SlotQueue, link, life):
         self.loop = loop
+        self.slots = slots
         self.link = link
         self.life = life
 

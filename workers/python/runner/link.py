@@ -11,14 +11,14 @@ from array import array
 from os import close  # before gevent patches it
 from socket import socket as Socket  # before anything patches it
 from threading import Condition
-from time import sleep
+from time import monotonic, sleep
 
 from . import frames
 from .packets import NOSIGNAL, wrap
 from .packets import descriptors as passed
-from .plane import Plane
+from .plane import IMPATIENT, PATIENT, Plane
 
-NAP, NAPS = 0.0005, 10  # seconds of one wait for a slot, and how many there are
+NAP, LONGEST_NAP = 0.0005, 0.008  # seconds between two looks for a slot: no event says that the gateway has read one
 
 
 def decode(buffer: bytearray, fds: list[int]):
@@ -175,13 +175,18 @@ class Link:
         else:
             exchange.message(message)
 
-    def await_room(self, plane: Plane) -> bool:
-        """Waits a moment until there is a large slot: the gateway reads them faster than what comes over its socket."""
-        for _ in range(NAPS):
-            if plane.room():
-                return True
-            self.nap(NAP)
-        return plane.room()
+    def put_later(self, plane: Plane, token: int, head: bytes, part) -> bytes:
+        """Is plane.put(), but waits for a slot. Empty means that there is no hope of one."""
+        nap, end = NAP, monotonic() + plane.patience
+        while monotonic() < end:
+            self.nap(nap)
+            nap = min(2 * nap, LONGEST_NAP)
+            told = plane.put(token, head, part)
+            if told:
+                plane.patience = PATIENT
+                return told
+        plane.patience = IMPATIENT
+        return b""
 
     def fetch(self, number: int) -> tuple[tuple | None, list[int]]:
         """Asks for a request, and waits for it. None means that its answer is no longer needed."""

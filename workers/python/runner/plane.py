@@ -23,6 +23,10 @@ VOID = 0xFFF << ANSWER  # in place of an answer: the request was taken back
 BATCH_TOKEN = 0xFFF << SLOT  # in place of a request: a batch of tuples from the gateway, or frames for it
 FRAME_SLOTS = 16  # slots for frames, where there are many
 CONTROL = 4096  # bytes before the first answer
+# Seconds to wait for a large slot if none becomes free, before an answer goes over the worker's socket, which costs
+# three times as much. Clients that take nothing of their answers lose their slots after 100 ms; those that read a
+# little now and then keep them. So the second number holds from then on, until there is a slot again.
+PATIENT, IMPATIENT = 0.1, 0.005
 
 pack_token = Struct("<Q").pack
 pack_size = Struct("<I").pack
@@ -69,6 +73,7 @@ class Plane:
         self.for_frames = list(range(kept - 1, -1, -1)), deque()  # those for frames, which the gateway reads at once
         self.large = list(range(answers + large - 1, answers - 1, -1)), deque()
         self.large_size = large_size
+        self.patience = PATIENT
         self.lock = Lock()
         self.bodies: dict[int, mmap.mmap] = {}  # files in memory with bodies of requests, by their ids
         planes.add(self)
@@ -116,15 +121,21 @@ class Plane:
         return pack_token(BATCH_TOKEN | slot << ANSWER)
 
     def take(self, kind: tuple[list[int], deque[int]]) -> int:
-        """A slot, -1 if the gateway has not read enough of them."""
+        """A slot, -1 if the gateway has not read enough of them.
+
+        The gateway may keep a slot for a client that reads slowly, while those behind it are free.
+        """
         free, sent = kind
         try:
-            slot = sent.popleft()
-            if not self.control[slot]:
-                self.control[slot] = 1
-                return slot
-            sent.appendleft(slot)
-        except IndexError:  # nothing was sent, or another thread was faster
+            for _ in range(len(sent)):
+                slot = sent.popleft()
+                if not self.control[slot]:
+                    self.control[slot] = 1
+                    return slot
+                sent.append(slot)
+                if free:
+                    break  # the next in the list is quicker
+        except IndexError:  # other threads were faster
             pass
         try:
             return free.pop()
@@ -134,10 +145,12 @@ class Plane:
     def room(self) -> bool:
         """Tells whether there is a large slot."""
         free, sent = self.large
-        try:
-            return bool(free) or not self.control[sent[0]]
-        except IndexError:  # another thread was faster
-            return False
+        return bool(free) or not all(self.control[slot] for slot in tuple(sent))
+
+    def rooms(self) -> int:
+        """Returns how many large slots there are. Other threads may take them at any time."""
+        free, sent = self.large
+        return len(free) + sum(not self.control[slot] for slot in tuple(sent))
 
     def put(self, token: int, head: bytes, data=b"") -> bytes:
         """Writes a frame of head and data, which may be a memoryview.

@@ -212,7 +212,7 @@ class Response:
             if not token:
                 plane.tell(tokens)
                 tokens = b""
-                token = self.link.await_room(plane) and plane.put(self.token, head, part)
+                token = self.link.put_later(plane, self.token, head, part)
             if not token:
                 self.sent, self.token = was, 0
                 return rest[at:]
