@@ -2,11 +2,11 @@ package scoreboard
 
 import "sync/atomic"
 
-// PageSize is the size of a slot, in bytes.
+// PageSize is the size of a slot's page, in bytes.
 const PageSize = 8192
 
 // Claims is how many requests one worker can claim: one for each thread that takes
-// requests from the shared pipe. 576 + 238*32 = 8192.
+// requests from the shared pipe. 560 + 238*32 = 8176.
 const Claims = 238
 
 // State is what a worker is doing.
@@ -79,8 +79,7 @@ type Slot struct {
 	Pulse        atomic.Int64     // 528: when the interpreter last ran gonicorn's watcher thread, 0 without one
 	Watcher      atomic.Int64     // 536: id of the watcher thread
 	Queue                         // 544: used in a gateway's own slot
-	_            [2]atomic.Uint64 // 560: unused
-	Claim        [Claims]Claim    // 576: one for each thread
+	Claim        [Claims]Claim    // 560: one for each thread
 }
 
 // Queue describes the requests that wait for a worker.

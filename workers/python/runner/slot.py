@@ -13,7 +13,7 @@ ASKED = 4
 STATE, HEARTBEAT, REQUEST_ID, REQUEST_START, REQUESTS, IN_FLIGHT = range(5, 11)
 MAX_REQUESTS, BEATS, BUSY_NANOS, LOOP_LAG = range(12, 16)
 PULSE, WATCHER = 66, 67
-FIRST_CLAIM, CLAIM = 72, 4  # where the threads' claims begin, and how many words each has
+FIRST_CLAIM, CLAIM = 70, 4  # where the threads' claims begin, and how many words each has
 STARTED, DONE, SPENT = 1, 2, 3  # words of a claim after the request's number
 
 READY, DRAINING = 2, 4
