@@ -286,8 +286,8 @@ class Exchange(Turns):
         rest, at = memoryview(data), 0
         while not self.gone:
             size = LARGE if self.token else CHUNK
-            if self.token and not self.carrier.slots.free(self.plane):
-                await self.carrier.slots.wait(self.plane, at > 0)
+            if self.token and not self.carrier.slots.free():
+                await self.carrier.slots.wait(at > 0)
             if len(data) - at <= size:
                 break
             self.emit(rest[at : at + size], 0)

@@ -41,8 +41,8 @@ class Threaded:
         loop = getattr(self.local, "loop", None)
         if loop is None:
             loop = self.main if threading.current_thread() is threading.main_thread() else asyncio.new_event_loop()
-            self.local.loop, self.local.slots = loop, SlotQueue(loop, LONGEST_NAP)
-        carrier = Blocking(loop, self.local.slots, self.link, self.life)
+            self.local.loop = loop
+        carrier = Blocking(loop, SlotQueue(loop, plane, LONGEST_NAP), self.link, self.life)
         exchange = EXCHANGES[kind](carrier, number, request_id, scope, begun, plane, token)
         if self.lifespan.state is not None:
             scope["state"] = self.lifespan.state.copy()

@@ -12,6 +12,7 @@ from .frames import EPOCH_SHIFT, MAX_MESSAGE, OP_REQUEST
 from .link import decode, passed
 from .plane import BATCH_TOKEN, NUMBER, TOKEN, Plane
 from .slot import IN_FLIGHT
+from .slot_queue import SlotQueue
 
 BATCH = 64  # messages, or tokens, read before the loop turns
 TOKENS = struct.Struct("<Q")
@@ -26,6 +27,7 @@ class Incoming:
         self.fetching: set[int] = set()  # numbers of requests that the worker has asked the gateway for
         self.epoch = 0
         self.plane: Plane | None = None
+        self.slots: SlotQueue | None = None
         self.buffer = bytearray(MAX_MESSAGE)
 
     def read(self) -> None:
@@ -95,6 +97,7 @@ class Incoming:
             self.fetching.clear()
             self.link.deliver(message, fds)
             self.plane = self.link.plane
+            self.slots = SlotQueue(self.loop, self.plane)
             self.loop.add_reader(self.plane.request_pipe, self.take)
             for exchange in list(self.exchanges.values()):
                 if exchange.number >> EPOCH_SHIFT != self.epoch:

@@ -21,7 +21,6 @@ from .request_head import environs
 from .request_head import scope as request_scope
 from .settings import Settings
 from .slot import BEATS, DRAINING, READY, REQUEST_ID, REQUEST_START, STATE, Crowd, open_slot
-from .slot_queue import SlotQueue
 from .stacks import aborter
 from .watch import Held, Watch
 
@@ -93,7 +92,6 @@ class Worker(Incoming, Outgoing, Batches, Crowd):
         self.drained = loop.create_future()
         self.idle = None  # set while the worker waits for the last requests
         self.lifespan = Lifespan(self.app, chosen.lifespan if interface == "asgi" else "off")
-        self.slots = SlotQueue(loop)
         self.pool = None
         self.run_wsgi = chosen.own_hooks.around_wsgi(wsgi.run)
         self.asgi = chosen.own_hooks.around_asgi(self.app)

@@ -9,27 +9,28 @@ from .plane import IMPATIENT, PATIENT, Plane
 
 
 class SlotQueue:
-    """Parts of answers that wait for a slot, in the order in which they are to be sent.
+    """Parts of a loop's answers that wait for a slot of a plane, in the order in which they are to be sent.
 
     No event says that the gateway has read a slot, so the queue looks for some again and again. If none becomes free
     for long, all that wait give up: see plane.PATIENT.
     """
 
-    def __init__(self, loop, longest: float = 2 * NAP):
+    def __init__(self, loop, plane: Plane, longest: float = 2 * NAP):
         """Makes a queue whose looks are at most so many seconds apart."""
         self.loop = loop
+        self.plane = plane
         self.longest = longest
         self.waiters: deque = deque()  # futures; the result says whether there is a slot
         self.promised = 0  # slots of those that were told, and have not written yet
         self.looking = False
 
-    def free(self, plane: Plane) -> bool:
+    def free(self) -> bool:
         """Tells whether a part may be written now. Those that wait come first."""
         if self.waiters:
             return False
-        return plane.rooms() > self.promised if self.promised else plane.room()
+        return self.plane.rooms() > self.promised if self.promised else self.plane.room()
 
-    async def wait(self, plane: Plane, begun: bool) -> None:
+    async def wait(self, begun: bool) -> None:
         """Waits for a slot, or until there is no hope of one. An answer that has begun comes before others."""
         waiter = self.loop.create_future()
         if begun:
@@ -38,16 +39,17 @@ class SlotQueue:
             self.waiters.append(waiter)
         if not self.looking:
             self.looking = True
-            self.loop.call_later(NAP, self.look, plane, self.loop.time(), NAP)
+            self.loop.call_later(NAP, self.look, self.loop.time(), NAP)
         try:
             await waiter
         finally:
             if waiter.done() and not waiter.cancelled() and waiter.result():
                 self.promised -= 1
 
-    def look(self, plane: Plane, since: float, nap: float) -> None:
+    def look(self, since: float, nap: float) -> None:
         """Gives slots to those that wait. There was one at `since`, or nobody waited."""
-        now, rooms = self.loop.time(), plane.rooms() - self.promised
+        plane, now = self.plane, self.loop.time()
+        rooms = plane.rooms() - self.promised
         if rooms > 0:
             since, nap, plane.patience = now, NAP, PATIENT
             self.wake(rooms, True)
@@ -57,7 +59,7 @@ class SlotQueue:
         self.looking = bool(self.waiters)
         if self.looking:
             nap = min(2 * nap, self.longest)
-            self.loop.call_later(nap, self.look, plane, since, nap)
+            self.loop.call_later(nap, self.look, since, nap)
 
     def wake(self, most: int, slot: bool) -> None:
         """Tells the first that wait whether there is a slot for them."""

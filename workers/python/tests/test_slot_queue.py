@@ -42,9 +42,9 @@ def test_a_slot_that_is_still_read_hides_no_other(plane):
     assert put(plane) == -1
 
 
-async def waiting(queue: SlotQueue, plane: Plane, name: str, begun: bool, order: list) -> None:
-    await queue.wait(plane, begun)
-    order.append((name, put(plane) >= 0))
+async def waiting(queue: SlotQueue, name: str, begun: bool, order: list) -> None:
+    await queue.wait(begun)
+    order.append((name, put(queue.plane) >= 0))
 
 
 def test_parts_get_slots_in_their_turn(plane):
@@ -52,16 +52,16 @@ def test_parts_get_slots_in_their_turn(plane):
     order: list = []
 
     async def scenario() -> None:
-        queue = SlotQueue(asyncio.get_running_loop())
-        assert not queue.free(plane)
+        queue = SlotQueue(asyncio.get_running_loop(), plane)
+        assert not queue.free()
         names = ("first", False), ("second", False), ("cancelled", False), ("begun", True)
-        tasks = {name: asyncio.ensure_future(waiting(queue, plane, name, begun, order)) for name, begun in names}
+        tasks = {name: asyncio.ensure_future(waiting(queue, name, begun, order)) for name, begun in names}
         await asyncio.sleep(0)
         tasks["cancelled"].cancel()
         for slot in slots:
             give(plane, slot)
-        queue.look(plane, queue.loop.time(), 1)
-        assert queue.promised == 3 and not queue.free(plane)  # who comes now gets no slot of theirs
+        queue.look(queue.loop.time(), 1)
+        assert queue.promised == 3 and not queue.free()  # who comes now gets no slot of theirs
         await asyncio.gather(*tasks.values(), return_exceptions=True)
         assert queue.promised == 0
 
@@ -73,14 +73,14 @@ def test_a_cancelled_task_gives_its_promise_back(plane):
     slots = [put(plane) for _ in range(3)]
 
     async def scenario() -> None:
-        queue = SlotQueue(asyncio.get_running_loop())
-        task = asyncio.ensure_future(queue.wait(plane, False))
+        queue = SlotQueue(asyncio.get_running_loop(), plane)
+        task = asyncio.ensure_future(queue.wait(False))
         await asyncio.sleep(0)
         give(plane, slots[0])
-        queue.look(plane, queue.loop.time(), 1)
+        queue.look(queue.loop.time(), 1)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        assert queue.promised == 0 and queue.free(plane)
+        assert queue.promised == 0 and queue.free()
 
     asyncio.run(scenario())
 
@@ -90,17 +90,17 @@ def test_without_hope_nobody_waits(plane):
     order: list = []
 
     async def scenario() -> None:
-        queue = SlotQueue(asyncio.get_running_loop())
-        tasks = [asyncio.ensure_future(waiting(queue, plane, name, False, order)) for name in ("first", "second")]
+        queue = SlotQueue(asyncio.get_running_loop(), plane)
+        tasks = [asyncio.ensure_future(waiting(queue, name, False, order)) for name in ("first", "second")]
         await asyncio.sleep(0)
-        queue.look(plane, queue.loop.time() - PATIENT, 1)
+        queue.look(queue.loop.time() - PATIENT, 1)
         await asyncio.gather(*tasks)
         assert plane.patience == IMPATIENT and queue.promised == 0
 
-        task = asyncio.ensure_future(waiting(queue, plane, "third", False, order))
+        task = asyncio.ensure_future(waiting(queue, "third", False, order))
         await asyncio.sleep(0)
         give(plane, slots[1])
-        queue.look(plane, queue.loop.time(), 1)
+        queue.look(queue.loop.time(), 1)
         await task
         assert plane.patience == PATIENT
 
