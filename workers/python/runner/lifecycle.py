@@ -66,6 +66,13 @@ class Lifecycle:
     def ready(self) -> None:
         notify.notify("READY=1")
 
+    def worn(self, done: int, most: int, promote_after: int) -> None:
+        """Asks for a successor if the worker has finished enough requests; 0 is no limit."""
+        if 0 < most <= done:
+            self.retire()
+        elif 0 < promote_after <= done:
+            self.retire("refork_after")
+
     def retire(self, reason: str = "max_requests") -> None:
         """Asks for a successor, once."""
         if not self.retired:

@@ -72,10 +72,7 @@ class Crowd:
             slot[REQUEST_START] = getattr(oldest, "start", None) or getattr(oldest, "begun", 0)
             slot[REQUEST_ID] = oldest.number
         slot[REQUESTS] = done
-        if 0 < slot[MAX_REQUESTS] <= done:
-            self.life.retire()
-        elif 0 < self.promote_after <= done:
-            self.life.retire("refork_after")
+        self.life.worn(done, slot[MAX_REQUESTS], self.promote_after)
 
     def finished(self) -> int:
         """Returns how many requests the worker has finished."""

@@ -151,17 +151,9 @@ class Server:
                     close(fds)
                 ledger.end(thread)
                 if slot[MAX_REQUESTS] or promote_after:
-                    self.retire()
+                    life.worn(ledger.finished(), slot[MAX_REQUESTS], promote_after)
             if life.draining:
                 return
-
-    def retire(self) -> None:
-        """Asks for a successor if the worker has finished enough requests."""
-        done = self.ledger.finished()
-        if 0 < self.ledger.slot[MAX_REQUESTS] <= done:
-            self.life.retire()
-        elif 0 < self.promote_after <= done:
-            self.life.retire("refork_after")
 
     def change(self, poller, plane, old: int) -> int:
         """Makes the poller wait for the requests of another gateway, if there is one."""
